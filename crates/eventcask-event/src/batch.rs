@@ -1,0 +1,285 @@
+//! The open batch of a shard: events as columns, encoded once by the producer.
+
+use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Texts, Timestamp};
+
+/// Bytes that a row takes besides its key and payload when it is stored raw.
+const ROW_BYTES: usize = 40;
+
+/// Events of one shard as columns, in the order they were pushed.
+///
+/// Payloads of one event type (name, schema version and encoding) lie together, since they
+/// compress better and can be left shut by a reader that does not need the type. The optional
+/// columns stay empty until the first row needs them. Clearing keeps the memory, so that a
+/// batch that goes round allocates nothing.
+#[derive(Debug, Default)]
+pub struct EventBatch {
+    keys: Texts,
+    hashes: Vec<u64>,
+    types: Vec<u16>,
+    /// Start of the payload in its type's bytes, and its length.
+    payloads: Vec<(u32, u32)>,
+    /// Empty, or one a row with [`NO_TIME`] where there is none.
+    times: Vec<i64>,
+    /// Empty, or one a row with 0 where the engine makes it.
+    ids: Vec<u128>,
+    groups: Vec<BatchType>,
+    groups_used: usize,
+    last_group: usize,
+    source: Option<SourceRows>,
+    bytes: usize,
+}
+
+/// One event type of a batch with the payloads of its events, end to end.
+#[derive(Debug, Default)]
+pub struct BatchType {
+    name: String,
+    schema: u32,
+    encoding: u8,
+    bytes: Vec<u8>,
+}
+
+impl BatchType {
+    /// Name of the type.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Version of its schema.
+    #[must_use]
+    pub fn schema(&self) -> u32 {
+        self.schema
+    }
+
+    /// Number of its encoding, see [`Encoding`].
+    #[must_use]
+    pub fn encoding(&self) -> u8 {
+        self.encoding
+    }
+
+    fn is(&self, event: &NewEvent<'_>) -> bool {
+        self.name == event.event_type
+            && self.schema == event.schema
+            && self.encoding == event.encoding as u8
+    }
+}
+
+/// Where the rows of a batch stand in the upstream that they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceRows {
+    /// Name of the source.
+    pub source: String,
+    /// The offset of each row in its source, rising.
+    pub offsets: Vec<u64>,
+    /// The upstream's own word for all it delivered up to and with the last row.
+    pub check: u64,
+}
+
+impl EventBatch {
+    /// Adds an event; `hash` is the table hash of its key (see the shard's directory).
+    ///
+    /// The caller has checked the key and the event.
+    ///
+    /// # Errors
+    /// [`Invalid::TooManyTypes`]; the batch is then as it was before.
+    ///
+    /// # Panics
+    /// When the payloads of one type pass 4 GiB; a batch closes long before.
+    pub fn push(&mut self, key: &str, hash: u64, event: &NewEvent<'_>) -> Result<(), Invalid> {
+        let group = self.group_of(event)?;
+        let rows = self.hashes.len();
+        self.keys.push(key);
+        self.hashes.push(hash);
+        self.types.push(group as u16);
+        let bytes = &mut self.groups[group].bytes;
+        let start = u32::try_from(bytes.len()).expect("a batch closes far below 4 GiB of payload");
+        bytes.extend_from_slice(event.payload);
+        self.payloads.push((start, event.payload.len() as u32));
+        let time = event.time.map_or(NO_TIME, Timestamp::as_nanos);
+        push_optional(&mut self.times, rows, time, NO_TIME);
+        let id = event.id.map_or(0, EventId::as_u128);
+        push_optional(&mut self.ids, rows, id, 0);
+        self.bytes += Self::row_bytes(key, event);
+        Ok(())
+    }
+
+    /// Says where the row just pushed stands in its source.
+    ///
+    /// All rows of a batch come from one source, or none does.
+    ///
+    /// # Panics
+    /// When rows of another source, or of none, are in the batch.
+    pub fn mark(&mut self, source: &str, offset: u64, check: u64) {
+        let rows = self.source.get_or_insert_with(|| SourceRows {
+            source: source.to_owned(),
+            offsets: Vec::new(),
+            check,
+        });
+        rows.offsets.push(offset);
+        rows.check = check;
+        assert_eq!(rows.source, source, "a batch holds rows of one source");
+        assert_eq!(rows.offsets.len(), self.hashes.len(), "each row of a marked batch is marked");
+    }
+
+    fn group_of(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
+        let used = &self.groups[..self.groups_used];
+        if used.get(self.last_group).is_some_and(|group| group.is(event)) {
+            return Ok(self.last_group);
+        }
+        self.last_group = match used.iter().position(|group| group.is(event)) {
+            Some(group) => group,
+            None => self.open_group(event)?,
+        };
+        Ok(self.last_group)
+    }
+
+    fn open_group(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
+        if self.groups_used == usize::from(u16::MAX) {
+            return Err(Invalid::TooManyTypes);
+        }
+        if self.groups_used == self.groups.len() {
+            self.groups.push(BatchType::default());
+        }
+        let group = &mut self.groups[self.groups_used];
+        group.name.clear();
+        group.name.push_str(event.event_type);
+        group.schema = event.schema;
+        group.encoding = event.encoding as u8;
+        group.bytes.clear();
+        self.groups_used += 1;
+        Ok(self.groups_used - 1)
+    }
+
+    /// Raw bytes that an event adds to a batch.
+    #[must_use]
+    pub fn row_bytes(key: &str, event: &NewEvent<'_>) -> usize {
+        ROW_BYTES + key.len() + event.payload.len()
+    }
+
+    /// Raw bytes of all rows.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
+    /// Removes all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.keys.clear();
+        self.hashes.clear();
+        self.types.clear();
+        self.payloads.clear();
+        self.times.clear();
+        self.ids.clear();
+        self.groups_used = 0;
+        self.last_group = 0;
+        self.source = None;
+        self.bytes = 0;
+    }
+
+    /// The key of a row.
+    #[must_use]
+    pub fn key(&self, row: usize) -> &str {
+        self.keys.get(row)
+    }
+
+    /// The table hash of a row's key.
+    #[must_use]
+    pub fn hash(&self, row: usize) -> u64 {
+        self.hashes[row]
+    }
+
+    /// The id that a row came with.
+    #[must_use]
+    pub fn id(&self, row: usize) -> Option<EventId> {
+        let bits = self.ids.get(row).copied().unwrap_or(0);
+        (bits != 0).then(|| EventId::from_u128(bits))
+    }
+
+    /// The time that a row came with, in nanoseconds, or [`NO_TIME`].
+    #[must_use]
+    pub fn time(&self, row: usize) -> i64 {
+        self.times.get(row).copied().unwrap_or(NO_TIME)
+    }
+
+    /// The index of a row's type in [`types`](Self::types).
+    #[must_use]
+    pub fn type_index(&self, row: usize) -> u16 {
+        self.types[row]
+    }
+
+    /// The payload of a row.
+    #[must_use]
+    pub fn payload(&self, row: usize) -> &[u8] {
+        let (start, len) = self.payloads[row];
+        let bytes = &self.groups[usize::from(self.types[row])].bytes;
+        &bytes[start as usize..][..len as usize]
+    }
+
+    /// The event types of the rows, each with its payloads.
+    #[must_use]
+    pub fn types(&self) -> &[BatchType] {
+        &self.groups[..self.groups_used]
+    }
+
+    /// Whether any row came with an id.
+    #[must_use]
+    pub fn has_ids(&self) -> bool {
+        !self.ids.is_empty()
+    }
+
+    /// Whether any row came with a time.
+    #[must_use]
+    pub fn has_times(&self) -> bool {
+        !self.times.is_empty()
+    }
+
+    /// Where the rows stand in their source, if they come from one.
+    #[must_use]
+    pub fn source(&self) -> Option<&SourceRows> {
+        self.source.as_ref()
+    }
+
+    /// The row as it was pushed.
+    #[must_use]
+    pub fn event(&self, row: usize) -> NewEvent<'_> {
+        let group = &self.groups[usize::from(self.types[row])];
+        let time = self.time(row);
+        NewEvent {
+            event_type: &group.name,
+            schema: group.schema,
+            encoding: Encoding::from_u8(group.encoding).expect("set from an Encoding"),
+            payload: self.payload(row),
+            id: self.id(row),
+            time: (time != NO_TIME).then(|| Timestamp::from_nanos(time)),
+        }
+    }
+}
+
+impl BatchType {
+    /// All payloads of the type end to end, in the order of their rows.
+    #[must_use]
+    pub fn payloads(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Adds to a column that is empty for as long as all its rows hold `absent`.
+fn push_optional<T: Copy + PartialEq>(column: &mut Vec<T>, rows: usize, value: T, absent: T) {
+    if value == absent && column.is_empty() {
+        return;
+    }
+    column.resize(rows, absent);
+    column.push(value);
+}

@@ -1,0 +1,86 @@
+//! The envelope of a block: one column a field, archived by rkyv.
+//!
+//! `docs/FORMAT.md` describes the bytes. All columns are vectors of fixed-width numbers or
+//! bytes, so validated access costs a few comparisons a block, not one an event.
+
+use rkyv::{Archive, Serialize};
+
+/// Stands for "no time" in the column of event times.
+pub const NO_TIME: i64 = i64::MIN;
+/// Stands for "no event before" in the column of earlier positions.
+pub const NO_POSITION: u64 = u64::MAX;
+
+/// The envelopes of a block's events as columns.
+///
+/// A column is *one a row*, *one an aggregate*, or *one a type* of the block; those marked
+/// optional are empty where every row has the default.
+#[derive(Debug, Default, Archive, Serialize)]
+#[rkyv(attr(allow(missing_docs), derive(Debug)))]
+pub struct Columns {
+    /// One a row: which aggregate of this block, as an index.
+    pub aggregates: Vec<u32>,
+    /// One a row: which type of this block, as an index.
+    pub types: Vec<u16>,
+    /// One a row: the event's version in its aggregate.
+    pub versions: Vec<u64>,
+    /// One a row: bytes of the payload, which lies in its type's section after those of the
+    /// rows before it.
+    pub payload_lengths: Vec<u32>,
+    /// One a row, optional: the event's own time in nanoseconds; absent as [`NO_TIME`].
+    pub times: Vec<i64>,
+    /// One a row, optional: the event's position; by default the first position plus the row.
+    pub positions: Vec<u64>,
+    /// One a row, optional: the commit time; by default that of the block's head.
+    pub commit_times: Vec<i64>,
+    /// One an aggregate: where its key ends in `keys`.
+    pub key_ends: Vec<u32>,
+    /// Keys end to end, UTF-8.
+    pub keys: Vec<u8>,
+    /// One an aggregate: position of its newest event before this block, or [`NO_POSITION`].
+    pub previous: Vec<u64>,
+    /// One a type: where its name ends in `type_names`.
+    pub type_name_ends: Vec<u32>,
+    /// Type names end to end, UTF-8.
+    pub type_names: Vec<u8>,
+    /// One a type: version of its schema.
+    pub type_schemas: Vec<u32>,
+    /// One a type: number of its encoding.
+    pub type_encodings: Vec<u8>,
+}
+
+impl Columns {
+    /// Removes all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.aggregates.clear();
+        self.types.clear();
+        self.versions.clear();
+        self.payload_lengths.clear();
+        self.times.clear();
+        self.positions.clear();
+        self.commit_times.clear();
+        self.key_ends.clear();
+        self.keys.clear();
+        self.previous.clear();
+        self.type_name_ends.clear();
+        self.type_names.clear();
+        self.type_schemas.clear();
+        self.type_encodings.clear();
+    }
+
+    /// Adds an aggregate and returns its index.
+    pub fn add_aggregate(&mut self, key: &str, previous: u64) -> u32 {
+        self.keys.extend_from_slice(key.as_bytes());
+        self.key_ends.push(self.keys.len() as u32);
+        self.previous.push(previous);
+        (self.previous.len() - 1) as u32
+    }
+
+    /// Adds an event type and returns its index.
+    pub fn add_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
+        self.type_names.extend_from_slice(name.as_bytes());
+        self.type_name_ends.push(self.type_names.len() as u32);
+        self.type_schemas.push(schema);
+        self.type_encodings.push(encoding);
+        (self.type_schemas.len() - 1) as u16
+    }
+}

@@ -1,0 +1,302 @@
+//! The events of a block, read in place.
+
+use crate::{
+    ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
+    Timestamp,
+};
+
+/// One stored event; everything in it borrows from the block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    /// Key of the aggregate that the event is about.
+    pub aggregate: &'a str,
+    /// The 1-based ordinal of the event in its aggregate.
+    pub version: u64,
+    /// The shard that stores the aggregate.
+    pub shard: u32,
+    /// The 0-based ordinal of the event in its shard.
+    pub position: u64,
+    /// Name of the event type.
+    pub event_type: &'a str,
+    /// Version of the payload's schema.
+    pub schema: u32,
+    /// How the payload is encoded.
+    pub encoding: Encoding,
+    /// The event's id.
+    pub id: EventId,
+    /// When the engine accepted the event; never decreases along a shard.
+    pub commit_time: Timestamp,
+    /// When the event happened, as its sender knows it.
+    pub time: Option<Timestamp>,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// Why the decoded parts of a block can not be its events.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+/// The parts that [`Events`] reads: decoded, but borrowed from whoever holds the block.
+#[derive(Debug, Clone, Copy)]
+pub struct EventsParts<'a> {
+    /// The store's id.
+    pub store: u128,
+    /// The shard.
+    pub shard: u32,
+    /// Position of the first row.
+    pub first_position: u64,
+    /// Commit time of the rows, unless the column says it for each.
+    pub commit_time: Timestamp,
+    /// The envelopes.
+    pub columns: &'a ArchivedColumns,
+    /// Ids, 16 bytes little-endian each, one a row or none at all; 0 where the engine makes it.
+    pub ids: &'a [u8],
+    /// One a type: the payloads of its rows end to end, or `None` where the reader left the
+    /// type shut.
+    pub payloads: &'a [Option<&'a [u8]>],
+    /// One a row: where its payload starts, as [`Events::check`] returned it.
+    pub payload_starts: &'a [u32],
+}
+
+/// The events of a block, readable one by one without a copy.
+///
+/// It borrows from a block whose parts went through [`check`](Self::check) when the block was
+/// decoded, so nothing can be out of bounds here.
+#[derive(Debug, Clone, Copy)]
+pub struct Events<'a> {
+    parts: EventsParts<'a>,
+}
+
+impl<'a> Events<'a> {
+    /// Checks that the columns agree with each other and with `rows`, and returns where each
+    /// row's payload starts in its type's section. `payload_bytes` has the size of each
+    /// type's section.
+    ///
+    /// # Errors
+    /// The first disagreement found. Bytes of any content get an answer, never a panic.
+    pub fn check(
+        rows: usize,
+        columns: &ArchivedColumns,
+        ids: usize,
+        payload_bytes: &[usize],
+    ) -> Result<Vec<u32>, Malformed> {
+        check_lengths(rows, columns, ids, payload_bytes)?;
+        check_texts(&columns.keys, &columns.key_ends, MAX_KEY_BYTES)
+            .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
+        check_texts(&columns.type_names, &columns.type_name_ends, MAX_TYPE_BYTES)
+            .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
+        if columns.type_encodings.iter().any(|number| Encoding::from_u8(*number).is_none()) {
+            return Err(Malformed("an event type has an encoding that this version does not know"));
+        }
+        let aggregates = columns.key_ends.len() as u32;
+        if columns.aggregates.iter().any(|index| index.to_native() >= aggregates) {
+            return Err(Malformed("a row names an aggregate that the block does not list"));
+        }
+        check_payloads(columns, payload_bytes)
+    }
+
+    /// The events of parts that were checked.
+    #[must_use]
+    pub fn new(parts: EventsParts<'a>) -> Self {
+        Self { parts }
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.columns.versions.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shard that all events are of.
+    #[must_use]
+    pub fn shard(&self) -> u32 {
+        self.parts.shard
+    }
+
+    /// The columns themselves.
+    #[must_use]
+    pub fn columns(&self) -> &'a ArchivedColumns {
+        self.parts.columns
+    }
+
+    /// Position of a row in the shard.
+    #[must_use]
+    pub fn position(&self, row: usize) -> u64 {
+        match self.parts.columns.positions.get(row) {
+            Some(position) => position.to_native(),
+            None => self.parts.first_position + row as u64,
+        }
+    }
+
+    /// The index of a row's aggregate in this block.
+    #[must_use]
+    pub fn aggregate_index(&self, row: usize) -> usize {
+        self.parts.columns.aggregates[row].to_native() as usize
+    }
+
+    /// How many aggregates the block holds events of.
+    #[must_use]
+    pub fn aggregates(&self) -> usize {
+        self.parts.columns.key_ends.len()
+    }
+
+    /// Key of the aggregate with this index in the block.
+    #[must_use]
+    pub fn key(&self, aggregate: usize) -> &'a str {
+        let columns = self.parts.columns;
+        text(&columns.keys, &columns.key_ends, aggregate)
+    }
+
+    /// Position of the newest event that the aggregate has before this block.
+    #[must_use]
+    pub fn previous(&self, aggregate: usize) -> Option<u64> {
+        let position = self.parts.columns.previous[aggregate].to_native();
+        (position != NO_POSITION).then_some(position)
+    }
+
+    /// The id that a row came with, or `None` where the engine makes it.
+    #[must_use]
+    pub fn given_id(&self, row: usize) -> Option<EventId> {
+        let bytes = self.parts.ids.as_chunks::<16>().0.get(row)?;
+        let bits = u128::from_le_bytes(*bytes);
+        (bits != 0).then(|| EventId::from_u128(bits))
+    }
+
+    /// Name of a row's event type.
+    #[must_use]
+    pub fn event_type(&self, row: usize) -> &'a str {
+        let columns = self.parts.columns;
+        let index = usize::from(columns.types[row].to_native());
+        text(&columns.type_names, &columns.type_name_ends, index)
+    }
+
+    /// The payload of a row, or `None` where the reader left its type shut.
+    #[must_use]
+    pub fn payload(&self, row: usize) -> Option<&'a [u8]> {
+        let columns = self.parts.columns;
+        let bytes = self.parts.payloads[usize::from(columns.types[row].to_native())]?;
+        let start = self.parts.payload_starts[row] as usize;
+        Some(&bytes[start..][..columns.payload_lengths[row].to_native() as usize])
+    }
+
+    /// When the engine accepted a row.
+    #[must_use]
+    pub fn commit_time(&self, row: usize) -> Timestamp {
+        match self.parts.columns.commit_times.get(row) {
+            Some(nanos) => Timestamp::from_nanos(nanos.to_native()),
+            None => self.parts.commit_time,
+        }
+    }
+
+    /// The event of a row; its payload is empty where the reader left its type shut.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn event(&self, row: usize) -> EventRef<'a> {
+        let columns = self.parts.columns;
+        let event_type = usize::from(columns.types[row].to_native());
+        let position = self.position(row);
+        let commit_time = self.commit_time(row);
+        let time = columns.times.get(row).map_or(NO_TIME, |nanos| nanos.to_native());
+        EventRef {
+            aggregate: self.key(self.aggregate_index(row)),
+            version: columns.versions[row].to_native(),
+            shard: self.parts.shard,
+            position,
+            event_type: self.event_type(row),
+            schema: columns.type_schemas[event_type].to_native(),
+            encoding: Encoding::from_u8(columns.type_encodings[event_type])
+                .unwrap_or(Encoding::Bytes),
+            id: self.given_id(row).unwrap_or_else(|| {
+                EventId::engine_made(self.parts.store, self.parts.shard, position, commit_time)
+            }),
+            commit_time,
+            time: (time != NO_TIME).then(|| Timestamp::from_nanos(time)),
+            payload: self.payload(row).unwrap_or(&[]),
+        }
+    }
+
+    /// All events in the order of their rows, without those whose type was left shut.
+    pub fn iter(&self) -> impl Iterator<Item = EventRef<'a>> + use<'a> {
+        let events = *self;
+        (0..events.len())
+            .filter(move |row| events.payload(*row).is_some())
+            .map(move |row| events.event(row))
+    }
+}
+
+fn text<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a str {
+    let start = if index == 0 { 0 } else { ends[index - 1].to_native() as usize };
+    let bytes = &bytes[start..ends[index].to_native() as usize];
+    // Checked when the block was decoded, and cheap beside the read of the payload.
+    str::from_utf8(bytes).unwrap_or("\u{fffd}")
+}
+
+fn check_lengths(
+    rows: usize,
+    columns: &ArchivedColumns,
+    ids: usize,
+    payload_bytes: &[usize],
+) -> Result<(), Malformed> {
+    let one_a_row = [
+        columns.aggregates.len(),
+        columns.types.len(),
+        columns.versions.len(),
+        columns.payload_lengths.len(),
+    ];
+    let optional = [columns.times.len(), columns.positions.len(), columns.commit_times.len(), ids];
+    let types = payload_bytes.len();
+    let one_a_type =
+        [columns.type_name_ends.len(), columns.type_schemas.len(), columns.type_encodings.len()];
+    if one_a_row.iter().any(|len| *len != rows)
+        || optional.iter().any(|len| *len != rows && *len != 0)
+        || one_a_type.iter().any(|len| *len != types)
+        || columns.previous.len() != columns.key_ends.len()
+    {
+        return Err(Malformed("the columns of the block have different lengths"));
+    }
+    Ok(())
+}
+
+/// Texts end where they should, on character borders, and are neither empty nor too long.
+fn check_texts(bytes: &[u8], ends: &[rkyv::rend::u32_le], limit: usize) -> Result<(), ()> {
+    let text = str::from_utf8(bytes).map_err(|_| ())?;
+    let mut start = 0;
+    for end in ends {
+        let end = end.to_native() as usize;
+        if end <= start || end - start > limit || !text.is_char_boundary(end) {
+            return Err(());
+        }
+        start = end;
+    }
+    if start == bytes.len() { Ok(()) } else { Err(()) }
+}
+
+fn check_payloads(
+    columns: &ArchivedColumns,
+    payload_bytes: &[usize],
+) -> Result<Vec<u32>, Malformed> {
+    let mut ends = vec![0usize; payload_bytes.len()];
+    let mut starts = Vec::with_capacity(columns.types.len());
+    for (event_type, length) in columns.types.iter().zip(columns.payload_lengths.iter()) {
+        let Some(end) = ends.get_mut(usize::from(event_type.to_native())) else {
+            return Err(Malformed("a row names an event type that the block does not list"));
+        };
+        let start =
+            u32::try_from(*end).map_err(|_| Malformed("the payloads of a type pass 4 GiB"))?;
+        starts.push(start);
+        *end += length.to_native() as usize;
+    }
+    if ends != payload_bytes {
+        return Err(Malformed("the payloads do not fill the sections of their types"));
+    }
+    Ok(starts)
+}

@@ -1,0 +1,116 @@
+//! The limits of an event, and what is said when one is passed.
+
+/// Longest key of an aggregate, in bytes of UTF-8.
+pub const MAX_KEY_BYTES: usize = 1024;
+/// Longest name of an event type, in bytes of UTF-8.
+pub const MAX_TYPE_BYTES: usize = 255;
+/// Longest name of a source, in bytes of UTF-8.
+pub const MAX_SOURCE_BYTES: usize = 1024;
+/// Largest payload unless the store is opened with another limit, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
+/// The highest limit that can be set for payloads: half of the largest block.
+pub const MAX_PAYLOAD_BYTES_LIMIT: usize = 8 << 20;
+
+/// Why an event can not be taken, as a sentence for the person who sent it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// The key of the aggregate is empty.
+    #[error("the aggregate's key is empty; every event belongs to an aggregate with a key")]
+    KeyEmpty,
+    /// The key of the aggregate is too long.
+    #[error("the aggregate's key has {bytes} bytes; at most {MAX_KEY_BYTES} are allowed")]
+    KeyTooLong {
+        /// Bytes that the key has.
+        bytes: usize,
+    },
+    /// The name of the event type is empty.
+    #[error("the event type's name is empty")]
+    TypeEmpty,
+    /// The name of the event type is too long.
+    #[error("the event type's name has {bytes} bytes; at most {MAX_TYPE_BYTES} are allowed")]
+    TypeTooLong {
+        /// Bytes that the name has.
+        bytes: usize,
+    },
+    /// The payload is larger than the store takes.
+    #[error("the payload has {bytes} bytes; this store takes at most {limit}")]
+    PayloadTooLarge {
+        /// Bytes that the payload has.
+        bytes: usize,
+        /// Bytes that this store takes.
+        limit: usize,
+    },
+    /// The events of one append do not fit into one block.
+    #[error(
+        "the events of one append have {bytes} bytes; together they may have {limit}, since they are stored as one unit"
+    )]
+    AppendTooLarge {
+        /// Bytes of all events of the append.
+        bytes: usize,
+        /// Bytes that one append may have.
+        limit: usize,
+    },
+    /// An append without events.
+    #[error("an append needs at least one event")]
+    AppendEmpty,
+    /// The id of all zeros, which stands for "no id" in stored blocks.
+    #[error("the id 00000000-0000-0000-0000-000000000000 is reserved; leave the id out instead")]
+    IdNil,
+    /// More event types in one batch than its type column can tell apart.
+    #[error("a batch can hold at most 65535 event types")]
+    TooManyTypes,
+    /// The name of a source is empty or too long.
+    #[error("a source's name has 1 to {MAX_SOURCE_BYTES} bytes, not {bytes}")]
+    Source {
+        /// Bytes that the name has.
+        bytes: usize,
+    },
+    /// Text that is not a point in time.
+    #[error("{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z is expected, in the years 1678 to 2261")]
+    Time {
+        /// The text that was given.
+        text: String,
+    },
+    /// Text that is not an event id.
+    #[error("{text:?} is not an event id: a UUID such as 01941f29-7c00-7000-8000-000000000001 is expected")]
+    Id {
+        /// The text that was given.
+        text: String,
+    },
+}
+
+/// Tells whether `key` may name an aggregate: 1 to [`MAX_KEY_BYTES`] bytes.
+///
+/// # Errors
+/// [`Invalid::KeyEmpty`] or [`Invalid::KeyTooLong`].
+pub fn check_key(key: &str) -> Result<(), Invalid> {
+    match key.len() {
+        0 => Err(Invalid::KeyEmpty),
+        1..=MAX_KEY_BYTES => Ok(()),
+        bytes => Err(Invalid::KeyTooLong { bytes }),
+    }
+}
+
+/// Tells whether `name` may name an event type: 1 to [`MAX_TYPE_BYTES`] bytes.
+///
+/// # Errors
+/// [`Invalid::TypeEmpty`] or [`Invalid::TypeTooLong`].
+pub fn check_type(name: &str) -> Result<(), Invalid> {
+    match name.len() {
+        0 => Err(Invalid::TypeEmpty),
+        1..=MAX_TYPE_BYTES => Ok(()),
+        bytes => Err(Invalid::TypeTooLong { bytes }),
+    }
+}
+
+/// Tells whether `name` may name a source: 1 to [`MAX_SOURCE_BYTES`] bytes.
+///
+/// # Errors
+/// [`Invalid::Source`].
+pub fn check_source(name: &str) -> Result<(), Invalid> {
+    match name.len() {
+        1..=MAX_SOURCE_BYTES => Ok(()),
+        bytes => Err(Invalid::Source { bytes }),
+    }
+}

@@ -1,0 +1,43 @@
+//! What an event is: keys, ids, types, times, and the batches that events travel in.
+//!
+//! This crate has one job: to give every other crate the same nouns. Its main type is
+//! [`EventBatch`], the columns that a producer fills for one shard; [`Events`] is the same
+//! thing read back, borrowed from a stored block. Its neighbours are `eventcask-log`, which
+//! turns batches into bytes, and `eventcask-project`, which folds them. It never touches a
+//! disk, a thread or a clock.
+//!
+//! ```
+//! use eventcask_event::{route, NewEvent, EventBatch};
+//!
+//! let mut batch = EventBatch::default();
+//! batch.push("account-42", 0, &NewEvent::json("Deposited", br#"{"cents":500}"#))?;
+//! assert_eq!(batch.len(), 1);
+//! assert_eq!(batch.key(0), "account-42");
+//! assert_eq!(route("account-42", 4), 1);
+//! # Ok::<(), eventcask_event::Invalid>(())
+//! ```
+
+mod invalid;
+mod routing;
+mod id;
+mod time;
+mod new_event;
+mod expected;
+mod texts;
+mod batch;
+mod columns;
+mod events;
+
+pub use batch::{BatchType, EventBatch, SourceRows};
+pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
+pub use events::{EventRef, Events, EventsParts, Malformed};
+pub use expected::Expected;
+pub use id::EventId;
+pub use invalid::{
+    Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SOURCE_BYTES,
+    MAX_TYPE_BYTES, check_key, check_source, check_type,
+};
+pub use new_event::{Encoding, NewEvent};
+pub use routing::{murmur2, route};
+pub use texts::Texts;
+pub use time::Timestamp;

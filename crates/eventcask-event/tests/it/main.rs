@@ -1,0 +1,1 @@
+//! Tests of the event crate through its public face.
