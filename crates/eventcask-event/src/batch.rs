@@ -2,6 +2,8 @@
 
 use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Texts, Timestamp};
 
+/// Event types that one batch can hold, so that the head of a block stays small.
+pub const MAX_BATCH_TYPES: usize = 4096;
 /// Bytes that a row takes besides its key and payload when it is stored raw.
 const ROW_BYTES: usize = 40;
 
@@ -69,6 +71,9 @@ impl BatchType {
 pub struct SourceRows {
     /// Name of the source.
     pub source: String,
+    /// The offset after the last row that the producer sent to this shard before, or 0: where
+    /// the shard has not come that far, rows between were refused and these must be as well.
+    pub after: u64,
     /// The offset of each row in its source, rising.
     pub offsets: Vec<u64>,
     /// The upstream's own word for all it delivered up to and with the last row.
@@ -103,15 +108,16 @@ impl EventBatch {
         Ok(())
     }
 
-    /// Says where the row just pushed stands in its source.
+    /// Says where the row just pushed stands in its source; `after` as in [`SourceRows`].
     ///
     /// All rows of a batch come from one source, or none does.
     ///
     /// # Panics
     /// When rows of another source, or of none, are in the batch.
-    pub fn mark(&mut self, source: &str, offset: u64, check: u64) {
+    pub fn mark(&mut self, source: &str, after: u64, offset: u64, check: u64) {
         let rows = self.source.get_or_insert_with(|| SourceRows {
             source: source.to_owned(),
+            after,
             offsets: Vec::new(),
             check,
         });
@@ -134,7 +140,7 @@ impl EventBatch {
     }
 
     fn open_group(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
-        if self.groups_used == usize::from(u16::MAX) {
+        if self.groups_used == MAX_BATCH_TYPES {
             return Err(Invalid::TooManyTypes);
         }
         if self.groups_used == self.groups.len() {
@@ -249,6 +255,12 @@ impl EventBatch {
     #[must_use]
     pub fn source(&self) -> Option<&SourceRows> {
         self.source.as_ref()
+    }
+
+    /// Takes the payloads of all types out, in the order of the types.
+    pub fn take_payloads(&mut self) -> Vec<Vec<u8>> {
+        let groups = &mut self.groups[..self.groups_used];
+        groups.iter_mut().map(|group| std::mem::take(&mut group.bytes)).collect()
     }
 
     /// The row as it was pushed.

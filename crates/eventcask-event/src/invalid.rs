@@ -58,7 +58,7 @@ pub enum Invalid {
     #[error("the id 00000000-0000-0000-0000-000000000000 is reserved; leave the id out instead")]
     IdNil,
     /// More event types in one batch than its type column can tell apart.
-    #[error("a batch can hold at most 65535 event types")]
+    #[error("a batch can hold at most 4096 event types")]
     TooManyTypes,
     /// The name of a source is empty or too long.
     #[error("a source's name has 1 to {MAX_SOURCE_BYTES} bytes, not {bytes}")]

@@ -28,7 +28,7 @@ mod batch;
 mod columns;
 mod events;
 
-pub use batch::{BatchType, EventBatch, SourceRows};
+pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
 pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
 pub use events::{EventRef, Events, EventsParts, Malformed};
 pub use expected::Expected;

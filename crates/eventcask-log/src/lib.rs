@@ -1,1 +1,51 @@
-//! Under construction.
+//! The bytes of one shard on disk, and back.
+//!
+//! This crate has one job: to keep blocks of events so that what was acknowledged is there
+//! again, and to say where it is not. Its main types are [`Block`], the unit of commit,
+//! [`SegmentWriter`], which appends blocks, and [`ShardDir`], which finds them again. Its
+//! neighbours are `eventcask-event`, whose columns it stores, and `eventcask-shard`, which
+//! decides what is stored. It never looks at what an event means, starts no thread and asks
+//! no clock. `docs/FORMAT.md` describes the bytes.
+//!
+//! ```
+//! use eventcask_log::{Manifest, MemoryStorage, Storage};
+//!
+//! let storage = MemoryStorage::default();
+//! let manifest = Manifest::new(7, 4, 0)?;
+//! manifest.create(&storage)?;
+//! assert_eq!(Manifest::read(&storage)?.shards, 4);
+//! # Ok::<(), eventcask_log::Error>(())
+//! ```
+
+mod error;
+mod storage;
+mod file_storage;
+mod memory_storage;
+mod wire;
+mod manifest;
+mod framed;
+mod head;
+mod codec;
+mod block;
+mod segment;
+mod writer;
+mod scan;
+mod recovery;
+mod reader;
+mod inspect;
+
+pub use block::{Block, Payloads};
+pub use codec::{Codec, Compressor};
+pub use error::{Error, ErrorKind};
+pub use file_storage::FileStorage;
+pub use framed::{Framed, FramedKind};
+pub use head::{BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES, Section, SourceMark};
+pub use inspect::{Inspection, SegmentInspection, inspect};
+pub use manifest::{MAX_SHARDS, Manifest};
+pub use memory_storage::MemoryStorage;
+pub use reader::BlockReader;
+pub use recovery::{Check, Recovery, Tail, Visit};
+pub use scan::{BlockPlace, Problem};
+pub use segment::{SEGMENT_BYTES, ShardDir};
+pub use storage::{Lock, Open, Storage, StoredFile};
+pub use writer::{NewSegment, SegmentWriter};

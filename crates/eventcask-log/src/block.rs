@@ -1,0 +1,262 @@
+//! A block in memory, and its way to bytes and back.
+//!
+//! Encoding: 1. room for the head; 2. the sections one after the other, each compressed and
+//! checksummed by itself; 3. zeros up to the next border; 4. the head over the room.
+//! Decoding checks each part before it is used, so [`Block::events`] can not fail.
+
+use eventcask_event::{ArchivedColumns, Columns, Events, EventsParts, Timestamp};
+use rkyv::rancor;
+use rkyv::util::AlignedVec;
+
+use crate::codec::{self, Codec, Compressor};
+use crate::head::{BLOCK_ALIGN, BlockHead, MAX_SECTION_BYTES, SECTION_ALIGN, Section};
+
+/// Which payloads a reader wants decompressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payloads<'a> {
+    /// All.
+    All,
+    /// None: only envelopes.
+    Shut,
+    /// Those of the event types with these names.
+    Types(&'a [String]),
+}
+
+impl Payloads<'_> {
+    fn wants(self, event_type: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Shut => false,
+            Self::Types(names) => names.iter().any(|name| name == event_type),
+        }
+    }
+}
+
+/// The events of one commit, in memory: either about to be written or read back.
+#[derive(Debug)]
+pub struct Block {
+    head: BlockHead,
+    columns: AlignedVec<16>,
+    ids: Vec<u8>,
+    payloads: Vec<Option<Vec<u8>>>,
+    payload_starts: Vec<u32>,
+}
+
+impl Block {
+    /// A block to be written. `ids` has 16 bytes a row or none; `payloads` one entry a type.
+    ///
+    /// # Errors
+    /// A sentence, where the parts do not fit each other or the limits of a block.
+    pub fn new(
+        head: BlockHead,
+        columns: &Columns,
+        ids: Vec<u8>,
+        payloads: Vec<Vec<u8>>,
+    ) -> Result<Self, String> {
+        let columns = rkyv::to_bytes::<rancor::Error>(columns).map_err(|e| e.to_string())?;
+        let mut block = Self {
+            head,
+            columns,
+            ids,
+            payloads: payloads.into_iter().map(Some).collect(),
+            payload_starts: Vec::new(),
+        };
+        let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
+        let largest = sizes.iter().copied().chain([block.columns.len(), block.ids.len()]).max();
+        if largest.is_some_and(|bytes| bytes > MAX_SECTION_BYTES as usize) {
+            return Err("a section of the block would pass 16 MiB".to_owned());
+        }
+        block.check_against(&sizes).map_err(str::to_owned)?;
+        Ok(block)
+    }
+
+    fn check_against(&mut self, payload_bytes: &[usize]) -> Result<(), &'static str> {
+        let columns = archived(&self.columns)?;
+        let ids = self.ids.len() / 16;
+        if !self.ids.len().is_multiple_of(16) {
+            return Err("the section of ids is not a whole number of ids");
+        }
+        let rows = self.head.rows as usize;
+        self.payload_starts =
+            Events::check(rows, columns, ids, payload_bytes).map_err(|malformed| malformed.0)?;
+        Ok(())
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> &BlockHead {
+        &self.head
+    }
+
+    /// Runs `read` on the events, borrowed from the block.
+    pub fn with_events<R>(&self, read: impl FnOnce(Events<'_>) -> R) -> R {
+        let payloads: Vec<Option<&[u8]>> = self.payloads.iter().map(Option::as_deref).collect();
+        read(Events::new(EventsParts {
+            store: self.head.store,
+            shard: self.head.shard,
+            first_position: self.head.first_position,
+            commit_time: Timestamp::from_nanos(self.head.first_commit),
+            columns: archived(&self.columns).expect("checked when the block was made"),
+            ids: &self.ids,
+            payloads: &payloads,
+            payload_starts: &self.payload_starts,
+        }))
+    }
+
+    /// Bytes of the sections before compression.
+    #[must_use]
+    pub fn raw_bytes(&self) -> usize {
+        let payloads: usize = self.payloads.iter().flatten().map(Vec::len).sum();
+        self.columns.len() + self.ids.len() + payloads
+    }
+
+    /// Appends the block to `out` as it stands in the file, and returns its head.
+    pub fn encode(&self, codec: Codec, compressor: &mut Compressor, out: &mut Vec<u8>) -> BlockHead {
+        let mut head = self.head.clone();
+        let base = out.len();
+        let types = self.payloads.len();
+        let sections = 1 + usize::from(!self.ids.is_empty()) + types;
+        out.resize(base + head.head_bytes(sections), 0);
+        let mut add = |kind, event_type, codec, raw: &[u8]| {
+            pad(out, base, SECTION_ALIGN);
+            let start = out.len();
+            let codec = compressor.append(codec, raw, out);
+            head.sections.push(Section {
+                kind,
+                codec,
+                event_type,
+                stored: (out.len() - start) as u32,
+                raw: raw.len() as u32,
+                crc: crc32c::crc32c(&out[start..]),
+                start: (start - base) as u32,
+            });
+        };
+        add(Section::COLUMNS, 0, codec, &self.columns);
+        if !self.ids.is_empty() {
+            add(Section::IDS, 0, Codec::None, &self.ids);
+        }
+        for (index, payloads) in self.payloads.iter().enumerate() {
+            add(Section::PAYLOADS, index as u16, codec, payloads.as_deref().unwrap_or_default());
+        }
+        finish(head, base, out)
+    }
+
+    /// Appends a block without events: what a clean close ends with.
+    pub fn encode_empty(head: BlockHead, out: &mut Vec<u8>) -> BlockHead {
+        debug_assert_eq!(head.rows, 0);
+        let base = out.len();
+        out.resize(base + head.head_bytes(0), 0);
+        finish(head, base, out)
+    }
+
+    /// Reads a block whose bytes begin with this head.
+    ///
+    /// `bytes` may end before sections that are not wanted.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong; any bytes get an answer.
+    pub fn decode(head: BlockHead, bytes: &[u8], want: Payloads<'_>) -> Result<Self, &'static str> {
+        let layout = Layout::of(&head)?;
+        let columns = open_aligned(layout.columns, bytes)?;
+        let ids = layout.ids.map_or(Ok(Vec::new()), |ids| open(ids, bytes))?;
+        let mut block =
+            Self { columns, ids, payloads: Vec::new(), payload_starts: Vec::new(), head };
+        let layout = Layout::of(&block.head)?;
+        let sizes: Vec<usize> = layout.payloads.iter().map(|section| section.raw as usize).collect();
+        let payloads = layout.payloads.to_vec();
+        block.check_against(&sizes)?;
+        block.payloads = vec![None; payloads.len()];
+        for (index, section) in payloads.iter().enumerate() {
+            if want.wants(block.type_name(index)) {
+                block.payloads[index] = Some(open(section, bytes)?);
+            }
+        }
+        Ok(block)
+    }
+
+    fn type_name(&self, index: usize) -> &str {
+        let columns = archived(&self.columns).expect("checked when the block was decoded");
+        let end = |index: usize| columns.type_name_ends[index].to_native() as usize;
+        let start = if index == 0 { 0 } else { end(index - 1) };
+        str::from_utf8(&columns.type_names[start..end(index)]).unwrap_or_default()
+    }
+}
+
+/// Where the sections of a block with events are.
+struct Layout<'a> {
+    columns: &'a Section,
+    ids: Option<&'a Section>,
+    payloads: &'a [Section],
+}
+
+impl<'a> Layout<'a> {
+    fn of(head: &'a BlockHead) -> Result<Self, &'static str> {
+        const WRONG: &str = "a block's sections are not those of a block with events";
+        let (columns, rest) = head.sections.split_first().ok_or(WRONG)?;
+        let (ids, rest) = match rest.split_first() {
+            Some((ids, rest)) if ids.kind == Section::IDS => (Some(ids), rest),
+            _ => (None, rest),
+        };
+        let known = rest.iter().take_while(|section| section.kind == Section::PAYLOADS).count();
+        let (payloads, unknown) = rest.split_at(known);
+        let in_order = payloads.iter().enumerate().all(|(i, s)| usize::from(s.event_type) == i);
+        let others = unknown.iter().any(|section| section.kind <= Section::PAYLOADS);
+        let ids_raw = ids.is_none_or(|ids| ids.codec == 0);
+        if columns.kind != Section::COLUMNS || !in_order || others || !ids_raw {
+            return Err(WRONG);
+        }
+        Ok(Self { columns, ids, payloads })
+    }
+}
+
+fn archived(columns: &AlignedVec<16>) -> Result<&ArchivedColumns, &'static str> {
+    rkyv::access::<ArchivedColumns, rancor::Failure>(columns)
+        .map_err(|_| "the columns of a block are not a valid archive")
+}
+
+/// The stored bytes of a section, if they are what was written.
+pub(crate) fn stored<'b>(section: &Section, bytes: &'b [u8]) -> Result<&'b [u8], &'static str> {
+    let stored = bytes.get(section.start as usize..section.end()).ok_or("a block is cut short")?;
+    if crc32c::crc32c(stored) != section.crc {
+        return Err("the checksum of a section is wrong");
+    }
+    Ok(stored)
+}
+
+/// Whether all bytes of a block that belong to nothing are zero.
+pub(crate) fn padding_is_zero(head: &BlockHead, bytes: &[u8]) -> bool {
+    let mut at = head.head_bytes(head.sections.len());
+    let ends = head.sections.iter().map(|section| (section.start as usize, section.end()));
+    let all = ends.chain([(bytes.len(), bytes.len())]);
+    all.into_iter().all(|(start, end)| {
+        let zero = bytes.get(at..start).is_some_and(|gap| gap.iter().all(|byte| *byte == 0));
+        at = end;
+        zero
+    })
+}
+
+fn open(section: &Section, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let stored = stored(section, bytes)?;
+    let mut raw = vec![0; section.raw as usize];
+    codec::decompress(section.codec, stored, &mut raw)?;
+    Ok(raw)
+}
+
+fn open_aligned(section: &Section, bytes: &[u8]) -> Result<AlignedVec<16>, &'static str> {
+    let stored = stored(section, bytes)?;
+    let mut raw = AlignedVec::with_capacity(section.raw as usize);
+    raw.resize(section.raw as usize, 0);
+    codec::decompress(section.codec, stored, &mut raw)?;
+    Ok(raw)
+}
+
+fn pad(out: &mut Vec<u8>, base: usize, align: usize) {
+    out.resize(base + (out.len() - base).next_multiple_of(align), 0);
+}
+
+fn finish(mut head: BlockHead, base: usize, out: &mut Vec<u8>) -> BlockHead {
+    pad(out, base, BLOCK_ALIGN);
+    head.length = (out.len() - base) as u32;
+    head.encode_over(&mut out[base..]);
+    head
+}

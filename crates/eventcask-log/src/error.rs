@@ -1,0 +1,98 @@
+//! What can go wrong between the engine and the disk.
+
+use std::fmt;
+use std::io;
+
+use crate::Problem;
+
+/// What a caller can branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The directory holds no store.
+    NotAStore,
+    /// The store was written by a newer version that uses something this one does not know.
+    NewerFormat,
+    /// Another process, or another handle, has the store open for writing.
+    Locked,
+    /// Stored bytes are not what was written.
+    Damaged,
+    /// The disk or the quota is full.
+    StorageFull,
+    /// A setting that can not be: the sentence says which.
+    Setting,
+    /// Any other error of the disk or the operating system.
+    Io,
+}
+
+/// An error of the log: a sentence that says what, where and what to do, and a
+/// [kind](Self::kind) to branch on.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<io::Error>,
+    problem: Option<Box<Problem>>,
+}
+
+impl Error {
+    /// An error of this kind with this sentence.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None, problem: None }
+    }
+
+    /// Damage in `file` at `place`.
+    #[must_use]
+    pub fn damaged(file: &str, place: u64, reason: &str) -> Self {
+        let message = format!(
+            "{file} is damaged at byte {place}: {reason}; `eventcask verify` lists all damage, a backup has what is lost"
+        );
+        let problem = Problem { file: file.to_owned(), place, reason: reason.to_owned() };
+        Self { problem: Some(Box::new(problem)), ..Self::new(ErrorKind::Damaged, message) }
+    }
+
+    /// The damage that this error is about.
+    ///
+    /// # Errors
+    /// The error itself, where it is about something else.
+    pub fn into_problem(self) -> Result<Problem, Self> {
+        match self.problem {
+            Some(problem) => Ok(*problem),
+            None => Err(self),
+        }
+    }
+
+    /// A failed attempt to do something with `file`, such as "read" or "sync".
+    #[must_use]
+    pub fn io(doing: &str, file: &str, source: io::Error) -> Self {
+        let kind = match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
+            _ => ErrorKind::Io,
+        };
+        let advice = match kind {
+            ErrorKind::StorageFull => "; free some space and try again, what was acknowledged is kept",
+            _ => "",
+        };
+        let message = format!("could not {doing} {file}: {source}{advice}");
+        Self { kind, message, source: Some(source), problem: None }
+    }
+
+    /// What a caller can branch on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

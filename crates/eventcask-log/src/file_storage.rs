@@ -1,0 +1,152 @@
+//! A store's directory on a real file system.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::storage::{Lock, Open, Storage, StoredFile};
+
+/// Name of the file in which a writer leaves its process id, for people.
+const LOCK_FILE: &str = "LOCK";
+
+/// The files below a directory. What it makes is readable by the owner alone.
+#[derive(Debug, Clone)]
+pub struct FileStorage {
+    root: PathBuf,
+}
+
+impl FileStorage {
+    /// The storage below `root`, which need not exist yet.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.root.clone() } else { self.root.join(name) }
+    }
+}
+
+impl Storage for FileStorage {
+    fn create_dir(&self, name: &str) -> io::Result<()> {
+        let path = self.path(name);
+        match fs::DirBuilder::new().mode(0o700).recursive(name.is_empty()).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            other => other,
+        }
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.path(dir)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        // A name that is not UTF-8 is none of ours.
+        entries
+            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+            .collect()
+    }
+
+    fn open(&self, name: &str, how: Open) -> io::Result<Box<dyn StoredFile>> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(how != Open::Read)
+            .create(how == Open::Create)
+            .truncate(how == Open::Create)
+            .mode(0o600)
+            .custom_flags(flags.bits().cast_signed())
+            .open(self.path(name))?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file"));
+        }
+        Ok(Box::new(file))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir_all(self.path(name))
+    }
+
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        File::open(self.path(name))?.sync_all()
+    }
+
+    /// Locks the directory itself, so that the lock holds when a file in it is deleted; it
+    /// ends with the process.
+    fn lock(&self) -> io::Result<Option<Box<dyn Lock>>> {
+        let directory = File::open(&self.root)?;
+        match directory.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Only tells people who has the store; a full disk must not keep it from opening.
+        let note = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(self.path(LOCK_FILE));
+        let _ = note.and_then(|mut file| writeln!(file, "{}", std::process::id()));
+        Ok(Some(Box::new(DirectoryLock { _directory: directory })))
+    }
+
+    fn describe(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+}
+
+struct DirectoryLock {
+    _directory: File,
+}
+
+impl Lock for DirectoryLock {}
+
+impl StoredFile for File {
+    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
+        let mut read = 0;
+        while read < buffer.len() {
+            match FileExt::read_at(self, &mut buffer[read..], place + read as u64) {
+                Ok(0) => break,
+                Ok(bytes) => read += bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, place)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Self::set_len(self, len)
+    }
+}

@@ -1,0 +1,99 @@
+//! Small files with a checked header: definitions and snapshots of views.
+
+use crate::Error;
+use crate::manifest::{read_all, replace};
+use crate::storage::Storage;
+use crate::wire::{self, FILE_HEADER_BYTES, Fields, put};
+
+const MAGIC: [u8; 8] = *b"ECASKFRM";
+/// Largest framed file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// What a framed file holds; the number is part of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum FramedKind {
+    /// The definition of a view.
+    Definition = 1,
+    /// The state of a view in one shard.
+    State = 2,
+}
+
+/// A body of bytes with what tells whether it still fits its store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Framed {
+    /// The store that it belongs to.
+    pub store: u128,
+    /// What it holds.
+    pub kind: FramedKind,
+    /// The shard of a state; 0 for a definition.
+    pub shard: u32,
+    /// Position of the first event that is not in the state; 0 for a definition.
+    pub progress: u64,
+    /// The [checksum](Self::checksum) of the definition that the state belongs to.
+    pub definition: u32,
+    /// What it is all about.
+    pub body: Vec<u8>,
+}
+
+impl Framed {
+    /// The checksum by which a state names its definition.
+    #[must_use]
+    pub fn checksum(body: &[u8]) -> u32 {
+        crc32c::crc32c(body)
+    }
+
+    /// Writes the file, durable and at once; the one of the same name before is replaced.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn write(&self, storage: &dyn Storage, dir: &str, name: &str) -> Result<(), Error> {
+        let mut header = wire::file_header(MAGIC, FILE_HEADER_BYTES as u32, self.store);
+        put(&mut header, 56, (self.kind as u32).to_le_bytes());
+        put(&mut header, 60, self.shard.to_le_bytes());
+        put(&mut header, 64, self.progress.to_le_bytes());
+        put(&mut header, 72, self.definition.to_le_bytes());
+        put(&mut header, 76, Self::checksum(&self.body).to_le_bytes());
+        put(&mut header, 80, (self.body.len() as u64).to_le_bytes());
+        wire::seal_file_header(&mut header);
+        replace(storage, dir, name, &[&header, &self.body])
+    }
+
+    /// Reads the file called `name`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::NewerFormat`], or what the disk said.
+    pub fn read(storage: &dyn Storage, name: &str) -> Result<Self, Error> {
+        let file = storage.describe(name);
+        Self::decode(&file, &read_all(storage, name, MAX_FILE_BYTES)?)
+    }
+
+    /// Reads the framed file in `bytes`; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`] or [`crate::ErrorKind::NewerFormat`].
+    pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, Error> {
+        wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32)?;
+        let (header, body) = bytes.split_at(FILE_HEADER_BYTES);
+        let fields = Fields(header);
+        let kind = match fields.u32(56) {
+            1 => FramedKind::Definition,
+            2 => FramedKind::State,
+            _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
+        };
+        if fields.u64(80) != body.len() as u64 || fields.u32(76) != Self::checksum(body) {
+            return Err(Error::damaged(file, FILE_HEADER_BYTES as u64, "the checksum of its body is wrong"));
+        }
+        if !fields.is_zero(88, 124) {
+            return Err(Error::damaged(file, 88, "reserved bytes are in use"));
+        }
+        Ok(Self {
+            store: fields.u128(40),
+            kind,
+            shard: fields.u32(60),
+            progress: fields.u64(64),
+            definition: fields.u32(72),
+            body: body.to_vec(),
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! The head of a block: who it is, where it stands, and what its sections are.
+
+use crate::wire::{Fields, put};
+
+pub(crate) const FIXED_HEAD_BYTES: usize = 128;
+pub(crate) const SECTION_ENTRY_BYTES: usize = 24;
+const MAGIC: [u8; 8] = *b"ECASKBLK";
+const FLAG_CLOSE: u32 = 1;
+const SECTION_MAY_BE_SKIPPED: u32 = 1;
+/// A block starts and ends at a multiple of this.
+pub(crate) const BLOCK_ALIGN: usize = 64;
+/// A section starts at a multiple of this, which suffices for every archived number.
+pub(crate) const SECTION_ALIGN: usize = 16;
+
+/// The most events of a block.
+pub const MAX_BLOCK_ROWS: u32 = 1 << 20;
+/// The most bytes of a section before compression.
+pub const MAX_SECTION_BYTES: u32 = 16 << 20;
+/// The most bytes of a block: its sections, stored, and its head.
+pub const MAX_BLOCK_BYTES: u32 = 64 << 20;
+/// The most bytes of a head: the table of 4096 types and 16 marks with the longest names.
+pub(crate) const MAX_HEAD_BYTES: usize = 128 << 10;
+const MAX_MARKS: usize = 16;
+
+/// How far an upstream was consumed by a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceMark {
+    /// Name of the source.
+    pub source: String,
+    /// The lowest offset that was not taken.
+    pub next: u64,
+    /// The upstream's own word for all it delivered before `next`; 0 if it has none.
+    pub check: u64,
+}
+
+/// One section of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// What it holds: 1 = columns, 2 = ids, 3 = payloads of one type.
+    pub kind: u8,
+    /// How it is compressed: 0 = not, 1 = LZ4, 2 = zstd.
+    pub codec: u8,
+    /// For payloads the index of the type.
+    pub event_type: u16,
+    /// Bytes in the file.
+    pub stored: u32,
+    /// Bytes before compression.
+    pub raw: u32,
+    /// CRC-32C of the stored bytes.
+    pub crc: u32,
+    /// Where it starts, from the start of the block.
+    pub start: u32,
+}
+
+impl Section {
+    pub(crate) const COLUMNS: u8 = 1;
+    pub(crate) const IDS: u8 = 2;
+    pub(crate) const PAYLOADS: u8 = 3;
+
+    pub(crate) fn end(&self) -> usize {
+        self.start as usize + self.stored as usize
+    }
+}
+
+/// The head of a block, decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BlockHead {
+    /// The store's id.
+    pub store: u128,
+    /// The shard.
+    pub shard: u32,
+    /// Number of the segment.
+    pub segment: u64,
+    /// Place of the block in the segment's file.
+    pub place: u64,
+    /// Position of the first event, or of the next one where there is none.
+    pub first_position: u64,
+    /// Number of events.
+    pub rows: u32,
+    /// All bytes of the segment before this place, and all segments before, were durable when
+    /// the block was written.
+    pub durable_place: u64,
+    /// Commit time of the first event, in nanoseconds.
+    pub first_commit: i64,
+    /// Commit time of the last event, in nanoseconds.
+    pub last_commit: i64,
+    /// How many times the shard was opened and written to.
+    pub epoch: u64,
+    /// Head checksum of the block before.
+    pub previous_crc: u32,
+    /// Whether it ends a clean close.
+    pub close: bool,
+    /// How far upstreams were consumed.
+    pub marks: Vec<SourceMark>,
+    /// The sections, in order. Set by encoding.
+    pub sections: Vec<Section>,
+    /// Bytes of the whole block. Set by encoding.
+    pub length: u32,
+    /// Checksum of the head. Set by encoding.
+    pub crc: u32,
+}
+
+impl BlockHead {
+    /// Position after the last event.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.first_position + u64::from(self.rows)
+    }
+
+    /// Bytes that the head takes with this many sections.
+    pub(crate) fn head_bytes(&self, sections: usize) -> usize {
+        let marks: usize = self.marks.iter().map(|mark| 18 + mark.source.len()).sum();
+        FIXED_HEAD_BYTES + sections * SECTION_ENTRY_BYTES + marks
+    }
+
+    /// Writes the head over the first bytes of `block`, whose sections are in place, and
+    /// keeps its checksum.
+    pub(crate) fn encode_over(&mut self, block: &mut [u8]) {
+        let head_bytes = self.head_bytes(self.sections.len());
+        let head = &mut block[..head_bytes];
+        self.encode_fixed(head);
+        let mut at = FIXED_HEAD_BYTES;
+        for section in &self.sections {
+            encode_section(section, &mut head[at..at + SECTION_ENTRY_BYTES]);
+            at += SECTION_ENTRY_BYTES;
+        }
+        for mark in &self.marks {
+            put(head, at, mark.next.to_le_bytes());
+            put(head, at + 8, mark.check.to_le_bytes());
+            put(head, at + 16, (mark.source.len() as u16).to_le_bytes());
+            head[at + 18..at + 18 + mark.source.len()].copy_from_slice(mark.source.as_bytes());
+            at += 18 + mark.source.len();
+        }
+        assert_eq!(at, head_bytes, "the head is as long as was computed");
+        self.crc = head_crc(head);
+        put(head, 12, self.crc.to_le_bytes());
+    }
+
+    fn encode_fixed(&self, head: &mut [u8]) {
+        let head_bytes = head.len() as u32;
+        put(head, 0, MAGIC);
+        put(head, 8, head_bytes.to_le_bytes());
+        put(head, 16, self.length.to_le_bytes());
+        put(head, 20, (if self.close { FLAG_CLOSE } else { 0 }).to_le_bytes());
+        put(head, 24, self.store.to_le_bytes());
+        put(head, 40, self.shard.to_le_bytes());
+        put(head, 44, self.rows.to_le_bytes());
+        put(head, 48, self.segment.to_le_bytes());
+        put(head, 56, self.place.to_le_bytes());
+        put(head, 64, self.first_position.to_le_bytes());
+        put(head, 72, self.durable_place.to_le_bytes());
+        put(head, 80, self.first_commit.to_le_bytes());
+        put(head, 88, self.last_commit.to_le_bytes());
+        put(head, 96, self.epoch.to_le_bytes());
+        put(head, 104, self.previous_crc.to_le_bytes());
+        put(head, 108, (self.sections.len() as u16).to_le_bytes());
+        put(head, 110, (self.marks.len() as u16).to_le_bytes());
+    }
+
+    /// Whether these bytes begin as a block does.
+    pub(crate) fn may_begin(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
+    }
+
+    /// Says how long the head is that begins with these 128 bytes, if it can be one.
+    pub(crate) fn peek(fixed: &[u8]) -> Result<HeadSize, &'static str> {
+        let fields = Fields(fixed);
+        if fixed.len() < FIXED_HEAD_BYTES || fixed[..8] != MAGIC {
+            return Err("no block begins here");
+        }
+        let head = fields.u32(8) as usize;
+        let block = fields.u32(16);
+        let fits = (FIXED_HEAD_BYTES..=MAX_HEAD_BYTES).contains(&head)
+            && head <= block as usize
+            && block <= MAX_BLOCK_BYTES
+            && (block as usize).is_multiple_of(BLOCK_ALIGN);
+        if fits { Ok(HeadSize { head, block }) } else { Err("a block's lengths are impossible") }
+    }
+
+    /// Reads a head; any bytes get an answer.
+    pub(crate) fn decode(head: &[u8]) -> Result<Self, &'static str> {
+        let size = Self::peek(head)?;
+        if head.len() != size.head {
+            return Err("a block's head has another length");
+        }
+        let fields = Fields(head);
+        if fields.u32(12) != head_crc(head) {
+            return Err("the checksum of a block's head is wrong");
+        }
+        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(112, 128) {
+            return Err("a block's head uses reserved bytes");
+        }
+        let rows = fields.u32(44);
+        if rows > MAX_BLOCK_ROWS || fields.u64(64).checked_add(u64::from(rows)).is_none() {
+            return Err("a block's rows or positions are impossible");
+        }
+        let sections = usize::from(fields.u16(108));
+        let marks_at = FIXED_HEAD_BYTES + sections * SECTION_ENTRY_BYTES;
+        if marks_at > head.len() {
+            return Err("a block's section table is longer than its head");
+        }
+        Ok(Self {
+            store: fields.u128(24),
+            shard: fields.u32(40),
+            segment: fields.u64(48),
+            place: fields.u64(56),
+            first_position: fields.u64(64),
+            rows,
+            durable_place: fields.u64(72),
+            first_commit: fields.i64(80),
+            last_commit: fields.i64(88),
+            epoch: fields.u64(96),
+            previous_crc: fields.u32(104),
+            close: fields.u32(20) & FLAG_CLOSE != 0,
+            marks: decode_marks(&head[marks_at..], usize::from(fields.u16(110)))?,
+            sections: decode_sections(&head[FIXED_HEAD_BYTES..marks_at], size)?,
+            length: size.block,
+            crc: fields.u32(12),
+        })
+    }
+}
+
+/// The two lengths that a head begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadSize {
+    pub(crate) head: usize,
+    pub(crate) block: u32,
+}
+
+fn head_crc(head: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&head[..12]), &head[16..])
+}
+
+fn encode_section(section: &Section, entry: &mut [u8]) {
+    entry[0] = section.kind;
+    entry[1] = section.codec;
+    put(entry, 2, section.event_type.to_le_bytes());
+    put(entry, 4, section.stored.to_le_bytes());
+    put(entry, 8, section.raw.to_le_bytes());
+    put(entry, 12, section.crc.to_le_bytes());
+    put(entry, 16, section.start.to_le_bytes());
+}
+
+fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'static str> {
+    let mut earliest = size.head;
+    let mut sections = Vec::with_capacity(table.len() / SECTION_ENTRY_BYTES);
+    for entry in table.as_chunks::<SECTION_ENTRY_BYTES>().0 {
+        let fields = Fields(entry);
+        let section = Section {
+            kind: fields.u8(0),
+            codec: fields.u8(1),
+            event_type: fields.u16(2),
+            stored: fields.u32(4),
+            raw: fields.u32(8),
+            crc: fields.u32(12),
+            start: fields.u32(16),
+        };
+        let fits = section.start as usize >= earliest
+            && (section.start as usize).is_multiple_of(SECTION_ALIGN)
+            && section.end() <= size.block as usize
+            && section.raw <= MAX_SECTION_BYTES
+            && (section.codec != 0 || section.raw == section.stored);
+        if !fits {
+            return Err("a section does not fit into its block");
+        }
+        let known = (Section::COLUMNS..=Section::PAYLOADS).contains(&section.kind);
+        if fields.u32(20) & !SECTION_MAY_BE_SKIPPED != 0 || (!known && fields.u32(20) == 0) {
+            return Err("a section is of a kind that this program does not know");
+        }
+        earliest = section.end();
+        sections.push(section);
+    }
+    Ok(sections)
+}
+
+fn decode_marks(mut bytes: &[u8], count: usize) -> Result<Vec<SourceMark>, &'static str> {
+    const BAD: &str = "the source marks of a block are malformed";
+    if count > MAX_MARKS {
+        return Err(BAD);
+    }
+    let mut marks = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (fixed, rest) = bytes.split_at_checked(18).ok_or(BAD)?;
+        let fields = Fields(fixed);
+        let (name, rest) = rest.split_at_checked(usize::from(fields.u16(16))).ok_or(BAD)?;
+        let source = str::from_utf8(name).map_err(|_| BAD)?.to_owned();
+        marks.push(SourceMark { source, next: fields.u64(0), check: fields.u64(8) });
+        bytes = rest;
+    }
+    if bytes.is_empty() { Ok(marks) } else { Err(BAD) }
+}

@@ -1,0 +1,171 @@
+//! The files of one shard.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::storage::{Open, Storage, StoredFile};
+use crate::wire::{self, FILE_HEADER_BYTES, Fields, put};
+use crate::writer::NewSegment;
+use crate::{Error, Manifest};
+
+const MAGIC: [u8; 8] = *b"ECASKSEG";
+/// Where the first block of a segment starts.
+pub(crate) const FIRST_BLOCK: u64 = 4096;
+/// A segment is ended by the first block that would start beyond this place.
+pub const SEGMENT_BYTES: u64 = 256 << 20;
+const SUFFIX: &str = ".segment";
+
+/// The directory of one shard: knows the names and headers of its files.
+#[derive(Clone)]
+pub struct ShardDir {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) store: u128,
+    pub(crate) shard: u32,
+}
+
+impl fmt::Debug for ShardDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShardDir({})", self.storage.describe(&self.dir()))
+    }
+}
+
+impl ShardDir {
+    /// The directory of a shard of this store.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>, manifest: &Manifest, shard: u32) -> Self {
+        Self { storage, store: manifest.store, shard }
+    }
+
+    /// The number of the shard.
+    #[must_use]
+    pub fn shard(&self) -> u32 {
+        self.shard
+    }
+
+    /// The id of the store.
+    #[must_use]
+    pub fn store(&self) -> u128 {
+        self.store
+    }
+
+    pub(crate) fn dir(&self) -> String {
+        format!("shards/{:04}", self.shard)
+    }
+
+    /// Makes the directory, for a new store.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn create(&self) -> Result<(), Error> {
+        let dir = self.dir();
+        let make = || {
+            self.storage.create_dir("")?;
+            self.storage.create_dir("shards")?;
+            self.storage.create_dir(&dir)?;
+            self.storage.sync_dir("shards")?;
+            self.storage.sync_dir("")
+        };
+        make().map_err(|error| Error::io("make", &self.storage.describe(&dir), error))
+    }
+
+    pub(crate) fn path(&self, segment: u64) -> String {
+        format!("{}/{segment:010}{SUFFIX}", self.dir())
+    }
+
+    /// The name of a segment's file as a person knows it.
+    #[must_use]
+    pub fn describe(&self, segment: u64) -> String {
+        self.storage.describe(&self.path(segment))
+    }
+
+    /// Numbers of the segments, rising and without gaps.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`] where one is missing in the middle, or what the disk said.
+    pub fn segments(&self) -> Result<Vec<u64>, Error> {
+        let dir = self.dir();
+        let names = self.storage.list(&dir);
+        let names = names.map_err(|e| Error::io("list", &self.storage.describe(&dir), e))?;
+        let mut numbers: Vec<u64> = names
+            .iter()
+            .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
+            .filter(|number| names.contains(&format!("{number:010}{SUFFIX}")))
+            .collect();
+        numbers.sort_unstable();
+        match numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
+            Some(gap) => Err(Error::damaged(&self.describe(gap[0] + 1), 0, "the segment is missing")),
+            None => Ok(numbers),
+        }
+    }
+
+    pub(crate) fn open(&self, segment: u64, how: Open) -> Result<Box<dyn StoredFile>, Error> {
+        let path = self.path(segment);
+        self.storage.open(&path, how).map_err(|e| Error::io("open", &self.storage.describe(&path), e))
+    }
+
+    /// Makes a segment, durable in its directory before anything is put into it.
+    pub(crate) fn create_segment(&self, new: &NewSegment) -> Result<Box<dyn StoredFile>, Error> {
+        let path = self.path(new.number);
+        let temporary = format!("{path}.new");
+        let header = encode_header(self, new);
+        let make = || {
+            let file = self.storage.open(&temporary, Open::Create)?;
+            file.write_all_at(&header, 0)?;
+            file.sync()?;
+            self.storage.rename(&temporary, &path)?;
+            self.storage.sync_dir(&self.dir())?;
+            Ok(file)
+        };
+        make().map_err(|error| Error::io("make", &self.storage.describe(&path), error))
+    }
+
+    /// Reads the header of a segment: what it was made with.
+    pub(crate) fn read_header(&self, segment: u64, file: &dyn StoredFile) -> Result<NewSegment, Error> {
+        let name = self.describe(segment);
+        let mut bytes = vec![0; FIRST_BLOCK as usize];
+        let read = file.read_at(&mut bytes, 0).map_err(|e| Error::io("read", &name, e))?;
+        let header = decode_header(&name, &bytes[..read])?;
+        if (header.store, header.shard, header.new.number) != (self.store, self.shard, segment) {
+            return Err(Error::damaged(&name, 40, "it belongs to another store, shard or place"));
+        }
+        Ok(header.new)
+    }
+}
+
+/// What the header of a segment says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SegmentHeader {
+    pub(crate) store: u128,
+    pub(crate) shard: u32,
+    pub(crate) new: NewSegment,
+}
+
+fn encode_header(dir: &ShardDir, new: &NewSegment) -> Vec<u8> {
+    let mut header = wire::file_header(MAGIC, FIRST_BLOCK as u32, dir.store);
+    put(&mut header, 56, dir.shard.to_le_bytes());
+    put(&mut header, 64, new.number.to_le_bytes());
+    put(&mut header, 72, new.first_position.to_le_bytes());
+    put(&mut header, 80, new.previous_crc.to_le_bytes());
+    wire::seal_file_header(&mut header);
+    let mut bytes = header.to_vec();
+    bytes.resize(FIRST_BLOCK as usize, 0);
+    bytes
+}
+
+pub(crate) fn decode_header(name: &str, bytes: &[u8]) -> Result<SegmentHeader, Error> {
+    wire::check_file_header(name, bytes, MAGIC, FIRST_BLOCK as u32)?;
+    let fields = Fields(bytes);
+    if bytes.len() < FIRST_BLOCK as usize {
+        return Err(Error::damaged(name, 0, "it is shorter than its header"));
+    }
+    let unused = fields.u32(60) == 0 && fields.is_zero(84, 124);
+    if !unused || !fields.is_zero(FILE_HEADER_BYTES, FIRST_BLOCK as usize) {
+        return Err(Error::damaged(name, 60, "reserved bytes of its header are in use"));
+    }
+    let new = NewSegment {
+        number: fields.u64(64),
+        first_position: fields.u64(72),
+        previous_crc: fields.u32(80),
+    };
+    Ok(SegmentHeader { store: fields.u128(40), shard: fields.u32(56), new })
+}

@@ -1,0 +1,96 @@
+//! Appends blocks to the tail of a shard.
+
+use std::fmt;
+
+use crate::recovery::Tail;
+use crate::segment::ShardDir;
+use crate::storage::{Open, StoredFile};
+use crate::{Error, ErrorKind};
+
+/// A segment that is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSegment {
+    /// Its number.
+    pub number: u64,
+    /// Position of its first event.
+    pub first_position: u64,
+    /// Head checksum of the last block before it.
+    pub previous_crc: u32,
+}
+
+/// Writes the blocks of one shard. It decides nothing: places and segments come from the
+/// worker, which chained them into the blocks.
+pub struct SegmentWriter {
+    dir: ShardDir,
+    open: Option<(u64, Box<dyn StoredFile>)>,
+    unsynced: bool,
+}
+
+impl fmt::Debug for SegmentWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SegmentWriter").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl SegmentWriter {
+    /// A writer that goes on at `tail`.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn open(dir: ShardDir, tail: &Tail) -> Result<Self, Error> {
+        let open = match tail.segment {
+            0 => None,
+            number => Some((number, dir.open(number, Open::Write)?)),
+        };
+        Ok(Self { dir, open, unsynced: false })
+    }
+
+    /// Ends the open segment and makes the next one; the ended one is durable then.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn roll(&mut self, new: &NewSegment) -> Result<(), Error> {
+        self.sync()?;
+        self.open = Some((new.number, self.dir.create_segment(new)?));
+        Ok(())
+    }
+
+    /// Writes a block at its place. A disk that is full leaves the file as it was.
+    ///
+    /// # Errors
+    /// What the disk said.
+    ///
+    /// # Panics
+    /// When no segment was made yet.
+    pub fn append(&mut self, place: u64, block: &[u8]) -> Result<(), Error> {
+        let (number, file) = self.open.as_ref().expect("a segment was opened or made before");
+        self.unsynced = true;
+        let Err(error) = file.write_all_at(block, place) else { return Ok(()) };
+        let error = Error::io("write", &self.dir.describe(*number), error);
+        if error.kind() == ErrorKind::StorageFull {
+            let cut = file.set_len(place);
+            cut.map_err(|cut| Error::io("cut", &self.dir.describe(*number), cut))?;
+        }
+        Err(error)
+    }
+
+    /// Makes everything written before durable. After an error the writer must not be used
+    /// again: nobody knows then what the disk has.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn sync(&mut self) -> Result<(), Error> {
+        let Some((number, file)) = self.open.as_ref().filter(|_| self.unsynced) else {
+            return Ok(());
+        };
+        file.sync().map_err(|error| Error::io("sync", &self.dir.describe(*number), error))?;
+        self.unsynced = false;
+        Ok(())
+    }
+
+    /// Whether something was written since the last sync.
+    #[must_use]
+    pub fn is_unsynced(&self) -> bool {
+        self.unsynced
+    }
+}
