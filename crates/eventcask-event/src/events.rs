@@ -54,7 +54,7 @@ pub struct EventsParts<'a> {
     pub ids: &'a [u8],
     /// One a type: the payloads of its rows end to end, or `None` where the reader left the
     /// type shut.
-    pub payloads: &'a [Option<&'a [u8]>],
+    pub payloads: &'a [Option<Vec<u8>>],
     /// One a row: where its payload starts, as [`Events::check`] returned it.
     pub payload_starts: &'a [u32],
 }
@@ -181,7 +181,7 @@ impl<'a> Events<'a> {
     #[must_use]
     pub fn payload(&self, row: usize) -> Option<&'a [u8]> {
         let columns = self.parts.columns;
-        let bytes = self.parts.payloads[usize::from(columns.types[row].to_native())]?;
+        let bytes = self.parts.payloads[usize::from(columns.types[row].to_native())].as_ref()?;
         let start = self.parts.payload_starts[row] as usize;
         Some(&bytes[start..][..columns.payload_lengths[row].to_native() as usize])
     }

@@ -88,19 +88,22 @@ impl Block {
         &self.head
     }
 
-    /// Runs `read` on the events, borrowed from the block.
-    pub fn with_events<R>(&self, read: impl FnOnce(Events<'_>) -> R) -> R {
-        let payloads: Vec<Option<&[u8]>> = self.payloads.iter().map(Option::as_deref).collect();
-        read(Events::new(EventsParts {
+    /// The events, borrowed from the block.
+    ///
+    /// # Panics
+    /// Never: the columns were checked when the block was made.
+    #[must_use]
+    pub fn events(&self) -> Events<'_> {
+        Events::new(EventsParts {
             store: self.head.store,
             shard: self.head.shard,
             first_position: self.head.first_position,
             commit_time: Timestamp::from_nanos(self.head.first_commit),
             columns: archived(&self.columns).expect("checked when the block was made"),
             ids: &self.ids,
-            payloads: &payloads,
+            payloads: &self.payloads,
             payload_starts: &self.payload_starts,
-        }))
+        })
     }
 
     /// Bytes of the sections before compression.

@@ -1,1 +1,41 @@
-//! Under construction.
+//! One writer for one slice of all aggregates.
+//!
+//! This crate has one job: to take batches of events from a queue, to decide which of them
+//! are stored, to have the log store them, and to answer. Its main type is [`Shard`], the
+//! state of one slice; [`Worker`] is the loop of the thread that owns some of them. Its
+//! neighbours are `eventcask-log`, which it writes to, and the facade, which owns the threads
+//! and fills the queues. It never looks into a payload and knows nothing of projections: what
+//! follows a stored block is behind [`Apply`].
+//!
+//! The modules stand in the order in which a batch walks through them.
+
+mod answer;
+mod ticket;
+mod delivery;
+mod inbox;
+mod clock;
+mod worker;
+mod dedup;
+mod directory;
+mod admit;
+mod build;
+mod commit;
+mod index;
+mod publish;
+mod shard;
+mod load;
+
+pub use answer::{Answer, Outcome, Refused};
+pub use clock::CommitClock;
+pub use commit::{Durability, WriteThread};
+pub use delivery::{Account, Append, Delivery, Flushed, Share};
+pub use directory::{Directory, KeyHasher};
+pub use inbox::{Bell, Inbox, OpenBatch, SendError};
+pub use index::{Published, ShardReader};
+pub use load::{Aggregate, Bounds};
+pub use publish::Apply;
+pub use shard::{Health, Opened, Shard, ShardSettings};
+pub use ticket::{Completion, Ticket, TicketFuture};
+pub use worker::Worker;
+
+pub use eventcask_log::SourceMark;

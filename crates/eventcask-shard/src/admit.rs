@@ -1,0 +1,136 @@
+//! Which events of a batch are stored.
+//!
+//! For each append, in order: 1. a row that its source's mark has passed is a duplicate;
+//! 2. so is an event whose id is known, if its content is the same; 3. the expected version
+//! must hold; 4. what is left is admitted: it gets its versions and goes into the block.
+//! Nothing is changed before an append has passed all of them.
+
+use std::ops::Range;
+
+use eventcask_event::{EventBatch, EventId, Expected, NewEvent};
+
+use crate::build::BlockBuilder;
+use crate::dedup::Dedup;
+use crate::directory::{AggregateSlot, Directory};
+use crate::{Answer, Outcome, Refused};
+
+/// Reads events that were stored before, to compare them with a repeat.
+pub(crate) trait Originals {
+    /// The version of the event at `position`, and whether it is the same as `event`.
+    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<(u64, bool), Refused>;
+}
+
+/// Decides on the appends of one batch.
+pub(crate) struct Admission<'s> {
+    pub(crate) shard: u32,
+    pub(crate) first_position: u64,
+    pub(crate) batch: &'s EventBatch,
+    pub(crate) directory: &'s mut Directory,
+    pub(crate) dedup: &'s mut Dedup,
+    pub(crate) builder: &'s mut BlockBuilder,
+    pub(crate) originals: &'s dyn Originals,
+}
+
+impl Admission<'_> {
+    /// Decides on events of one aggregate that are stored together or not at all.
+    pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> Outcome {
+        debug_assert!(!rows.is_empty());
+        if self.is_consumed(rows.end - 1) {
+            return Ok(Answer::Duplicate { shard: self.shard, original: None });
+        }
+        if let Some(answer) = self.known(&rows)? {
+            return Ok(answer);
+        }
+        let first = rows.start;
+        let slot = self.directory.find(self.batch.hash(first), self.batch.key(first));
+        let actual = slot.map_or(0, |slot| self.directory.version(slot));
+        if !expected.holds(actual) {
+            let key = self.batch.key(first).to_owned();
+            return Err(Refused::Conflict { key, expected, actual });
+        }
+        Ok(self.admit(rows, slot))
+    }
+
+    /// Whether the source's mark has passed the row.
+    fn is_consumed(&self, row: usize) -> bool {
+        let Some(rows) = self.batch.source() else { return false };
+        let mark = self.dedup.mark(&rows.source);
+        mark.is_some_and(|mark| rows.offsets[row] < mark.next)
+    }
+
+    /// The answer to events of which some are known already.
+    fn known(&self, rows: &Range<usize>) -> Result<Option<Answer>, Refused> {
+        if !self.batch.has_ids() {
+            return Ok(None);
+        }
+        self.check_distinct(rows)?;
+        let mut known = Vec::new();
+        let mut original = None;
+        for row in rows.clone() {
+            let Some(id) = self.batch.id(row) else { continue };
+            let Some(position) = self.dedup.position(id) else { continue };
+            let (version, same) = self.compare(position, row)?;
+            if !same {
+                return Err(Refused::IdConflict { id });
+            }
+            original = Some((position, version));
+            known.push(id);
+        }
+        if known.is_empty() {
+            Ok(None)
+        } else if known.len() == rows.len() {
+            Ok(Some(Answer::Duplicate { shard: self.shard, original }))
+        } else {
+            Err(Refused::PartlyKnown { known })
+        }
+    }
+
+    /// One id names one event, also within an append.
+    fn check_distinct(&self, rows: &Range<usize>) -> Result<(), Refused> {
+        if rows.len() == 1 {
+            return Ok(());
+        }
+        let mut ids: Vec<EventId> = rows.clone().filter_map(|row| self.batch.id(row)).collect();
+        ids.sort_unstable();
+        match ids.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Refused::IdConflict { id: pair[0] }),
+            None => Ok(()),
+        }
+    }
+
+    fn compare(&self, position: u64, row: usize) -> Result<(u64, bool), Refused> {
+        let (key, event) = (self.batch.key(row), self.batch.event(row));
+        if position < self.first_position {
+            return self.originals.compare(position, key, &event);
+        }
+        let built = (position - self.first_position) as usize;
+        let (original, version) = self.builder.built(built);
+        let same = self.batch.key(original) == key && same_event(&self.batch.event(original), &event);
+        Ok((version, same))
+    }
+
+    fn admit(&mut self, rows: Range<usize>, slot: Option<AggregateSlot>) -> Answer {
+        let (hash, key) = (self.batch.hash(rows.start), self.batch.key(rows.start));
+        let slot = slot.unwrap_or_else(|| self.directory.add(hash, key));
+        let (mut position, mut version) = (0, 0);
+        for row in rows {
+            position = self.first_position + self.builder.rows() as u64;
+            let before = (self.directory.version(slot), self.directory.last(slot));
+            version = self.directory.admit(slot, position);
+            self.builder.add(self.batch, row, slot, before);
+            if let Some(id) = self.batch.id(row) {
+                self.dedup.insert(id, position);
+            }
+        }
+        Answer::Stored { shard: self.shard, position, version }
+    }
+}
+
+/// Whether two events under one id are the same event.
+pub(crate) fn same_event(one: &NewEvent<'_>, other: &NewEvent<'_>) -> bool {
+    one.event_type == other.event_type
+        && one.schema == other.schema
+        && one.encoding == other.encoding
+        && one.time == other.time
+        && one.payload == other.payload
+}

@@ -1,0 +1,111 @@
+//! What an append is answered.
+
+use std::sync::Arc;
+
+use eventcask_event::{EventId, Expected};
+
+/// An append that was taken, or had been taken before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The events are stored, as durable as the store's policy says.
+    Stored {
+        /// The shard that stores the aggregate.
+        shard: u32,
+        /// Position of the last event in the shard.
+        position: u64,
+        /// Version of the aggregate after the last event.
+        version: u64,
+    },
+    /// The events had been stored before; nothing was stored now.
+    Duplicate {
+        /// The shard that stores the aggregate.
+        shard: u32,
+        /// Position of the last event in the shard, and its version; unknown where the events
+        /// were recognised by how far their source was consumed.
+        original: Option<(u64, u64)>,
+    },
+}
+
+impl Answer {
+    /// Version of the last event, where it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        match self {
+            Self::Stored { version, .. } => Some(*version),
+            Self::Duplicate { original, .. } => original.map(|(_, version)| version),
+        }
+    }
+
+    /// Position of the last event in its shard, where it is known.
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        match self {
+            Self::Stored { position, .. } => Some(*position),
+            Self::Duplicate { original, .. } => original.map(|(position, _)| position),
+        }
+    }
+
+    /// Whether the events had been stored before.
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Duplicate { .. })
+    }
+}
+
+/// An append of which nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The aggregate is not at the expected version.
+    #[error(
+        "aggregate {key:?} has version {actual}, and {expected} was expected; read it again and decide anew"
+    )]
+    Conflict {
+        /// Key of the aggregate.
+        key: String,
+        /// What the append expected.
+        expected: Expected,
+        /// The version that the aggregate has.
+        actual: u64,
+    },
+    /// An event with this id and other content is stored, or in the same append.
+    #[error("the id {id} belongs to an event with other content; give each event an id of its own")]
+    IdConflict {
+        /// The id.
+        id: EventId,
+    },
+    /// Some of the append's events are stored, others are not.
+    #[error(
+        "{} of the events in this append are stored already, the first of them {}; an append is stored whole or not at all",
+        known.len(), known[0]
+    )]
+    PartlyKnown {
+        /// The ids that are stored; at least one.
+        known: Vec<EventId>,
+    },
+    /// Rows of the same source that come before these were refused.
+    #[error(
+        "source {source_name:?} goes on at a row after {next}, but rows before it were refused; begin again at the store's mark"
+    )]
+    SourceGap {
+        /// Name of the source.
+        source_name: String,
+        /// Where the shard's mark stands.
+        next: u64,
+    },
+    /// The disk is full; once there is space the same append can be tried again.
+    #[error("{0}")]
+    StorageFull(Arc<str>),
+    /// The shard stopped for a reason that only opening the store again can clear.
+    #[error("the shard has stopped: {0}; close the store and open it again")]
+    Poisoned(Arc<str>),
+    /// Stored events that had to be compared could not be read.
+    #[error("{0}")]
+    Unreadable(Arc<str>),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// The one answer that each append gets.
+pub type Outcome = Result<Answer, Refused>;

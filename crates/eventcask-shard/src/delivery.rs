@@ -1,0 +1,162 @@
+//! A batch on its way to a shard, with those who wait for its answers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use event_listener::{Event, Listener};
+use eventcask_event::{EventBatch, Expected};
+
+use crate::{Completion, Outcome, Refused};
+
+/// A batch of events of one shard and who is to be told. Rows that no append covers were
+/// pushed one by one with any version and are counted in the account.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// The events.
+    pub batch: EventBatch,
+    /// Appends with an answer of their own, by rising rows.
+    pub appends: Vec<Append>,
+    /// The account in which rows without an answer of their own are counted.
+    pub account: Option<Share>,
+}
+
+/// Events of one aggregate that are stored together or not at all.
+#[derive(Debug)]
+pub struct Append {
+    /// The first row.
+    pub first_row: u32,
+    /// How many rows.
+    pub rows: u32,
+    /// What the aggregate must be like.
+    pub expected: Expected,
+    /// Who is to be answered.
+    pub completion: Completion,
+}
+
+impl Delivery {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Removes everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.batch.clear();
+        self.appends.clear();
+        self.account = None;
+    }
+}
+
+/// What became of the events that were pushed between two flushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flushed {
+    /// Stored now.
+    pub stored: u64,
+    /// Stored before.
+    pub duplicates: u64,
+}
+
+/// Counts what becomes of pushed events until all of them are answered.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Batches that are not answered yet, and one for the producer until it flushes.
+    open: AtomicU64,
+    stored: AtomicU64,
+    duplicates: AtomicU64,
+    refused: OnceLock<Refused>,
+    closed: Event,
+}
+
+/// One batch's part of an account. Dropped without a word it counts as refused, so that
+/// nothing is taken for stored because its worker failed.
+#[derive(Debug)]
+pub struct Share {
+    account: Arc<Account>,
+    settled: bool,
+}
+
+impl Account {
+    /// A new account and the producer's own share in it.
+    #[must_use]
+    pub fn open() -> (Arc<Self>, Share) {
+        let account = Arc::new(Self::default());
+        let share = Self::share(&account);
+        (account, share)
+    }
+
+    /// A share for one more batch.
+    #[must_use]
+    pub fn share(account: &Arc<Self>) -> Share {
+        account.open.fetch_add(1, Ordering::Relaxed);
+        Share { account: Arc::clone(account), settled: false }
+    }
+
+    /// Whether all events are answered.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        // Pairs with the release in the drop of the last share: its counts are seen.
+        self.open.load(Ordering::Acquire) == 0
+    }
+
+    /// Blocks until all events are answered and tells what became of them.
+    ///
+    /// # Errors
+    /// The first refusal; events that were answered otherwise are stored all the same.
+    pub fn wait(&self) -> Result<Flushed, Refused> {
+        while !self.is_settled() {
+            let listener = self.closed.listen();
+            if !self.is_settled() {
+                listener.wait();
+            }
+        }
+        self.result()
+    }
+
+    /// What became of the events so far.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn result(&self) -> Result<Flushed, Refused> {
+        match self.refused.get() {
+            Some(refused) => Err(refused.clone()),
+            None => Ok(Flushed {
+                stored: self.stored.load(Ordering::Relaxed),
+                duplicates: self.duplicates.load(Ordering::Relaxed),
+            }),
+        }
+    }
+}
+
+impl Share {
+    /// Counts events that were stored and that had been before, and keeps the first refusal.
+    pub fn settle(mut self, counted: Flushed, refused: Option<&Refused>) {
+        self.account.stored.fetch_add(counted.stored, Ordering::Relaxed);
+        self.account.duplicates.fetch_add(counted.duplicates, Ordering::Relaxed);
+        self.settled = true;
+        if let Some(refused) = refused {
+            let _ = self.account.refused.set(refused.clone());
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if !self.settled {
+            let _ = self.account.refused.set(Refused::Closed);
+        }
+        if self.account.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.account.closed.notify(usize::MAX);
+        }
+    }
+}
+
+/// Answers everything in a delivery in the same way.
+pub(crate) fn refuse_all(delivery: &mut Delivery, refused: &Refused) {
+    for append in delivery.appends.drain(..) {
+        append.completion.answer(Outcome::Err(refused.clone()));
+    }
+    if let Some(share) = delivery.account.take() {
+        share.settle(Flushed::default(), Some(refused));
+    }
+}

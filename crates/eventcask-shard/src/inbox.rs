@@ -1,0 +1,248 @@
+//! The door of a shard: whole batches through one bounded lock-free queue.
+//!
+//! 1. A producer fills an [`OpenBatch`] of its own and hands it over when it is full.
+//! 2. Where the queue is full the producer is told, or waits.
+//! 3. A worker that has run dry takes the open batches as they are, so that a single event
+//!    does not wait for others.
+//! 4. The order of one producer's batches holds: it hands over under its batch's lock, and the
+//!    worker takes an open batch only where the queue is empty under that same lock.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::thread::Thread;
+
+use crossbeam_queue::ArrayQueue;
+use event_listener::{Event, Listener};
+
+use crate::{Delivery, Share};
+
+/// Batches that wait at most. More hides a slow disk for longer and delays each answer; fewer
+/// than four let the worker run dry between two wake-ups of the producer.
+const QUEUE_BATCHES: usize = 8;
+/// Emptied batches kept for the next ones.
+const SPARE_BATCHES: usize = 16;
+
+/// Wakes the worker of some shards, at no cost while it is awake.
+#[derive(Debug, Default)]
+pub struct Bell {
+    asleep: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Bell {
+    /// Wakes the worker if it sleeps; what was done before is seen by it.
+    pub fn ring(&self) {
+        // Pairs with the fence in `sleep`: either the worker sees what was put into its queues
+        // before this fence, or this load sees that it went to sleep.
+        fence(Ordering::SeqCst);
+        if self.asleep.load(Ordering::Relaxed)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Sleeps until the bell rings, unless `is_there_work` says so after falling asleep.
+    pub(crate) fn sleep(&self, is_there_work: impl FnOnce() -> bool) {
+        self.thread.get_or_init(std::thread::current);
+        self.asleep.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !is_there_work() {
+            std::thread::park();
+        }
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Why a batch could not be handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendError {
+    /// The queue is full.
+    Full,
+    /// The store is being closed.
+    Closed,
+}
+
+/// What comes through the door.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Events.
+    Delivery(Box<Delivery>),
+    /// Make everything before durable, then settle.
+    Flush(Share),
+}
+
+/// The queue of one shard and the open batches of its producers.
+#[derive(Debug)]
+pub struct Inbox {
+    queue: ArrayQueue<Message>,
+    spare: ArrayQueue<Box<Delivery>>,
+    open: Mutex<Vec<Weak<OpenBatch>>>,
+    space: Event,
+    closed: AtomicBool,
+    bell: Arc<Bell>,
+}
+
+/// The batch that one producer is filling for one shard.
+#[derive(Debug, Default)]
+pub struct OpenBatch {
+    delivery: Mutex<Box<Delivery>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl OpenBatch {
+    /// The batch, for its producer.
+    pub fn lock(&self) -> MutexGuard<'_, Box<Delivery>> {
+        locked(&self.delivery)
+    }
+}
+
+impl Inbox {
+    /// The inbox of a shard whose worker listens to `bell`.
+    #[must_use]
+    pub fn new(bell: Arc<Bell>) -> Self {
+        Self {
+            queue: ArrayQueue::new(QUEUE_BATCHES),
+            spare: ArrayQueue::new(SPARE_BATCHES),
+            open: Mutex::default(),
+            space: Event::new(),
+            closed: AtomicBool::new(false),
+            bell,
+        }
+    }
+
+    /// An open batch for a new producer.
+    #[must_use]
+    pub fn register(&self) -> Arc<OpenBatch> {
+        let batch = Arc::new(OpenBatch::default());
+        let mut open = locked(&self.open);
+        open.retain(|batch| batch.strong_count() > 0);
+        open.push(Arc::downgrade(&batch));
+        batch
+    }
+
+    /// Tells the worker that an open batch has its first row.
+    pub fn opened(&self) {
+        self.bell.ring();
+    }
+
+    /// Hands over what is in the open batch, which is empty then. The caller holds its lock.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] or [`SendError::Closed`]; the batch is as it was.
+    pub fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), SendError> {
+        if open.is_empty() {
+            return Ok(());
+        }
+        let delivery = std::mem::replace(open, self.spare.pop().unwrap_or_default());
+        self.try_message(Message::Delivery(delivery)).map_err(|(error, message)| {
+            if let Message::Delivery(delivery) = message {
+                self.recycle(std::mem::replace(open, delivery));
+            }
+            error
+        })
+    }
+
+    /// As [`try_send`](Self::try_send), but waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`]; the batch is as it was.
+    pub fn send(&self, open: &mut Box<Delivery>) -> Result<(), SendError> {
+        loop {
+            match self.try_send(open) {
+                Err(SendError::Full) => {}
+                other => return other,
+            }
+            let listener = self.space.listen();
+            match self.try_send(open) {
+                Err(SendError::Full) => listener.wait(),
+                other => return other,
+            }
+        }
+    }
+
+    /// Asks that everything before be made durable.
+    pub fn flush(&self, share: Share) {
+        let mut message = Message::Flush(share);
+        loop {
+            let listener = self.space.listen();
+            match self.try_message(message) {
+                Err((SendError::Full, back)) => message = back,
+                // A closed inbox drops the share, which then counts as refused.
+                _ => return,
+            }
+            listener.wait();
+        }
+    }
+
+    fn try_message(&self, message: Message) -> Result<(), (SendError, Message)> {
+        if self.is_closed() {
+            return Err((SendError::Closed, message));
+        }
+        self.queue.push(message).map_err(|message| (SendError::Full, message))?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Whether nothing more is taken.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        // Pairs with the release in `close`.
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Takes nothing more; what is in the queue is still worked off.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.space.notify(usize::MAX);
+        self.bell.ring();
+    }
+
+    /// The next message, in order.
+    pub(crate) fn take(&self) -> Option<Message> {
+        let message = self.queue.pop()?;
+        self.space.notify(1);
+        Some(message)
+    }
+
+    /// Whether batches are waiting.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Takes all open batches as they are, for as long as the queue is empty.
+    pub(crate) fn take_open(&self, taken: &mut VecDeque<Box<Delivery>>) {
+        let open = locked(&self.open);
+        for batch in open.iter().filter_map(Weak::upgrade) {
+            // Who holds the lock is just adding to the batch and rings afterwards.
+            let Ok(mut delivery) = batch.delivery.try_lock() else { continue };
+            if self.has_waiting() {
+                return;
+            }
+            if !delivery.is_empty() {
+                let spare = self.spare.pop().unwrap_or_default();
+                taken.push_back(std::mem::replace(&mut *delivery, spare));
+            }
+        }
+    }
+
+    /// Whether there is anything to take.
+    pub(crate) fn has_work(&self) -> bool {
+        if self.has_waiting() {
+            return true;
+        }
+        let open = locked(&self.open);
+        open.iter().filter_map(Weak::upgrade).any(|batch| !batch.lock().is_empty())
+    }
+
+    /// Keeps the memory of a batch that was worked off.
+    pub(crate) fn recycle(&self, mut delivery: Box<Delivery>) {
+        delivery.clear();
+        let _ = self.spare.push(delivery);
+    }
+}

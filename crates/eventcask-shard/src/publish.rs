@@ -1,0 +1,10 @@
+//! What happens to a block once it is durable.
+
+use eventcask_log::Block;
+
+/// Follows the durable blocks of a shard: the seam to projections, which this crate does not
+/// know.
+pub trait Apply: Send {
+    /// Takes a block that has just become durable. Blocks of a shard come in order, each once.
+    fn apply(&mut self, block: &Block);
+}

@@ -1,0 +1,589 @@
+//! The state of one shard and the steps of its pipeline.
+//!
+//! A batch walks: `receive` -> `judge` (dedup, expected versions) -> `store` (columns, archive,
+//! compression, checksum, a place in the log) -> the write thread -> `complete` -> `publish`
+//! (index, projections, answers). Between `store` and `publish` a block is *in flight*: its
+//! effects are in the tables, nothing of it is visible, and all of it can be taken back.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+
+use eventcask_event::{Expected, NewEvent};
+use eventcask_log::{
+    Block, BlockHead, BlockPlace, Codec, Compressor, Error, NewSegment, Section, SegmentWriter,
+    ShardDir, SourceMark, Tail,
+};
+
+use crate::admit::{Admission, Originals, same_event};
+use crate::build::{Before, BlockBuilder};
+use crate::commit::{Done, Failure, Reports, Target, Task};
+use crate::dedup::Dedup;
+use crate::delivery::refuse_all;
+use crate::inbox::Message;
+use crate::index::with_event;
+use crate::{
+    Apply, Completion, Delivery, Flushed, Inbox, KeyHasher, Outcome, Refused, ShardReader, Share,
+};
+
+/// Bytes of blocks that are on their way to the disk at most; more would only wait there.
+const IN_FLIGHT_BYTES: usize = 8 << 20;
+/// Place of the first block in a segment.
+const FIRST_BLOCK: u64 = 4096;
+
+/// How a shard writes.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardSettings {
+    /// Compression of blocks.
+    pub codec: Codec,
+    /// A segment ends with the first block that would start beyond this place.
+    pub segment_bytes: u64,
+}
+
+/// Whether a shard still takes events.
+#[derive(Debug, Default)]
+pub struct Health {
+    poisoned: OnceLock<Arc<str>>,
+}
+
+impl Health {
+    /// Why the shard stopped, if it did.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Arc<str>> {
+        self.poisoned.get().cloned()
+    }
+}
+
+/// A batch whose answers wait for the disk.
+#[derive(Debug, Default)]
+struct InFlight {
+    sequence: u64,
+    is_done: bool,
+    delivery: Box<Delivery>,
+    answers: Vec<(Completion, Outcome)>,
+    counted: Flushed,
+    refused: Option<Refused>,
+    flush: Option<Share>,
+    stored: Option<InFlightBlock>,
+}
+
+/// A block on its way to the disk, and how to take it back.
+#[derive(Debug)]
+struct InFlightBlock {
+    block: Block,
+    place: BlockPlace,
+    sections: Vec<Section>,
+    bytes: usize,
+    before: Vec<Before>,
+    tail_before: Tail,
+    mark_before: Option<(String, Option<SourceMark>)>,
+}
+
+/// One slice of all aggregates: its tables, its place in the log, and what is in flight.
+pub struct Shard {
+    reader: Arc<ShardReader>,
+    inbox: Arc<Inbox>,
+    health: Arc<Health>,
+    settings: ShardSettings,
+    apply: Box<dyn Apply>,
+    dedup: Dedup,
+    builder: BlockBuilder,
+    compressor: Compressor,
+    tail: Tail,
+    /// Open batches that were taken together: they share one group of writes.
+    taken: VecDeque<Box<Delivery>>,
+    in_flight: VecDeque<InFlight>,
+    in_flight_bytes: usize,
+    sequence: u64,
+    generation: u64,
+    reports: Reports,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
+/// A shard that was recovered, and what the recovery did.
+pub struct Opened {
+    /// Its reader, to be shared.
+    pub reader: Arc<ShardReader>,
+    /// What was taken off the end of its log, in words.
+    pub cut: Option<eventcask_log::Problem>,
+    dedup: Dedup,
+    tail: Tail,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opened").field("tail", &self.tail).finish_non_exhaustive()
+    }
+}
+
+impl Opened {
+    /// Recovers a shard for writing: mends its tail and fills its tables from the log.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn recover(dir: ShardDir, hasher: KeyHasher) -> Result<Self, Error> {
+        let reader = Arc::new(ShardReader::new(dir, hasher));
+        let mut dedup = Dedup::default();
+        let recovery = reader.dir().recover(&mut |block, at| {
+            reader.enter(block);
+            reader.publish(block, at, &block.head().sections);
+            let events = block.events();
+            for row in 0..events.len() {
+                if let Some(id) = events.given_id(row) {
+                    dedup.insert(id, events.position(row));
+                }
+            }
+            for mark in &block.head().marks {
+                dedup.set_mark(&mark.source, Some(mark.clone()));
+            }
+            Ok(())
+        })?;
+        Ok(Self { reader, cut: recovery.cut, dedup, tail: recovery.tail })
+    }
+
+    /// Commit time of the newest event.
+    #[must_use]
+    pub fn last_commit(&self) -> i64 {
+        self.tail.last_commit
+    }
+
+    /// How many ids the shard knows.
+    #[must_use]
+    pub fn ids(&self) -> usize {
+        self.dedup.ids()
+    }
+
+    /// The shard, ready to take batches from `inbox`.
+    #[must_use]
+    pub fn start(
+        self,
+        inbox: Arc<Inbox>,
+        health: Arc<Health>,
+        settings: ShardSettings,
+        apply: Box<dyn Apply>,
+    ) -> Shard {
+        let tail = Tail { epoch: self.tail.epoch + 1, ..self.tail };
+        Shard {
+            reader: self.reader,
+            inbox,
+            health,
+            settings,
+            apply,
+            dedup: self.dedup,
+            builder: BlockBuilder::default(),
+            compressor: Compressor::default(),
+            tail,
+            taken: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            in_flight_bytes: 0,
+            sequence: 0,
+            generation: 0,
+            reports: Reports::default(),
+        }
+    }
+}
+
+/// Where a shard hands its blocks to the write thread.
+pub(crate) type Send<'s> = &'s mut dyn FnMut(u64, u64, Task);
+
+impl Shard {
+    /// The write thread's side of the shard.
+    pub(crate) fn target(&self) -> Result<Target, Error> {
+        let writer = SegmentWriter::open(self.reader.dir().clone(), &self.tail)?;
+        let reports = Arc::clone(&self.reports);
+        Ok(Target { writer, reports, refused_generation: None, broken: None, written: None })
+    }
+
+    /// One turn: what came back from the disk, then the next batch. Says whether there was
+    /// anything to do.
+    pub(crate) fn turn(&mut self, now: &dyn Fn() -> i64, send: Send<'_>) -> bool {
+        let completed = self.complete();
+        let Some(message) = self.next_message() else { return completed };
+        match message {
+            Message::Delivery(delivery) => self.receive(delivery, now(), send),
+            Message::Flush(share) => self.flush(share, send),
+        }
+        true
+    }
+
+    /// The next batch. While a block is in flight, open batches are left to fill up: they
+    /// become the next group.
+    fn next_message(&mut self) -> Option<Message> {
+        if self.in_flight_bytes >= IN_FLIGHT_BYTES {
+            return None;
+        }
+        if let Some(delivery) = self.taken.pop_front() {
+            return Some(Message::Delivery(delivery));
+        }
+        let waiting = self.inbox.take();
+        if waiting.is_some() || !self.in_flight.is_empty() {
+            return waiting;
+        }
+        self.inbox.take_open(&mut self.taken);
+        self.taken.pop_front().map(Message::Delivery)
+    }
+
+    /// Whether [`turn`](Self::turn) would do something.
+    pub(crate) fn has_work(&self) -> bool {
+        if !self.reports.is_empty() {
+            return true;
+        }
+        if self.in_flight.is_empty() && self.taken.is_empty() {
+            return self.inbox.has_work();
+        }
+        let waits = !self.taken.is_empty() || self.inbox.has_waiting();
+        waits && self.in_flight_bytes < IN_FLIGHT_BYTES
+    }
+
+    /// Whether all is done and nothing more will come.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.inbox.is_closed() && self.in_flight.is_empty() && !self.has_work()
+    }
+
+    fn receive(&mut self, mut delivery: Box<Delivery>, commit_time: i64, send: Send<'_>) {
+        if let Some(refused) = self.refusal(&delivery) {
+            refuse_all(&mut delivery, &refused);
+            self.inbox.recycle(delivery);
+            return;
+        }
+        let mut in_flight = self.judge(delivery);
+        let mark_before = self.pass_mark(&in_flight.delivery);
+        if self.builder.rows() == 0 {
+            in_flight.is_done = true;
+        } else if let Err(reason) = self.store(&mut in_flight, commit_time, mark_before, send) {
+            self.in_flight.push_back(in_flight);
+            return self.poison(&reason);
+        }
+        self.in_flight.push_back(in_flight);
+        self.publish_done();
+    }
+
+    /// Why a whole batch is refused, if it is.
+    fn refusal(&self, delivery: &Delivery) -> Option<Refused> {
+        if let Some(reason) = self.health.poisoned() {
+            return Some(Refused::Poisoned(reason));
+        }
+        let rows = delivery.batch.source()?;
+        let next = self.dedup.mark(&rows.source).map_or(0, |mark| mark.next);
+        let source_name = rows.source.clone();
+        (rows.after > next).then_some(Refused::SourceGap { source_name, next })
+    }
+
+    /// Decides on each append of a batch; what is admitted is in the builder then.
+    fn judge(&mut self, mut delivery: Box<Delivery>) -> InFlight {
+        let mut in_flight = InFlight::default();
+        self.builder.clear();
+        let originals = Stored { reader: &self.reader, in_flight: &self.in_flight };
+        let mut directory = self.reader.directory_mut();
+        let mut admission = Admission {
+            shard: self.reader.shard(),
+            first_position: self.tail.next_position,
+            batch: &delivery.batch,
+            directory: &mut directory,
+            dedup: &mut self.dedup,
+            builder: &mut self.builder,
+            originals: &originals,
+        };
+        let mut appends = delivery.appends.drain(..).peekable();
+        let mut row = 0;
+        while row < delivery.batch.len() {
+            match appends.next_if(|append| append.first_row as usize == row) {
+                Some(append) => {
+                    let rows = row..row + append.rows as usize;
+                    row = rows.end;
+                    let outcome = admission.judge(rows, append.expected);
+                    in_flight.answers.push((append.completion, outcome));
+                }
+                None => {
+                    in_flight.count(admission.judge(row..row + 1, Expected::Any));
+                    row += 1;
+                }
+            }
+        }
+        drop(appends);
+        in_flight.delivery = delivery;
+        in_flight
+    }
+
+    /// Moves the mark of the batch's source on, and returns how it was.
+    fn pass_mark(&mut self, delivery: &Delivery) -> Option<(String, Option<SourceMark>)> {
+        let rows = delivery.batch.source()?;
+        let before = self.dedup.mark(&rows.source).cloned();
+        let next = rows.offsets.last()? + 1;
+        if before.as_ref().is_none_or(|mark| mark.next < next) {
+            let mark = SourceMark { source: rows.source.clone(), next, check: rows.check };
+            self.dedup.set_mark(&rows.source, Some(mark));
+        }
+        Some((rows.source.clone(), before))
+    }
+
+    /// Gives the admitted events a place in the log and hands them to the write thread.
+    fn store(
+        &mut self,
+        in_flight: &mut InFlight,
+        commit_time: i64,
+        mark_before: Option<(String, Option<SourceMark>)>,
+        send: Send<'_>,
+    ) -> Result<(), String> {
+        let tail_before = self.tail.clone();
+        let roll = self.roll();
+        let mut head = self.head(self.builder.rows() as u32, commit_time);
+        let source = mark_before.as_ref().and_then(|(source, _)| self.dedup.mark(source));
+        head.marks.extend(source.cloned());
+        let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
+        let codec = self.settings.codec.resolve(self.inbox.has_waiting());
+        let mut bytes = Vec::with_capacity(block.raw_bytes() + 4096);
+        let head = block.encode(codec, &mut self.compressor, &mut bytes);
+        let stored = InFlightBlock {
+            place: BlockPlace::of(&head),
+            sections: head.sections.clone(),
+            bytes: bytes.len(),
+            before: self.builder.before().to_vec(),
+            block,
+            tail_before,
+            mark_before,
+        };
+        self.in_flight_bytes += stored.bytes;
+        in_flight.stored = Some(stored);
+        in_flight.sequence = self.hand_over(&head, roll, bytes, send);
+        Ok(())
+    }
+
+    /// Begins a new segment where the last one is full.
+    fn roll(&mut self) -> Option<NewSegment> {
+        if self.tail.segment != 0 && self.tail.place < self.settings.segment_bytes {
+            return None;
+        }
+        self.tail.segment += 1;
+        self.tail.place = FIRST_BLOCK;
+        self.tail.durable_place = FIRST_BLOCK;
+        Some(NewSegment {
+            number: self.tail.segment,
+            first_position: self.tail.next_position,
+            previous_crc: self.tail.previous_crc,
+        })
+    }
+
+    /// The head of the next block.
+    fn head(&self, rows: u32, commit_time: i64) -> BlockHead {
+        let dir = self.reader.dir();
+        BlockHead {
+            store: dir.store(),
+            shard: dir.shard(),
+            segment: self.tail.segment,
+            place: self.tail.place,
+            first_position: self.tail.next_position,
+            rows,
+            durable_place: self.tail.durable_place,
+            first_commit: commit_time,
+            last_commit: commit_time,
+            epoch: self.tail.epoch,
+            previous_crc: self.tail.previous_crc,
+            ..BlockHead::default()
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        head: &BlockHead,
+        roll: Option<NewSegment>,
+        bytes: Vec<u8>,
+        send: Send<'_>,
+    ) -> u64 {
+        self.tail.place += u64::from(head.length);
+        self.tail.next_position = head.next_position();
+        self.tail.previous_crc = head.crc;
+        self.tail.closed = head.close;
+        let task = Task::Write { roll, segment: head.segment, place: head.place, bytes };
+        self.send(task, send)
+    }
+
+    fn send(&mut self, task: Task, send: Send<'_>) -> u64 {
+        self.sequence += 1;
+        send(self.generation, self.sequence, task);
+        self.sequence
+    }
+
+    fn flush(&mut self, share: Share, send: Send<'_>) {
+        if let Some(reason) = self.health.poisoned() {
+            return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
+        }
+        let sequence = self.send(Task::Sync, send);
+        self.in_flight.push_back(InFlight { sequence, flush: Some(share), ..InFlight::default() });
+    }
+
+    /// Writes the mark of a clean close, if there is something to close.
+    pub(crate) fn close(&mut self, commit_time: i64, send: Send<'_>) {
+        let nothing = self.tail.segment == 0 || self.tail.closed;
+        if nothing || self.health.poisoned().is_some() {
+            return;
+        }
+        let mut head = self.head(0, commit_time);
+        head.close = true;
+        head.durable_place = head.place;
+        // The mark says that all before it is durable, so it is written after a sync.
+        self.send(Task::Sync, send);
+        let mut bytes = Vec::new();
+        let head = Block::encode_empty(head, &mut bytes);
+        self.hand_over(&head, None, bytes, send);
+        self.send(Task::Sync, send);
+    }
+
+    /// Takes up what the write thread has done.
+    fn complete(&mut self) -> bool {
+        let mut any = false;
+        while let Some(done) = self.reports.pop() {
+            any = true;
+            if done.generation == self.generation {
+                self.take_report(&done);
+            }
+        }
+        self.publish_done();
+        any
+    }
+
+    fn take_report(&mut self, done: &Done) {
+        if let Some((segment, place)) = done.durable
+            && segment == self.tail.segment
+        {
+            self.tail.durable_place = place;
+        }
+        match &done.result {
+            Ok(()) => {
+                let waiting = self.in_flight.iter_mut().find(|one| one.sequence == done.sequence);
+                if let Some(in_flight) = waiting {
+                    in_flight.is_done = true;
+                }
+            }
+            Err(Failure::Full(reason)) => self.take_back(done.sequence, reason),
+            Err(Failure::Broken(reason)) => self.poison(reason),
+        }
+    }
+
+    /// Publishes, in order, all that is done.
+    fn publish_done(&mut self) {
+        while self.in_flight.front().is_some_and(|first| first.is_done) {
+            if let Some(in_flight) = self.in_flight.pop_front() {
+                self.publish(in_flight);
+            }
+        }
+    }
+
+    fn publish(&mut self, mut in_flight: InFlight) {
+        if let Some(stored) = &in_flight.stored {
+            self.in_flight_bytes -= stored.bytes;
+            self.reader.publish(&stored.block, &stored.place, &stored.sections);
+            self.apply.apply(&stored.block);
+        }
+        for (completion, outcome) in in_flight.answers.drain(..) {
+            completion.answer(outcome);
+        }
+        if let Some(share) = in_flight.delivery.account.take() {
+            share.settle(in_flight.counted, in_flight.refused.as_ref());
+        }
+        if let Some(share) = in_flight.flush {
+            share.settle(Flushed::default(), None);
+        }
+        self.inbox.recycle(in_flight.delivery);
+    }
+
+    /// Takes back the block of a full disk and all that was chained to it.
+    fn take_back(&mut self, sequence: u64, reason: &Arc<str>) {
+        let refused = Refused::StorageFull(Arc::clone(reason));
+        let first = self.in_flight.iter().position(|one| one.sequence == sequence);
+        let Some(first) = first else { return };
+        let mut directory = self.reader.directory_mut();
+        for mut in_flight in self.in_flight.drain(first..).rev() {
+            if let Some(stored) = in_flight.stored.take() {
+                self.in_flight_bytes -= stored.bytes;
+                for before in stored.before {
+                    directory.take_back(before.slot, before.version, before.last);
+                }
+                let events = stored.block.events();
+                let ids = (0..events.len()).filter_map(|row| events.given_id(row));
+                ids.for_each(|id| self.dedup.forget(id));
+                if let Some((source, mark)) = stored.mark_before {
+                    self.dedup.set_mark(&source, mark);
+                }
+                self.tail = Tail { durable_place: self.tail.durable_place, ..stored.tail_before };
+            }
+            in_flight.refuse(&refused);
+        }
+        self.generation += 1;
+    }
+
+    /// Stops the shard: all that waits and all that comes is refused.
+    pub(crate) fn poison(&mut self, reason: &str) {
+        let reason = self.health.poisoned.get_or_init(|| reason.into());
+        let refused = Refused::Poisoned(Arc::clone(reason));
+        for mut in_flight in self.in_flight.drain(..) {
+            in_flight.refuse(&refused);
+        }
+        self.in_flight_bytes = 0;
+    }
+}
+
+impl InFlight {
+    /// Counts the outcome of a row that has no answer of its own.
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Ok(answer) if answer.is_duplicate() => self.counted.duplicates += 1,
+            Ok(_) => self.counted.stored += 1,
+            Err(refused) => {
+                self.refused.get_or_insert(refused);
+            }
+        }
+    }
+
+    fn refuse(&mut self, refused: &Refused) {
+        for (completion, _) in self.answers.drain(..) {
+            completion.answer(Err(refused.clone()));
+        }
+        if let Some(share) = self.flush.take() {
+            share.settle(Flushed::default(), Some(refused));
+        }
+        refuse_all(&mut self.delivery, refused);
+    }
+}
+
+/// Events that are in flight or stored.
+struct Stored<'s> {
+    reader: &'s ShardReader,
+    in_flight: &'s VecDeque<InFlight>,
+}
+
+impl Originals for Stored<'_> {
+    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<(u64, bool), Refused> {
+        let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
+        let holds = |at: &BlockPlace| {
+            (at.first_position..at.first_position + u64::from(at.rows)).contains(&position)
+        };
+        let found = match flying.into_iter().find(|stored| holds(&stored.place)) {
+            Some(stored) => compare_in(&stored.block, position, key, event),
+            None => {
+                let block = self.reader.block_at(position);
+                let block = block.map_err(|error| Refused::Unreadable(error.to_string().into()))?;
+                block.and_then(|block| compare_in(&block, position, key, event))
+            }
+        };
+        found.ok_or_else(|| Refused::Unreadable(format!("no block holds position {position}").into()))
+    }
+}
+
+fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> Option<(u64, bool)> {
+    with_event(block, position, |stored| {
+        let original = NewEvent {
+            event_type: stored.event_type,
+            schema: stored.schema,
+            encoding: stored.encoding,
+            payload: stored.payload,
+            id: event.id,
+            time: stored.time,
+        };
+        (stored.version, stored.aggregate == key && same_event(&original, event))
+    })
+}

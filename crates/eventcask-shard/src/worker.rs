@@ -1,0 +1,112 @@
+//! The loop of the thread that owns some shards.
+//!
+//! 1. Each shard has its turn: what came back from the disk is published, the next batch is
+//!    taken in.
+//! 2. Where there was nothing to do for any of them, look a little longer, then sleep until
+//!    the bell rings: an idle store uses no CPU.
+//! 3. Once the inboxes are closed and all is worked off, each log gets its mark of a clean
+//!    close.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crossbeam_channel::{Sender, bounded};
+use eventcask_log::Error;
+
+use crate::commit::Job;
+use crate::{Bell, CommitClock, Durability, Shard, WriteThread};
+
+/// Jobs on their way to the write thread at most, for each shard.
+const JOBS: usize = 64;
+/// Looks at the queues before going to sleep: about as long as waking up would take.
+const LOOKS: usize = 64;
+
+/// Owns some shards and works off their batches.
+#[derive(Debug)]
+pub struct Worker {
+    shards: Vec<Shard>,
+    jobs: Sender<Job>,
+    bell: Arc<Bell>,
+    clock: Arc<CommitClock>,
+}
+
+impl Worker {
+    /// A worker for some shards, whose inboxes ring `bell`, and its write thread.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn new(
+        shards: Vec<Shard>,
+        durability: Durability,
+        bell: Arc<Bell>,
+        clock: Arc<CommitClock>,
+    ) -> Result<(Self, WriteThread), Error> {
+        let targets: Result<Vec<_>, Error> = shards.iter().map(Shard::target).collect();
+        let (sender, jobs) = bounded(JOBS * shards.len().max(1));
+        let writes = WriteThread { jobs, targets: targets?, durability, bell: Arc::clone(&bell) };
+        Ok((Self { shards, jobs: sender, bell, clock }, writes))
+    }
+
+    /// Works until all inboxes are closed and everything in them is durable.
+    pub fn run(mut self) {
+        loop {
+            if self.turn() {
+                continue;
+            }
+            if self.shards.iter().all(Shard::is_finished) {
+                break;
+            }
+            self.rest();
+        }
+        self.close();
+    }
+
+    /// Gives each shard its turn and says whether any had something to do.
+    fn turn(&mut self) -> bool {
+        let mut worked = false;
+        let now = || self.clock.next();
+        for (index, shard) in self.shards.iter_mut().enumerate() {
+            let jobs = &self.jobs;
+            // A panic stops its shard alone, and everyone who waits is told.
+            let turn = catch_unwind(AssertUnwindSafe(|| {
+                shard.turn(&now, &mut |generation, sequence, task| {
+                    let sent = jobs.send(Job { shard: index, generation, sequence, task });
+                    assert!(sent.is_ok(), "the write thread has ended");
+                })
+            }));
+            worked |= turn.unwrap_or_else(|panic| {
+                shard.poison(&format!("its worker failed: {}", panic_text(&*panic)));
+                true
+            });
+        }
+        worked
+    }
+
+    fn rest(&self) {
+        let has_work = || self.shards.iter().any(Shard::has_work);
+        for _ in 0..LOOKS {
+            if has_work() {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        self.bell.sleep(|| has_work() || self.shards.iter().all(Shard::is_finished));
+    }
+
+    fn close(mut self) {
+        for (index, shard) in self.shards.iter_mut().enumerate() {
+            let jobs = &self.jobs;
+            let now = self.clock.next();
+            shard.close(now, &mut |generation, sequence, task| {
+                // A write thread that ended early leaves the log without its mark.
+                let _ = jobs.send(Job { shard: index, generation, sequence, task });
+            });
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic")
+}
