@@ -109,6 +109,14 @@ impl Storage for FileStorage {
         Ok(Some(Box::new(DirectoryLock { _directory: directory })))
     }
 
+    fn is_locked(&self) -> io::Result<bool> {
+        match File::open(&self.root)?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     fn describe(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }

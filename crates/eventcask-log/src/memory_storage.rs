@@ -115,6 +115,10 @@ impl Storage for MemoryStorage {
         Ok(Some(Box::new(MemoryLock { inner: Arc::clone(&self.inner) })))
     }
 
+    fn is_locked(&self) -> io::Result<bool> {
+        Ok(self.inner.locked.load(Ordering::Acquire))
+    }
+
     fn describe(&self, name: &str) -> String {
         format!("memory:{name}")
     }

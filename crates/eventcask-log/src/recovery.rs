@@ -77,8 +77,9 @@ pub struct Recovery {
 /// Is told of each good block with events, and its place.
 pub type Visit<'v> = dyn FnMut(&Block, &BlockPlace) -> Result<(), Error> + 'v;
 
-/// Is told of each good block's head and bytes, and says what is wrong with them.
-pub type Check<'v> = dyn FnMut(&BlockHead, &[u8]) -> Result<(), &'static str> + 'v;
+/// Is told of each good block's head and bytes and how many problems were met so far, and says
+/// what is wrong with it.
+pub type Check<'v> = dyn FnMut(&BlockHead, &[u8], usize) -> Result<(), &'static str> + 'v;
 
 impl ShardDir {
     /// Reads the log for a writer: tells `visit` of each block with events (payloads shut),
@@ -186,13 +187,13 @@ impl ShardDir {
     }
 
     /// Reads and checks every byte; tells `visit` of each good block and collects what is
-    /// wrong. `live` says that a writer is at work, so that an unfinished end is fine.
+    /// wrong. `live` says whether a writer is at work, so that an unfinished end is fine.
     ///
     /// # Errors
     /// What the disk said; damage is no error here.
     pub fn verify(
         &self,
-        live: bool,
+        live: &dyn Fn() -> bool,
         problems: &mut Vec<Problem>,
         visit: &mut Check<'_>,
     ) -> Result<u64, Error> {
@@ -211,7 +212,7 @@ impl ShardDir {
                 let place = scan.place;
                 match scan.step(Depth::Full)? {
                     Step::Block(head) => {
-                        let wrong = visit(&head, scan.bytes()).err();
+                        let wrong = visit(&head, scan.bytes(), problems.len()).err();
                         problems.extend(wrong.map(|reason| scan.problem(place, reason)));
                         tail.pass(&head);
                     }
@@ -221,7 +222,7 @@ impl ShardDir {
             };
             bytes += scan.place;
             if let Some(reason) = bad {
-                let unfinished = live && last == Some(number) && !scan.was_durable()?;
+                let unfinished = last == Some(number) && !scan.was_durable()? && live();
                 if !unfinished {
                     problems.push(scan.problem(scan.place, reason));
                 }

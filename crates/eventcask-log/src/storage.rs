@@ -67,6 +67,12 @@ pub trait Storage: Send + Sync {
     /// What the disk said.
     fn lock(&self) -> io::Result<Option<Box<dyn Lock>>>;
 
+    /// Whether a writer has the store.
+    ///
+    /// # Errors
+    /// What the disk said.
+    fn is_locked(&self) -> io::Result<bool>;
+
     /// A file's name as a person knows it.
     fn describe(&self, name: &str) -> String;
 }

@@ -1,1 +1,46 @@
-//! Under construction.
+//! From batches of events to read models that can be asked.
+//!
+//! This crate has one job: to fold the [`Events`](eventcask_event::Events) of a shard into
+//! state, so that the state and how far it got are one unit and a repeat changes nothing. Its
+//! main type is [`ViewState`], keyed aggregations over JSON payloads as a [`ViewSpec`] defines
+//! them. Its neighbours are `eventcask-event`, whose batches it consumes, and `eventcask`,
+//! which decides when to apply, where to keep the bytes and how to answer over all shards. It
+//! never touches a disk, a thread or a clock.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use eventcask_project::{ViewSpec, ViewState};
+//!
+//! let spec = ViewSpec::new("carrier", &["count", "sum:dep_delay"], Some("Flight"), None)?;
+//! let spec = Arc::new(spec);
+//! let state = ViewState::new(Arc::clone(&spec));
+//! // for each batch of the shard: state.apply(&events);
+//! assert_eq!(state.progress(), 0);
+//! assert!(state.get("UA").is_empty());
+//!
+//! let kept = state.encode();
+//! assert_eq!(ViewState::decode(spec, &kept)?.encode(), kept);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod spec;
+mod aggregation;
+mod window;
+mod plan;
+mod fields;
+mod reader;
+mod decimal;
+mod digits;
+mod number;
+mod cell;
+mod groups;
+mod state;
+mod codec;
+mod row;
+
+pub use error::{DecodeError, SpecError};
+pub use number::Number;
+pub use row::{Value, ViewRow};
+pub use spec::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH, ViewSpec};
+pub use state::ViewState;

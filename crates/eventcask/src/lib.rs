@@ -1,1 +1,87 @@
-//! x
+//! Eventcask: an embedded event store and stream processor.
+//!
+//! What SQLite is to tables, Eventcask is to events: open it on a directory, append events to
+//! aggregates, read them back, and keep views of them up to date.
+//!
+//! ```
+//! use eventcask::{Expected, NewEvent};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let bank = directory.path().join("bank");
+//! let store = eventcask::open(&bank)?;
+//! let mut producer = store.producer();
+//! let deposit = NewEvent::json("Deposited", br#"{"cents":500}"#);
+//! let answer = producer.append("account-42", Expected::NoStream, &[deposit])?.wait()?;
+//! assert_eq!(answer.version(), Some(1));
+//!
+//! for event in store.aggregate("account-42").events()? {
+//!     let event = event?;
+//!     assert_eq!(event.get().payload, br#"{"cents":500}"#);
+//! }
+//! store.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A [`Store`] is a cheap handle that threads share. A [`Producer`] belongs to one thread and
+//! encodes events straight into the batch of their shard; each shard has one worker that
+//! decides what is stored and one place in the log. An append is answered by a [`Ticket`]
+//! once it is as durable as the store's [`Durability`] says, [`Durability::Sync`] by default.
+//!
+//! This crate never starts an async runtime, and never makes anything visible before it is
+//! durable.
+
+mod error;
+mod options;
+mod store;
+mod engine;
+mod producer;
+mod router;
+mod event;
+mod aggregate;
+mod scan;
+mod views;
+mod view;
+mod stats;
+mod verify;
+
+pub use aggregate::{AggregateEvents, AggregateReader};
+pub use error::{Error, ErrorKind};
+pub use event::Event;
+pub use eventcask_event::{
+    Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
+    MAX_PAYLOAD_BYTES_LIMIT, MAX_TYPE_BYTES, NewEvent, Timestamp, route,
+};
+pub use eventcask_log::{
+    BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,
+    Open, Problem, Section, SegmentInspection, SourceMark, Storage, StoredFile,
+};
+pub use eventcask_project::{SpecError, ViewRow, ViewSpec};
+pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
+pub use options::Options;
+pub use producer::{FlushTicket, Producer};
+pub use scan::{Scan, ScanEvents};
+pub use stats::{ShardStats, Stats, ViewStats};
+pub use store::Store;
+pub use verify::{VerifyReport, verify};
+pub use view::View;
+
+use std::path::Path;
+
+/// Opens the store in a directory for reading and writing, and makes it if there is none.
+///
+/// The same as [`Store::options`]`().open(directory)`.
+///
+/// # Errors
+/// See [`Options::open`].
+pub fn open(directory: impl AsRef<Path>) -> Result<Store, Error> {
+    Store::options().open(directory)
+}
+
+/// Decodes one file of a store: a manifest, a segment, a definition or a snapshot.
+///
+/// # Errors
+/// [`ErrorKind::NotAStore`] where it is none of these, [`ErrorKind::Damaged`],
+/// [`ErrorKind::NewerFormat`], or what the disk said.
+pub fn inspect(file: impl AsRef<Path>) -> Result<Inspection, Error> {
+    Ok(eventcask_log::inspect(file.as_ref())?)
+}

@@ -1,0 +1,104 @@
+//! The groups of a view: what is remembered by key and window.
+
+use std::collections::BTreeMap;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::cell::{Cell, Cells};
+
+/// Cells by key and window.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Groups {
+    by_key: HashMap<String, Group, RandomState>,
+}
+
+/// What is remembered of one key.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Group {
+    /// Of views without windows.
+    whole: Option<Cells>,
+    /// Of views with windows, by the start of the window.
+    windows: BTreeMap<i64, Cells>,
+}
+
+impl Group {
+    fn cells_mut(&mut self, window: Option<i64>, empty: impl FnOnce() -> Cells) -> &mut [Cell] {
+        match window {
+            None => self.whole.get_or_insert_with(empty),
+            Some(start) => self.windows.entry(start).or_insert_with(empty),
+        }
+    }
+
+    /// All windows in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Option<i64>, &[Cell])> {
+        let whole = self.whole.iter().map(|cells| (None, &**cells));
+        whole.chain(
+            self.windows
+                .iter()
+                .map(|(start, cells)| (Some(*start), &**cells)),
+        )
+    }
+
+    fn len(&self) -> usize {
+        usize::from(self.whole.is_some()) + self.windows.len()
+    }
+}
+
+impl Groups {
+    /// The cells of a key and window; they come from `empty` where there are none.
+    pub(crate) fn cells_mut(
+        &mut self,
+        key: &str,
+        window: Option<i64>,
+        empty: impl FnOnce() -> Cells,
+    ) -> &mut [Cell] {
+        self.by_key
+            .entry_ref(key)
+            .or_default()
+            .cells_mut(window, empty)
+    }
+
+    /// Adds all that `other` remembers; both are of the same aggregations.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (key, group) in &other.by_key {
+            let mine = self.by_key.entry_ref(key.as_str()).or_default();
+            for (window, cells) in group.iter() {
+                let mut new = false;
+                let kept = mine.cells_mut(window, || {
+                    new = true;
+                    cells.into()
+                });
+                if !new {
+                    kept.iter_mut()
+                        .zip(cells)
+                        .for_each(|(cell, other)| cell.merge(*other));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&Group> {
+        self.by_key.get(key)
+    }
+
+    /// All keys in order.
+    pub(crate) fn sorted(&self) -> Vec<(&str, &Group)> {
+        let mut groups: Vec<_> = self
+            .by_key
+            .iter()
+            .map(|(key, group)| (key.as_str(), group))
+            .collect();
+        groups.sort_unstable_by_key(|(key, _)| *key);
+        groups
+    }
+
+    /// How many keys and windows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.values().map(Group::len).sum()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+}

@@ -1,0 +1,219 @@
+//! What a view aggregates, checked and compiled once.
+
+use eventcask_event::{Encoding, Events, check_type};
+use serde::{Deserialize, Serialize};
+
+use crate::SpecError;
+use crate::aggregation::Aggregation;
+use crate::plan::Plan;
+use crate::window::Window;
+
+/// Aggregations that one view may have, so that a group stays a few kilobytes.
+pub const MAX_AGGREGATIONS: usize = 64;
+/// Longest path of a field, in bytes; as long as the key of an aggregate may be.
+pub const MAX_PATH_BYTES: usize = 1024;
+/// Names in the path of a field; far below the depth of 128 at which the JSON parser stops.
+pub const MAX_PATH_DEPTH: usize = 32;
+
+/// What a view aggregates: by which key, which fields, of which events, in which windows.
+///
+/// Paths are names joined by dots (`customer.id`); a name that has a dot in it can not be
+/// reached. See [`ViewState`](crate::ViewState) for what is counted.
+///
+/// ```
+/// use eventcask_project::ViewSpec;
+///
+/// let spec = ViewSpec::new("carrier", &["count", "max:dep_delay"], None, Some("1h:time_hour"))?;
+/// assert_eq!(spec.aggregations().collect::<Vec<_>>(), ["count", "max:dep_delay"]);
+/// assert_eq!(ViewSpec::from_json(&spec.to_json())?, spec);
+/// # Ok::<(), eventcask_project::SpecError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ViewSpec {
+    key: String,
+    event_type: Option<String>,
+    window: Option<Window>,
+    aggregations: Vec<Aggregation>,
+    plan: Plan,
+}
+
+/// The definition as it is stored. The order of the fields is the order in the text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    key: String,
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    event_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    window: Option<String>,
+    aggregations: Vec<String>,
+}
+
+impl ViewSpec {
+    /// A definition of a view.
+    ///
+    /// * `key`: path of the field to group by.
+    /// * `aggregations`: `count`, `count:FIELD`, `sum:FIELD`, `min:FIELD`, `max:FIELD`,
+    ///   `mean:FIELD`; 1 to [`MAX_AGGREGATIONS`], none twice.
+    /// * `event_type`: only events of this type count.
+    /// * `window`: `1h:FIELD` splits each group into tumbling windows aligned to the start of
+    ///   1970 (UTC). The width is a whole number of `s`, `m`, `h` or `d`. The field holds
+    ///   RFC 3339 text, or a number of seconds, milliseconds, microseconds or nanoseconds since
+    ///   the start of 1970, told apart by size: below 10^11 seconds, below 10^14 milliseconds,
+    ///   below 10^17 microseconds.
+    ///
+    /// ```
+    /// use eventcask_project::{SpecError, ViewSpec};
+    ///
+    /// assert!(ViewSpec::new("customer.id", &["mean:total"], Some("Order"), None).is_ok());
+    /// let unknown = ViewSpec::new("carrier", &["median:dep_delay"], None, None);
+    /// assert!(matches!(unknown, Err(SpecError::Aggregation { .. })));
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the first argument that can not be taken.
+    pub fn new(
+        key: &str,
+        aggregations: &[&str],
+        event_type: Option<&str>,
+        window: Option<&str>,
+    ) -> Result<Self, SpecError> {
+        check_path(key)?;
+        check_count(aggregations)?;
+        event_type.map_or(Ok(()), check_type)?;
+        let mut plan = Plan::default();
+        plan.key = plan.fields.add(key);
+        let window = window.map(Window::parse).transpose()?;
+        plan.time = window
+            .as_ref()
+            .map(|window| plan.fields.add(window.field()));
+        let aggregations = compile(aggregations, &mut plan)?;
+        let event_type = event_type.map(str::to_owned);
+        Ok(Self {
+            key: key.to_owned(),
+            event_type,
+            window,
+            aggregations,
+            plan,
+        })
+    }
+
+    /// The definition that [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    /// [`SpecError::Json`] for text of another shape, and all errors of [`new`](Self::new).
+    pub fn from_json(text: &str) -> Result<Self, SpecError> {
+        let stored: Stored = serde_json::from_str(text).map_err(|error| SpecError::Json {
+            reason: error.to_string(),
+        })?;
+        let aggregations: Vec<_> = stored.aggregations.iter().map(String::as_str).collect();
+        let (event_type, window) = (stored.event_type.as_deref(), stored.window.as_deref());
+        Self::new(&stored.key, &aggregations, event_type, window)
+    }
+
+    /// The definition as JSON text, the same for equal definitions.
+    ///
+    /// ```
+    /// use eventcask_project::ViewSpec;
+    ///
+    /// let spec = ViewSpec::new("carrier", &["count"], Some("Flight"), None)?;
+    /// assert_eq!(spec.to_json(), r#"{"key":"carrier","type":"Flight","aggregations":["count"]}"#);
+    /// # Ok::<(), eventcask_project::SpecError>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let stored = Stored {
+            key: self.key.clone(),
+            event_type: self.event_type.clone(),
+            window: self.window().map(str::to_owned),
+            aggregations: self.aggregations().map(str::to_owned).collect(),
+        };
+        serde_json::to_string(&stored).expect("texts and lists of texts are JSON")
+    }
+
+    /// Path of the field to group by.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The only event type that counts, if there is one; a reader may leave all others shut.
+    #[must_use]
+    pub fn event_type(&self) -> Option<&str> {
+        self.event_type.as_deref()
+    }
+
+    /// The window as it was given, such as `1h:time_hour`.
+    #[must_use]
+    pub fn window(&self) -> Option<&str> {
+        self.window.as_ref().map(Window::text)
+    }
+
+    /// The aggregations as they were given, in their order.
+    pub fn aggregations(&self) -> impl Iterator<Item = &str> {
+        self.aggregations.iter().map(Aggregation::text)
+    }
+
+    pub(crate) fn compiled(&self) -> &[Aggregation] {
+        &self.aggregations
+    }
+
+    pub(crate) fn compiled_window(&self) -> Option<&Window> {
+        self.window.as_ref()
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// One a type of the block: whether its events count.
+    pub(crate) fn wanted_types(&self, events: &Events<'_>) -> Vec<bool> {
+        let columns = events.columns();
+        let ends = columns
+            .type_name_ends
+            .iter()
+            .map(|end| end.to_native() as usize);
+        let starts = std::iter::once(0).chain(ends.clone());
+        let names = starts
+            .zip(ends)
+            .map(|(start, end)| columns.type_names.get(start..end));
+        let wanted = self.event_type.as_deref().map(str::as_bytes);
+        names
+            .zip(columns.type_encodings.iter())
+            .map(|(name, encoding)| {
+                *encoding == Encoding::Json as u8 && (wanted.is_none() || wanted == name)
+            })
+            .collect()
+    }
+}
+
+pub(crate) fn check_path(path: &str) -> Result<(), SpecError> {
+    let names_fit = path.split('.').all(|name| !name.is_empty());
+    if names_fit && path.len() <= MAX_PATH_BYTES && path.split('.').count() <= MAX_PATH_DEPTH {
+        return Ok(());
+    }
+    Err(SpecError::Path {
+        path: path.chars().take(64).collect(),
+    })
+}
+
+fn check_count(aggregations: &[&str]) -> Result<(), SpecError> {
+    match aggregations.len() {
+        0 => Err(SpecError::NoAggregation),
+        1..=MAX_AGGREGATIONS => Ok(()),
+        given => Err(SpecError::TooManyAggregations { given }),
+    }
+}
+
+fn compile(texts: &[&str], plan: &mut Plan) -> Result<Vec<Aggregation>, SpecError> {
+    let mut compiled: Vec<Aggregation> = Vec::with_capacity(texts.len());
+    for text in texts {
+        if compiled.iter().any(|earlier| earlier.text() == *text) {
+            return Err(SpecError::Duplicate {
+                text: (*text).to_owned(),
+            });
+        }
+        compiled.push(Aggregation::parse(text, plan)?);
+    }
+    Ok(compiled)
+}

@@ -1,0 +1,219 @@
+//! The state of a view over the events of one shard.
+
+use std::sync::Arc;
+
+use eventcask_event::Events;
+
+use crate::cell::{count_event, empty_cells};
+use crate::groups::{Group, Groups};
+use crate::reader::Reader;
+use crate::{DecodeError, ViewRow, ViewSpec, codec};
+
+/// The state of a view over the events of one shard, and how far it got, as one unit.
+///
+/// Of all events only those count whose payload is JSON and whose type is the wanted one.
+/// An event's group is the value of its key field: text as it is, numbers by their JSON text
+/// (so `1` and `1.0` are two groups), `true` and `false`. It is in no group where that field is
+/// absent, null, an object or an array, where the payload is not whole JSON, or where the view
+/// has windows and the time field holds no time. Of a name that occurs twice in an object the
+/// last one counts.
+///
+/// `count` is the number of a group's events. All others look only at events whose field is a
+/// JSON number. The sum of none is 0; minimum, maximum and mean of none are null. See
+/// [`Number`](crate::Number) for what is exact.
+///
+/// The state is a pure function of the definition and of the events in their order: it does
+/// not matter how they were cut into batches, nor how often one was applied.
+#[derive(Debug, Clone)]
+pub struct ViewState {
+    spec: Arc<ViewSpec>,
+    /// Position of the first event whose effect is not in the groups yet.
+    progress: u64,
+    groups: Groups,
+}
+
+impl ViewState {
+    /// The state before the first event.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use eventcask_project::{ViewSpec, ViewState};
+    ///
+    /// let spec = ViewSpec::new("carrier", &["count"], None, None)?;
+    /// let state = ViewState::new(Arc::new(spec));
+    /// assert_eq!((state.progress(), state.len()), (0, 0));
+    /// # Ok::<(), eventcask_project::SpecError>(())
+    /// ```
+    #[must_use]
+    pub fn new(spec: Arc<ViewSpec>) -> Self {
+        Self {
+            spec,
+            progress: 0,
+            groups: Groups::default(),
+        }
+    }
+
+    /// The definition of the view.
+    #[must_use]
+    pub fn spec(&self) -> &Arc<ViewSpec> {
+        &self.spec
+    }
+
+    /// Position of the first event that was not applied yet.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    /// Takes in the events of one batch; those below [`progress`](Self::progress) are skipped.
+    ///
+    /// Events that count for no group move the progress too. That includes those whose type
+    /// the reader left shut, so the types that the view looks at must be open. Nothing
+    /// notices a gap: batches are to come in the order of the shard.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
+    /// # use eventcask_project::{ViewSpec, ViewState};
+    /// # let payload: &[u8] = br#"{"carrier":"UA","dep_delay":2}"#;
+    /// # let mut columns = Columns::default();
+    /// # let aggregate = columns.add_aggregate("N14228", u64::MAX);
+    /// # columns.aggregates.push(aggregate);
+    /// # let flight = columns.add_type("Flight", 1, Encoding::Json as u8);
+    /// # columns.types.push(flight);
+    /// # columns.versions.push(1);
+    /// # columns.payload_lengths.push(payload.len() as u32);
+    /// # let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&columns)?;
+    /// # let columns = rkyv::access::<ArchivedColumns, rkyv::rancor::Error>(&bytes)?;
+    /// # let payload_starts = &Events::check(1, columns, 0, &[payload.len()])?;
+    /// # let (commit_time, payloads) = (Timestamp::from_nanos(0), &[Some(payload.to_vec())]);
+    /// # let (store, shard, first_position, ids) = (1, 0, 0, &[]);
+    /// # let events = Events::new(EventsParts {
+    /// #     store, shard, first_position, commit_time, columns, ids, payloads, payload_starts,
+    /// # });
+    /// let spec = ViewSpec::new("carrier", &["count", "sum:dep_delay"], None, None)?;
+    /// let mut state = ViewState::new(Arc::new(spec));
+    /// state.apply(&events); // one flight of UA, 2 minutes late
+    /// state.apply(&events); // the same again
+    ///
+    /// let rows = serde_json::to_string(&state.get("UA"))?;
+    /// assert_eq!(rows, r#"[{"key":"UA","count":1,"sum:dep_delay":2}]"#);
+    /// assert_eq!(state.progress(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn apply(&mut self, events: &Events<'_>) {
+        let spec = Arc::clone(&self.spec);
+        let wanted = spec.wanted_types(events);
+        let types = &events.columns().types;
+        let mut reader = Reader::new(&spec);
+        for row in 0..events.len() {
+            let position = events.position(row);
+            // No event has the last position of all: it stands for none.
+            let (true, Some(next)) = (position >= self.progress, position.checked_add(1)) else {
+                continue;
+            };
+            self.progress = next;
+            if wanted[usize::from(types[row].to_native())]
+                && let Some(payload) = events.payload(row)
+            {
+                self.apply_payload(payload, &mut reader);
+            }
+        }
+    }
+
+    fn apply_payload<'a>(&mut self, payload: &'a [u8], reader: &mut Reader<'_, 'a>) {
+        let Some(reading) = reader.read(payload) else {
+            return;
+        };
+        let aggregations = self.spec.compiled();
+        let empty = || empty_cells(aggregations);
+        let cells = self.groups.cells_mut(&reading.key, reading.window, empty);
+        count_event(cells, aggregations, reading.numbers);
+    }
+
+    /// Adds all groups of `other`, for an answer over several shards.
+    ///
+    /// The progress stays as it was and means nothing afterwards: apply nothing to a merged
+    /// state and do not keep it. Where sums are no longer exact (see
+    /// [`Number`](crate::Number)), their last digits depend on the order of the shards.
+    ///
+    /// # Panics
+    /// When the two are of different definitions.
+    pub fn merge(&mut self, other: &Self) {
+        assert!(
+            self.spec == other.spec,
+            "states of different views do not merge"
+        );
+        self.groups.merge(&other.groups);
+    }
+
+    /// The rows of one key: one without windows, one a window with them, none where no event
+    /// had the key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Vec<ViewRow> {
+        self.groups
+            .get(key)
+            .map_or_else(Vec::new, |group| self.rows_of(key, group).collect())
+    }
+
+    /// All rows, ordered by key (byte by byte), then by window.
+    #[must_use]
+    pub fn rows(&self) -> Vec<ViewRow> {
+        let sorted = self.groups.sorted();
+        sorted
+            .into_iter()
+            .flat_map(|(key, group)| self.rows_of(key, group))
+            .collect()
+    }
+
+    fn rows_of<'a>(&'a self, key: &'a str, group: &'a Group) -> impl Iterator<Item = ViewRow> + 'a {
+        group
+            .iter()
+            .map(move |(window, cells)| ViewRow::new(&self.spec, key, window, cells))
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// The state with its progress as bytes, the same for equal states.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(&self.spec, self.progress, &self.groups)
+    }
+
+    /// The state that [`encode`](Self::encode) wrote.
+    ///
+    /// Bytes of any content get an answer, with memory in proportion to them. There is no
+    /// checksum inside: a flipped bit in a sum is another sum. Whoever keeps the bytes guards
+    /// them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use eventcask_project::{DecodeError, ViewSpec, ViewState};
+    ///
+    /// let spec = Arc::new(ViewSpec::new("carrier", &["count"], None, None)?);
+    /// assert_eq!(ViewState::decode(spec, b"").err(), Some(DecodeError::Truncated));
+    /// # Ok::<(), eventcask_project::SpecError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the bytes are of another definition, of another version, or not what `encode`
+    /// writes.
+    pub fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (progress, groups) = codec::decode(&spec, bytes)?;
+        Ok(Self {
+            spec,
+            progress,
+            groups,
+        })
+    }
+}

@@ -1,0 +1,284 @@
+//! Which events are in which group, and which count at all.
+
+use std::sync::Arc;
+
+use eventcask_event::Encoding;
+use eventcask_project::{ViewSpec, ViewState};
+
+use crate::support::{Block, Row, answer, check, flight, spec, state_of};
+
+#[test]
+fn events_are_grouped_by_their_key() {
+    let payloads = [
+        r#"{"carrier":"UA","dep_delay":2}"#,
+        r#"{"carrier":"AA","dep_delay":-5}"#,
+        r#"{"dep_delay":11,"carrier":"UA"}"#,
+    ];
+    let expected = r#"[{"key":"AA","count":1,"sum:dep_delay":-5,"max:dep_delay":-5},{"key":"UA","count":2,"sum:dep_delay":13,"max:dep_delay":11}]"#;
+    check(
+        "carrier",
+        &["count", "sum:dep_delay", "max:dep_delay"],
+        &payloads,
+        expected,
+    );
+}
+
+#[test]
+fn numbers_and_booleans_are_keys_by_their_text() {
+    let payloads = [
+        r#"{"k":1}"#,
+        r#"{"k":1.0}"#,
+        r#"{"k":"1"}"#,
+        r#"{"k":true}"#,
+        r#"{"k":-2e3}"#,
+    ];
+    let expected = r#"[{"key":"-2e3","count":1},{"key":"1","count":2},{"key":"1.0","count":1},{"key":"true","count":1}]"#;
+    check("k", &["count"], &payloads, expected);
+}
+
+#[test]
+fn events_without_a_key_are_in_no_group() {
+    let payloads = [
+        r#"{"k":null}"#,
+        r#"{"a":1}"#,
+        r#"{"k":{"k":1}}"#,
+        r#"{"k":["a"]}"#,
+        "{}",
+    ];
+    check("k", &["count"], &payloads, "[]");
+}
+
+#[test]
+fn the_empty_text_is_a_key() {
+    check(
+        "k",
+        &["count"],
+        &[r#"{"k":""}"#],
+        r#"[{"key":"","count":1}]"#,
+    );
+}
+
+#[test]
+fn payloads_that_are_not_one_json_value_are_in_no_group() {
+    let payloads = [
+        "",
+        "{",
+        r#"{"k":"a""#,
+        r#"{"k":"a"} x"#,
+        r#"{"k":"a",}"#,
+        r#"{"k":01}"#,
+        "7",
+    ];
+    check("k", &["count"], &payloads, "[]");
+    let broken = Row {
+        payload: b"{\"k\":\"a\",\"b\":\"\xff\"}".to_vec(),
+        ..flight("")
+    };
+    assert!(state_of(&spec("k", &["count"]), &[broken]).is_empty());
+}
+
+#[test]
+fn white_space_between_the_parts_does_not_matter() {
+    check(
+        "k",
+        &["sum:a"],
+        &["\n { \"k\" : \"x\" ,\t\"a\" : 3 } "],
+        r#"[{"key":"x","sum:a":3}]"#,
+    );
+}
+
+#[test]
+fn escaped_names_and_texts_are_what_they_stand_for() {
+    let payloads = [
+        r#"{"\u006b":"\u0055A","a\"":1}"#,
+        r#"{"k":"UA","a\u0022":2}"#,
+    ];
+    check(
+        "k",
+        &["sum:a\""],
+        &payloads,
+        r#"[{"key":"UA","sum:a\"":3}]"#,
+    );
+    check(
+        "k",
+        &["count"],
+        &[r#"{"k":"a\n\"\\"}"#],
+        r#"[{"key":"a\n\"\\","count":1}]"#,
+    );
+}
+
+#[test]
+fn a_lone_surrogate_is_no_key() {
+    check("k", &["count"], &[r#"{"k":"\ud800"}"#], "[]");
+}
+
+#[test]
+fn paths_reach_into_objects() {
+    let payloads = [
+        r#"{"customer":{"id":"c1","score":{"now":4}},"id":"x"}"#,
+        r#"{"customer":{"score":{"now":5},"id":"c1"}}"#,
+        r#"{"customer":{"id":"c1","score":5}}"#,
+        r#"{"customer":"c1"}"#,
+        r#"{"customer":[{"id":"c1"}]}"#,
+        r#"{"customer":null}"#,
+        r#"{"customer.id":"c1"}"#,
+    ];
+    let expected = r#"[{"key":"c1","count":3,"sum:customer.score.now":9}]"#;
+    check(
+        "customer.id",
+        &["count", "sum:customer.score.now"],
+        &payloads,
+        expected,
+    );
+}
+
+#[test]
+fn names_of_any_length_are_told_apart() {
+    let name = |bytes: usize| "n".repeat(bytes);
+    let fields: Vec<_> = [1, 62, 63, 64, 65, 200]
+        .map(|bytes| format!("\"{}\":{bytes}", name(bytes)))
+        .into();
+    let payload = format!(r#"{{"k":"x",{}}}"#, fields.join(","));
+    for bytes in [1, 62, 63, 64, 200] {
+        let sum = format!("sum:{}", name(bytes));
+        check(
+            "k",
+            &[&sum],
+            &[&payload],
+            &format!(r#"[{{"key":"x","{sum}":{bytes}}}]"#),
+        );
+    }
+}
+
+#[test]
+fn a_path_and_one_below_it_can_both_be_wanted() {
+    let payloads = [
+        r#"{"k":"x","a":1}"#,
+        r#"{"k":"x","a":{"b":10}}"#,
+        r#"{"k":"x","a":{"b":{}}}"#,
+    ];
+    check(
+        "k",
+        &["sum:a", "sum:a.b"],
+        &payloads,
+        r#"[{"key":"x","sum:a":1,"sum:a.b":10}]"#,
+    );
+}
+
+#[test]
+fn of_a_name_that_occurs_twice_the_last_counts() {
+    let payloads = [
+        r#"{"k":"old","a":1,"k":"x","a":2}"#,
+        r#"{"k":"x","a":1,"a":null}"#,
+        r#"{"k":"x","o":{"a":1},"o":{"b":1}}"#,
+        r#"{"k":"x","o":{"a":1},"o":3}"#,
+    ];
+    let expected = r#"[{"key":"x","count":4,"sum:a":2,"sum:o.a":0}]"#;
+    check("k", &["count", "sum:a", "sum:o.a"], &payloads, expected);
+}
+
+#[test]
+fn the_key_can_be_aggregated_too() {
+    check(
+        "k",
+        &["sum:k"],
+        &[r#"{"k":2}"#, r#"{"k":2}"#],
+        r#"[{"key":"2","sum:k":4}]"#,
+    );
+}
+
+#[test]
+fn deep_nesting_in_fields_that_nobody_wants_does_no_harm() {
+    let deep = format!(
+        r#"{{"k":"x","a":{}{}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    check("k", &["count"], &[&deep], r#"[{"key":"x","count":1}]"#);
+    check("k", &["count:a"], &[&deep], r#"[{"key":"x","count:a":0}]"#);
+}
+
+#[test]
+fn only_json_of_the_wanted_type_counts() {
+    let payload = br#"{"k":"x"}"#.to_vec();
+    let row = |event_type, encoding| Row {
+        event_type,
+        encoding,
+        payload: payload.clone(),
+    };
+    let rows = [
+        row("Flight", Encoding::Json),
+        row("Gate", Encoding::Json),
+        row("Flight", Encoding::Bytes),
+        row("Flights", Encoding::Json),
+    ];
+    let only = ViewSpec::new("k", &["count"], Some("Flight"), None).unwrap();
+    let state = state_of(&Arc::new(only), &rows);
+    assert_eq!(answer(&state), r#"[{"key":"x","count":1}]"#);
+    assert_eq!(state.progress(), 4);
+    assert_eq!(
+        answer(&state_of(&spec("k", &["count"]), &rows)),
+        r#"[{"key":"x","count":3}]"#
+    );
+}
+
+#[test]
+fn a_type_that_was_left_shut_moves_the_progress_only() {
+    let gate = Row {
+        event_type: "Gate",
+        ..flight(r#"{"k":"y"}"#)
+    };
+    let only = ViewSpec::new("k", &["count"], Some("Flight"), None).unwrap();
+    let mut state = ViewState::new(Arc::new(only));
+    let block = Block::new(0, &[flight(r#"{"k":"x"}"#), gate]);
+    block.apply_open(&mut state, |index| index == 0);
+    assert_eq!(
+        (answer(&state).as_str(), state.progress()),
+        (r#"[{"key":"x","count":1}]"#, 2)
+    );
+}
+
+#[test]
+fn one_key_can_be_asked_for() {
+    let state = state_of(
+        &spec("k", &["count"]),
+        &[flight(r#"{"k":"x"}"#), flight(r#"{"k":"y"}"#)],
+    );
+    let rows = state.get("x");
+    assert_eq!(
+        (rows.len(), rows[0].key.as_str(), rows[0].window),
+        (1, "x", None)
+    );
+    assert!(state.get("z").is_empty());
+    assert_eq!((state.len(), state.is_empty()), (2, false));
+}
+
+#[test]
+fn a_merged_answer_is_that_over_all_events() {
+    let rows: Vec<_> = (0..100)
+        .map(|at| {
+            flight(&format!(
+                r#"{{"k":"k{}","a":{}.{}}}"#,
+                at % 7,
+                at * 3 % 50,
+                at
+            ))
+        })
+        .chain([flight(r#"{"k":"none"}"#)])
+        .collect();
+    let all = ["count", "count:a", "sum:a", "min:a", "max:a", "mean:a"];
+    let spec = spec("k", &all);
+    let whole = state_of(&spec, &rows);
+    let mut merged = ViewState::new(Arc::clone(&spec));
+    for shard in rows.chunks(30) {
+        merged.merge(&state_of(&spec, shard));
+    }
+    assert_eq!(answer(&merged), answer(&whole));
+}
+
+#[test]
+#[should_panic(expected = "states of different views do not merge")]
+fn states_of_different_views_do_not_merge() {
+    let other = ViewState::new(spec("k", &["sum:a"]));
+    ViewState::new(spec("k", &["count"])).merge(&other);
+}

@@ -1,0 +1,193 @@
+//! The writing half of an open store: its threads.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use eventcask_log::{Block, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage};
+use eventcask_shard::{
+    Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    ShardSettings, Worker,
+};
+use rayon::prelude::*;
+
+use crate::options::cores;
+use crate::store::{locked, now_nanos};
+use crate::views::Views;
+use crate::{Error, Options};
+
+/// The core that the next worker of this process is bound to, so that several stores share
+/// them out.
+static NEXT_CORE: AtomicUsize = AtomicUsize::new(0);
+
+/// What producers need of a shard.
+#[derive(Debug, Clone)]
+pub(crate) struct ShardDoor {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) health: Arc<Health>,
+}
+
+/// Worker and write threads, and the doors of their shards.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) shards: Vec<ShardDoor>,
+    pub(crate) max_payload_bytes: usize,
+    pub(crate) threads: usize,
+    /// Cores that workers were bound to.
+    pub(crate) pinned: Vec<usize>,
+    /// What recovery took off the ends of logs.
+    pub(crate) recovered: Vec<String>,
+    /// Sources that have a producer.
+    pub(crate) sources: Mutex<HashSet<String>>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    writers: Vec<JoinHandle<Result<(), String>>>,
+    _lock: Box<dyn Lock>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("workers", &self.workers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Recovers all shards, several at a time.
+    pub(crate) fn recover(
+        storage: &Arc<dyn Storage>,
+        manifest: &Manifest,
+        hasher: &KeyHasher,
+    ) -> Result<Vec<Opened>, LogError> {
+        (0..manifest.shards)
+            .into_par_iter()
+            .map(|shard| {
+                let dir = ShardDir::new(Arc::clone(storage), manifest, shard);
+                Opened::recover(dir, hasher.clone())
+            })
+            .collect()
+    }
+
+    /// Starts the threads. Shards are dealt out to the workers in turn.
+    pub(crate) fn start(
+        options: &Options,
+        opened: Vec<Opened>,
+        views: &Arc<Views>,
+        lock: Box<dyn Lock>,
+    ) -> Result<Self, Error> {
+        let last_commit = opened.iter().map(Opened::last_commit).max().unwrap_or(i64::MIN);
+        let clock = Arc::new(CommitClock::new(last_commit, Box::new(now_nanos)));
+        let settings = ShardSettings { codec: options.codec, segment_bytes: options.segment_bytes };
+        let threads = options.workers(opened.len() as u32);
+        let mut recovered = Vec::new();
+        let mut doors = Vec::new();
+        let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
+        let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
+        for (index, shard) in opened.into_iter().enumerate() {
+            let crew = index % threads;
+            recovered.extend(shard.cut.as_ref().map(|cut| format!("{}: {}", cut.file, cut.reason)));
+            let inbox = Arc::new(Inbox::new(Arc::clone(&bells[crew])));
+            let health = Arc::new(Health::default());
+            let door = ShardDoor { inbox: Arc::clone(&inbox), health: Arc::clone(&health) };
+            let apply = Box::new(ApplyViews { views: Arc::clone(views), reader: Arc::clone(&shard.reader) });
+            crews[crew].push(shard.start(inbox, health, settings, apply));
+            doors.push(door);
+        }
+        let mut engine = Self {
+            shards: doors,
+            max_payload_bytes: options.max_payload_bytes,
+            threads,
+            pinned: Vec::new(),
+            recovered,
+            sources: Mutex::default(),
+            running: Mutex::default(),
+        };
+        engine.spawn(options, crews, &bells, &clock, lock)?;
+        Ok(engine)
+    }
+
+    fn spawn(
+        &mut self,
+        options: &Options,
+        crews: Vec<Vec<Shard>>,
+        bells: &[Arc<Bell>],
+        clock: &Arc<CommitClock>,
+        lock: Box<dyn Lock>,
+    ) -> Result<(), Error> {
+        let mut running = Running { workers: Vec::new(), writers: Vec::new(), _lock: lock };
+        let cores = cores_for(options, crews.len());
+        for (index, crew) in crews.into_iter().enumerate() {
+            let bell = Arc::clone(&bells[index]);
+            let (worker, writes) = Worker::new(crew, options.durability, bell, Arc::clone(clock))?;
+            let core = cores.get(index).copied();
+            self.pinned.extend(core.map(|core| core.id));
+            let named = |name: &str| std::thread::Builder::new().name(format!("eventcask-{name}-{index}"));
+            let failed = |error| LogError::io("start", "a thread of the store", error);
+            let writer = named("write").spawn(move || writes.run()).map_err(failed)?;
+            running.writers.push(writer);
+            let worker = named("shard").spawn(move || {
+                if let Some(core) = core {
+                    core_affinity::set_for_current(core);
+                }
+                worker.run();
+            });
+            running.workers.push(worker.map_err(failed)?);
+        }
+        *locked(&self.running) = Some(running);
+        Ok(())
+    }
+
+    /// Closes the inboxes, waits for the threads and saves the views. Later calls do nothing.
+    pub(crate) fn stop(&self, views: &Views) -> Result<(), Error> {
+        let Some(running) = locked(&self.running).take() else { return Ok(()) };
+        for shard in &self.shards {
+            shard.inbox.close();
+        }
+        let mut result = Ok(());
+        for worker in running.workers {
+            if worker.join().is_err() {
+                result = Err(thread_failed("a worker of the store failed"));
+            }
+        }
+        for writer in running.writers {
+            match writer.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => result = Err(thread_failed(&reason)),
+                Err(_) => result = Err(thread_failed("a write thread of the store failed")),
+            }
+        }
+        result.and(views.save_all())
+    }
+}
+
+fn thread_failed(reason: &str) -> Error {
+    LogError::new(LogErrorKind::Io, reason).into()
+}
+
+/// A core for each worker, where that is wanted and there are enough.
+fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
+    if !options.pin || workers > cores() {
+        return Vec::new();
+    }
+    let ids = core_affinity::get_core_ids().unwrap_or_default();
+    if ids.len() < workers {
+        return Vec::new();
+    }
+    let first = NEXT_CORE.fetch_add(workers, Ordering::Relaxed);
+    (first..first + workers).map(|index| ids[index % ids.len()]).collect()
+}
+
+/// Hands the durable blocks of a shard to the views.
+struct ApplyViews {
+    views: Arc<Views>,
+    reader: Arc<ShardReader>,
+}
+
+impl Apply for ApplyViews {
+    fn apply(&mut self, block: &Block) {
+        self.views.apply(&self.reader, block);
+    }
+}

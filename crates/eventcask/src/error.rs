@@ -1,0 +1,139 @@
+//! What can go wrong, for people as a sentence and for programs as a kind.
+
+use eventcask_event::Invalid;
+use eventcask_project::SpecError;
+use eventcask_shard::Refused;
+
+/// What a caller can branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// An event, a key, a name or a setting that can not be: the sentence says which.
+    Invalid,
+    /// The aggregate is at another version than expected: read it again and decide anew.
+    Conflict,
+    /// The id belongs to an event with other content, or only part of an append is known.
+    IdConflict,
+    /// The queue of the shard is full: try again, or use the call that waits.
+    Full,
+    /// The disk is full: what was acknowledged is kept, the append can be tried again.
+    StorageFull,
+    /// The shard stopped after an error of the disk: close the store and open it again.
+    Poisoned,
+    /// The store was closed.
+    Closed,
+    /// The store is open for reading only.
+    ReadOnly,
+    /// The directory holds no store.
+    NotAStore,
+    /// The store was written by a newer version.
+    NewerFormat,
+    /// Another process has the store open for writing.
+    Locked,
+    /// Stored bytes are not what was written.
+    Damaged,
+    /// There is no view of this name.
+    UnknownView,
+    /// Any other error of the disk or the operating system.
+    Io,
+}
+
+/// An error: a sentence that says what, where and what to do, and a [kind](Self::kind).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An event that can not be taken.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// A view that can not be.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// An append of which nothing was stored.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// An error of the log.
+    #[error(transparent)]
+    Log(#[from] eventcask_log::Error),
+    /// The queue of the shard is full.
+    #[error("the queue of shard {shard} is full; try again later, or use the call that waits")]
+    Full {
+        /// The shard.
+        shard: u32,
+    },
+    /// The store is open for reading only.
+    #[error("the store is open for reading only; open it with Store::options().open(..) to write")]
+    ReadOnly,
+    /// There is no view of this name.
+    #[error("there is no view named {name:?}; `eventcask view list` shows those there are")]
+    UnknownView {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A view of this name exists.
+    #[error("there is a view named {name:?} already; drop it first or choose another name")]
+    ViewExists {
+        /// The name.
+        name: String,
+    },
+    /// A name that a view can not have.
+    #[error("{name:?} can not name a view: 1 to 64 letters, digits, '-', '_' or '.' are allowed")]
+    ViewName {
+        /// The name.
+        name: String,
+    },
+    /// Another producer of the same source is open.
+    #[error("source {name:?} has a producer already; rows of one source come through one producer at a time")]
+    SourceInUse {
+        /// Name of the source.
+        name: String,
+    },
+}
+
+impl Error {
+    /// What a caller can branch on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid(_)
+            | Self::Spec(_)
+            | Self::ViewExists { .. }
+            | Self::ViewName { .. }
+            | Self::SourceInUse { .. } => ErrorKind::Invalid,
+            Self::Refused(refused) => kind_of_refused(refused),
+            Self::Log(error) => kind_of_log(error.kind()),
+            Self::Full { .. } => ErrorKind::Full,
+            Self::ReadOnly => ErrorKind::ReadOnly,
+            Self::UnknownView { .. } => ErrorKind::UnknownView,
+        }
+    }
+
+    /// Whether the same call can succeed later without anything else being changed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked)
+    }
+}
+
+fn kind_of_refused(refused: &Refused) -> ErrorKind {
+    match refused {
+        Refused::Conflict { .. } => ErrorKind::Conflict,
+        Refused::IdConflict { .. } | Refused::PartlyKnown { .. } => ErrorKind::IdConflict,
+        Refused::SourceGap { .. } => ErrorKind::Invalid,
+        Refused::StorageFull(_) => ErrorKind::StorageFull,
+        Refused::Poisoned(_) => ErrorKind::Poisoned,
+        Refused::Closed => ErrorKind::Closed,
+        _ => ErrorKind::Io,
+    }
+}
+
+fn kind_of_log(kind: eventcask_log::ErrorKind) -> ErrorKind {
+    match kind {
+        eventcask_log::ErrorKind::NotAStore => ErrorKind::NotAStore,
+        eventcask_log::ErrorKind::NewerFormat => ErrorKind::NewerFormat,
+        eventcask_log::ErrorKind::Locked => ErrorKind::Locked,
+        eventcask_log::ErrorKind::Damaged => ErrorKind::Damaged,
+        eventcask_log::ErrorKind::StorageFull => ErrorKind::StorageFull,
+        eventcask_log::ErrorKind::Setting => ErrorKind::Invalid,
+        _ => ErrorKind::Io,
+    }
+}

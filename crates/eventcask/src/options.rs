@@ -1,0 +1,159 @@
+//! How a store is opened.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
+use eventcask_log::{Codec, FileStorage, Storage};
+use eventcask_shard::Durability;
+
+use crate::{Error, Store};
+
+/// The most shards that are chosen without being asked for.
+const DEFAULT_SHARDS_LIMIT: usize = 16;
+/// A segment ends with the first block that would start beyond this place.
+const SEGMENT_BYTES: u64 = 256 << 20;
+
+/// How a store is opened; each setting has a default.
+///
+/// ```
+/// use eventcask::{Codec, Durability, Store};
+/// # let directory = tempfile::tempdir()?;
+/// let store = Store::options()
+///     .shards(4)
+///     .durability(Durability::Os)
+///     .codec(Codec::Zstd(3))
+///     .open(directory.path().join("metrics"))?;
+/// assert_eq!(store.shards(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Options {
+    pub(crate) create: bool,
+    pub(crate) shards: Option<u32>,
+    pub(crate) threads: Option<usize>,
+    pub(crate) durability: Durability,
+    pub(crate) codec: Codec,
+    pub(crate) pin: bool,
+    pub(crate) max_payload_bytes: usize,
+    pub(crate) segment_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            create: true,
+            shards: None,
+            threads: None,
+            durability: Durability::Sync,
+            codec: Codec::Auto,
+            pin: true,
+            max_payload_bytes: MAX_PAYLOAD_BYTES,
+            segment_bytes: SEGMENT_BYTES,
+        }
+    }
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Options {
+    /// Whether a store is made where there is none; it is by default.
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Number of shards of a store that is made: a power of two, 1 to 4096. The default is the
+    /// number of cores, rounded up to a power of two, at most 16. A store that exists keeps
+    /// the shards it has, and another number here is refused.
+    pub fn shards(mut self, shards: u32) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Number of worker threads: 1 to the number of shards. The default is the number of cores.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// When an append is answered; [`Durability::Sync`] by default.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Compression of new blocks; [`Codec::Auto`] by default.
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
+
+    /// Whether each worker thread is bound to a core of its own, which is done by default
+    /// where there are enough of them. [`crate::Stats`] tells what the system gave.
+    pub fn pin(mut self, pin: bool) -> Self {
+        self.pin = pin;
+        self
+    }
+
+    /// Largest payload that is taken, in bytes: 1 MiB by default, 8 MiB at most.
+    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.max_payload_bytes = bytes.min(MAX_PAYLOAD_BYTES_LIMIT);
+        self
+    }
+
+    /// Size at which a new segment file is begun, in bytes: 256 MiB by default.
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// Opens the store in a directory for reading and writing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
+    /// [`crate::ErrorKind::Locked`] where another process or handle writes to it,
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for settings that can not
+    /// be, or what the disk said.
+    pub fn open(&self, directory: impl AsRef<Path>) -> Result<Store, Error> {
+        self.open_storage(Arc::new(FileStorage::new(directory.as_ref())))
+    }
+
+    /// Opens the store in a directory for reading only; nothing on disk is changed, and a
+    /// writer in another process may be at work.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but never [`crate::ErrorKind::Locked`].
+    pub fn open_read_only(&self, directory: impl AsRef<Path>) -> Result<Store, Error> {
+        self.open_storage_read_only(Arc::new(FileStorage::new(directory.as_ref())))
+    }
+
+    /// Opens a store on storage of your own, such as [`eventcask_log::MemoryStorage`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_storage(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
+        Store::open_writer(self, storage)
+    }
+
+    /// Opens a store on storage of your own for reading only.
+    ///
+    /// # Errors
+    /// As [`open_read_only`](Self::open_read_only).
+    pub fn open_storage_read_only(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
+        Store::open_reader(storage)
+    }
+
+    pub(crate) fn new_shards(&self) -> u32 {
+        let default = cores().next_power_of_two().min(DEFAULT_SHARDS_LIMIT);
+        self.shards.unwrap_or(default as u32)
+    }
+
+    pub(crate) fn workers(&self, shards: u32) -> usize {
+        self.threads.unwrap_or_else(cores).clamp(1, shards as usize)
+    }
+}

@@ -1,0 +1,278 @@
+//! Events on their way in: encoded once, into the open batch of their shard.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
+use eventcask_log::MAX_SECTION_BYTES;
+use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Share, Ticket};
+
+use crate::engine::Engine;
+use crate::router::{Lane, Router};
+use crate::store::{Inner, locked};
+use crate::Error;
+
+/// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
+/// flat, and larger batches compress a little better.
+const BATCH_BYTES: usize = 256 << 10;
+/// Bytes that the events of one append may have together: they share a block.
+const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
+
+/// Appends events to a store, for one thread; each thread makes its own.
+///
+/// Events go into an open batch for each shard. A worker with nothing else to do takes it as
+/// it is, so a single event is not held up; under load it fills to 256 KiB first.
+///
+/// Dropping a producer hands over what it holds; [`flush`](Self::flush) also tells what became
+/// of it.
+#[derive(Debug)]
+pub struct Producer {
+    inner: Arc<Inner>,
+    router: Router,
+    source: Option<String>,
+    account: Arc<Account>,
+    own: Option<Share>,
+}
+
+/// What became of pushed events, once all of it is known.
+#[derive(Debug)]
+pub struct FlushTicket {
+    account: Arc<Account>,
+}
+
+impl FlushTicket {
+    /// Blocks until all events before the flush are answered.
+    ///
+    /// # Errors
+    /// The first refusal among them.
+    pub fn wait(self) -> Result<Flushed, Error> {
+        Ok(self.account.wait()?)
+    }
+
+    /// Whether all events before the flush are answered, so that [`wait`](Self::wait) returns
+    /// at once.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.account.is_settled()
+    }
+}
+
+impl Producer {
+    pub(crate) fn new(inner: Arc<Inner>, source: Option<&str>) -> Self {
+        let engine = engine_of(&inner);
+        let router = Router::new(inner.hasher.clone(), engine);
+        let (account, own) = Account::open();
+        Self { router, source: source.map(str::to_owned), account, own: Some(own), inner }
+    }
+
+    /// Appends events to an aggregate, all or none, and returns the ticket of the answer.
+    /// Waits while the shard's queue is full.
+    ///
+    /// # Errors
+    /// An event that can not be taken, or a shard that stopped. Whether the events are stored
+    /// is the ticket's answer.
+    pub fn append(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+    ) -> Result<Ticket, Error> {
+        self.append_by(key, expected, events, Lane::send)
+    }
+
+    /// As [`append`](Self::append), but never waits.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and [`Error::Full`] where the shard's queue is full.
+    pub fn try_append(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+    ) -> Result<Ticket, Error> {
+        self.append_by(key, expected, events, Lane::try_send)
+    }
+
+    fn append_by(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+        send: SendBy,
+    ) -> Result<Ticket, Error> {
+        let bytes = self.check_append(key, events)?;
+        let (shard, lane, hash) = self.router.route(key);
+        lane.check_health()?;
+        let mut open = lane.open.lock();
+        let was_empty = lane.make_room(&mut open, bytes, events.len(), shard, send)?;
+        let first_row = open.batch.len();
+        for event in events {
+            open.batch.push(key, hash, event)?;
+        }
+        let (completion, ticket) = Ticket::new();
+        let rows = events.len() as u32;
+        open.appends.push(Append { first_row: first_row as u32, rows, expected, completion });
+        drop(open);
+        if was_empty {
+            lane.door.inbox.opened();
+        }
+        Ok(ticket)
+    }
+
+    fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
+        check_key(key)?;
+        let limit = engine_of(&self.inner).max_payload_bytes;
+        let mut bytes = 0;
+        for event in events {
+            event.check(limit)?;
+            bytes += EventBatch::row_bytes(key, event);
+        }
+        if events.is_empty() {
+            return Err(Invalid::AppendEmpty.into());
+        }
+        if events.len() > MAX_BATCH_TYPES {
+            let types: HashSet<_> = events.iter().map(|e| (e.event_type, e.schema, e.encoding)).collect();
+            if types.len() > MAX_BATCH_TYPES {
+                return Err(Invalid::TooManyTypes.into());
+            }
+        }
+        if bytes > MAX_APPEND_BYTES {
+            return Err(Invalid::AppendTooLarge { bytes, limit: MAX_APPEND_BYTES }.into());
+        }
+        Ok(bytes)
+    }
+
+    /// Appends one event with any version and without an answer of its own: the fast way in.
+    /// Waits while the shard's queue is full. [`flush`](Self::flush) tells what became of it.
+    ///
+    /// # Errors
+    /// An event that can not be taken, or a shard that stopped.
+    pub fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Error> {
+        self.push_row(key, event, None)
+    }
+
+    /// As [`push`](Self::push), for a row of the producer's source: `offset` is its place
+    /// there, and `check` the source's own word for everything up to and with this row, kept
+    /// in its [mark](crate::Store::source_marks). A row that the store has is a duplicate.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    ///
+    /// # Panics
+    /// When the producer has no source (see [`crate::Store::producer_from`]), or `offset` is lower
+    /// than one before.
+    pub fn push_at(
+        &mut self,
+        offset: u64,
+        check: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<(), Error> {
+        assert!(self.source.is_some(), "push_at needs a producer made by Store::producer_from");
+        self.push_row(key, event, Some((offset, check)))
+    }
+
+    fn push_row(
+        &mut self,
+        key: &str,
+        event: &NewEvent<'_>,
+        place: Option<(u64, u64)>,
+    ) -> Result<(), Error> {
+        check_key(key)?;
+        event.check(engine_of(&self.inner).max_payload_bytes)?;
+        let (shard, lane, hash) = self.router.route(key);
+        lane.check_health()?;
+        let open_batch = Arc::clone(&lane.open);
+        let mut open = open_batch.lock();
+        let bytes = EventBatch::row_bytes(key, event);
+        let was_empty = lane.make_room(&mut open, bytes, 1, shard, Lane::send)?;
+        open.batch.push(key, hash, event)?;
+        open.account.get_or_insert_with(|| Account::share(&self.account));
+        if let (Some((offset, check)), Some(source)) = (place, &self.source) {
+            assert!(offset >= lane.sent, "offsets of a source rise");
+            open.batch.mark(source, lane.sent, offset, check);
+            lane.sent = offset + 1;
+        }
+        drop(open);
+        if was_empty {
+            lane.door.inbox.opened();
+        }
+        Ok(())
+    }
+
+    /// Hands over everything pushed so far. The ticket is done once all of it is answered: it
+    /// is durable then, as the store's policy says.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Closed`] where the store was closed.
+    pub fn flush(&mut self) -> Result<FlushTicket, Error> {
+        for (shard, lane) in self.router.lanes().iter().enumerate() {
+            lane.send(&mut lane.open.lock(), shard as u32)?;
+        }
+        let (account, own) = Account::open();
+        let flushed = std::mem::replace(&mut self.account, account);
+        if let Some(before) = self.own.replace(own) {
+            before.settle(Flushed::default(), None);
+        }
+        Ok(FlushTicket { account: flushed })
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // A closed store has refused what was open; nobody is left to be told.
+        let _ = self.flush();
+        if let Some(own) = self.own.take() {
+            own.settle(Flushed::default(), None);
+        }
+        if let Some(source) = &self.source {
+            locked(&engine_of(&self.inner).sources).remove(source);
+        }
+    }
+}
+
+fn engine_of(inner: &Inner) -> &Engine {
+    inner.engine.as_ref().expect("a producer is made by a store that is open for writing")
+}
+
+/// How a full batch is handed over: waiting or not.
+type SendBy = fn(&Lane, &mut Box<Delivery>, u32) -> Result<(), Error>;
+
+impl Lane {
+    fn check_health(&self) -> Result<(), Error> {
+        match self.door.health.poisoned() {
+            Some(reason) => Err(Refused::Poisoned(reason).into()),
+            None if self.door.inbox.is_closed() => Err(Refused::Closed.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes room for so many bytes and events in the open batch and says whether it is empty.
+    fn make_room(
+        &self,
+        open: &mut Box<Delivery>,
+        bytes: usize,
+        events: usize,
+        shard: u32,
+        send: SendBy,
+    ) -> Result<bool, Error> {
+        let full = open.batch.bytes() + bytes > BATCH_BYTES;
+        // Each of the events may be of a type that is new to the batch.
+        let crowded = open.batch.types().len() + events > MAX_BATCH_TYPES;
+        if full || crowded {
+            send(self, open, shard)?;
+        }
+        Ok(open.is_empty())
+    }
+
+    fn send(&self, open: &mut Box<Delivery>, _shard: u32) -> Result<(), Error> {
+        self.door.inbox.send(open).map_err(|_| Refused::Closed.into())
+    }
+
+    fn try_send(&self, open: &mut Box<Delivery>, shard: u32) -> Result<(), Error> {
+        self.door.inbox.try_send(open).map_err(|error| match error {
+            SendError::Full => Error::Full { shard },
+            SendError::Closed => Refused::Closed.into(),
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! Figures of a store.
+
+use crate::store::{Inner, now_nanos};
+
+/// Bytes of a segment file before its first block.
+const SEGMENT_HEADER_BYTES: u64 = 4096;
+
+/// Figures of a store at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The store's id.
+    pub store: u128,
+    /// Durable events.
+    pub events: u64,
+    /// Aggregates that have an event.
+    pub aggregates: u64,
+    /// Bytes of events before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the log on disk.
+    pub disk_bytes: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Worker threads; 0 where the store is open for reading only.
+    pub threads: usize,
+    /// Cores that worker threads are bound to.
+    pub pinned: Vec<usize>,
+    /// What was taken off the ends of logs when the store was opened.
+    pub recovered: Vec<String>,
+    /// Each shard.
+    pub shards: Vec<ShardStats>,
+    /// Each view.
+    pub views: Vec<ViewStats>,
+}
+
+/// Figures of one shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShardStats {
+    /// Its number.
+    pub shard: u32,
+    /// Durable events; also the position after the last one.
+    pub events: u64,
+    /// Aggregates that have an event.
+    pub aggregates: u64,
+    /// Blocks with events.
+    pub blocks: u64,
+    /// Bytes of events before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the log on disk.
+    pub disk_bytes: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Bytes of memory that the directory of aggregates takes.
+    pub directory_bytes: u64,
+    /// Why the shard stopped, if it did.
+    pub poisoned: Option<String>,
+}
+
+/// Figures of one view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
+}
+
+impl Stats {
+    pub(crate) fn of(inner: &Inner) -> Self {
+        let shards: Vec<ShardStats> = (0..inner.readers.len()).map(|index| shard(inner, index)).collect();
+        let sum = |of: fn(&ShardStats) -> u64| shards.iter().map(of).sum();
+        let engine = inner.engine.as_ref();
+        Self {
+            store: inner.manifest.store,
+            events: sum(|shard| shard.events),
+            aggregates: sum(|shard| shard.aggregates),
+            raw_bytes: sum(|shard| shard.raw_bytes),
+            disk_bytes: sum(|shard| shard.disk_bytes),
+            segments: sum(|shard| shard.segments),
+            threads: engine.map_or(0, |engine| engine.threads),
+            pinned: engine.map(|engine| engine.pinned.clone()).unwrap_or_default(),
+            recovered: engine.map(|engine| engine.recovered.clone()).unwrap_or_default(),
+            views: views(inner),
+            shards,
+        }
+    }
+}
+
+fn shard(inner: &Inner, index: usize) -> ShardStats {
+    let reader = &inner.readers[index];
+    let (aggregates, directory_bytes) = {
+        let directory = reader.directory();
+        (directory.aggregates(), directory.memory_bytes() as u64)
+    };
+    let poisoned = inner.engine.as_ref().and_then(|engine| engine.shards[index].health.poisoned());
+    let published = reader.published();
+    ShardStats {
+        shard: reader.shard(),
+        events: published.watermark,
+        aggregates,
+        blocks: published.blocks.len() as u64,
+        raw_bytes: published.raw_bytes,
+        disk_bytes: published.disk_bytes + published.segment * SEGMENT_HEADER_BYTES,
+        segments: published.segment,
+        directory_bytes,
+        poisoned: poisoned.map(|reason| reason.to_string()),
+    }
+}
+
+fn views(inner: &Inner) -> Vec<ViewStats> {
+    let now = now_nanos();
+    let stats = |live: std::sync::Arc<crate::views::LiveView>| {
+        let mut stats = ViewStats {
+            name: live.name.clone(),
+            positions: Vec::new(),
+            lag_events: 0,
+            lag_seconds: 0,
+            failure: None,
+        };
+        live.each_shard(|shard, state| {
+            let progress = state.state.progress();
+            let published = inner.readers[shard as usize].published();
+            stats.positions.push(progress);
+            stats.lag_events += published.watermark.saturating_sub(progress);
+            let oldest = published.block_of(progress).map(|at| now.saturating_sub(at.first_commit));
+            let seconds = oldest.map_or(0, |nanos| (nanos / 1_000_000_000).cast_unsigned());
+            stats.lag_seconds = stats.lag_seconds.max(seconds);
+            if stats.failure.is_none() {
+                stats.failure.clone_from(&state.failure);
+            }
+        });
+        stats
+    };
+    inner.views.list().into_iter().map(stats).collect()
+}

@@ -1,0 +1,332 @@
+//! The handle that users hold.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use eventcask_event::Timestamp;
+use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail};
+use eventcask_project::ViewSpec;
+use eventcask_shard::{Account, KeyHasher, ShardReader};
+use rayon::prelude::*;
+
+use crate::engine::Engine;
+use crate::views::Views;
+use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View};
+
+/// An open event store: a cheap handle that can be cloned and shared between threads.
+///
+/// The store is closed when the last handle and the last producer are gone; [`close`](Self::close)
+/// does it at once and tells how it went.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) manifest: Manifest,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) readers: Vec<Arc<ShardReader>>,
+    pub(crate) views: Arc<Views>,
+    /// The writing half; readers have none.
+    pub(crate) engine: Option<Engine>,
+    /// Where a reader goes on, one a shard.
+    tails: Mutex<Vec<Tail>>,
+}
+
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nanoseconds since 1970 by the system's clock.
+pub(crate) fn now_nanos() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// 128 random bits from the seeds that the system gives to hash tables.
+fn random_id() -> u128 {
+    let half = || u128::from(RandomState::new().build_hasher().finish());
+    half() << 64 | half()
+}
+
+impl Store {
+    /// Options to open a store with.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    pub(crate) fn open_writer(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
+        let is_new = !Manifest::exists(&*storage)?;
+        if is_new {
+            prepare(options, &*storage)?;
+        }
+        let lock = storage.lock().map_err(|error| LogError::io("lock", &storage.describe(""), error))?;
+        let Some(lock) = lock else { return Err(locked_by_another(&*storage).into()) };
+        // Another process may have made the store before this one got the lock.
+        if is_new && !Manifest::exists(&*storage)? {
+            create(options, &storage)?;
+        }
+        let manifest = Manifest::read(&*storage)?;
+        check_writable(options, &manifest, &*storage)?;
+        let hasher = KeyHasher::default();
+        let opened = Engine::recover(&storage, &manifest, &hasher)?;
+        let readers: Vec<_> = opened.iter().map(|shard| Arc::clone(&shard.reader)).collect();
+        let views = Arc::new(Views::open(storage, manifest.store, &readers)?);
+        let engine = Engine::start(options, opened, &views, lock)?;
+        let tails = Mutex::default();
+        let inner = Inner { manifest, hasher, readers, views, engine: Some(engine), tails };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    pub(crate) fn open_reader(storage: Arc<dyn Storage>) -> Result<Self, Error> {
+        let manifest = Manifest::read(&*storage)?;
+        let hasher = KeyHasher::default();
+        let opened: Result<Vec<_>, LogError> = (0..manifest.shards)
+            .into_par_iter()
+            .map(|shard| {
+                let dir = ShardDir::new(Arc::clone(&storage), &manifest, shard);
+                ShardReader::open(dir, hasher.clone())
+            })
+            .collect();
+        let (readers, tails): (Vec<_>, Vec<_>) =
+            opened?.into_iter().map(|(reader, tail)| (Arc::new(reader), tail)).unzip();
+        let views = Arc::new(Views::open(storage, manifest.store, &readers)?);
+        let inner = Inner { manifest, hasher, readers, views, engine: None, tails: Mutex::new(tails) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A producer of events, for one thread.
+    ///
+    /// # Panics
+    /// When the store is open for reading only.
+    #[must_use]
+    pub fn producer(&self) -> Producer {
+        assert!(self.inner.engine.is_some(), "{}", Error::ReadOnly);
+        Producer::new(Arc::clone(&self.inner), None)
+    }
+
+    /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
+    ///
+    /// Each row has an offset that rises. The store keeps with the events how far the source
+    /// was consumed, so rows that it has are recognised without an id; see
+    /// [`source_marks`](Self::source_marks).
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::SourceInUse`] while another producer of the same source
+    /// is open, or a name that is empty or too long.
+    pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
+        eventcask_event::check_source(source)?;
+        let engine = self.engine()?;
+        if !locked(&engine.sources).insert(source.to_owned()) {
+            return Err(Error::SourceInUse { name: source.to_owned() });
+        }
+        Ok(Producer::new(Arc::clone(&self.inner), Some(source)))
+    }
+
+    /// How far each shard has durably consumed a source; `None` where it has nothing of it.
+    #[must_use]
+    pub fn source_marks(&self, source: &str) -> Vec<Option<SourceMark>> {
+        let mark_in = |reader: &Arc<ShardReader>| {
+            reader.published().marks.iter().find(|mark| mark.source == source).cloned()
+        };
+        self.inner.readers.iter().map(mark_in).collect()
+    }
+
+    /// Reads the events of one aggregate.
+    pub fn aggregate(&self, key: &str) -> AggregateReader {
+        AggregateReader::new(Arc::clone(&self.inner), key)
+    }
+
+    /// Reads the events of all aggregates.
+    pub fn events(&self) -> Scan {
+        Scan::new(Arc::clone(&self.inner))
+    }
+
+    /// Makes everything durable on the disk that was handed over before, whatever the store's
+    /// durability. What a producer has not flushed is not handed over yet.
+    ///
+    /// # Errors
+    /// The first refusal of a shard, or [`Error::ReadOnly`].
+    pub fn flush(&self) -> Result<(), Error> {
+        let (account, own) = Account::open();
+        for shard in &self.engine()?.shards {
+            shard.inbox.flush(Account::share(&account));
+        }
+        own.settle(eventcask_shard::Flushed::default(), None);
+        account.wait()?;
+        Ok(())
+    }
+
+    /// Closes the store: everything handed over is made durable, views are saved, the log gets
+    /// the mark of a clean end. Other handles and producers find it closed.
+    ///
+    /// # Errors
+    /// What the disk said; what was acknowledged is durable all the same.
+    pub fn close(self) -> Result<(), Error> {
+        match &self.inner.engine {
+            Some(engine) => engine.stop(&self.inner.views),
+            None => Ok(()),
+        }
+    }
+
+    /// Number of shards.
+    #[must_use]
+    pub fn shards(&self) -> u32 {
+        self.inner.manifest.shards
+    }
+
+    /// When the store was made.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        Timestamp::from_nanos(self.inner.manifest.created)
+    }
+
+    /// The position after the last durable event, one a shard.
+    #[must_use]
+    pub fn positions(&self) -> Vec<u64> {
+        self.inner.readers.iter().map(|reader| reader.published().watermark).collect()
+    }
+
+    /// Takes up what another process has written, in a store that is open for reading only;
+    /// otherwise there is nothing to do.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn refresh(&self) -> Result<(), Error> {
+        let mut tails = locked(&self.inner.tails);
+        for (tail, reader) in tails.iter_mut().zip(&self.inner.readers) {
+            reader.follow(tail)?;
+        }
+        Ok(())
+    }
+
+    /// Figures of the store.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.inner)
+    }
+
+    /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// # Errors
+    /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
+    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
+        self.engine()?;
+        let live = self.inner.views.create(name, spec, &self.inner.readers)?;
+        Ok(View::new(Arc::clone(&self.inner), live))
+    }
+
+    /// The view of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`].
+    pub fn view(&self, name: &str) -> Result<View, Error> {
+        Ok(View::new(Arc::clone(&self.inner), self.inner.views.find(name)?))
+    }
+
+    /// All views, by name.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let views = self.inner.views.list().into_iter();
+        views.map(|live| View::new(Arc::clone(&self.inner), live)).collect()
+    }
+
+    /// Fills a view anew from all events, beside the one in use, then puts it in its place.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
+        self.engine()?;
+        self.inner.views.rebuild(name, &self.inner.readers)
+    }
+
+    /// Removes a view and what is kept of it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    pub fn drop_view(&self, name: &str) -> Result<(), Error> {
+        self.engine()?;
+        self.inner.views.remove(name)
+    }
+
+    fn engine(&self) -> Result<&Engine, Error> {
+        self.inner.engine.as_ref().ok_or(Error::ReadOnly)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(engine) = &self.engine {
+            // Nobody is left to be told; `close` tells.
+            let _ = engine.stop(&self.views);
+        }
+    }
+}
+
+/// Makes the directory of a new store, so that it can be locked.
+fn prepare(options: &Options, storage: &dyn Storage) -> Result<(), Error> {
+    if !options.create {
+        Manifest::read(storage)?;
+    }
+    Manifest::new(0, options.new_shards(), 0)?;
+    refuse_foreign_files(storage)?;
+    let made = storage.create_dir("");
+    Ok(made.map_err(|error| LogError::io("make", &storage.describe(""), error))?)
+}
+
+/// Makes the files of a new store; it exists once its manifest does.
+fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
+    let manifest = Manifest::new(random_id(), options.new_shards(), now_nanos())?;
+    for shard in 0..manifest.shards {
+        ShardDir::new(Arc::clone(storage), &manifest, shard).create()?;
+    }
+    Ok(manifest.create(&**storage)?)
+}
+
+/// A store is made in a directory that is empty, or holds the beginnings of one.
+fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
+    let here = storage.describe("");
+    let names = storage.list("").map_err(|error| LogError::io("list", &here, error))?;
+    let ours = ["shards", "views", "LOCK", "MANIFEST.new"];
+    match names.iter().find(|name| !ours.contains(&name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(LogError::new(
+            LogErrorKind::NotAStore,
+            format!("{here} is not an event store and not empty: it holds {name:?}; choose another directory"),
+        )),
+    }
+}
+
+fn locked_by_another(storage: &dyn Storage) -> LogError {
+    let here = storage.describe("");
+    let mut pid = [0; 20];
+    let read = storage.open("LOCK", eventcask_log::Open::Read).and_then(|file| file.read_at(&mut pid, 0));
+    let pid = read.ok().and_then(|bytes| str::from_utf8(&pid[..bytes]).ok().map(str::trim));
+    let holder = pid.filter(|pid| !pid.is_empty()).map_or(String::new(), |pid| format!(" (process {pid})"));
+    LogError::new(
+        LogErrorKind::Locked,
+        format!("{here} is being written to by another process{holder}; wait for it to end, or open the store for reading only"),
+    )
+}
+
+fn check_writable(options: &Options, manifest: &Manifest, storage: &dyn Storage) -> Result<(), LogError> {
+    let here = storage.describe("");
+    if !manifest.writable {
+        let message = format!("{here} uses features that this program can only read; use a newer eventcask to write");
+        return Err(LogError::new(LogErrorKind::NewerFormat, message));
+    }
+    match options.shards {
+        Some(shards) if shards != manifest.shards => {
+            // A number that no store can have is said to be that, not merely another one.
+            Manifest::new(0, shards, 0)?;
+            let message = format!(
+                "{here} has {} shards, which is fixed, and {shards} were asked for; leave the number out",
+                manifest.shards
+            );
+            Err(LogError::new(LogErrorKind::Setting, message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,80 @@
+//! One view, as it is asked.
+
+use std::sync::Arc;
+
+use eventcask_project::{ViewRow, ViewSpec, ViewState};
+
+use crate::Error;
+use crate::store::Inner;
+use crate::views::LiveView;
+
+/// A keyed aggregation over the payloads of all events, kept up to date as they come in.
+///
+/// An answer holds every event that was acknowledged before the question.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// use eventcask::{NewEvent, ViewSpec};
+/// let spec = ViewSpec::new("carrier", &["count", "sum:delay"], None, None)?;
+/// let delays = store.create_view("delays", spec)?;
+///
+/// let mut producer = store.producer();
+/// producer.push("N14228", &NewEvent::json("Flight", br#"{"carrier":"UA","delay":11}"#))?;
+/// producer.push("N24211", &NewEvent::json("Flight", br#"{"carrier":"UA","delay":-2}"#))?;
+/// producer.flush()?.wait()?;
+///
+/// let united = &delays.get("UA")?[0];
+/// assert_eq!(united.value("sum:delay").unwrap().number().unwrap().to_string(), "9");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct View {
+    inner: Arc<Inner>,
+    live: Arc<LiveView>,
+}
+
+impl View {
+    pub(crate) fn new(inner: Arc<Inner>, live: Arc<LiveView>) -> Self {
+        Self { inner, live }
+    }
+
+    /// Name of the view.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.live.name
+    }
+
+    /// What it aggregates.
+    #[must_use]
+    pub fn spec(&self) -> &ViewSpec {
+        &self.live.spec
+    }
+
+    /// The row of a key, or one row for each of its windows; none where there is no event.
+    ///
+    /// # Errors
+    /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
+    pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
+        Ok(self.merged()?.get(key))
+    }
+
+    /// All rows, by key and window.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn rows(&self) -> Result<Vec<ViewRow>, Error> {
+        Ok(self.merged()?.rows())
+    }
+
+    /// The states of all shards in one.
+    fn merged(&self) -> Result<ViewState, Error> {
+        // The view may have been rebuilt or dropped since this handle was made.
+        let live = self.inner.views.find(&self.live.name)?;
+        live.catch_up_all(&self.inner.readers);
+        live.check()?;
+        let mut merged = ViewState::new(Arc::clone(&live.spec));
+        live.each_shard(|_, shard| merged.merge(&shard.state));
+        Ok(merged)
+    }
+}

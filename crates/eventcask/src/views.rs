@@ -1,0 +1,371 @@
+//! All views of a store: kept beside the log, one directory each.
+//!
+//! A view's state in a shard and how far it got are one unit, in memory and on disk. Whoever
+//! comes across a state that is behind brings it up to date from the log before going on, so
+//! it does not matter which blocks it was told of.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
+use eventcask_project::{ViewSpec, ViewState};
+use eventcask_shard::ShardReader;
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::store::locked;
+
+const DIR: &str = "views";
+const DEFINITION: &str = "definition";
+/// Events between two snapshots of a state while the store is open: what a restart after a
+/// crash has to apply again at most, about a second's work.
+const SNAPSHOT_EVENTS: u64 = 1_000_000;
+/// Longest name of a view.
+const MAX_NAME_BYTES: usize = 64;
+
+/// The views of a store.
+pub(crate) struct Views {
+    storage: Arc<dyn Storage>,
+    store: u128,
+    live: RwLock<Vec<Arc<LiveView>>>,
+    /// Held while a view is made, rebuilt or removed: one at a time.
+    changing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Views {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Views").field("views", &self.list().len()).finish_non_exhaustive()
+    }
+}
+
+/// One view: what it is and its state in each shard.
+#[derive(Debug)]
+pub(crate) struct LiveView {
+    number: u32,
+    pub(crate) name: String,
+    pub(crate) spec: Arc<ViewSpec>,
+    definition: u32,
+    types: Option<[String; 1]>,
+    shards: Vec<Mutex<ShardState>>,
+}
+
+/// The state of a view in one shard.
+#[derive(Debug)]
+pub(crate) struct ShardState {
+    pub(crate) state: ViewState,
+    /// The progress that the snapshot on disk has.
+    saved: Option<u64>,
+    /// Why the view stopped in this shard, if it did.
+    pub(crate) failure: Option<String>,
+}
+
+fn dir_of(number: u32) -> String {
+    format!("{DIR}/{number:04}")
+}
+
+impl Views {
+    /// Opens all views and brings them up to date.
+    pub(crate) fn open(
+        storage: Arc<dyn Storage>,
+        store: u128,
+        readers: &[Arc<ShardReader>],
+    ) -> Result<Self, Error> {
+        let views = Self { storage, store, live: RwLock::default(), changing: Mutex::default() };
+        for number in views.numbers()? {
+            if let Some((name, spec, definition)) = views.read_definition(number)? {
+                let states = |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
+                let shards = readers.iter().map(states).collect();
+                let live = LiveView::new(number, name, &spec, definition, shards);
+                live.catch_up_all(readers);
+                views.add(live);
+            }
+        }
+        Ok(views)
+    }
+
+    fn numbers(&self) -> Result<Vec<u32>, LogError> {
+        let names = self.storage.list(DIR).map_err(|e| LogError::io("list", &self.storage.describe(DIR), e))?;
+        let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Name, definition and its checksum; `None` where the making or removing of a view was
+    /// cut short.
+    fn read_definition(&self, number: u32) -> Result<Option<(String, Arc<ViewSpec>, u32)>, Error> {
+        let dir = dir_of(number);
+        let names = self.storage.list(&dir);
+        let names = names.map_err(|e| LogError::io("list", &self.storage.describe(&dir), e))?;
+        if !names.iter().any(|name| name == DEFINITION) {
+            return Ok(None);
+        }
+        let path = format!("{dir}/{DEFINITION}");
+        let framed = Framed::read(&*self.storage, &path)?;
+        let shown = self.storage.describe(&path);
+        let damaged = |reason: &str| LogError::damaged(&shown, 128, reason);
+        if (framed.store, framed.kind) != (self.store, FramedKind::Definition) {
+            return Err(damaged("it belongs to another store or place").into());
+        }
+        let body = str::from_utf8(&framed.body).map_err(|_| damaged("it is not text"))?;
+        let (name, spec) = parse_definition(body).ok_or_else(|| damaged("it is no definition of a view"))?;
+        Ok(Some((name, Arc::new(spec), Framed::checksum(&framed.body))))
+    }
+
+    /// The state from the snapshot, if there is one that fits; else one from the beginning.
+    fn load(&self, number: u32, spec: &Arc<ViewSpec>, definition: u32, reader: &ShardReader) -> ShardState {
+        let path = snapshot_path(number, reader.shard());
+        let fits = |framed: &Framed| {
+            (framed.store, framed.kind, framed.shard, framed.definition)
+                == (self.store, FramedKind::State, reader.shard(), definition)
+        };
+        // A snapshot that can not be read is made again: the log is the truth.
+        let framed = Framed::read(&*self.storage, &path).ok().filter(fits);
+        let state = framed.and_then(|framed| ViewState::decode(Arc::clone(spec), &framed.body).ok());
+        let watermark = reader.published().watermark;
+        match state.filter(|state| state.progress() <= watermark) {
+            Some(state) => ShardState { saved: Some(state.progress()), state, failure: None },
+            None => ShardState::empty(spec),
+        }
+    }
+
+    fn add(&self, live: LiveView) -> Arc<LiveView> {
+        let live = Arc::new(live);
+        let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|view| view.name != live.name);
+        views.push(Arc::clone(&live));
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        live
+    }
+
+    /// All views by name.
+    pub(crate) fn list(&self) -> Vec<Arc<LiveView>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<LiveView>, Error> {
+        let found = self.list().into_iter().find(|view| view.name == name);
+        found.ok_or_else(|| Error::UnknownView { name: name.to_owned() })
+    }
+
+    /// Makes a view: its states first, the definition last, since that is what it exists by.
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        spec: ViewSpec,
+        readers: &[Arc<ShardReader>],
+    ) -> Result<Arc<LiveView>, Error> {
+        check_name(name)?;
+        let _changing = locked(&self.changing);
+        if self.find(name).is_ok() {
+            return Err(Error::ViewExists { name: name.to_owned() });
+        }
+        let spec = Arc::new(spec);
+        let body = definition_text(name, &spec);
+        let definition = Framed::checksum(body.as_bytes());
+        let number = self.numbers()?.last().map_or(1, |last| last + 1);
+        self.make_dir(number)?;
+        let shards = readers.iter().map(|_| ShardState::empty(&spec)).collect();
+        let live = LiveView::new(number, name.to_owned(), &spec, definition, shards);
+        live.catch_up_all(readers);
+        live.check()?;
+        self.save(&live)?;
+        let framed = Framed {
+            store: self.store,
+            kind: FramedKind::Definition,
+            shard: 0,
+            progress: 0,
+            definition: 0,
+            body: body.into_bytes(),
+        };
+        framed.write(&*self.storage, &dir_of(number), DEFINITION)?;
+        Ok(self.add(live))
+    }
+
+    fn make_dir(&self, number: u32) -> Result<(), LogError> {
+        let dir = dir_of(number);
+        let make = || {
+            self.storage.create_dir(DIR)?;
+            self.storage.create_dir(&dir)?;
+            self.storage.sync_dir(DIR)?;
+            self.storage.sync_dir("")
+        };
+        make().map_err(|error| LogError::io("make", &self.storage.describe(&dir), error))
+    }
+
+    /// Fills a view from the beginning, beside the one in use, then swaps.
+    pub(crate) fn rebuild(&self, name: &str, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+        let _changing = locked(&self.changing);
+        let old = self.find(name)?;
+        let shards = readers.iter().map(|_| ShardState::empty(&old.spec)).collect();
+        let new = LiveView::new(old.number, old.name.clone(), &old.spec, old.definition, shards);
+        new.catch_up_all(readers);
+        new.check()?;
+        self.save(&new)?;
+        self.add(new);
+        Ok(())
+    }
+
+    /// Removes a view: the definition first, since that is what it exists by.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
+        let _changing = locked(&self.changing);
+        let old = self.find(name)?;
+        let dir = dir_of(old.number);
+        let remove = || {
+            self.storage.remove(&format!("{dir}/{DEFINITION}"))?;
+            self.storage.sync_dir(&dir)?;
+            self.storage.remove_dir(&dir)?;
+            self.storage.sync_dir(DIR)
+        };
+        remove().map_err(|error| LogError::io("remove", &self.storage.describe(&dir), error))?;
+        let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|view| view.name != name);
+        Ok(())
+    }
+
+    /// Applies a block that has just become durable to all views.
+    pub(crate) fn apply(&self, reader: &ShardReader, block: &Block) {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        for view in live.iter() {
+            let mut shard = locked(&view.shards[reader.shard() as usize]);
+            view.catch_up(&mut shard, reader, block.head().first_position);
+            if shard.failure.is_some() {
+                continue;
+            }
+            shard.state.apply(&block.events());
+            let due = shard.saved.unwrap_or(0) + SNAPSHOT_EVENTS;
+            if shard.state.progress() >= due && self.save_shard(view, reader.shard(), &mut shard).is_err() {
+                // The state itself is whole; only a restart after a crash will take longer.
+                shard.saved = Some(shard.state.progress());
+            }
+        }
+    }
+
+    /// Saves the states of all views that have moved on.
+    pub(crate) fn save_all(&self) -> Result<(), Error> {
+        for view in self.list() {
+            self.save(&view)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, view: &LiveView) -> Result<(), Error> {
+        for (shard, state) in view.shards.iter().enumerate() {
+            let mut state = locked(state);
+            if state.saved != Some(state.state.progress()) {
+                self.save_shard(view, shard as u32, &mut state)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn save_shard(&self, view: &LiveView, shard: u32, state: &mut ShardState) -> Result<(), Error> {
+        let framed = Framed {
+            store: self.store,
+            kind: FramedKind::State,
+            shard,
+            progress: state.state.progress(),
+            definition: view.definition,
+            body: state.state.encode(),
+        };
+        framed.write(&*self.storage, &dir_of(view.number), &snapshot_name(shard))?;
+        state.saved = Some(framed.progress);
+        Ok(())
+    }
+}
+
+impl ShardState {
+    fn empty(spec: &Arc<ViewSpec>) -> Self {
+        Self { state: ViewState::new(Arc::clone(spec)), saved: None, failure: None }
+    }
+}
+
+impl LiveView {
+    fn new(
+        number: u32,
+        name: String,
+        spec: &Arc<ViewSpec>,
+        definition: u32,
+        shards: Vec<ShardState>,
+    ) -> Self {
+        let types = spec.event_type().map(|name| [name.to_owned()]);
+        let shards = shards.into_iter().map(Mutex::new).collect();
+        Self { number, name, spec: Arc::clone(spec), definition, types, shards }
+    }
+
+    /// Applies what a state has not seen of its shard's log before `position`.
+    fn catch_up(&self, shard: &mut ShardState, reader: &ShardReader, position: u64) {
+        if shard.failure.is_some() || shard.state.progress() >= position {
+            return;
+        }
+        let places = reader.published().from(shard.state.progress()).to_vec();
+        let want = self.types.as_ref().map_or(Payloads::All, |types| Payloads::Types(types));
+        for at in places.iter().take_while(|at| at.first_position < position) {
+            match reader.blocks().read(at, want) {
+                Ok(block) => shard.state.apply(&block.events()),
+                Err(error) => {
+                    shard.failure = Some(error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Brings all shards up to what is durable now, several at a time.
+    pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
+        self.shards.par_iter().zip(readers).for_each(|(shard, reader)| {
+            let watermark = reader.published().watermark;
+            self.catch_up(&mut locked(shard), reader, watermark);
+        });
+    }
+
+    /// Whether the view follows all shards.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let failure = self.shards.iter().find_map(|shard| locked(shard).failure.clone());
+        match failure {
+            None => Ok(()),
+            Some(reason) => Err(LogError::new(
+                eventcask_log::ErrorKind::Damaged,
+                format!("view {:?} has stopped: {reason}", self.name),
+            )
+            .into()),
+        }
+    }
+
+    /// Runs `read` on the state of each shard.
+    pub(crate) fn each_shard(&self, mut read: impl FnMut(u32, &ShardState)) {
+        for (shard, state) in self.shards.iter().enumerate() {
+            read(shard as u32, &locked(state));
+        }
+    }
+}
+
+fn snapshot_name(shard: u32) -> String {
+    format!("{shard:04}.snapshot")
+}
+
+fn snapshot_path(number: u32, shard: u32) -> String {
+    format!("{}/{}", dir_of(number), snapshot_name(shard))
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed) {
+        Ok(())
+    } else {
+        Err(Error::ViewName { name: name.chars().take(80).collect() })
+    }
+}
+
+/// The names that views can have need no escape in JSON.
+fn definition_text(name: &str, spec: &ViewSpec) -> String {
+    format!(r#"{{"name":"{name}","spec":{}}}"#, spec.to_json())
+}
+
+fn parse_definition(body: &str) -> Option<(String, ViewSpec)> {
+    let rest = body.strip_prefix(r#"{"name":""#)?.strip_suffix('}')?;
+    let (name, spec) = rest.split_once(r#"","spec":"#)?;
+    check_name(name).ok()?;
+    Some((name.to_owned(), ViewSpec::from_json(spec).ok()?))
+}
