@@ -124,12 +124,19 @@ impl EventBatch {
         rows.offsets.push(offset);
         rows.check = check;
         assert_eq!(rows.source, source, "a batch holds rows of one source");
-        assert_eq!(rows.offsets.len(), self.hashes.len(), "each row of a marked batch is marked");
+        assert_eq!(
+            rows.offsets.len(),
+            self.hashes.len(),
+            "each row of a marked batch is marked"
+        );
     }
 
     fn group_of(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
         let used = &self.groups[..self.groups_used];
-        if used.get(self.last_group).is_some_and(|group| group.is(event)) {
+        if used
+            .get(self.last_group)
+            .is_some_and(|group| group.is(event))
+        {
             return Ok(self.last_group);
         }
         self.last_group = match used.iter().position(|group| group.is(event)) {
@@ -260,7 +267,10 @@ impl EventBatch {
     /// Takes the payloads of all types out, in the order of the types.
     pub fn take_payloads(&mut self) -> Vec<Vec<u8>> {
         let groups = &mut self.groups[..self.groups_used];
-        groups.iter_mut().map(|group| std::mem::take(&mut group.bytes)).collect()
+        groups
+            .iter_mut()
+            .map(|group| std::mem::take(&mut group.bytes))
+            .collect()
     }
 
     /// The row as it was pushed.

@@ -86,12 +86,24 @@ impl<'a> Events<'a> {
             .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
         check_texts(&columns.type_names, &columns.type_name_ends, MAX_TYPE_BYTES)
             .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
-        if columns.type_encodings.iter().any(|number| Encoding::from_u8(*number).is_none()) {
-            return Err(Malformed("an event type has an encoding that this version does not know"));
+        if columns
+            .type_encodings
+            .iter()
+            .any(|number| Encoding::from_u8(*number).is_none())
+        {
+            return Err(Malformed(
+                "an event type has an encoding that this version does not know",
+            ));
         }
         let aggregates = columns.key_ends.len() as u32;
-        if columns.aggregates.iter().any(|index| index.to_native() >= aggregates) {
-            return Err(Malformed("a row names an aggregate that the block does not list"));
+        if columns
+            .aggregates
+            .iter()
+            .any(|index| index.to_native() >= aggregates)
+        {
+            return Err(Malformed(
+                "a row names an aggregate that the block does not list",
+            ));
         }
         check_payloads(columns, payload_bytes)
     }
@@ -205,7 +217,10 @@ impl<'a> Events<'a> {
         let event_type = usize::from(columns.types[row].to_native());
         let position = self.position(row);
         let commit_time = self.commit_time(row);
-        let time = columns.times.get(row).map_or(NO_TIME, |nanos| nanos.to_native());
+        let time = columns
+            .times
+            .get(row)
+            .map_or(NO_TIME, |nanos| nanos.to_native());
         EventRef {
             aggregate: self.key(self.aggregate_index(row)),
             version: columns.versions[row].to_native(),
@@ -234,7 +249,11 @@ impl<'a> Events<'a> {
 }
 
 fn text<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a str {
-    let start = if index == 0 { 0 } else { ends[index - 1].to_native() as usize };
+    let start = if index == 0 {
+        0
+    } else {
+        ends[index - 1].to_native() as usize
+    };
     let bytes = &bytes[start..ends[index].to_native() as usize];
     // Checked when the block was decoded, and cheap beside the read of the payload.
     str::from_utf8(bytes).unwrap_or("\u{fffd}")
@@ -252,10 +271,18 @@ fn check_lengths(
         columns.versions.len(),
         columns.payload_lengths.len(),
     ];
-    let optional = [columns.times.len(), columns.positions.len(), columns.commit_times.len(), ids];
+    let optional = [
+        columns.times.len(),
+        columns.positions.len(),
+        columns.commit_times.len(),
+        ids,
+    ];
     let types = payload_bytes.len();
-    let one_a_type =
-        [columns.type_name_ends.len(), columns.type_schemas.len(), columns.type_encodings.len()];
+    let one_a_type = [
+        columns.type_name_ends.len(),
+        columns.type_schemas.len(),
+        columns.type_encodings.len(),
+    ];
     if one_a_row.iter().any(|len| *len != rows)
         || optional.iter().any(|len| *len != rows && *len != 0)
         || one_a_type.iter().any(|len| *len != types)
@@ -277,7 +304,11 @@ fn check_texts(bytes: &[u8], ends: &[rkyv::rend::u32_le], limit: usize) -> Resul
         }
         start = end;
     }
-    if start == bytes.len() { Ok(()) } else { Err(()) }
+    if start == bytes.len() {
+        Ok(())
+    } else {
+        Err(())
+    }
 }
 
 fn check_payloads(
@@ -288,7 +319,9 @@ fn check_payloads(
     let mut starts = Vec::with_capacity(columns.types.len());
     for (event_type, length) in columns.types.iter().zip(columns.payload_lengths.iter()) {
         let Some(end) = ends.get_mut(usize::from(event_type.to_native())) else {
-            return Err(Malformed("a row names an event type that the block does not list"));
+            return Err(Malformed(
+                "a row names an event type that the block does not list",
+            ));
         };
         let start =
             u32::try_from(*end).map_err(|_| Malformed("the payloads of a type pass 4 GiB"))?;
@@ -296,7 +329,9 @@ fn check_payloads(
         *end += length.to_native() as usize;
     }
     if ends != payload_bytes {
-        return Err(Malformed("the payloads do not fill the sections of their types"));
+        return Err(Malformed(
+            "the payloads do not fill the sections of their types",
+        ));
     }
     Ok(starts)
 }

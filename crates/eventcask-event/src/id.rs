@@ -59,7 +59,10 @@ impl EventId {
         let shard = u128::from(shard) & 0xfff;
         let store = store & 0x3fff;
         let position = u128::from(position) & 0xffff_ffff_ffff;
-        Self(stamp(millis << 80 | shard << 64 | store << 48 | position, 7))
+        Self(stamp(
+            millis << 80 | shard << 64 | store << 48 | position,
+            7,
+        ))
     }
 }
 
@@ -96,9 +99,14 @@ impl FromStr for EventId {
 
     /// Reads a UUID of 32 hexadecimal digits, in either case, with hyphens or without.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = || Invalid::Id { text: text.chars().take(64).collect() };
+        let invalid = || Invalid::Id {
+            text: text.chars().take(64).collect(),
+        };
         let hyphens_fit = match text.len() {
-            36 => text.bytes().enumerate().all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) == (b == b'-')),
+            36 => text
+                .bytes()
+                .enumerate()
+                .all(|(i, b)| matches!(i, 8 | 13 | 18 | 23) == (b == b'-')),
             32 => !text.contains('-'),
             _ => false,
         };

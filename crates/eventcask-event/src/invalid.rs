@@ -67,13 +67,17 @@ pub enum Invalid {
         bytes: usize,
     },
     /// Text that is not a point in time.
-    #[error("{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z is expected, in the years 1678 to 2261")]
+    #[error(
+        "{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z is expected, in the years 1678 to 2261"
+    )]
     Time {
         /// The text that was given.
         text: String,
     },
     /// Text that is not an event id.
-    #[error("{text:?} is not an event id: a UUID such as 01941f29-7c00-7000-8000-000000000001 is expected")]
+    #[error(
+        "{text:?} is not an event id: a UUID such as 01941f29-7c00-7000-8000-000000000001 is expected"
+    )]
     Id {
         /// The text that was given.
         text: String,

@@ -64,7 +64,14 @@ impl<'a> NewEvent<'a> {
     }
 
     const fn new(event_type: &'a str, encoding: Encoding, payload: &'a [u8]) -> Self {
-        Self { event_type, schema: 1, encoding, payload, id: None, time: None }
+        Self {
+            event_type,
+            schema: 1,
+            encoding,
+            payload,
+            id: None,
+            time: None,
+        }
     }
 
     /// Sets the id by which a repeat of this event is recognised.
@@ -96,7 +103,10 @@ impl<'a> NewEvent<'a> {
         check_type(self.event_type)?;
         if self.payload.len() > max_payload_bytes {
             let bytes = self.payload.len();
-            return Err(Invalid::PayloadTooLarge { bytes, limit: max_payload_bytes });
+            return Err(Invalid::PayloadTooLarge {
+                bytes,
+                limit: max_payload_bytes,
+            });
         }
         if self.id.is_some_and(|id| id.as_u128() == 0) {
             return Err(Invalid::IdNil);

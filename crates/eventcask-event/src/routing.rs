@@ -25,7 +25,10 @@ pub fn murmur2(bytes: &[u8]) -> u32 {
         hash = hash.wrapping_mul(M) ^ k.wrapping_mul(M);
     }
     if !tail.is_empty() {
-        let folded = tail.iter().rev().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+        let folded = tail
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | u32::from(*byte));
         hash = (hash ^ folded).wrapping_mul(M);
     }
     hash ^= hash >> 13;

@@ -22,7 +22,11 @@ impl Timestamp {
     /// stands for "no time" in stored blocks and becomes the one after it.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
-        if nanos == i64::MIN { Self(i64::MIN + 1) } else { Self(nanos) }
+        if nanos == i64::MIN {
+            Self(i64::MIN + 1)
+        } else {
+            Self(nanos)
+        }
     }
 
     /// Nanoseconds since the start of 1970 (UTC).
@@ -47,7 +51,9 @@ impl FromStr for Timestamp {
 
     /// Reads RFC 3339 with an offset.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = || Invalid::Time { text: text.chars().take(64).collect() };
+        let invalid = || Invalid::Time {
+            text: text.chars().take(64).collect(),
+        };
         let time: jiff::Timestamp = text.parse().map_err(|_| invalid())?;
         let nanos = i64::try_from(time.as_nanosecond()).map_err(|_| invalid())?;
         Ok(Self::from_nanos(nanos))

@@ -62,7 +62,11 @@ impl Block {
             payload_starts: Vec::new(),
         };
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
-        let largest = sizes.iter().copied().chain([block.columns.len(), block.ids.len()]).max();
+        let largest = sizes
+            .iter()
+            .copied()
+            .chain([block.columns.len(), block.ids.len()])
+            .max();
         if largest.is_some_and(|bytes| bytes > MAX_SECTION_BYTES as usize) {
             return Err("a section of the block would pass 16 MiB".to_owned());
         }
@@ -114,7 +118,12 @@ impl Block {
     }
 
     /// Appends the block to `out` as it stands in the file, and returns its head.
-    pub fn encode(&self, codec: Codec, compressor: &mut Compressor, out: &mut Vec<u8>) -> BlockHead {
+    pub fn encode(
+        &self,
+        codec: Codec,
+        compressor: &mut Compressor,
+        out: &mut Vec<u8>,
+    ) -> BlockHead {
         let mut head = self.head.clone();
         let base = out.len();
         let types = self.payloads.len();
@@ -139,7 +148,12 @@ impl Block {
             add(Section::IDS, 0, Codec::None, &self.ids);
         }
         for (index, payloads) in self.payloads.iter().enumerate() {
-            add(Section::PAYLOADS, index as u16, codec, payloads.as_deref().unwrap_or_default());
+            add(
+                Section::PAYLOADS,
+                index as u16,
+                codec,
+                payloads.as_deref().unwrap_or_default(),
+            );
         }
         finish(head, base, out)
     }
@@ -162,10 +176,19 @@ impl Block {
         let layout = Layout::of(&head)?;
         let columns = open_aligned(layout.columns, bytes)?;
         let ids = layout.ids.map_or(Ok(Vec::new()), |ids| open(ids, bytes))?;
-        let mut block =
-            Self { columns, ids, payloads: Vec::new(), payload_starts: Vec::new(), head };
+        let mut block = Self {
+            columns,
+            ids,
+            payloads: Vec::new(),
+            payload_starts: Vec::new(),
+            head,
+        };
         let layout = Layout::of(&block.head)?;
-        let sizes: Vec<usize> = layout.payloads.iter().map(|section| section.raw as usize).collect();
+        let sizes: Vec<usize> = layout
+            .payloads
+            .iter()
+            .map(|section| section.raw as usize)
+            .collect();
         let payloads = layout.payloads.to_vec();
         block.check_against(&sizes)?;
         block.payloads = vec![None; payloads.len()];
@@ -200,15 +223,27 @@ impl<'a> Layout<'a> {
             Some((ids, rest)) if ids.kind == Section::IDS => (Some(ids), rest),
             _ => (None, rest),
         };
-        let known = rest.iter().take_while(|section| section.kind == Section::PAYLOADS).count();
+        let known = rest
+            .iter()
+            .take_while(|section| section.kind == Section::PAYLOADS)
+            .count();
         let (payloads, unknown) = rest.split_at(known);
-        let in_order = payloads.iter().enumerate().all(|(i, s)| usize::from(s.event_type) == i);
-        let others = unknown.iter().any(|section| section.kind <= Section::PAYLOADS);
+        let in_order = payloads
+            .iter()
+            .enumerate()
+            .all(|(i, s)| usize::from(s.event_type) == i);
+        let others = unknown
+            .iter()
+            .any(|section| section.kind <= Section::PAYLOADS);
         let ids_raw = ids.is_none_or(|ids| ids.codec == 0);
         if columns.kind != Section::COLUMNS || !in_order || others || !ids_raw {
             return Err(WRONG);
         }
-        Ok(Self { columns, ids, payloads })
+        Ok(Self {
+            columns,
+            ids,
+            payloads,
+        })
     }
 }
 
@@ -219,7 +254,9 @@ fn archived(columns: &AlignedVec<16>) -> Result<&ArchivedColumns, &'static str> 
 
 /// The stored bytes of a section, if they are what was written.
 pub(crate) fn stored<'b>(section: &Section, bytes: &'b [u8]) -> Result<&'b [u8], &'static str> {
-    let stored = bytes.get(section.start as usize..section.end()).ok_or("a block is cut short")?;
+    let stored = bytes
+        .get(section.start as usize..section.end())
+        .ok_or("a block is cut short")?;
     if crc32c::crc32c(stored) != section.crc {
         return Err("the checksum of a section is wrong");
     }
@@ -229,10 +266,15 @@ pub(crate) fn stored<'b>(section: &Section, bytes: &'b [u8]) -> Result<&'b [u8],
 /// Whether all bytes of a block that belong to nothing are zero.
 pub(crate) fn padding_is_zero(head: &BlockHead, bytes: &[u8]) -> bool {
     let mut at = head.head_bytes(head.sections.len());
-    let ends = head.sections.iter().map(|section| (section.start as usize, section.end()));
+    let ends = head
+        .sections
+        .iter()
+        .map(|section| (section.start as usize, section.end()));
     let all = ends.chain([(bytes.len(), bytes.len())]);
     all.into_iter().all(|(start, end)| {
-        let zero = bytes.get(at..start).is_some_and(|gap| gap.iter().all(|byte| *byte == 0));
+        let zero = bytes
+            .get(at..start)
+            .is_some_and(|gap| gap.iter().all(|byte| *byte == 0));
         at = end;
         zero
     })

@@ -48,13 +48,17 @@ impl FromStr for Codec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let level = text.strip_prefix("zstd:").and_then(|level| level.parse().ok());
+        let level = text
+            .strip_prefix("zstd:")
+            .and_then(|level| level.parse().ok());
         match (text, level) {
             ("none", _) => Ok(Self::None),
             ("lz4", _) => Ok(Self::Lz4),
             ("auto", _) => Ok(Self::Auto),
             (_, Some(level @ -7..=19)) => Ok(Self::Zstd(level)),
-            _ => Err(format!("{text:?} is not a codec: none, lz4, zstd:LEVEL (-7 to 19) or auto")),
+            _ => Err(format!(
+                "{text:?} is not a codec: none, lz4, zstd:LEVEL (-7 to 19) or auto"
+            )),
         }
     }
 }
@@ -90,7 +94,11 @@ impl fmt::Debug for Compressor {
 impl Compressor {
     /// Appends `raw` to `out`, compressed where that pays, and returns the codec's number.
     pub(crate) fn append(&mut self, codec: Codec, raw: &[u8], out: &mut Vec<u8>) -> u8 {
-        let compressed = if raw.len() < WORTH_BYTES { None } else { self.compress(codec, raw) };
+        let compressed = if raw.len() < WORTH_BYTES {
+            None
+        } else {
+            self.compress(codec, raw)
+        };
         // A gain under a sixteenth is not worth the reader's time.
         match compressed.filter(|(_, bytes)| bytes.len() < raw.len() - raw.len() / 16) {
             Some((number, bytes)) => {
@@ -108,13 +116,15 @@ impl Compressor {
         match codec.resolve(false) {
             Codec::None | Codec::Auto => None,
             Codec::Lz4 => {
-                self.buffer.resize(lz4_flex::block::get_maximum_output_size(raw.len()), 0);
+                self.buffer
+                    .resize(lz4_flex::block::get_maximum_output_size(raw.len()), 0);
                 let len = lz4_flex::block::compress_into(raw, &mut self.buffer).ok()?;
                 Some((STORED_LZ4, &self.buffer[..len]))
             }
             Codec::Zstd(level) => {
                 self.buffer.clear();
-                self.buffer.reserve(zstd::zstd_safe::compress_bound(raw.len()));
+                self.buffer
+                    .reserve(zstd::zstd_safe::compress_bound(raw.len()));
                 // A failure is a lack of memory; the section is then stored as it is.
                 let len = zstd_at(&mut self.zstd, level)?
                     .compress_to_buffer(raw, &mut self.buffer)
@@ -158,7 +168,9 @@ fn decompress_zstd(stored: &[u8], raw: &mut [u8]) -> Option<usize> {
     ZSTD.with_borrow_mut(|kept| {
         if kept.is_none() {
             let mut decompressor = bulk::Decompressor::new().ok()?;
-            decompressor.set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG)).ok()?;
+            decompressor
+                .set_parameter(DParameter::WindowLogMax(MAX_WINDOW_LOG))
+                .ok()?;
             *kept = Some(decompressor);
         }
         kept.as_mut()?.decompress_to_buffer(stored, raw).ok()

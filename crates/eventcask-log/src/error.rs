@@ -39,7 +39,12 @@ impl Error {
     /// An error of this kind with this sentence.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, problem: None }
+        Self {
+            kind,
+            message: message.into(),
+            source: None,
+            problem: None,
+        }
     }
 
     /// Damage in `file` at `place`.
@@ -48,8 +53,15 @@ impl Error {
         let message = format!(
             "{file} is damaged at byte {place}: {reason}; `eventcask verify` lists all damage, a backup has what is lost"
         );
-        let problem = Problem { file: file.to_owned(), place, reason: reason.to_owned() };
-        Self { problem: Some(Box::new(problem)), ..Self::new(ErrorKind::Damaged, message) }
+        let problem = Problem {
+            file: file.to_owned(),
+            place,
+            reason: reason.to_owned(),
+        };
+        Self {
+            problem: Some(Box::new(problem)),
+            ..Self::new(ErrorKind::Damaged, message)
+        }
     }
 
     /// The damage that this error is about.
@@ -71,11 +83,18 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let advice = match kind {
-            ErrorKind::StorageFull => "; free some space and try again, what was acknowledged is kept",
+            ErrorKind::StorageFull => {
+                "; free some space and try again, what was acknowledged is kept"
+            }
             _ => "",
         };
         let message = format!("could not {doing} {file}: {source}{advice}");
-        Self { kind, message, source: Some(source), problem: None }
+        Self {
+            kind,
+            message,
+            source: Some(source),
+            problem: None,
+        }
     }
 
     /// What a caller can branch on.

@@ -32,14 +32,22 @@ impl FileStorage {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        if name.is_empty() { self.root.clone() } else { self.root.join(name) }
+        if name.is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(name)
+        }
     }
 }
 
 impl Storage for FileStorage {
     fn create_dir(&self, name: &str) -> io::Result<()> {
         let path = self.path(name);
-        match fs::DirBuilder::new().mode(0o700).recursive(name.is_empty()).create(&path) {
+        match fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(name.is_empty())
+            .create(&path)
+        {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             other => other,
         }
@@ -52,7 +60,11 @@ impl Storage for FileStorage {
         };
         // A name that is not UTF-8 is none of ours.
         entries
-            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+            .filter_map(|entry| {
+                entry
+                    .map(|entry| entry.file_name().into_string().ok())
+                    .transpose()
+            })
             .collect()
     }
 
@@ -67,7 +79,10 @@ impl Storage for FileStorage {
             .custom_flags(flags.bits().cast_signed())
             .open(self.path(name))?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a plain file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a plain file",
+            ));
         }
         Ok(Box::new(file))
     }
@@ -106,7 +121,9 @@ impl Storage for FileStorage {
             .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(self.path(LOCK_FILE));
         let _ = note.and_then(|mut file| writeln!(file, "{}", std::process::id()));
-        Ok(Some(Box::new(DirectoryLock { _directory: directory })))
+        Ok(Some(Box::new(DirectoryLock {
+            _directory: directory,
+        })))
     }
 
     fn is_locked(&self) -> io::Result<bool> {

@@ -82,7 +82,11 @@ impl Framed {
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if fields.u64(80) != body.len() as u64 || fields.u32(76) != Self::checksum(body) {
-            return Err(Error::damaged(file, FILE_HEADER_BYTES as u64, "the checksum of its body is wrong"));
+            return Err(Error::damaged(
+                file,
+                FILE_HEADER_BYTES as u64,
+                "the checksum of its body is wrong",
+            ));
         }
         if !fields.is_zero(88, 124) {
             return Err(Error::damaged(file, 88, "reserved bytes are in use"));

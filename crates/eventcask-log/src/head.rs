@@ -141,7 +141,11 @@ impl BlockHead {
         put(head, 0, MAGIC);
         put(head, 8, head_bytes.to_le_bytes());
         put(head, 16, self.length.to_le_bytes());
-        put(head, 20, (if self.close { FLAG_CLOSE } else { 0 }).to_le_bytes());
+        put(
+            head,
+            20,
+            (if self.close { FLAG_CLOSE } else { 0 }).to_le_bytes(),
+        );
         put(head, 24, self.store.to_le_bytes());
         put(head, 40, self.shard.to_le_bytes());
         put(head, 44, self.rows.to_le_bytes());
@@ -174,7 +178,11 @@ impl BlockHead {
             && head <= block as usize
             && block <= MAX_BLOCK_BYTES
             && (block as usize).is_multiple_of(BLOCK_ALIGN);
-        if fits { Ok(HeadSize { head, block }) } else { Err("a block's lengths are impossible") }
+        if fits {
+            Ok(HeadSize { head, block })
+        } else {
+            Err("a block's lengths are impossible")
+        }
     }
 
     /// Reads a head; any bytes get an answer.
@@ -282,10 +290,20 @@ fn decode_marks(mut bytes: &[u8], count: usize) -> Result<Vec<SourceMark>, &'sta
     for _ in 0..count {
         let (fixed, rest) = bytes.split_at_checked(18).ok_or(BAD)?;
         let fields = Fields(fixed);
-        let (name, rest) = rest.split_at_checked(usize::from(fields.u16(16))).ok_or(BAD)?;
+        let (name, rest) = rest
+            .split_at_checked(usize::from(fields.u16(16)))
+            .ok_or(BAD)?;
         let source = str::from_utf8(name).map_err(|_| BAD)?.to_owned();
-        marks.push(SourceMark { source, next: fields.u64(0), check: fields.u64(8) });
+        marks.push(SourceMark {
+            source,
+            next: fields.u64(0),
+            check: fields.u64(8),
+        });
         bytes = rest;
     }
-    if bytes.is_empty() { Ok(marks) } else { Err(BAD) }
+    if bytes.is_empty() {
+        Ok(marks)
+    } else {
+        Err(BAD)
+    }
 }

@@ -42,28 +42,39 @@ pub struct SegmentInspection {
 /// [`ErrorKind::NotAStore`] where the file is none of these, [`ErrorKind::NewerFormat`],
 /// [`ErrorKind::Damaged`], or what the disk said.
 pub fn inspect(path: &Path) -> Result<Inspection, Error> {
-    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
+    let (Some(dir), Some(name)) = (
+        path.parent(),
+        path.file_name().and_then(|name| name.to_str()),
+    ) else {
         let message = format!("{} does not name a file", path.display());
         return Err(Error::new(ErrorKind::NotAStore, message));
     };
     let storage = FileStorage::new(dir);
-    let file = storage.open(name, Open::Read).map_err(|e| Error::io("open", &storage.describe(name), e))?;
+    let file = storage
+        .open(name, Open::Read)
+        .map_err(|e| Error::io("open", &storage.describe(name), e))?;
     let shown = storage.describe(name);
     let mut magic = [0; 8];
-    file.read_at(&mut magic, 0).map_err(|error| Error::io("read", &shown, error))?;
+    file.read_at(&mut magic, 0)
+        .map_err(|error| Error::io("read", &shown, error))?;
     match &magic {
         b"ECASKSEG" => inspect_segment(&shown, file).map(Inspection::Segment),
         b"ECASKMAN" => {
             Manifest::decode(&shown, &read_all(&storage, name, 4096)?).map(Inspection::Manifest)
         }
         b"ECASKFRM" => Framed::read(&storage, name).map(Inspection::Framed),
-        _ => Err(Error::new(ErrorKind::NotAStore, format!("{shown} is no file of an event store"))),
+        _ => Err(Error::new(
+            ErrorKind::NotAStore,
+            format!("{shown} is no file of an event store"),
+        )),
     }
 }
 
 fn inspect_segment(name: &str, file: Box<dyn StoredFile>) -> Result<SegmentInspection, Error> {
     let mut bytes = vec![0; FIRST_BLOCK as usize];
-    let read = file.read_at(&mut bytes, 0).map_err(|error| Error::io("read", name, error))?;
+    let read = file
+        .read_at(&mut bytes, 0)
+        .map_err(|error| Error::io("read", name, error))?;
     let header = decode_header(name, &bytes[..read])?;
     let owner = (header.store, header.shard);
     let mut scan = Scan::over(file, name.to_owned(), owner, &header.new, FIRST_BLOCK);
@@ -76,5 +87,11 @@ fn inspect_segment(name: &str, file: Box<dyn StoredFile>) -> Result<SegmentInspe
         }
     };
     let (store, shard) = owner;
-    Ok(SegmentInspection { store, shard, header: header.new, blocks, problem })
+    Ok(SegmentInspection {
+        store,
+        shard,
+        header: header.new,
+        blocks,
+        problem,
+    })
 }

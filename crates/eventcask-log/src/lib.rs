@@ -39,7 +39,9 @@ pub use codec::{Codec, Compressor};
 pub use error::{Error, ErrorKind};
 pub use file_storage::FileStorage;
 pub use framed::{Framed, FramedKind};
-pub use head::{BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES, Section, SourceMark};
+pub use head::{
+    BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES, Section, SourceMark,
+};
 pub use inspect::{Inspection, SegmentInspection, inspect};
 pub use manifest::{MAX_SHARDS, Manifest};
 pub use memory_storage::MemoryStorage;

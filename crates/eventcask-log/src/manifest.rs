@@ -35,7 +35,12 @@ impl Manifest {
             );
             return Err(Error::new(ErrorKind::Setting, message));
         }
-        Ok(Self { store, shards, created, writable: true })
+        Ok(Self {
+            store,
+            shards,
+            created,
+            writable: true,
+        })
     }
 
     /// Whether there is a manifest, so that the directory is a store.
@@ -43,7 +48,9 @@ impl Manifest {
     /// # Errors
     /// What the disk said.
     pub fn exists(storage: &dyn Storage) -> Result<bool, Error> {
-        let names = storage.list("").map_err(|e| Error::io("list", &storage.describe(""), e))?;
+        let names = storage
+            .list("")
+            .map_err(|e| Error::io("list", &storage.describe(""), e))?;
         Ok(names.iter().any(|name| name == NAME))
     }
 
@@ -90,23 +97,43 @@ impl Manifest {
         let fields = Fields(bytes);
         let shards = fields.u32(56);
         if !shards.is_power_of_two() || shards > MAX_SHARDS {
-            return Err(Error::damaged(file, 56, "the number of shards is not a power of two"));
+            return Err(Error::damaged(
+                file,
+                56,
+                "the number of shards is not a power of two",
+            ));
         }
         if fields.u32(60) != ROUTING_MURMUR2 {
-            let message = format!("{file} names a routing function that this program does not know; use a newer eventcask");
+            let message = format!(
+                "{file} names a routing function that this program does not know; use a newer eventcask"
+            );
             return Err(Error::new(ErrorKind::NewerFormat, message));
         }
         if !fields.is_zero(72, 124) || bytes.len() != FILE_HEADER_BYTES {
             return Err(Error::damaged(file, 72, "reserved bytes are in use"));
         }
         let writable = wire::may_write(bytes);
-        Ok(Self { store: fields.u128(40), shards, created: fields.i64(64), writable })
+        Ok(Self {
+            store: fields.u128(40),
+            shards,
+            created: fields.i64(64),
+            writable,
+        })
     }
 }
 
 /// Writes a file under another name, makes it durable and gives it its name at once.
-pub(crate) fn replace(storage: &dyn Storage, dir: &str, name: &str, parts: &[&[u8]]) -> Result<(), Error> {
-    let path = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+pub(crate) fn replace(
+    storage: &dyn Storage,
+    dir: &str,
+    name: &str,
+    parts: &[&[u8]],
+) -> Result<(), Error> {
+    let path = if dir.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{dir}/{name}")
+    };
     let new = format!("{path}.new");
     let write = || {
         let file = storage.open(&new, Open::Create)?;
@@ -129,7 +156,11 @@ pub(crate) fn read_all(storage: &dyn Storage, name: &str, limit: u64) -> Result<
     let file = storage.open(name, Open::Read).map_err(failed)?;
     let len = file.len().map_err(failed)?;
     if len > limit {
-        return Err(Error::damaged(&path, limit, "it is longer than such a file can be"));
+        return Err(Error::damaged(
+            &path,
+            limit,
+            "it is longer than such a file can be",
+        ));
     }
     let mut bytes = vec![0; len as usize];
     let read = file.read_at(&mut bytes, 0).map_err(failed)?;

@@ -44,8 +44,16 @@ impl MemoryStorage {
             let bytes = Arc::new(Mutex::new(locked(&file.bytes).clone()));
             (name.clone(), MemoryFile { bytes })
         });
-        let copy = Tree { dirs: tree.dirs.clone(), files: files.collect() };
-        Self { inner: Arc::new(Inner { tree: Mutex::new(copy), locked: AtomicBool::new(false) }) }
+        let copy = Tree {
+            dirs: tree.dirs.clone(),
+            files: files.collect(),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                tree: Mutex::new(copy),
+                locked: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Names of all files, sorted.
@@ -63,7 +71,11 @@ impl Storage for MemoryStorage {
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
         let tree = locked(&self.inner.tree);
-        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        let prefix = if dir.is_empty() {
+            String::new()
+        } else {
+            format!("{dir}/")
+        };
         let names = tree.dirs.iter().chain(tree.files.keys());
         let inside = names.filter_map(|name| name.strip_prefix(&prefix));
         let direct = inside.filter(|name| !name.is_empty() && !name.contains('/'));
@@ -92,13 +104,16 @@ impl Storage for MemoryStorage {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let removed = locked(&self.inner.tree).files.remove(name);
-        removed.map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        removed
+            .map(|_| ())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn remove_dir(&self, name: &str) -> io::Result<()> {
         let mut tree = locked(&self.inner.tree);
         let prefix = format!("{name}/");
-        tree.dirs.retain(|dir| dir != name && !dir.starts_with(&prefix));
+        tree.dirs
+            .retain(|dir| dir != name && !dir.starts_with(&prefix));
         tree.files.retain(|file, _| !file.starts_with(&prefix));
         Ok(())
     }
@@ -112,7 +127,9 @@ impl Storage for MemoryStorage {
         if self.inner.locked.swap(true, Ordering::AcqRel) {
             return Ok(None);
         }
-        Ok(Some(Box::new(MemoryLock { inner: Arc::clone(&self.inner) })))
+        Ok(Some(Box::new(MemoryLock {
+            inner: Arc::clone(&self.inner),
+        })))
     }
 
     fn is_locked(&self) -> io::Result<bool> {

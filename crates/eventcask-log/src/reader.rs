@@ -24,7 +24,9 @@ pub struct BlockReader {
 
 impl fmt::Debug for BlockReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlockReader").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("BlockReader")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -32,7 +34,11 @@ impl BlockReader {
     /// A reader of this shard.
     #[must_use]
     pub fn new(dir: ShardDir) -> Self {
-        Self { dir, files: Mutex::default(), blocks: Mutex::default() }
+        Self {
+            dir,
+            files: Mutex::default(),
+            blocks: Mutex::default(),
+        }
     }
 
     /// The block at a place, with all its payloads, from memory where it was just read.
@@ -62,11 +68,19 @@ impl BlockReader {
         let damaged = |reason| Error::damaged(&name, at.place, reason);
         let mut bytes = vec![0; at.length as usize];
         let file = self.file(at.segment)?;
-        let read = file.read_at(&mut bytes, at.place).map_err(|e| Error::io("read", &name, e))?;
+        let read = file
+            .read_at(&mut bytes, at.place)
+            .map_err(|e| Error::io("read", &name, e))?;
         let size = BlockHead::peek(&bytes[..read]).map_err(damaged)?;
-        let head = bytes.get(..size.head).ok_or("a block is cut short").map_err(damaged)?;
+        let head = bytes
+            .get(..size.head)
+            .ok_or("a block is cut short")
+            .map_err(damaged)?;
         let head = BlockHead::decode(head).map_err(damaged)?;
-        if BlockPlace::of(&head) != *at || head.store != self.dir.store || head.shard != self.dir.shard {
+        if BlockPlace::of(&head) != *at
+            || head.store != self.dir.store
+            || head.shard != self.dir.shard
+        {
             return Err(damaged("another block is in this place"));
         }
         Block::decode(head, &bytes[..read], want).map_err(damaged)

@@ -42,7 +42,10 @@ impl Tail {
     /// The tail of a log without a block.
     #[must_use]
     pub fn empty() -> Self {
-        Self { last_commit: i64::MIN, ..Self::default() }
+        Self {
+            last_commit: i64::MIN,
+            ..Self::default()
+        }
     }
 
     fn enter(&mut self, scan: &Scan) {
@@ -59,7 +62,11 @@ impl Tail {
         self.next_position = head.next_position();
         self.previous_crc = head.crc;
         self.epoch = head.epoch;
-        self.last_commit = if head.rows > 0 { head.last_commit } else { self.last_commit };
+        self.last_commit = if head.rows > 0 {
+            head.last_commit
+        } else {
+            self.last_commit
+        };
         self.closed = head.close;
         self.durable_place = head.durable_place;
     }
@@ -125,7 +132,11 @@ impl ShardDir {
             if number != from {
                 tail.enter(&scan);
             }
-            let depth = if number == last { Depth::Full } else { Depth::Envelopes };
+            let depth = if number == last {
+                Depth::Full
+            } else {
+                Depth::Envelopes
+            };
             let ended = walk_segment(&mut scan, depth, tail, visit)?;
             match ended {
                 None => {}
@@ -164,15 +175,24 @@ impl ShardDir {
         let bytes = Scan::resume(self, tail)?.bytes_left()?;
         let keep = || {
             let copy = self.storage.open(&kept, Open::Create)?;
-            for_chunks(&*file, tail.place, |at, chunk| copy.write_all_at(chunk, at - tail.place))?;
+            for_chunks(&*file, tail.place, |at, chunk| {
+                copy.write_all_at(chunk, at - tail.place)
+            })?;
             copy.sync()?;
             self.storage.sync_dir(&self.dir())?;
             file.set_len(tail.place)?;
             file.sync()
         };
         keep().map_err(|error| Error::io("mend", &name, error))?;
-        let reason = format!("{bytes} bytes of an unfinished write ({reason}) were moved to {}", self.storage.describe(&kept));
-        Ok(Problem { file: name, place: tail.place, reason })
+        let reason = format!(
+            "{bytes} bytes of an unfinished write ({reason}) were moved to {}",
+            self.storage.describe(&kept)
+        );
+        Ok(Problem {
+            file: name,
+            place: tail.place,
+            reason,
+        })
     }
 
     /// Writes again what was not known to be durable, and syncs it.
@@ -234,7 +254,10 @@ impl ShardDir {
 }
 
 /// Turns damage into an entry of the list; other errors stay errors.
-fn keep_damage<T>(result: Result<T, Error>, problems: &mut Vec<Problem>) -> Result<Option<T>, Error> {
+fn keep_damage<T>(
+    result: Result<T, Error>,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) => {
@@ -259,7 +282,8 @@ fn walk_segment(
                 if head.rows > 0 {
                     let at = BlockPlace::of(&head);
                     let block = Block::decode(head.clone(), scan.bytes(), Payloads::Shut);
-                    let block = block.map_err(|reason| Error::damaged(scan.name(), at.place, reason))?;
+                    let block =
+                        block.map_err(|reason| Error::damaged(scan.name(), at.place, reason))?;
                     visit(&block, &at)?;
                 }
                 tail.pass(&head);

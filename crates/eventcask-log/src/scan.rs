@@ -93,12 +93,23 @@ impl Scan {
     pub(crate) fn begin(dir: &ShardDir, number: u64, tail: &Tail) -> Result<Self, Error> {
         let file = dir.open(number, Open::Read)?;
         let header = dir.read_header(number, &*file)?;
-        let follows = header.first_position == tail.next_position && header.previous_crc == tail.previous_crc;
+        let follows =
+            header.first_position == tail.next_position && header.previous_crc == tail.previous_crc;
         // The oldest segment says itself where it begins: those before may have been retired.
         if tail.segment != 0 && !follows {
-            return Err(Error::damaged(&dir.describe(number), 72, "it does not follow the segment before"));
+            return Err(Error::damaged(
+                &dir.describe(number),
+                72,
+                "it does not follow the segment before",
+            ));
         }
-        Ok(Self::over(file, dir.describe(number), (dir.store, dir.shard), &header, FIRST_BLOCK))
+        Ok(Self::over(
+            file,
+            dir.describe(number),
+            (dir.store, dir.shard),
+            &header,
+            FIRST_BLOCK,
+        ))
     }
 
     /// Goes on at `tail`, inside its segment.
@@ -109,7 +120,13 @@ impl Scan {
             first_position: tail.next_position,
             previous_crc: tail.previous_crc,
         };
-        Ok(Self::over(file, dir.describe(tail.segment), (dir.store, dir.shard), &state, tail.place))
+        Ok(Self::over(
+            file,
+            dir.describe(tail.segment),
+            (dir.store, dir.shard),
+            &state,
+            tail.place,
+        ))
     }
 
     /// A walk over a file called `name` that begins at `place` in this state.
@@ -159,9 +176,17 @@ impl Scan {
         }
     }
 
-    fn read_block(&mut self, size: HeadSize, depth: Depth) -> Result<Result<BlockHead, &'static str>, Error> {
+    fn read_block(
+        &mut self,
+        size: HeadSize,
+        depth: Depth,
+    ) -> Result<Result<BlockHead, &'static str>, Error> {
         const SHORT: &str = "a block is cut short";
-        let first = if depth == Depth::Full { size.block as usize } else { size.head };
+        let first = if depth == Depth::Full {
+            size.block as usize
+        } else {
+            size.head
+        };
         if self.read(self.place, first)? < first {
             return Ok(Err(SHORT));
         }
@@ -170,9 +195,13 @@ impl Scan {
             Err(reason) => return Ok(Err(reason)),
         };
         if depth == Depth::Envelopes {
-            let wanted = head.sections.iter().filter(|section| section.kind <= Section::IDS);
+            let wanted = head
+                .sections
+                .iter()
+                .filter(|section| section.kind <= Section::IDS);
             let end = wanted.map(Section::end).max().unwrap_or(size.head);
-            if self.read(self.place, end)? < end || self.len()? < self.place + u64::from(size.block) {
+            if self.read(self.place, end)? < end || self.len()? < self.place + u64::from(size.block)
+            {
                 return Ok(Err(SHORT));
             }
         }
@@ -201,7 +230,9 @@ impl Scan {
     }
 
     fn len(&self) -> Result<u64, Error> {
-        self.file.len().map_err(|error| Error::io("read", &self.name, error))
+        self.file
+            .len()
+            .map_err(|error| Error::io("read", &self.name, error))
     }
 
     /// Reads up to `count` bytes into the buffer and says how many there were.
@@ -252,11 +283,15 @@ impl Scan {
         if self.read(at, FIXED_HEAD_BYTES)? < FIXED_HEAD_BYTES {
             return Ok(false);
         }
-        let Ok(size) = BlockHead::peek(&self.buffer) else { return Ok(false) };
+        let Ok(size) = BlockHead::peek(&self.buffer) else {
+            return Ok(false);
+        };
         if self.read(at, size.head)? < size.head {
             return Ok(false);
         }
-        let Ok(head) = BlockHead::decode(&self.buffer) else { return Ok(false) };
+        let Ok(head) = BlockHead::decode(&self.buffer) else {
+            return Ok(false);
+        };
         let ours = (head.store, head.shard) == self.owner;
         let here = (head.segment, head.place) == (self.number, at);
         Ok(ours && here && head.durable_place > self.place)
@@ -271,7 +306,11 @@ impl Scan {
     }
 
     pub(crate) fn problem(&self, place: u64, reason: &str) -> Problem {
-        Problem { file: self.name.clone(), place, reason: reason.to_owned() }
+        Problem {
+            file: self.name.clone(),
+            place,
+            reason: reason.to_owned(),
+        }
     }
 
     /// Bytes from the scan's place to the end of the file.

@@ -33,7 +33,11 @@ impl ShardDir {
     /// The directory of a shard of this store.
     #[must_use]
     pub fn new(storage: Arc<dyn Storage>, manifest: &Manifest, shard: u32) -> Self {
-        Self { storage, store: manifest.store, shard }
+        Self {
+            storage,
+            store: manifest.store,
+            shard,
+        }
     }
 
     /// The number of the shard.
@@ -93,14 +97,20 @@ impl ShardDir {
             .collect();
         numbers.sort_unstable();
         match numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
-            Some(gap) => Err(Error::damaged(&self.describe(gap[0] + 1), 0, "the segment is missing")),
+            Some(gap) => Err(Error::damaged(
+                &self.describe(gap[0] + 1),
+                0,
+                "the segment is missing",
+            )),
             None => Ok(numbers),
         }
     }
 
     pub(crate) fn open(&self, segment: u64, how: Open) -> Result<Box<dyn StoredFile>, Error> {
         let path = self.path(segment);
-        self.storage.open(&path, how).map_err(|e| Error::io("open", &self.storage.describe(&path), e))
+        self.storage
+            .open(&path, how)
+            .map_err(|e| Error::io("open", &self.storage.describe(&path), e))
     }
 
     /// Makes a segment, durable in its directory before anything is put into it.
@@ -120,13 +130,23 @@ impl ShardDir {
     }
 
     /// Reads the header of a segment: what it was made with.
-    pub(crate) fn read_header(&self, segment: u64, file: &dyn StoredFile) -> Result<NewSegment, Error> {
+    pub(crate) fn read_header(
+        &self,
+        segment: u64,
+        file: &dyn StoredFile,
+    ) -> Result<NewSegment, Error> {
         let name = self.describe(segment);
         let mut bytes = vec![0; FIRST_BLOCK as usize];
-        let read = file.read_at(&mut bytes, 0).map_err(|e| Error::io("read", &name, e))?;
+        let read = file
+            .read_at(&mut bytes, 0)
+            .map_err(|e| Error::io("read", &name, e))?;
         let header = decode_header(&name, &bytes[..read])?;
         if (header.store, header.shard, header.new.number) != (self.store, self.shard, segment) {
-            return Err(Error::damaged(&name, 40, "it belongs to another store, shard or place"));
+            return Err(Error::damaged(
+                &name,
+                40,
+                "it belongs to another store, shard or place",
+            ));
         }
         Ok(header.new)
     }
@@ -160,12 +180,20 @@ pub(crate) fn decode_header(name: &str, bytes: &[u8]) -> Result<SegmentHeader, E
     }
     let unused = fields.u32(60) == 0 && fields.is_zero(84, 124);
     if !unused || !fields.is_zero(FILE_HEADER_BYTES, FIRST_BLOCK as usize) {
-        return Err(Error::damaged(name, 60, "reserved bytes of its header are in use"));
+        return Err(Error::damaged(
+            name,
+            60,
+            "reserved bytes of its header are in use",
+        ));
     }
     let new = NewSegment {
         number: fields.u64(64),
         first_position: fields.u64(72),
         previous_crc: fields.u32(80),
     };
-    Ok(SegmentHeader { store: fields.u128(40), shard: fields.u32(56), new })
+    Ok(SegmentHeader {
+        store: fields.u128(40),
+        shard: fields.u32(56),
+        new,
+    })
 }

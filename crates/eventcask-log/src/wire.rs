@@ -71,7 +71,12 @@ pub(crate) fn seal_file_header(header: &mut [u8; FILE_HEADER_BYTES]) {
 }
 
 /// Checks what all headers have in common; a file of the future is told from a damaged one.
-pub(crate) fn check_file_header(file: &str, bytes: &[u8], magic: [u8; 8], length: u32) -> Result<(), Error> {
+pub(crate) fn check_file_header(
+    file: &str,
+    bytes: &[u8],
+    magic: [u8; 8],
+    length: u32,
+) -> Result<(), Error> {
     let damaged = |reason| Err(Error::damaged(file, 0, reason));
     if bytes.len() < FILE_HEADER_BYTES {
         return damaged("it is shorter than its header");

@@ -28,7 +28,9 @@ pub struct SegmentWriter {
 
 impl fmt::Debug for SegmentWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SegmentWriter").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("SegmentWriter")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,7 +44,11 @@ impl SegmentWriter {
             0 => None,
             number => Some((number, dir.open(number, Open::Write)?)),
         };
-        Ok(Self { dir, open, unsynced: false })
+        Ok(Self {
+            dir,
+            open,
+            unsynced: false,
+        })
     }
 
     /// Ends the open segment and makes the next one; the ended one is durable then.
@@ -63,9 +69,14 @@ impl SegmentWriter {
     /// # Panics
     /// When no segment was made yet.
     pub fn append(&mut self, place: u64, block: &[u8]) -> Result<(), Error> {
-        let (number, file) = self.open.as_ref().expect("a segment was opened or made before");
+        let (number, file) = self
+            .open
+            .as_ref()
+            .expect("a segment was opened or made before");
         self.unsynced = true;
-        let Err(error) = file.write_all_at(block, place) else { return Ok(()) };
+        let Err(error) = file.write_all_at(block, place) else {
+            return Ok(());
+        };
         let error = Error::io("write", &self.dir.describe(*number), error);
         if error.kind() == ErrorKind::StorageFull {
             let cut = file.set_len(place);
@@ -83,7 +94,8 @@ impl SegmentWriter {
         let Some((number, file)) = self.open.as_ref().filter(|_| self.unsynced) else {
             return Ok(());
         };
-        file.sync().map_err(|error| Error::io("sync", &self.dir.describe(*number), error))?;
+        file.sync()
+            .map_err(|error| Error::io("sync", &self.dir.describe(*number), error))?;
         self.unsynced = false;
         Ok(())
     }

@@ -17,7 +17,12 @@ use crate::{Answer, Outcome, Refused};
 /// Reads events that were stored before, to compare them with a repeat.
 pub(crate) trait Originals {
     /// The version of the event at `position`, and whether it is the same as `event`.
-    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<(u64, bool), Refused>;
+    fn compare(
+        &self,
+        position: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<(u64, bool), Refused>;
 }
 
 /// Decides on the appends of one batch.
@@ -36,24 +41,35 @@ impl Admission<'_> {
     pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> Outcome {
         debug_assert!(!rows.is_empty());
         if self.is_consumed(rows.end - 1) {
-            return Ok(Answer::Duplicate { shard: self.shard, original: None });
+            return Ok(Answer::Duplicate {
+                shard: self.shard,
+                original: None,
+            });
         }
         if let Some(answer) = self.known(&rows)? {
             return Ok(answer);
         }
         let first = rows.start;
-        let slot = self.directory.find(self.batch.hash(first), self.batch.key(first));
+        let slot = self
+            .directory
+            .find(self.batch.hash(first), self.batch.key(first));
         let actual = slot.map_or(0, |slot| self.directory.version(slot));
         if !expected.holds(actual) {
             let key = self.batch.key(first).to_owned();
-            return Err(Refused::Conflict { key, expected, actual });
+            return Err(Refused::Conflict {
+                key,
+                expected,
+                actual,
+            });
         }
         Ok(self.admit(rows, slot))
     }
 
     /// Whether the source's mark has passed the row.
     fn is_consumed(&self, row: usize) -> bool {
-        let Some(rows) = self.batch.source() else { return false };
+        let Some(rows) = self.batch.source() else {
+            return false;
+        };
         let mark = self.dedup.mark(&rows.source);
         mark.is_some_and(|mark| rows.offsets[row] < mark.next)
     }
@@ -67,8 +83,12 @@ impl Admission<'_> {
         let mut known = Vec::new();
         let mut original = None;
         for row in rows.clone() {
-            let Some(id) = self.batch.id(row) else { continue };
-            let Some(position) = self.dedup.position(id) else { continue };
+            let Some(id) = self.batch.id(row) else {
+                continue;
+            };
+            let Some(position) = self.dedup.position(id) else {
+                continue;
+            };
             let (version, same) = self.compare(position, row)?;
             if !same {
                 return Err(Refused::IdConflict { id });
@@ -79,7 +99,10 @@ impl Admission<'_> {
         if known.is_empty() {
             Ok(None)
         } else if known.len() == rows.len() {
-            Ok(Some(Answer::Duplicate { shard: self.shard, original }))
+            Ok(Some(Answer::Duplicate {
+                shard: self.shard,
+                original,
+            }))
         } else {
             Err(Refused::PartlyKnown { known })
         }
@@ -105,7 +128,8 @@ impl Admission<'_> {
         }
         let built = (position - self.first_position) as usize;
         let (original, version) = self.builder.built(built);
-        let same = self.batch.key(original) == key && same_event(&self.batch.event(original), &event);
+        let same =
+            self.batch.key(original) == key && same_event(&self.batch.event(original), &event);
         Ok((version, same))
     }
 
@@ -122,7 +146,11 @@ impl Admission<'_> {
                 self.dedup.insert(id, position);
             }
         }
-        Answer::Stored { shard: self.shard, position, version }
+        Answer::Stored {
+            shard: self.shard,
+            position,
+            version,
+        }
     }
 }
 

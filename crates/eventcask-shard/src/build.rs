@@ -43,16 +43,28 @@ impl BlockBuilder {
     }
 
     /// Adds a row whose aggregate had this version and last position `before` it.
-    pub(crate) fn add(&mut self, batch: &EventBatch, row: usize, slot: AggregateSlot, before: (u64, u64)) {
+    pub(crate) fn add(
+        &mut self,
+        batch: &EventBatch,
+        row: usize,
+        slot: AggregateSlot,
+        before: (u64, u64),
+    ) {
         let (version, last) = before;
         let local = *self.local.entry(slot).or_insert_with(|| {
-            self.before.push(Before { slot, version, last });
+            self.before.push(Before {
+                slot,
+                version,
+                last,
+            });
             self.columns.add_aggregate(batch.key(row), last)
         });
         self.rows.push(row as u32);
         self.columns.aggregates.push(local);
         self.columns.versions.push(version + 1);
-        self.columns.payload_lengths.push(batch.payload(row).len() as u32);
+        self.columns
+            .payload_lengths
+            .push(batch.payload(row).len() as u32);
     }
 
     /// How the aggregates of the block stood before it.
@@ -61,7 +73,11 @@ impl BlockBuilder {
     }
 
     /// The block of the rows that were added; payloads are taken out of the batch.
-    pub(crate) fn finish(&mut self, head: BlockHead, batch: &mut EventBatch) -> Result<Block, String> {
+    pub(crate) fn finish(
+        &mut self,
+        head: BlockHead,
+        batch: &mut EventBatch,
+    ) -> Result<Block, String> {
         let rows = &self.rows;
         if batch.has_times() {
             let times = rows.iter().map(|row| batch.time(*row as usize));
@@ -86,9 +102,15 @@ impl BlockBuilder {
     fn add_types(&mut self, batch: &mut EventBatch) -> Vec<Vec<u8>> {
         if self.rows.len() == batch.len() {
             for event_type in batch.types() {
-                self.columns.add_type(event_type.name(), event_type.schema(), event_type.encoding());
+                self.columns.add_type(
+                    event_type.name(),
+                    event_type.schema(),
+                    event_type.encoding(),
+                );
             }
-            self.columns.types.extend((0..batch.len()).map(|row| batch.type_index(row)));
+            self.columns
+                .types
+                .extend((0..batch.len()).map(|row| batch.type_index(row)));
             return batch.take_payloads();
         }
         let mut local: Vec<Option<u16>> = vec![None; batch.types().len()];
@@ -99,7 +121,8 @@ impl BlockBuilder {
             let local = *local[index].get_or_insert_with(|| {
                 payloads.push(Vec::new());
                 let named = &batch.types()[index];
-                self.columns.add_type(named.name(), named.schema(), named.encoding())
+                self.columns
+                    .add_type(named.name(), named.schema(), named.encoding())
             });
             self.columns.types.push(local);
             payloads[usize::from(local)].extend_from_slice(batch.payload(row));

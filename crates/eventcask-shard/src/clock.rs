@@ -11,7 +11,9 @@ pub struct CommitClock {
 
 impl std::fmt::Debug for CommitClock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CommitClock").field("last", &self.last).finish_non_exhaustive()
+        f.debug_struct("CommitClock")
+            .field("last", &self.last)
+            .finish_non_exhaustive()
     }
 }
 
@@ -19,7 +21,10 @@ impl CommitClock {
     /// A clock that goes on after `last` and follows `now`, in nanoseconds since 1970.
     #[must_use]
     pub fn new(last: i64, now: Box<dyn Fn() -> i64 + Send + Sync>) -> Self {
-        Self { last: AtomicI64::new(last), now }
+        Self {
+            last: AtomicI64::new(last),
+            now,
+        }
     }
 
     /// A time later than every one before.

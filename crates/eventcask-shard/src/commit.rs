@@ -44,12 +44,16 @@ impl FromStr for Durability {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let millis = text.strip_prefix("interval:").and_then(|millis| millis.parse().ok());
+        let millis = text
+            .strip_prefix("interval:")
+            .and_then(|millis| millis.parse().ok());
         match (text, millis) {
             ("sync", _) => Ok(Self::Sync),
             ("os", _) => Ok(Self::Os),
             (_, Some(millis @ 1..=60_000)) => Ok(Self::Interval(Duration::from_millis(millis))),
-            _ => Err(format!("{text:?} is not a durability: sync, os or interval:MS (1 to 60000)")),
+            _ => Err(format!(
+                "{text:?} is not a durability: sync, os or interval:MS (1 to 60000)"
+            )),
         }
     }
 }
@@ -77,7 +81,12 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) enum Task {
     /// Write a block, in a new segment if one is named.
-    Write { roll: Option<NewSegment>, segment: u64, place: u64, bytes: Vec<u8> },
+    Write {
+        roll: Option<NewSegment>,
+        segment: u64,
+        place: u64,
+        bytes: Vec<u8>,
+    },
     /// Make everything before durable, whatever the policy.
     Sync,
 }
@@ -146,7 +155,11 @@ impl WriteThread {
             deadline = deadline.or_else(|| self.next_deadline());
         }
         self.sync_where(|target| target.writer.is_unsynced());
-        match self.targets.iter().find_map(|target| target.broken.as_ref()) {
+        match self
+            .targets
+            .iter()
+            .find_map(|target| target.broken.as_ref())
+        {
             Some(reason) => Err(reason.to_string()),
             None => Ok(()),
         }
@@ -160,8 +173,13 @@ impl WriteThread {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let Durability::Interval(interval) = self.durability else { return None };
-        let unsynced = self.targets.iter().any(|target| target.writer.is_unsynced());
+        let Durability::Interval(interval) = self.durability else {
+            return None;
+        };
+        let unsynced = self
+            .targets
+            .iter()
+            .any(|target| target.writer.is_unsynced());
         unsynced.then(|| Instant::now() + interval)
     }
 
@@ -176,7 +194,11 @@ impl WriteThread {
             if let Some(done) = self.targets[job.shard].write(&job) {
                 reports.push((job.shard, done));
             }
-            next = if bytes < GROUP_BYTES { self.jobs.try_recv().ok() } else { None };
+            next = if bytes < GROUP_BYTES {
+                self.jobs.try_recv().ok()
+            } else {
+                None
+            };
         }
         for (target, must_sync) in self.targets.iter_mut().zip(must_sync) {
             if must_sync {
@@ -213,7 +235,10 @@ impl Task {
 impl Target {
     /// Does a job but for its sync; `None` where it is dropped.
     fn write(&mut self, job: &Job) -> Option<Done> {
-        if self.refused_generation.is_some_and(|refused| job.generation <= refused) {
+        if self
+            .refused_generation
+            .is_some_and(|refused| job.generation <= refused)
+        {
             return None;
         }
         let done = |result| Done {
@@ -225,7 +250,13 @@ impl Target {
         if let Some(reason) = &self.broken {
             return Some(done(Err(Failure::Broken(Arc::clone(reason)))));
         }
-        let Task::Write { roll, segment, place, bytes } = &job.task else {
+        let Task::Write {
+            roll,
+            segment,
+            place,
+            bytes,
+        } = &job.task
+        else {
             return Some(done(Ok(())));
         };
         let rolled = roll.as_ref().map_or(Ok(()), |new| self.writer.roll(new));
@@ -258,6 +289,10 @@ impl Target {
     }
 
     fn durable(&self) -> Option<(u64, u64)> {
-        if self.writer.is_unsynced() { None } else { self.written }
+        if self.writer.is_unsynced() {
+            None
+        } else {
+            self.written
+        }
     }
 }

@@ -34,21 +34,32 @@ pub(crate) struct Dedup {
 impl Dedup {
     /// The position of the event with this id.
     pub(crate) fn position(&self, id: EventId) -> Option<u64> {
-        let known = self.ids.find(self.hasher.hash_one(id), |known| known.id() == id)?;
+        let known = self
+            .ids
+            .find(self.hasher.hash_one(id), |known| known.id() == id)?;
         Some(known.position)
     }
 
     pub(crate) fn insert(&mut self, id: EventId, position: u64) {
         debug_assert!(self.position(id).is_none(), "an id is stored once");
         let bits = id.as_u128();
-        let known = Known { high: (bits >> 64) as u64, low: bits as u64, position };
+        let known = Known {
+            high: (bits >> 64) as u64,
+            low: bits as u64,
+            position,
+        };
         let hasher = &self.hasher;
-        self.ids.insert_unique(hasher.hash_one(id), known, |known| hasher.hash_one(known.id()));
+        self.ids.insert_unique(hasher.hash_one(id), known, |known| {
+            hasher.hash_one(known.id())
+        });
     }
 
     /// Forgets the id of an event that was not stored after all.
     pub(crate) fn forget(&mut self, id: EventId) {
-        if let Ok(entry) = self.ids.find_entry(self.hasher.hash_one(id), |known| known.id() == id) {
+        if let Ok(entry) = self
+            .ids
+            .find_entry(self.hasher.hash_one(id), |known| known.id() == id)
+        {
             entry.remove();
         }
     }

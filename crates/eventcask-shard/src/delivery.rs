@@ -89,7 +89,10 @@ impl Account {
     #[must_use]
     pub fn share(account: &Arc<Self>) -> Share {
         account.open.fetch_add(1, Ordering::Relaxed);
-        Share { account: Arc::clone(account), settled: false }
+        Share {
+            account: Arc::clone(account),
+            settled: false,
+        }
     }
 
     /// Whether all events are answered.
@@ -131,8 +134,12 @@ impl Account {
 impl Share {
     /// Counts events that were stored and that had been before, and keeps the first refusal.
     pub fn settle(mut self, counted: Flushed, refused: Option<&Refused>) {
-        self.account.stored.fetch_add(counted.stored, Ordering::Relaxed);
-        self.account.duplicates.fetch_add(counted.duplicates, Ordering::Relaxed);
+        self.account
+            .stored
+            .fetch_add(counted.stored, Ordering::Relaxed);
+        self.account
+            .duplicates
+            .fetch_add(counted.duplicates, Ordering::Relaxed);
         self.settled = true;
         if let Some(refused) = refused {
             let _ = self.account.refused.set(refused.clone());

@@ -65,7 +65,8 @@ impl Directory {
 
     /// Adds an aggregate without events.
     pub(crate) fn add(&mut self, hash: u64, key: &str) -> AggregateSlot {
-        let slot = u32::try_from(self.entries.len()).expect("a shard has fewer than 2^32 aggregates");
+        let slot =
+            u32::try_from(self.entries.len()).expect("a shard has fewer than 2^32 aggregates");
         self.entries.push(Entry {
             hash,
             key_start: self.keys.len() as u64,
@@ -76,7 +77,8 @@ impl Directory {
         });
         self.keys.push_str(key);
         let entries = &self.entries;
-        self.table.insert_unique(hash, slot, |slot| entries[*slot as usize].hash);
+        self.table
+            .insert_unique(hash, slot, |slot| entries[*slot as usize].hash);
         slot
     }
 
@@ -100,7 +102,10 @@ impl Directory {
     /// Takes back admitted events: the aggregate is again as it was.
     pub(crate) fn take_back(&mut self, slot: AggregateSlot, version: u64, last: u64) {
         let entry = &mut self.entries[slot as usize];
-        debug_assert!(entry.version > version, "only what was admitted is taken back");
+        debug_assert!(
+            entry.version > version,
+            "only what was admitted is taken back"
+        );
         entry.version = version;
         entry.last = last;
     }
@@ -119,12 +124,17 @@ impl Directory {
     /// How many aggregates have a durable event.
     #[must_use]
     pub fn aggregates(&self) -> u64 {
-        self.entries.iter().filter(|entry| entry.durable != NO_POSITION).count() as u64
+        self.entries
+            .iter()
+            .filter(|entry| entry.durable != NO_POSITION)
+            .count() as u64
     }
 
     /// Bytes of memory that the directory takes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>() + self.keys.capacity() + self.table.allocation_size()
+        self.entries.capacity() * size_of::<Entry>()
+            + self.keys.capacity()
+            + self.table.allocation_size()
     }
 }

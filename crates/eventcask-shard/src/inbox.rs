@@ -139,12 +139,13 @@ impl Inbox {
             return Ok(());
         }
         let delivery = std::mem::replace(open, self.spare.pop().unwrap_or_default());
-        self.try_message(Message::Delivery(delivery)).map_err(|(error, message)| {
-            if let Message::Delivery(delivery) = message {
-                self.recycle(std::mem::replace(open, delivery));
-            }
-            error
-        })
+        self.try_message(Message::Delivery(delivery))
+            .map_err(|(error, message)| {
+                if let Message::Delivery(delivery) = message {
+                    self.recycle(std::mem::replace(open, delivery));
+                }
+                error
+            })
     }
 
     /// As [`try_send`](Self::try_send), but waits while the queue is full.
@@ -183,7 +184,9 @@ impl Inbox {
         if self.is_closed() {
             return Err((SendError::Closed, message));
         }
-        self.queue.push(message).map_err(|message| (SendError::Full, message))?;
+        self.queue
+            .push(message)
+            .map_err(|message| (SendError::Full, message))?;
         self.bell.ring();
         Ok(())
     }
@@ -220,7 +223,9 @@ impl Inbox {
         let open = locked(&self.open);
         for batch in open.iter().filter_map(Weak::upgrade) {
             // Who holds the lock is just adding to the batch and rings afterwards.
-            let Ok(mut delivery) = batch.delivery.try_lock() else { continue };
+            let Ok(mut delivery) = batch.delivery.try_lock() else {
+                continue;
+            };
             if self.has_waiting() {
                 return;
             }
@@ -237,7 +242,9 @@ impl Inbox {
             return true;
         }
         let open = locked(&self.open);
-        open.iter().filter_map(Weak::upgrade).any(|batch| !batch.lock().is_empty())
+        open.iter()
+            .filter_map(Weak::upgrade)
+            .any(|batch| !batch.lock().is_empty())
     }
 
     /// Keeps the memory of a batch that was worked off.

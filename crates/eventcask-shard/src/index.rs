@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use eventcask_event::{EventRef, Events};
 use eventcask_log::{Block, BlockPlace, BlockReader, Error, Section, ShardDir, Tail};
 
-use crate::directory::Directory;
+use crate::directory::{AggregateSlot, Directory};
 use crate::{KeyHasher, SourceMark};
 
 /// The durable blocks of a shard, in order.
@@ -32,24 +32,32 @@ impl Published {
         if position >= self.watermark {
             return None;
         }
-        let after = self.blocks.partition_point(|block| block.first_position <= position);
+        let after = self
+            .blocks
+            .partition_point(|block| block.first_position <= position);
         self.blocks.get(after.checked_sub(1)?)
     }
 
     /// The blocks from the one that holds `position` on.
     #[must_use]
     pub fn from(&self, position: u64) -> &[BlockPlace] {
-        let first = self.blocks.partition_point(|block| {
-            block.first_position + u64::from(block.rows) <= position
-        });
+        let first = self
+            .blocks
+            .partition_point(|block| block.first_position + u64::from(block.rows) <= position);
         &self.blocks[first..]
     }
 
     fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
-        debug_assert_eq!(at.first_position, self.watermark, "blocks follow each other");
+        debug_assert_eq!(
+            at.first_position, self.watermark,
+            "blocks follow each other"
+        );
         self.blocks.push(*at);
         self.watermark = at.first_position + u64::from(at.rows);
-        self.raw_bytes += sections.iter().map(|section| u64::from(section.raw)).sum::<u64>();
+        self.raw_bytes += sections
+            .iter()
+            .map(|section| u64::from(section.raw))
+            .sum::<u64>();
         self.disk_bytes += u64::from(at.length);
         self.segment = at.segment;
         for mark in &block.head().marks {
@@ -72,7 +80,13 @@ pub struct ShardReader {
 impl ShardReader {
     pub(crate) fn new(dir: ShardDir, hasher: KeyHasher) -> Self {
         let blocks = BlockReader::new(dir.clone());
-        Self { dir, blocks, hasher, directory: RwLock::default(), published: RwLock::default() }
+        Self {
+            dir,
+            blocks,
+            hasher,
+            directory: RwLock::default(),
+            published: RwLock::default(),
+        }
     }
 
     /// A reader of a store that is open for reading only; `tail` is where it goes on.
@@ -92,8 +106,8 @@ impl ShardReader {
     /// Damage, or what the disk said.
     pub fn follow(&self, tail: &mut Tail) -> Result<(), Error> {
         self.dir.follow(tail, &mut |block, at| {
-            self.enter(block);
-            self.publish(block, at, &block.head().sections);
+            let slots = self.enter(block);
+            self.publish(block, at, &block.head().sections, &slots);
             Ok(())
         })
     }
@@ -118,16 +132,22 @@ impl ShardReader {
 
     /// The durable blocks.
     pub fn published(&self) -> RwLockReadGuard<'_, Published> {
-        self.published.read().unwrap_or_else(PoisonError::into_inner)
+        self.published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The aggregates.
     pub fn directory(&self) -> RwLockReadGuard<'_, Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+        self.directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn directory_mut(&self) -> RwLockWriteGuard<'_, Directory> {
-        self.directory.write().unwrap_or_else(PoisonError::into_inner)
+        self.directory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Position of the newest durable event of an aggregate.
@@ -136,32 +156,42 @@ impl ShardReader {
         self.directory().newest(self.hasher.hash(key), key)
     }
 
-    /// Enters the events of a block that was read back into the directory.
-    pub(crate) fn enter(&self, block: &Block) {
+    /// Enters the events of a block that was read back into the directory, and returns the
+    /// slots of the block's aggregates.
+    pub(crate) fn enter(&self, block: &Block) -> Vec<AggregateSlot> {
         let mut directory = self.directory_mut();
         let events = block.events();
         let slots: Vec<_> = (0..events.aggregates())
             .map(|index| {
                 let key = events.key(index);
                 let hash = self.hasher.hash(key);
-                directory.find(hash, key).unwrap_or_else(|| directory.add(hash, key))
+                directory
+                    .find(hash, key)
+                    .unwrap_or_else(|| directory.add(hash, key))
             })
             .collect();
         for row in 0..events.len() {
             directory.admit(slots[events.aggregate_index(row)], events.position(row));
         }
+        slots
     }
 
-    /// Makes a durable block visible to readers.
-    pub(crate) fn publish(&self, block: &Block, at: &BlockPlace, sections: &[Section]) {
+    /// Makes a durable block visible to readers; `slots` are those of its aggregates.
+    pub(crate) fn publish(
+        &self,
+        block: &Block,
+        at: &BlockPlace,
+        sections: &[Section],
+        slots: &[AggregateSlot],
+    ) {
         // The block first: who finds an event in the directory finds its block as well.
-        self.published.write().unwrap_or_else(PoisonError::into_inner).push(block, at, sections);
+        self.published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(block, at, sections);
         let mut directory = self.directory_mut();
-        let events = block.events();
-        for (aggregate, position) in newest_positions(&events) {
-            let key = events.key(aggregate);
-            let slot = directory.find(self.hasher.hash(key), key);
-            directory.make_durable(slot.expect("admitted before"), position);
+        for (slot, position) in slots.iter().zip(newest_positions(&block.events())) {
+            directory.make_durable(*slot, position);
         }
     }
 
@@ -176,10 +206,10 @@ impl ShardReader {
 }
 
 /// The newest position that each aggregate has in a block.
-fn newest_positions(events: &Events<'_>) -> Vec<(usize, u64)> {
-    let mut newest: Vec<(usize, u64)> = (0..events.aggregates()).map(|index| (index, 0)).collect();
+fn newest_positions(events: &Events<'_>) -> Vec<u64> {
+    let mut newest = vec![0; events.aggregates()];
     for row in 0..events.len() {
-        newest[events.aggregate_index(row)].1 = events.position(row);
+        newest[events.aggregate_index(row)] = events.position(row);
     }
     newest
 }

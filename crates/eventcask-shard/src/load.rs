@@ -25,7 +25,11 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { from_version: 1, to_version: u64::MAX, until: Timestamp::from_nanos(i64::MAX) }
+        Self {
+            from_version: 1,
+            to_version: u64::MAX,
+            until: Timestamp::from_nanos(i64::MAX),
+        }
     }
 }
 
@@ -51,7 +55,12 @@ impl Aggregate {
             newest.push(at);
             position = step_back(&reader, at, bounds.from_version)?;
         }
-        Ok(Self { reader, bounds, newest, open: None })
+        Ok(Self {
+            reader,
+            bounds,
+            newest,
+            open: None,
+        })
     }
 
     fn step(&mut self) -> Result<Option<(Arc<Block>, usize)>, Error> {
@@ -61,7 +70,9 @@ impl Aggregate {
             {
                 return Ok(Some((Arc::clone(block), row)));
             }
-            let Some(position) = self.newest.pop() else { return Ok(None) };
+            let Some(position) = self.newest.pop() else {
+                return Ok(None);
+            };
             let block = block_at(&self.reader, position)?;
             let rows = rows_of(&block.events(), position, &self.bounds);
             self.open = Some((block, rows.into_iter()));
@@ -90,17 +101,23 @@ fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
 fn step_back(reader: &ShardReader, position: u64, from_version: u64) -> Result<Option<u64>, Error> {
     let block = block_at(reader, position)?;
     let events = block.events();
-    let Some(row) = row_at(&events, position) else { return Ok(None) };
+    let Some(row) = row_at(&events, position) else {
+        return Ok(None);
+    };
     let aggregate = events.aggregate_index(row);
     let first = (0..events.len()).find(|row| events.aggregate_index(*row) == aggregate);
     let version = events.columns().versions[first.unwrap_or(row)].to_native();
-    let previous = events.previous(aggregate).filter(|previous| *previous < position);
+    let previous = events
+        .previous(aggregate)
+        .filter(|previous| *previous < position);
     Ok(previous.filter(|_| version > from_version))
 }
 
 /// The rows that the aggregate of the event at `position` has in a block, within bounds.
 fn rows_of(events: &Events<'_>, position: u64, bounds: &Bounds) -> Vec<usize> {
-    let Some(row) = row_at(events, position) else { return Vec::new() };
+    let Some(row) = row_at(events, position) else {
+        return Vec::new();
+    };
     let aggregate = events.aggregate_index(row);
     let wanted = |row: &usize| {
         let version = events.columns().versions[*row].to_native();

@@ -100,7 +100,9 @@ pub struct Shard {
 
 impl std::fmt::Debug for Shard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shard").field("reader", &self.reader).finish_non_exhaustive()
+        f.debug_struct("Shard")
+            .field("reader", &self.reader)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +118,9 @@ pub struct Opened {
 
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opened").field("tail", &self.tail).finish_non_exhaustive()
+        f.debug_struct("Opened")
+            .field("tail", &self.tail)
+            .finish_non_exhaustive()
     }
 }
 
@@ -129,8 +133,8 @@ impl Opened {
         let reader = Arc::new(ShardReader::new(dir, hasher));
         let mut dedup = Dedup::default();
         let recovery = reader.dir().recover(&mut |block, at| {
-            reader.enter(block);
-            reader.publish(block, at, &block.head().sections);
+            let slots = reader.enter(block);
+            reader.publish(block, at, &block.head().sections, &slots);
             let events = block.events();
             for row in 0..events.len() {
                 if let Some(id) = events.given_id(row) {
@@ -142,7 +146,12 @@ impl Opened {
             }
             Ok(())
         })?;
-        Ok(Self { reader, cut: recovery.cut, dedup, tail: recovery.tail })
+        Ok(Self {
+            reader,
+            cut: recovery.cut,
+            dedup,
+            tail: recovery.tail,
+        })
     }
 
     /// Commit time of the newest event.
@@ -166,7 +175,10 @@ impl Opened {
         settings: ShardSettings,
         apply: Box<dyn Apply>,
     ) -> Shard {
-        let tail = Tail { epoch: self.tail.epoch + 1, ..self.tail };
+        let tail = Tail {
+            epoch: self.tail.epoch + 1,
+            ..self.tail
+        };
         Shard {
             reader: self.reader,
             inbox,
@@ -195,14 +207,22 @@ impl Shard {
     pub(crate) fn target(&self) -> Result<Target, Error> {
         let writer = SegmentWriter::open(self.reader.dir().clone(), &self.tail)?;
         let reports = Arc::clone(&self.reports);
-        Ok(Target { writer, reports, refused_generation: None, broken: None, written: None })
+        Ok(Target {
+            writer,
+            reports,
+            refused_generation: None,
+            broken: None,
+            written: None,
+        })
     }
 
     /// One turn: what came back from the disk, then the next batch. Says whether there was
     /// anything to do.
     pub(crate) fn turn(&mut self, now: &dyn Fn() -> i64, send: Send<'_>) -> bool {
         let completed = self.complete();
-        let Some(message) = self.next_message() else { return completed };
+        let Some(message) = self.next_message() else {
+            return completed;
+        };
         match message {
             Message::Delivery(delivery) => self.receive(delivery, now(), send),
             Message::Flush(share) => self.flush(share, send),
@@ -277,7 +297,10 @@ impl Shard {
     fn judge(&mut self, mut delivery: Box<Delivery>) -> InFlight {
         let mut in_flight = InFlight::default();
         self.builder.clear();
-        let originals = Stored { reader: &self.reader, in_flight: &self.in_flight };
+        let originals = Stored {
+            reader: &self.reader,
+            in_flight: &self.in_flight,
+        };
         let mut directory = self.reader.directory_mut();
         let mut admission = Admission {
             shard: self.reader.shard(),
@@ -315,7 +338,11 @@ impl Shard {
         let before = self.dedup.mark(&rows.source).cloned();
         let next = rows.offsets.last()? + 1;
         if before.as_ref().is_none_or(|mark| mark.next < next) {
-            let mark = SourceMark { source: rows.source.clone(), next, check: rows.check };
+            let mark = SourceMark {
+                source: rows.source.clone(),
+                next,
+                check: rows.check,
+            };
             self.dedup.set_mark(&rows.source, Some(mark));
         }
         Some((rows.source.clone(), before))
@@ -332,7 +359,9 @@ impl Shard {
         let tail_before = self.tail.clone();
         let roll = self.roll();
         let mut head = self.head(self.builder.rows() as u32, commit_time);
-        let source = mark_before.as_ref().and_then(|(source, _)| self.dedup.mark(source));
+        let source = mark_before
+            .as_ref()
+            .and_then(|(source, _)| self.dedup.mark(source));
         head.marks.extend(source.cloned());
         let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
         let codec = self.settings.codec.resolve(self.inbox.has_waiting());
@@ -398,7 +427,12 @@ impl Shard {
         self.tail.next_position = head.next_position();
         self.tail.previous_crc = head.crc;
         self.tail.closed = head.close;
-        let task = Task::Write { roll, segment: head.segment, place: head.place, bytes };
+        let task = Task::Write {
+            roll,
+            segment: head.segment,
+            place: head.place,
+            bytes,
+        };
         self.send(task, send)
     }
 
@@ -413,7 +447,11 @@ impl Shard {
             return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
         }
         let sequence = self.send(Task::Sync, send);
-        self.in_flight.push_back(InFlight { sequence, flush: Some(share), ..InFlight::default() });
+        self.in_flight.push_back(InFlight {
+            sequence,
+            flush: Some(share),
+            ..InFlight::default()
+        });
     }
 
     /// Writes the mark of a clean close, if there is something to close.
@@ -454,7 +492,10 @@ impl Shard {
         }
         match &done.result {
             Ok(()) => {
-                let waiting = self.in_flight.iter_mut().find(|one| one.sequence == done.sequence);
+                let waiting = self
+                    .in_flight
+                    .iter_mut()
+                    .find(|one| one.sequence == done.sequence);
                 if let Some(in_flight) = waiting {
                     in_flight.is_done = true;
                 }
@@ -476,7 +517,9 @@ impl Shard {
     fn publish(&mut self, mut in_flight: InFlight) {
         if let Some(stored) = &in_flight.stored {
             self.in_flight_bytes -= stored.bytes;
-            self.reader.publish(&stored.block, &stored.place, &stored.sections);
+            let slots: Vec<_> = stored.before.iter().map(|before| before.slot).collect();
+            self.reader
+                .publish(&stored.block, &stored.place, &stored.sections, &slots);
             self.apply.apply(&stored.block);
         }
         for (completion, outcome) in in_flight.answers.drain(..) {
@@ -494,7 +537,10 @@ impl Shard {
     /// Takes back the block of a full disk and all that was chained to it.
     fn take_back(&mut self, sequence: u64, reason: &Arc<str>) {
         let refused = Refused::StorageFull(Arc::clone(reason));
-        let first = self.in_flight.iter().position(|one| one.sequence == sequence);
+        let first = self
+            .in_flight
+            .iter()
+            .position(|one| one.sequence == sequence);
         let Some(first) = first else { return };
         let mut directory = self.reader.directory_mut();
         for mut in_flight in self.in_flight.drain(first..).rev() {
@@ -509,7 +555,10 @@ impl Shard {
                 if let Some((source, mark)) = stored.mark_before {
                     self.dedup.set_mark(&source, mark);
                 }
-                self.tail = Tail { durable_place: self.tail.durable_place, ..stored.tail_before };
+                self.tail = Tail {
+                    durable_place: self.tail.durable_place,
+                    ..stored.tail_before
+                };
             }
             in_flight.refuse(&refused);
         }
@@ -557,7 +606,12 @@ struct Stored<'s> {
 }
 
 impl Originals for Stored<'_> {
-    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<(u64, bool), Refused> {
+    fn compare(
+        &self,
+        position: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<(u64, bool), Refused> {
         let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
         let holds = |at: &BlockPlace| {
             (at.first_position..at.first_position + u64::from(at.rows)).contains(&position)
@@ -570,11 +624,18 @@ impl Originals for Stored<'_> {
                 block.and_then(|block| compare_in(&block, position, key, event))
             }
         };
-        found.ok_or_else(|| Refused::Unreadable(format!("no block holds position {position}").into()))
+        found.ok_or_else(|| {
+            Refused::Unreadable(format!("no block holds position {position}").into())
+        })
     }
 }
 
-fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> Option<(u64, bool)> {
+fn compare_in(
+    block: &Block,
+    position: u64,
+    key: &str,
+    event: &NewEvent<'_>,
+) -> Option<(u64, bool)> {
     with_event(block, position, |stored| {
         let original = NewEvent {
             event_type: stored.event_type,
@@ -584,6 +645,9 @@ fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> 
             id: event.id,
             time: stored.time,
         };
-        (stored.version, stored.aggregate == key && same_event(&original, event))
+        (
+            stored.version,
+            stored.aggregate == key && same_event(&original, event),
+        )
     })
 }

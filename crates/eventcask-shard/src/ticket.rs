@@ -28,7 +28,10 @@ impl Ticket {
     /// A ticket and the end that answers it.
     #[must_use]
     pub fn new() -> (Completion, Self) {
-        let slot = Arc::new(Slot { outcome: OnceLock::new(), answered: Event::new() });
+        let slot = Arc::new(Slot {
+            outcome: OnceLock::new(),
+            answered: Event::new(),
+        });
         (Completion(Arc::clone(&slot)), Self(slot))
     }
 
@@ -57,7 +60,9 @@ impl Ticket {
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("outcome", &self.0.outcome.get()).finish()
+        f.debug_struct("Ticket")
+            .field("outcome", &self.0.outcome.get())
+            .finish()
     }
 }
 
@@ -105,7 +110,10 @@ impl IntoFuture for Ticket {
     type IntoFuture = TicketFuture;
 
     fn into_future(self) -> TicketFuture {
-        TicketFuture { ticket: self, listener: None }
+        TicketFuture {
+            ticket: self,
+            listener: None,
+        }
     }
 }
 

@@ -44,8 +44,21 @@ impl Worker {
     ) -> Result<(Self, WriteThread), Error> {
         let targets: Result<Vec<_>, Error> = shards.iter().map(Shard::target).collect();
         let (sender, jobs) = bounded(JOBS * shards.len().max(1));
-        let writes = WriteThread { jobs, targets: targets?, durability, bell: Arc::clone(&bell) };
-        Ok((Self { shards, jobs: sender, bell, clock }, writes))
+        let writes = WriteThread {
+            jobs,
+            targets: targets?,
+            durability,
+            bell: Arc::clone(&bell),
+        };
+        Ok((
+            Self {
+                shards,
+                jobs: sender,
+                bell,
+                clock,
+            },
+            writes,
+        ))
     }
 
     /// Works until all inboxes are closed and everything in them is durable.
@@ -71,7 +84,12 @@ impl Worker {
             // A panic stops its shard alone, and everyone who waits is told.
             let turn = catch_unwind(AssertUnwindSafe(|| {
                 shard.turn(&now, &mut |generation, sequence, task| {
-                    let sent = jobs.send(Job { shard: index, generation, sequence, task });
+                    let sent = jobs.send(Job {
+                        shard: index,
+                        generation,
+                        sequence,
+                        task,
+                    });
                     assert!(sent.is_ok(), "the write thread has ended");
                 })
             }));
@@ -91,7 +109,8 @@ impl Worker {
             }
             std::hint::spin_loop();
         }
-        self.bell.sleep(|| has_work() || self.shards.iter().all(Shard::is_finished));
+        self.bell
+            .sleep(|| has_work() || self.shards.iter().all(Shard::is_finished));
     }
 
     fn close(mut self) {
@@ -100,7 +119,12 @@ impl Worker {
             let now = self.clock.next();
             shard.close(now, &mut |generation, sequence, task| {
                 // A write thread that ended early leaves the log without its mark.
-                let _ = jobs.send(Job { shard: index, generation, sequence, task });
+                let _ = jobs.send(Job {
+                    shard: index,
+                    generation,
+                    sequence,
+                    task,
+                });
             });
         }
     }
@@ -108,5 +132,6 @@ impl Worker {
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic")
 }

@@ -38,7 +38,12 @@ pub struct AggregateReader {
 
 impl AggregateReader {
     pub(crate) fn new(inner: Arc<Inner>, key: &str) -> Self {
-        Self { inner, key: key.to_owned(), bounds: Bounds::default(), last: None }
+        Self {
+            inner,
+            key: key.to_owned(),
+            bounds: Bounds::default(),
+            last: None,
+        }
     }
 
     /// Begins at this version; the first event of an aggregate has version 1.
@@ -82,7 +87,10 @@ impl AggregateReader {
     pub fn events(&self) -> Result<AggregateEvents, Error> {
         let shard = route(&self.key, self.inner.readers.len() as u32);
         let reader = Arc::clone(&self.inner.readers[shard as usize]);
-        let all = AggregateEvents { rows: Aggregate::load(reader, &self.key, self.bounds)?, kept: None };
+        let all = AggregateEvents {
+            rows: Aggregate::load(reader, &self.key, self.bounds)?,
+            kept: None,
+        };
         match self.last {
             Some(count) => all.keep_last(count),
             None => Ok(all),
@@ -119,6 +127,9 @@ impl Iterator for AggregateEvents {
             return kept.pop_front().map(Ok);
         }
         let row = self.rows.next()?;
-        Some(row.map(|(block, row)| Event::new(block, row)).map_err(Error::from))
+        Some(
+            row.map(|(block, row)| Event::new(block, row))
+                .map_err(Error::from),
+        )
     }
 }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use eventcask_log::{Block, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage};
+use eventcask_log::{
+    Block, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
+};
 use eventcask_shard::{
-    Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
-    ShardSettings, Worker,
+    Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
+    Worker,
 };
 use rayon::prelude::*;
 
@@ -51,7 +53,9 @@ struct Running {
 
 impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Running").field("workers", &self.workers.len()).finish_non_exhaustive()
+        f.debug_struct("Running")
+            .field("workers", &self.workers.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -78,9 +82,16 @@ impl Engine {
         views: &Arc<Views>,
         lock: Box<dyn Lock>,
     ) -> Result<Self, Error> {
-        let last_commit = opened.iter().map(Opened::last_commit).max().unwrap_or(i64::MIN);
+        let last_commit = opened
+            .iter()
+            .map(Opened::last_commit)
+            .max()
+            .unwrap_or(i64::MIN);
         let clock = Arc::new(CommitClock::new(last_commit, Box::new(now_nanos)));
-        let settings = ShardSettings { codec: options.codec, segment_bytes: options.segment_bytes };
+        let settings = ShardSettings {
+            codec: options.codec,
+            segment_bytes: options.segment_bytes,
+        };
         let threads = options.workers(opened.len() as u32);
         let mut recovered = Vec::new();
         let mut doors = Vec::new();
@@ -88,11 +99,22 @@ impl Engine {
         let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
         for (index, shard) in opened.into_iter().enumerate() {
             let crew = index % threads;
-            recovered.extend(shard.cut.as_ref().map(|cut| format!("{}: {}", cut.file, cut.reason)));
+            recovered.extend(
+                shard
+                    .cut
+                    .as_ref()
+                    .map(|cut| format!("{}: {}", cut.file, cut.reason)),
+            );
             let inbox = Arc::new(Inbox::new(Arc::clone(&bells[crew])));
             let health = Arc::new(Health::default());
-            let door = ShardDoor { inbox: Arc::clone(&inbox), health: Arc::clone(&health) };
-            let apply = Box::new(ApplyViews { views: Arc::clone(views), reader: Arc::clone(&shard.reader) });
+            let door = ShardDoor {
+                inbox: Arc::clone(&inbox),
+                health: Arc::clone(&health),
+            };
+            let apply = Box::new(ApplyViews {
+                views: Arc::clone(views),
+                reader: Arc::clone(&shard.reader),
+            });
             crews[crew].push(shard.start(inbox, health, settings, apply));
             doors.push(door);
         }
@@ -117,14 +139,19 @@ impl Engine {
         clock: &Arc<CommitClock>,
         lock: Box<dyn Lock>,
     ) -> Result<(), Error> {
-        let mut running = Running { workers: Vec::new(), writers: Vec::new(), _lock: lock };
+        let mut running = Running {
+            workers: Vec::new(),
+            writers: Vec::new(),
+            _lock: lock,
+        };
         let cores = cores_for(options, crews.len());
         for (index, crew) in crews.into_iter().enumerate() {
             let bell = Arc::clone(&bells[index]);
             let (worker, writes) = Worker::new(crew, options.durability, bell, Arc::clone(clock))?;
             let core = cores.get(index).copied();
             self.pinned.extend(core.map(|core| core.id));
-            let named = |name: &str| std::thread::Builder::new().name(format!("eventcask-{name}-{index}"));
+            let named =
+                |name: &str| std::thread::Builder::new().name(format!("eventcask-{name}-{index}"));
             let failed = |error| LogError::io("start", "a thread of the store", error);
             let writer = named("write").spawn(move || writes.run()).map_err(failed)?;
             running.writers.push(writer);
@@ -142,7 +169,9 @@ impl Engine {
 
     /// Closes the inboxes, waits for the threads and saves the views. Later calls do nothing.
     pub(crate) fn stop(&self, views: &Views) -> Result<(), Error> {
-        let Some(running) = locked(&self.running).take() else { return Ok(()) };
+        let Some(running) = locked(&self.running).take() else {
+            return Ok(());
+        };
         for shard in &self.shards {
             shard.inbox.close();
         }
@@ -177,7 +206,9 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
         return Vec::new();
     }
     let first = NEXT_CORE.fetch_add(workers, Ordering::Relaxed);
-    (first..first + workers).map(|index| ids[index % ids.len()]).collect()
+    (first..first + workers)
+        .map(|index| ids[index % ids.len()])
+        .collect()
 }
 
 /// Hands the durable blocks of a shard to the views.

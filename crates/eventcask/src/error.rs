@@ -82,7 +82,9 @@ pub enum Error {
         name: String,
     },
     /// Another producer of the same source is open.
-    #[error("source {name:?} has a producer already; rows of one source come through one producer at a time")]
+    #[error(
+        "source {name:?} has a producer already; rows of one source come through one producer at a time"
+    )]
     SourceInUse {
         /// Name of the source.
         name: String,
@@ -110,7 +112,10 @@ impl Error {
     /// Whether the same call can succeed later without anything else being changed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind(), ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked)
+        matches!(
+            self.kind(),
+            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked
+        )
     }
 }
 

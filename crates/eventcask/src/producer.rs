@@ -7,10 +7,10 @@ use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, 
 use eventcask_log::MAX_SECTION_BYTES;
 use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Share, Ticket};
 
+use crate::Error;
 use crate::engine::Engine;
 use crate::router::{Lane, Router};
 use crate::store::{Inner, locked};
-use crate::Error;
 
 /// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
 /// flat, and larger batches compress a little better.
@@ -62,7 +62,13 @@ impl Producer {
         let engine = engine_of(&inner);
         let router = Router::new(inner.hasher.clone(), engine);
         let (account, own) = Account::open();
-        Self { router, source: source.map(str::to_owned), account, own: Some(own), inner }
+        Self {
+            router,
+            source: source.map(str::to_owned),
+            account,
+            own: Some(own),
+            inner,
+        }
     }
 
     /// Appends events to an aggregate, all or none, and returns the ticket of the answer.
@@ -111,7 +117,12 @@ impl Producer {
         }
         let (completion, ticket) = Ticket::new();
         let rows = events.len() as u32;
-        open.appends.push(Append { first_row: first_row as u32, rows, expected, completion });
+        open.appends.push(Append {
+            first_row: first_row as u32,
+            rows,
+            expected,
+            completion,
+        });
         drop(open);
         if was_empty {
             lane.door.inbox.opened();
@@ -131,13 +142,20 @@ impl Producer {
             return Err(Invalid::AppendEmpty.into());
         }
         if events.len() > MAX_BATCH_TYPES {
-            let types: HashSet<_> = events.iter().map(|e| (e.event_type, e.schema, e.encoding)).collect();
+            let types: HashSet<_> = events
+                .iter()
+                .map(|e| (e.event_type, e.schema, e.encoding))
+                .collect();
             if types.len() > MAX_BATCH_TYPES {
                 return Err(Invalid::TooManyTypes.into());
             }
         }
         if bytes > MAX_APPEND_BYTES {
-            return Err(Invalid::AppendTooLarge { bytes, limit: MAX_APPEND_BYTES }.into());
+            return Err(Invalid::AppendTooLarge {
+                bytes,
+                limit: MAX_APPEND_BYTES,
+            }
+            .into());
         }
         Ok(bytes)
     }
@@ -168,7 +186,10 @@ impl Producer {
         key: &str,
         event: &NewEvent<'_>,
     ) -> Result<(), Error> {
-        assert!(self.source.is_some(), "push_at needs a producer made by Store::producer_from");
+        assert!(
+            self.source.is_some(),
+            "push_at needs a producer made by Store::producer_from"
+        );
         self.push_row(key, event, Some((offset, check)))
     }
 
@@ -187,7 +208,8 @@ impl Producer {
         let bytes = EventBatch::row_bytes(key, event);
         let was_empty = lane.make_room(&mut open, bytes, 1, shard, Lane::send)?;
         open.batch.push(key, hash, event)?;
-        open.account.get_or_insert_with(|| Account::share(&self.account));
+        open.account
+            .get_or_insert_with(|| Account::share(&self.account));
         if let (Some((offset, check)), Some(source)) = (place, &self.source) {
             assert!(offset >= lane.sent, "offsets of a source rise");
             open.batch.mark(source, lane.sent, offset, check);
@@ -232,7 +254,10 @@ impl Drop for Producer {
 }
 
 fn engine_of(inner: &Inner) -> &Engine {
-    inner.engine.as_ref().expect("a producer is made by a store that is open for writing")
+    inner
+        .engine
+        .as_ref()
+        .expect("a producer is made by a store that is open for writing")
 }
 
 /// How a full batch is handed over: waiting or not.
@@ -266,7 +291,10 @@ impl Lane {
     }
 
     fn send(&self, open: &mut Box<Delivery>, _shard: u32) -> Result<(), Error> {
-        self.door.inbox.send(open).map_err(|_| Refused::Closed.into())
+        self.door
+            .inbox
+            .send(open)
+            .map_err(|_| Refused::Closed.into())
     }
 
     fn try_send(&self, open: &mut Box<Delivery>, shard: u32) -> Result<(), Error> {

@@ -30,7 +30,10 @@ impl Router {
             open: door.inbox.register(),
             sent: 0,
         };
-        Self { hasher, lanes: engine.shards.iter().map(lane).collect() }
+        Self {
+            hasher,
+            lanes: engine.shards.iter().map(lane).collect(),
+        }
     }
 
     /// The shard of a key, its lane, and the key's table hash.

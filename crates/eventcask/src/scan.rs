@@ -44,8 +44,18 @@ pub struct Scan {
 impl Scan {
     pub(crate) fn new(inner: Arc<Inner>) -> Self {
         let from = vec![0; inner.readers.len()];
-        let (since, until) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
-        Self { inner, shard: None, from, types: None, since, until }
+        let (since, until) = (
+            Timestamp::from_nanos(i64::MIN),
+            Timestamp::from_nanos(i64::MAX),
+        );
+        Self {
+            inner,
+            shard: None,
+            from,
+            types: None,
+            since,
+            until,
+        }
     }
 
     /// Only the events of this shard.
@@ -89,8 +99,14 @@ impl Scan {
     /// Reads what is durable now, in the order of the commits.
     #[must_use]
     pub fn iter(&self) -> ScanEvents {
-        let wanted = |reader: &&Arc<ShardReader>| self.shard.is_none_or(|shard| shard == reader.shard());
-        let cursors = self.inner.readers.iter().filter(wanted).map(|reader| self.cursor(reader));
+        let wanted =
+            |reader: &&Arc<ShardReader>| self.shard.is_none_or(|shard| shard == reader.shard());
+        let cursors = self
+            .inner
+            .readers
+            .iter()
+            .filter(wanted)
+            .map(|reader| self.cursor(reader));
         ScanEvents {
             cursors: cursors.collect(),
             order: BinaryHeap::new(),
@@ -103,7 +119,13 @@ impl Scan {
         let from = self.from[reader.shard() as usize];
         let (since, until) = (self.since.as_nanos(), self.until.as_nanos());
         let overlaps = |at: &&BlockPlace| at.last_commit >= since && at.first_commit <= until;
-        let places: Vec<_> = reader.published().from(from).iter().filter(overlaps).copied().collect();
+        let places: Vec<_> = reader
+            .published()
+            .from(from)
+            .iter()
+            .filter(overlaps)
+            .copied()
+            .collect();
         Cursor {
             reader: Arc::clone(reader),
             places: places.into_iter(),
@@ -154,7 +176,9 @@ impl Cursor {
                     self.row += 1;
                 }
             }
-            let Some(at) = self.places.next() else { return Ok(None) };
+            let Some(at) = self.places.next() else {
+                return Ok(None);
+            };
             let want = types.map_or(Payloads::All, Payloads::Types);
             self.block = Some(Arc::new(self.reader.blocks().read(&at, want)?));
             self.row = 0;
@@ -183,7 +207,9 @@ impl ScanEvents {
                 self.enter(index)?;
             }
         }
-        let Some(Reverse((_, index))) = self.order.pop() else { return Ok(None) };
+        let Some(Reverse((_, index))) = self.order.pop() else {
+            return Ok(None);
+        };
         let event = self.cursors[index].take();
         self.enter(index)?;
         Ok(event)

@@ -75,7 +75,9 @@ pub struct ViewStats {
 
 impl Stats {
     pub(crate) fn of(inner: &Inner) -> Self {
-        let shards: Vec<ShardStats> = (0..inner.readers.len()).map(|index| shard(inner, index)).collect();
+        let shards: Vec<ShardStats> = (0..inner.readers.len())
+            .map(|index| shard(inner, index))
+            .collect();
         let sum = |of: fn(&ShardStats) -> u64| shards.iter().map(of).sum();
         let engine = inner.engine.as_ref();
         Self {
@@ -86,8 +88,12 @@ impl Stats {
             disk_bytes: sum(|shard| shard.disk_bytes),
             segments: sum(|shard| shard.segments),
             threads: engine.map_or(0, |engine| engine.threads),
-            pinned: engine.map(|engine| engine.pinned.clone()).unwrap_or_default(),
-            recovered: engine.map(|engine| engine.recovered.clone()).unwrap_or_default(),
+            pinned: engine
+                .map(|engine| engine.pinned.clone())
+                .unwrap_or_default(),
+            recovered: engine
+                .map(|engine| engine.recovered.clone())
+                .unwrap_or_default(),
             views: views(inner),
             shards,
         }
@@ -100,7 +106,10 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
         let directory = reader.directory();
         (directory.aggregates(), directory.memory_bytes() as u64)
     };
-    let poisoned = inner.engine.as_ref().and_then(|engine| engine.shards[index].health.poisoned());
+    let poisoned = inner
+        .engine
+        .as_ref()
+        .and_then(|engine| engine.shards[index].health.poisoned());
     let published = reader.published();
     ShardStats {
         shard: reader.shard(),
@@ -130,7 +139,9 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
             let published = inner.readers[shard as usize].published();
             stats.positions.push(progress);
             stats.lag_events += published.watermark.saturating_sub(progress);
-            let oldest = published.block_of(progress).map(|at| now.saturating_sub(at.first_commit));
+            let oldest = published
+                .block_of(progress)
+                .map(|at| now.saturating_sub(at.first_commit));
             let seconds = oldest.map_or(0, |nanos| (nanos / 1_000_000_000).cast_unsigned());
             stats.lag_seconds = stats.lag_seconds.max(seconds);
             if stats.failure.is_none() {

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use eventcask_event::Timestamp;
-use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail};
+use eventcask_log::{
+    Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail,
+};
 use eventcask_project::ViewSpec;
 use eventcask_shard::{Account, KeyHasher, ShardReader};
 use rayon::prelude::*;
@@ -42,7 +44,9 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Nanoseconds since 1970 by the system's clock.
 pub(crate) fn now_nanos() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
 }
 
 /// 128 random bits from the seeds that the system gives to hash tables.
@@ -62,8 +66,12 @@ impl Store {
         if is_new {
             prepare(options, &*storage)?;
         }
-        let lock = storage.lock().map_err(|error| LogError::io("lock", &storage.describe(""), error))?;
-        let Some(lock) = lock else { return Err(locked_by_another(&*storage).into()) };
+        let lock = storage
+            .lock()
+            .map_err(|error| LogError::io("lock", &storage.describe(""), error))?;
+        let Some(lock) = lock else {
+            return Err(locked_by_another(&*storage).into());
+        };
         // Another process may have made the store before this one got the lock.
         if is_new && !Manifest::exists(&*storage)? {
             create(options, &storage)?;
@@ -72,12 +80,24 @@ impl Store {
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
         let opened = Engine::recover(&storage, &manifest, &hasher)?;
-        let readers: Vec<_> = opened.iter().map(|shard| Arc::clone(&shard.reader)).collect();
+        let readers: Vec<_> = opened
+            .iter()
+            .map(|shard| Arc::clone(&shard.reader))
+            .collect();
         let views = Arc::new(Views::open(storage, manifest.store, &readers)?);
         let engine = Engine::start(options, opened, &views, lock)?;
         let tails = Mutex::default();
-        let inner = Inner { manifest, hasher, readers, views, engine: Some(engine), tails };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            manifest,
+            hasher,
+            readers,
+            views,
+            engine: Some(engine),
+            tails,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     pub(crate) fn open_reader(storage: Arc<dyn Storage>) -> Result<Self, Error> {
@@ -90,11 +110,22 @@ impl Store {
                 ShardReader::open(dir, hasher.clone())
             })
             .collect();
-        let (readers, tails): (Vec<_>, Vec<_>) =
-            opened?.into_iter().map(|(reader, tail)| (Arc::new(reader), tail)).unzip();
+        let (readers, tails): (Vec<_>, Vec<_>) = opened?
+            .into_iter()
+            .map(|(reader, tail)| (Arc::new(reader), tail))
+            .unzip();
         let views = Arc::new(Views::open(storage, manifest.store, &readers)?);
-        let inner = Inner { manifest, hasher, readers, views, engine: None, tails: Mutex::new(tails) };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            manifest,
+            hasher,
+            readers,
+            views,
+            engine: None,
+            tails: Mutex::new(tails),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// A producer of events, for one thread.
@@ -120,7 +151,9 @@ impl Store {
         eventcask_event::check_source(source)?;
         let engine = self.engine()?;
         if !locked(&engine.sources).insert(source.to_owned()) {
-            return Err(Error::SourceInUse { name: source.to_owned() });
+            return Err(Error::SourceInUse {
+                name: source.to_owned(),
+            });
         }
         Ok(Producer::new(Arc::clone(&self.inner), Some(source)))
     }
@@ -129,7 +162,12 @@ impl Store {
     #[must_use]
     pub fn source_marks(&self, source: &str) -> Vec<Option<SourceMark>> {
         let mark_in = |reader: &Arc<ShardReader>| {
-            reader.published().marks.iter().find(|mark| mark.source == source).cloned()
+            reader
+                .published()
+                .marks
+                .iter()
+                .find(|mark| mark.source == source)
+                .cloned()
         };
         self.inner.readers.iter().map(mark_in).collect()
     }
@@ -186,7 +224,11 @@ impl Store {
     /// The position after the last durable event, one a shard.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        self.inner.readers.iter().map(|reader| reader.published().watermark).collect()
+        self.inner
+            .readers
+            .iter()
+            .map(|reader| reader.published().watermark)
+            .collect()
     }
 
     /// Takes up what another process has written, in a store that is open for reading only;
@@ -223,14 +265,19 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownView`].
     pub fn view(&self, name: &str) -> Result<View, Error> {
-        Ok(View::new(Arc::clone(&self.inner), self.inner.views.find(name)?))
+        Ok(View::new(
+            Arc::clone(&self.inner),
+            self.inner.views.find(name)?,
+        ))
     }
 
     /// All views, by name.
     #[must_use]
     pub fn views(&self) -> Vec<View> {
         let views = self.inner.views.list().into_iter();
-        views.map(|live| View::new(Arc::clone(&self.inner), live)).collect()
+        views
+            .map(|live| View::new(Arc::clone(&self.inner), live))
+            .collect()
     }
 
     /// Fills a view anew from all events, beside the one in use, then puts it in its place.
@@ -288,13 +335,17 @@ fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
 /// A store is made in a directory that is empty, or holds the beginnings of one.
 fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
     let here = storage.describe("");
-    let names = storage.list("").map_err(|error| LogError::io("list", &here, error))?;
+    let names = storage
+        .list("")
+        .map_err(|error| LogError::io("list", &here, error))?;
     let ours = ["shards", "views", "LOCK", "MANIFEST.new"];
     match names.iter().find(|name| !ours.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(LogError::new(
             LogErrorKind::NotAStore,
-            format!("{here} is not an event store and not empty: it holds {name:?}; choose another directory"),
+            format!(
+                "{here} is not an event store and not empty: it holds {name:?}; choose another directory"
+            ),
         )),
     }
 }
@@ -302,19 +353,33 @@ fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
 fn locked_by_another(storage: &dyn Storage) -> LogError {
     let here = storage.describe("");
     let mut pid = [0; 20];
-    let read = storage.open("LOCK", eventcask_log::Open::Read).and_then(|file| file.read_at(&mut pid, 0));
-    let pid = read.ok().and_then(|bytes| str::from_utf8(&pid[..bytes]).ok().map(str::trim));
-    let holder = pid.filter(|pid| !pid.is_empty()).map_or(String::new(), |pid| format!(" (process {pid})"));
+    let read = storage
+        .open("LOCK", eventcask_log::Open::Read)
+        .and_then(|file| file.read_at(&mut pid, 0));
+    let pid = read
+        .ok()
+        .and_then(|bytes| str::from_utf8(&pid[..bytes]).ok().map(str::trim));
+    let holder = pid
+        .filter(|pid| !pid.is_empty())
+        .map_or(String::new(), |pid| format!(" (process {pid})"));
     LogError::new(
         LogErrorKind::Locked,
-        format!("{here} is being written to by another process{holder}; wait for it to end, or open the store for reading only"),
+        format!(
+            "{here} is being written to by another process{holder}; wait for it to end, or open the store for reading only"
+        ),
     )
 }
 
-fn check_writable(options: &Options, manifest: &Manifest, storage: &dyn Storage) -> Result<(), LogError> {
+fn check_writable(
+    options: &Options,
+    manifest: &Manifest,
+    storage: &dyn Storage,
+) -> Result<(), LogError> {
     let here = storage.describe("");
     if !manifest.writable {
-        let message = format!("{here} uses features that this program can only read; use a newer eventcask to write");
+        let message = format!(
+            "{here} uses features that this program can only read; use a newer eventcask to write"
+        );
         return Err(LogError::new(LogErrorKind::NewerFormat, message));
     }
     match options.shards {

@@ -109,8 +109,15 @@ struct Part {
     is_broken: bool,
 }
 
-fn verify_shard(dir: &ShardDir, shards: u32, live: &(dyn Fn() -> bool + Sync)) -> Result<Part, LogError> {
-    let mut part = Part { last_commit: i64::MIN, ..Part::default() };
+fn verify_shard(
+    dir: &ShardDir,
+    shards: u32,
+    live: &(dyn Fn() -> bool + Sync),
+) -> Result<Part, LogError> {
+    let mut part = Part {
+        last_commit: i64::MIN,
+        ..Part::default()
+    };
     let mut problems = Vec::new();
     let mut found_before = 0;
     let bytes = dir.verify(live, &mut problems, &mut |head, bytes, damaged| {
@@ -124,7 +131,12 @@ fn verify_shard(dir: &ShardDir, shards: u32, live: &(dyn Fn() -> bool + Sync)) -
 }
 
 impl Part {
-    fn check_block(&mut self, head: &BlockHead, bytes: &[u8], shards: u32) -> Result<(), &'static str> {
+    fn check_block(
+        &mut self,
+        head: &BlockHead,
+        bytes: &[u8],
+        shards: u32,
+    ) -> Result<(), &'static str> {
         self.blocks += 1;
         if head.rows == 0 {
             return Ok(());
@@ -161,10 +173,13 @@ impl Part {
             let previous = events.previous(index).unwrap_or(NO_POSITION);
             let links = linked[index] || previous == position;
             if !self.is_broken && (event.version != version + 1 || !links) {
-                return Err("an aggregate's versions have a gap or do not link to the event before");
+                return Err(
+                    "an aggregate's versions have a gap or do not link to the event before",
+                );
             }
             linked[index] = true;
-            self.aggregates.insert(event.aggregate.to_owned(), (event.version, event.position));
+            self.aggregates
+                .insert(event.aggregate.to_owned(), (event.version, event.position));
         }
         Ok(())
     }
@@ -174,7 +189,9 @@ impl Part {
 /// named all the same.
 fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
     let list = |dir: &str| {
-        storage.list(dir).map_err(|error| LogError::io("list", &storage.describe(dir), error))
+        storage
+            .list(dir)
+            .map_err(|error| LogError::io("list", &storage.describe(dir), error))
     };
     for view in list("views")? {
         let dir = format!("views/{view}");
@@ -191,7 +208,10 @@ fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), 
 }
 
 /// Turns damage into an entry of the list; other errors stay errors.
-fn keep_damage<T>(result: Result<T, LogError>, problems: &mut Vec<Problem>) -> Result<Option<T>, Error> {
+fn keep_damage<T>(
+    result: Result<T, LogError>,
+    problems: &mut Vec<Problem>,
+) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) => match error.into_problem() {

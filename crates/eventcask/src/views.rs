@@ -33,7 +33,9 @@ pub(crate) struct Views {
 
 impl std::fmt::Debug for Views {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Views").field("views", &self.list().len()).finish_non_exhaustive()
+        f.debug_struct("Views")
+            .field("views", &self.list().len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,10 +71,16 @@ impl Views {
         store: u128,
         readers: &[Arc<ShardReader>],
     ) -> Result<Self, Error> {
-        let views = Self { storage, store, live: RwLock::default(), changing: Mutex::default() };
+        let views = Self {
+            storage,
+            store,
+            live: RwLock::default(),
+            changing: Mutex::default(),
+        };
         for number in views.numbers()? {
             if let Some((name, spec, definition)) = views.read_definition(number)? {
-                let states = |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
+                let states =
+                    |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
                 let shards = readers.iter().map(states).collect();
                 let live = LiveView::new(number, name, &spec, definition, shards);
                 live.catch_up_all(readers);
@@ -83,7 +91,10 @@ impl Views {
     }
 
     fn numbers(&self) -> Result<Vec<u32>, LogError> {
-        let names = self.storage.list(DIR).map_err(|e| LogError::io("list", &self.storage.describe(DIR), e))?;
+        let names = self
+            .storage
+            .list(DIR)
+            .map_err(|e| LogError::io("list", &self.storage.describe(DIR), e))?;
         let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
         numbers.sort_unstable();
         Ok(numbers)
@@ -106,12 +117,19 @@ impl Views {
             return Err(damaged("it belongs to another store or place").into());
         }
         let body = str::from_utf8(&framed.body).map_err(|_| damaged("it is not text"))?;
-        let (name, spec) = parse_definition(body).ok_or_else(|| damaged("it is no definition of a view"))?;
+        let (name, spec) =
+            parse_definition(body).ok_or_else(|| damaged("it is no definition of a view"))?;
         Ok(Some((name, Arc::new(spec), Framed::checksum(&framed.body))))
     }
 
     /// The state from the snapshot, if there is one that fits; else one from the beginning.
-    fn load(&self, number: u32, spec: &Arc<ViewSpec>, definition: u32, reader: &ShardReader) -> ShardState {
+    fn load(
+        &self,
+        number: u32,
+        spec: &Arc<ViewSpec>,
+        definition: u32,
+        reader: &ShardReader,
+    ) -> ShardState {
         let path = snapshot_path(number, reader.shard());
         let fits = |framed: &Framed| {
             (framed.store, framed.kind, framed.shard, framed.definition)
@@ -119,10 +137,15 @@ impl Views {
         };
         // A snapshot that can not be read is made again: the log is the truth.
         let framed = Framed::read(&*self.storage, &path).ok().filter(fits);
-        let state = framed.and_then(|framed| ViewState::decode(Arc::clone(spec), &framed.body).ok());
+        let state =
+            framed.and_then(|framed| ViewState::decode(Arc::clone(spec), &framed.body).ok());
         let watermark = reader.published().watermark;
         match state.filter(|state| state.progress() <= watermark) {
-            Some(state) => ShardState { saved: Some(state.progress()), state, failure: None },
+            Some(state) => ShardState {
+                saved: Some(state.progress()),
+                state,
+                failure: None,
+            },
             None => ShardState::empty(spec),
         }
     }
@@ -138,12 +161,17 @@ impl Views {
 
     /// All views by name.
     pub(crate) fn list(&self) -> Vec<Arc<LiveView>> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn find(&self, name: &str) -> Result<Arc<LiveView>, Error> {
         let found = self.list().into_iter().find(|view| view.name == name);
-        found.ok_or_else(|| Error::UnknownView { name: name.to_owned() })
+        found.ok_or_else(|| Error::UnknownView {
+            name: name.to_owned(),
+        })
     }
 
     /// Makes a view: its states first, the definition last, since that is what it exists by.
@@ -156,7 +184,9 @@ impl Views {
         check_name(name)?;
         let _changing = locked(&self.changing);
         if self.find(name).is_ok() {
-            return Err(Error::ViewExists { name: name.to_owned() });
+            return Err(Error::ViewExists {
+                name: name.to_owned(),
+            });
         }
         let spec = Arc::new(spec);
         let body = definition_text(name, &spec);
@@ -195,8 +225,17 @@ impl Views {
     pub(crate) fn rebuild(&self, name: &str, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
         let _changing = locked(&self.changing);
         let old = self.find(name)?;
-        let shards = readers.iter().map(|_| ShardState::empty(&old.spec)).collect();
-        let new = LiveView::new(old.number, old.name.clone(), &old.spec, old.definition, shards);
+        let shards = readers
+            .iter()
+            .map(|_| ShardState::empty(&old.spec))
+            .collect();
+        let new = LiveView::new(
+            old.number,
+            old.name.clone(),
+            &old.spec,
+            old.definition,
+            shards,
+        );
         new.catch_up_all(readers);
         new.check()?;
         self.save(&new)?;
@@ -232,7 +271,9 @@ impl Views {
             }
             shard.state.apply(&block.events());
             let due = shard.saved.unwrap_or(0) + SNAPSHOT_EVENTS;
-            if shard.state.progress() >= due && self.save_shard(view, reader.shard(), &mut shard).is_err() {
+            if shard.state.progress() >= due
+                && self.save_shard(view, reader.shard(), &mut shard).is_err()
+            {
                 // The state itself is whole; only a restart after a crash will take longer.
                 shard.saved = Some(shard.state.progress());
             }
@@ -274,7 +315,11 @@ impl Views {
 
 impl ShardState {
     fn empty(spec: &Arc<ViewSpec>) -> Self {
-        Self { state: ViewState::new(Arc::clone(spec)), saved: None, failure: None }
+        Self {
+            state: ViewState::new(Arc::clone(spec)),
+            saved: None,
+            failure: None,
+        }
     }
 }
 
@@ -288,7 +333,14 @@ impl LiveView {
     ) -> Self {
         let types = spec.event_type().map(|name| [name.to_owned()]);
         let shards = shards.into_iter().map(Mutex::new).collect();
-        Self { number, name, spec: Arc::clone(spec), definition, types, shards }
+        Self {
+            number,
+            name,
+            spec: Arc::clone(spec),
+            definition,
+            types,
+            shards,
+        }
     }
 
     /// Applies what a state has not seen of its shard's log before `position`.
@@ -297,7 +349,10 @@ impl LiveView {
             return;
         }
         let places = reader.published().from(shard.state.progress()).to_vec();
-        let want = self.types.as_ref().map_or(Payloads::All, |types| Payloads::Types(types));
+        let want = self
+            .types
+            .as_ref()
+            .map_or(Payloads::All, |types| Payloads::Types(types));
         for at in places.iter().take_while(|at| at.first_position < position) {
             match reader.blocks().read(at, want) {
                 Ok(block) => shard.state.apply(&block.events()),
@@ -311,10 +366,13 @@ impl LiveView {
 
     /// Brings all shards up to what is durable now, several at a time.
     pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
-        self.shards.par_iter().zip(readers).for_each(|(shard, reader)| {
-            let watermark = reader.published().watermark;
-            self.catch_up(&mut locked(shard), reader, watermark);
-        });
+        self.shards
+            .par_iter()
+            .zip(readers)
+            .for_each(|(shard, reader)| {
+                let watermark = reader.published().watermark;
+                self.catch_up(&mut locked(shard), reader, watermark);
+            });
     }
 
     /// Whether the view follows all shards.
@@ -322,7 +380,10 @@ impl LiveView {
     /// # Errors
     /// Why it stopped.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let failure = self.shards.iter().find_map(|shard| locked(shard).failure.clone());
+        let failure = self
+            .shards
+            .iter()
+            .find_map(|shard| locked(shard).failure.clone());
         match failure {
             None => Ok(()),
             Some(reason) => Err(LogError::new(
@@ -354,7 +415,9 @@ fn check_name(name: &str) -> Result<(), Error> {
     if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed) {
         Ok(())
     } else {
-        Err(Error::ViewName { name: name.chars().take(80).collect() })
+        Err(Error::ViewName {
+            name: name.chars().take(80).collect(),
+        })
     }
 }
 
