@@ -55,7 +55,7 @@ pub use eventcask_log::{
     BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,
     Open, Problem, Section, SegmentInspection, SourceMark, Storage, StoredFile,
 };
-pub use eventcask_project::{SpecError, ViewRow, ViewSpec};
+pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
 pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
 pub use options::Options;
 pub use producer::{FlushTicket, Producer};

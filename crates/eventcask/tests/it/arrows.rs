@@ -1,0 +1,147 @@
+//! The arrows of the architecture: which crate may know which.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each crate and all of ours that it may depend on, tests aside.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("eventcask-event", &[]),
+    ("eventcask-log", &["eventcask-event"]),
+    ("eventcask-project", &["eventcask-event"]),
+    ("eventcask-shard", &["eventcask-event", "eventcask-log"]),
+    (
+        "eventcask",
+        &[
+            "eventcask-event",
+            "eventcask-log",
+            "eventcask-project",
+            "eventcask-shard",
+        ],
+    ),
+    ("eventcask-sim", &["eventcask"]),
+    ("eventcask-cli", &["eventcask"]),
+    (
+        "eventcask-benches",
+        &[
+            "eventcask",
+            "eventcask-event",
+            "eventcask-log",
+            "eventcask-shard",
+        ],
+    ),
+];
+
+/// The most crates that the engine is built from, build tools and our own included. May only
+/// shrink.
+const ENGINE_CRATES: usize = 72;
+
+/// Crates that an embedded engine must not bring along.
+const NOT_IN_THE_ENGINE: &[&str] = &["tokio", "async-std", "openssl-sys", "clap", "mimalloc"];
+
+fn metadata(arguments: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--offline"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("cargo prints JSON")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("it is text")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("it is a list")
+}
+
+#[test]
+fn crates_depend_downwards_only() {
+    let metadata = metadata(&["--no-deps"]);
+    let packages = list(&metadata["packages"]);
+    let names: BTreeSet<&str> = packages
+        .iter()
+        .map(|package| text(&package["name"]))
+        .collect();
+    let listed: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, listed, "every crate of the workspace has its place");
+    for package in packages {
+        let name = text(&package["name"]);
+        let (_, allowed) = ARROWS
+            .iter()
+            .find(|(listed, _)| *listed == name)
+            .expect("listed");
+        let ours = list(&package["dependencies"]).iter().filter(|dependency| {
+            dependency["kind"].is_null() && names.contains(text(&dependency["name"]))
+        });
+        for dependency in ours.map(|dependency| text(&dependency["name"])) {
+            assert!(
+                allowed.contains(&dependency),
+                "{name} must not depend on {dependency}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_named_as_its_crate() {
+    for package in list(&metadata(&["--no-deps"])["packages"]) {
+        let manifest = text(&package["manifest_path"]);
+        let folder = manifest
+            .rsplit('/')
+            .nth(1)
+            .expect("a manifest lies in a folder");
+        let name = text(&package["name"]);
+        assert!(
+            folder == name || name == "eventcask-benches",
+            "{name} lies in {folder}"
+        );
+    }
+}
+
+/// Names of all crates that the engine is built from, on this machine.
+fn engine_tree() -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--offline",
+            "--package=eventcask",
+            "--edges=normal,build",
+        ])
+        .args(["--prefix=none", "--format={p}"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let lines = String::from_utf8(output.stdout).expect("cargo prints text");
+    lines
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_engine_stays_light() {
+    let tree = engine_tree();
+    for name in NOT_IN_THE_ENGINE {
+        assert!(!tree.contains(*name), "the engine brings {name}");
+    }
+    assert!(
+        tree.len() <= ENGINE_CRATES,
+        "the engine brings {} crates: {tree:?}",
+        tree.len()
+    );
+}

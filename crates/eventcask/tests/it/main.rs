@@ -1,0 +1,14 @@
+//! Tests of the engine through its public face. One domain for all: accounts and transfers.
+
+mod support;
+
+mod arrows;
+mod append;
+mod dedup;
+mod source;
+mod tickets;
+mod read;
+mod reopen;
+mod refuse;
+mod views;
+mod verify;

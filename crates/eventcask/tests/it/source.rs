@@ -1,0 +1,73 @@
+//! Exactly once by how far a source was consumed.
+
+use eventcask::{ErrorKind, Flushed, SourceMark, Store};
+
+use crate::support::{Bank, all, deposit};
+
+fn send(store: &Store, rows: std::ops::Range<u64>) -> Flushed {
+    let mut producer = store.producer_from("file").expect("the source is free");
+    for row in rows {
+        let key = format!("account-{}", row % 7);
+        producer
+            .push_at(row, row * 3, &key, &deposit(&row.to_string()))
+            .expect("taken");
+    }
+    producer.flush().expect("open").wait().expect("stored")
+}
+
+#[test]
+fn rows_that_were_sent_before_are_stored_once() {
+    let bank = Bank::new(4);
+    let store = bank.open();
+    assert_eq!(
+        send(&store, 0..100),
+        Flushed {
+            stored: 100,
+            duplicates: 0
+        }
+    );
+    assert_eq!(
+        send(&store, 0..150),
+        Flushed {
+            stored: 50,
+            duplicates: 100
+        }
+    );
+    store.close().unwrap();
+    let store = bank.open();
+    assert_eq!(
+        send(&store, 0..200),
+        Flushed {
+            stored: 50,
+            duplicates: 150
+        }
+    );
+    assert_eq!(all(&store).len(), 200);
+}
+
+#[test]
+fn the_store_tells_where_a_source_goes_on() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    assert_eq!(store.source_marks("file"), [None]);
+    send(&store, 0..100);
+    let mark = SourceMark {
+        source: "file".to_owned(),
+        next: 100,
+        check: 297,
+    };
+    assert_eq!(store.source_marks("file"), [Some(mark.clone())]);
+    assert_eq!(store.source_marks("other"), [None]);
+    store.close().unwrap();
+    assert_eq!(bank.open_read_only().source_marks("file"), [Some(mark)]);
+}
+
+#[test]
+fn a_source_has_one_producer_at_a_time() {
+    let store = Bank::new(1).open();
+    let first = store.producer_from("file").unwrap();
+    let second = store.producer_from("file").map(|_| ());
+    assert_eq!(second.expect_err("in use").kind(), ErrorKind::Invalid);
+    drop(first);
+    assert!(store.producer_from("file").is_ok());
+}

@@ -1,0 +1,75 @@
+//! What the tests share.
+
+use std::sync::Arc;
+
+use eventcask::{Answer, Codec, EventId, Expected, MemoryStorage, NewEvent, Options, Store};
+
+/// A store in memory that is closed and opened again without touching a disk.
+pub struct Bank {
+    pub storage: MemoryStorage,
+    pub options: Options,
+}
+
+impl Bank {
+    pub fn new(shards: u32) -> Self {
+        let options = Store::options()
+            .shards(shards)
+            .threads(1)
+            .pin(false)
+            .codec(Codec::Zstd(1));
+        Self {
+            storage: MemoryStorage::default(),
+            options,
+        }
+    }
+
+    pub fn open(&self) -> Store {
+        self.options
+            .open_storage(Arc::new(self.storage.clone()))
+            .expect("the store opens")
+    }
+
+    pub fn open_read_only(&self) -> Store {
+        let storage = Arc::new(self.storage.clone());
+        self.options
+            .open_storage_read_only(storage)
+            .expect("the store opens")
+    }
+}
+
+pub fn deposit(payload: &str) -> NewEvent<'_> {
+    NewEvent::json("Deposited", payload.as_bytes())
+}
+
+pub fn id(number: u128) -> EventId {
+    EventId::from_u128(number)
+}
+
+/// Appends one deposit with any version.
+pub fn put(store: &Store, key: &str, payload: &str) -> Answer {
+    let ticket = store
+        .producer()
+        .append(key, Expected::Any, &[deposit(payload)]);
+    ticket
+        .and_then(|ticket| Ok(ticket.wait()?))
+        .expect("the deposit is stored")
+}
+
+/// The payloads of an aggregate, oldest first.
+pub fn payloads(store: &Store, key: &str) -> Vec<String> {
+    let events = store.aggregate(key).events().expect("the aggregate loads");
+    let text = |event: Result<eventcask::Event, eventcask::Error>| {
+        let event = event.expect("the event is read");
+        String::from_utf8(event.get().payload.to_vec()).expect("it is text")
+    };
+    events.map(text).collect()
+}
+
+/// `aggregate@version` of all events, in commit order.
+pub fn all(store: &Store) -> Vec<String> {
+    let name = |event: Result<eventcask::Event, eventcask::Error>| {
+        let event = event.expect("the event is read");
+        format!("{}@{}", event.get().aggregate, event.get().version)
+    };
+    store.events().iter().map(name).collect()
+}

@@ -1,0 +1,130 @@
+//! Answers: waited for, asked for, awaited; and who waits when the store goes away.
+
+use std::future::IntoFuture;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use eventcask::{ErrorKind, Expected, Outcome, Ticket};
+
+use crate::support::{Bank, deposit, put};
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Awaits a ticket on this thread, without any runtime.
+fn block_on(ticket: Ticket) -> Outcome {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(ticket.into_future());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(outcome) => return outcome,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[test]
+fn a_ticket_can_be_awaited_without_a_runtime() {
+    let store = Bank::new(2).open();
+    let mut producer = store.producer();
+    for version in 1..=20 {
+        let ticket = producer
+            .append("a", Expected::Any, &[deposit("{}")])
+            .unwrap();
+        assert_eq!(block_on(ticket).unwrap().version(), Some(version));
+    }
+}
+
+#[test]
+fn a_ticket_can_be_asked_for_its_answer() {
+    let store = Bank::new(1).open();
+    let ticket = store
+        .producer()
+        .append("a", Expected::Any, &[deposit("{}")])
+        .unwrap();
+    put(&store, "a", "{}");
+    let answer = ticket
+        .poll()
+        .expect("answered before the later append of the same shard");
+    assert_eq!(answer.unwrap().version(), Some(1));
+    assert_eq!(ticket.wait().unwrap().version(), Some(1));
+}
+
+#[test]
+fn what_a_dropped_producer_held_is_stored() {
+    let store = Bank::new(2).open();
+    let mut producer = store.producer();
+    producer.push("a", &deposit("{}")).unwrap();
+    drop(producer);
+    store.flush().unwrap();
+    assert_eq!(store.aggregate("a").version().unwrap(), 1);
+}
+
+#[test]
+fn after_close_everyone_is_told() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let other = store.clone();
+    let mut producer = store.producer();
+    let before = producer
+        .append("a", Expected::Any, &[deposit("{}")])
+        .unwrap();
+    store.close().unwrap();
+    assert_eq!(before.wait().unwrap().version(), Some(1));
+    let refused = producer
+        .append("a", Expected::Any, &[deposit("{}")])
+        .map(|_| ());
+    assert_eq!(refused.expect_err("closed").kind(), ErrorKind::Closed);
+    assert!(producer.push("a", &deposit("{}")).is_err());
+    assert_eq!(other.flush().expect_err("closed").kind(), ErrorKind::Closed);
+    assert_eq!(bank.open().aggregate("a").version().unwrap(), 1);
+}
+
+#[test]
+fn a_full_queue_is_said_and_not_waited_for() {
+    let store = Bank::new(1).open();
+    let mut producer = store.producer();
+    let payload = format!("\"{}\"", "x".repeat(60_000));
+    let mut tickets = Vec::new();
+    let full = loop {
+        match producer.try_append("a", Expected::Any, &[deposit(&payload)]) {
+            Ok(ticket) => tickets.push(ticket),
+            Err(error) => break Some(error),
+        }
+        // A worker that always keeps up never lets the queue fill.
+        if tickets.len() == 2000 {
+            break None;
+        }
+    };
+    if let Some(error) = full {
+        assert_eq!(error.kind(), ErrorKind::Full);
+        assert!(error.is_retryable());
+    }
+    let stored = tickets.len() as u64;
+    let answers: Vec<_> = tickets.into_iter().map(Ticket::wait).collect();
+    assert!(
+        answers.iter().all(Result::is_ok),
+        "what was taken is stored"
+    );
+    assert_eq!(store.aggregate("a").version().unwrap(), stored);
+}
+
+#[test]
+fn dropping_a_ticket_changes_nothing() {
+    let store = Bank::new(1).open();
+    drop(
+        store
+            .producer()
+            .append("a", Expected::Any, &[deposit("{}")])
+            .unwrap(),
+    );
+    assert_eq!(put(&store, "a", "{}").version(), Some(2));
+}

@@ -1,0 +1,218 @@
+//! Views: right, kept, rebuilt, dropped.
+
+use std::collections::BTreeMap;
+
+use eventcask::{ErrorKind, NewEvent, Open, Storage, Store, ViewSpec};
+
+use crate::support::Bank;
+
+fn spec() -> ViewSpec {
+    ViewSpec::new(
+        "to",
+        &["count", "sum:cents", "max:cents"],
+        Some("Deposited"),
+        None,
+    )
+    .unwrap()
+}
+
+/// Appends transfers and returns what a fold over them gives: count and sum by receiver.
+fn transfer(store: &Store, from: u64, count: u64, fold: &mut BTreeMap<String, (u64, i64)>) {
+    let mut producer = store.producer();
+    for number in from..from + count {
+        let to = format!("{}", number % 11);
+        let cents = (number as i64 * 37) % 1000 - 300;
+        let payload = format!(r#"{{"to":"{to}","cents":{cents}}}"#);
+        let name = if number % 5 == 0 {
+            "Refused"
+        } else {
+            "Deposited"
+        };
+        producer
+            .push(
+                &format!("account-{}", number % 97),
+                &NewEvent::json(name, payload.as_bytes()),
+            )
+            .unwrap();
+        if name == "Deposited" {
+            let entry = fold.entry(to).or_default();
+            *entry = (entry.0 + 1, entry.1 + cents);
+        }
+    }
+    producer.flush().unwrap().wait().unwrap();
+}
+
+fn rows(store: &Store) -> BTreeMap<String, (u64, i64)> {
+    let number = |row: &eventcask::ViewRow, name: &str| {
+        row.value(name)
+            .unwrap()
+            .number()
+            .unwrap()
+            .to_string()
+            .parse::<i64>()
+            .unwrap()
+    };
+    let rows = store.view("deposits").unwrap().rows().unwrap();
+    rows.iter()
+        .map(|row| {
+            (
+                row.key.clone(),
+                (number(row, "count") as u64, number(row, "sum:cents")),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn l5_a_view_equals_the_fold_through_restarts_rebuilds_and_kills() {
+    let bank = Bank::new(4);
+    let mut fold = BTreeMap::new();
+    let store = bank.open();
+    transfer(&store, 0, 500, &mut fold);
+    store.create_view("deposits", spec()).unwrap();
+    assert_eq!(rows(&store), fold, "made late");
+    transfer(&store, 500, 500, &mut fold);
+    assert_eq!(rows(&store), fold, "kept up to date");
+    let killed = Bank {
+        storage: bank.storage.copy(),
+        options: bank.options.clone(),
+    };
+    assert_eq!(rows(&killed.open()), fold, "after a kill");
+    store.close().unwrap();
+    let store = bank.open();
+    assert_eq!(rows(&store), fold, "after a restart");
+    transfer(&store, 1000, 500, &mut fold);
+    store.rebuild_view("deposits").unwrap();
+    assert_eq!(rows(&store), fold, "rebuilt");
+    transfer(&store, 1500, 10, &mut fold);
+    assert_eq!(rows(&store), fold, "after the rebuild");
+    store.close().unwrap();
+    assert_eq!(rows(&bank.open_read_only()), fold, "read only");
+}
+
+#[test]
+fn a_view_is_right_while_events_come_in() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let mut fold = BTreeMap::new();
+    std::thread::scope(|scope| {
+        let writer = store.clone();
+        let written = scope.spawn(move || {
+            let mut fold = BTreeMap::new();
+            for round in 0..40 {
+                transfer(&writer, round * 100, 100, &mut fold);
+            }
+            fold
+        });
+        store.create_view("deposits", spec()).unwrap();
+        for _ in 0..5 {
+            store.rebuild_view("deposits").unwrap();
+            rows(&store);
+        }
+        fold = written.join().unwrap();
+    });
+    assert_eq!(rows(&store), fold);
+}
+
+#[test]
+fn l7_snapshots_may_be_damaged_or_deleted() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let mut fold = BTreeMap::new();
+    store.create_view("deposits", spec()).unwrap();
+    transfer(&store, 0, 300, &mut fold);
+    store.close().unwrap();
+    let snapshot = "views/0001/0000.snapshot";
+    let len = bank
+        .storage
+        .open(snapshot, Open::Read)
+        .unwrap()
+        .len()
+        .unwrap();
+    for place in [0, 70, 130, len - 1] {
+        let file = bank.storage.open(snapshot, Open::Write).unwrap();
+        let mut byte = [0];
+        file.read_at(&mut byte, place).unwrap();
+        file.write_all_at(&[byte[0] ^ 0x20], place).unwrap();
+        assert_eq!(rows(&bank.open_read_only()), fold, "byte {place} flipped");
+        file.write_all_at(&byte, place).unwrap();
+    }
+    bank.storage.remove(snapshot).unwrap();
+    assert_eq!(rows(&bank.open_read_only()), fold, "deleted");
+    let store = bank.open();
+    assert_eq!(rows(&store), fold);
+    store.close().unwrap();
+    assert!(
+        bank.storage.files().iter().any(|name| name == snapshot),
+        "made again"
+    );
+}
+
+#[test]
+fn views_have_names_of_their_own() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    for name in ["", "../x", "a b", "ä", &"x".repeat(65)] {
+        let error = store
+            .create_view(name, spec())
+            .map(|_| ())
+            .expect_err("no name");
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{name}");
+    }
+    store.create_view("deposits", spec()).unwrap();
+    assert_eq!(
+        store
+            .create_view("deposits", spec())
+            .map(|_| ())
+            .unwrap_err()
+            .kind(),
+        ErrorKind::Invalid
+    );
+    store.create_view("Deposits", spec()).unwrap();
+    let names: Vec<String> = store
+        .views()
+        .iter()
+        .map(|view| view.name().to_owned())
+        .collect();
+    assert_eq!(names, ["Deposits", "deposits"]);
+    store.drop_view("Deposits").unwrap();
+    assert_eq!(
+        store.view("Deposits").map(|_| ()).unwrap_err().kind(),
+        ErrorKind::UnknownView
+    );
+    assert_eq!(
+        store.drop_view("Deposits").unwrap_err().kind(),
+        ErrorKind::UnknownView
+    );
+    store.close().unwrap();
+    assert_eq!(bank.open().views().len(), 1);
+}
+
+#[test]
+fn a_handle_on_a_dropped_view_says_so() {
+    let store = Bank::new(1).open();
+    let view = store.create_view("deposits", spec()).unwrap();
+    store.drop_view("deposits").unwrap();
+    assert_eq!(view.rows().unwrap_err().kind(), ErrorKind::UnknownView);
+}
+
+#[test]
+fn stats_tell_how_far_a_view_is() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    store.create_view("deposits", spec()).unwrap();
+    transfer(&store, 0, 100, &mut BTreeMap::new());
+    store.flush().unwrap();
+    let stats = store.stats();
+    assert_eq!(stats.views[0].positions, store.positions());
+    assert_eq!(
+        (stats.views[0].lag_events, stats.views[0].lag_seconds),
+        (0, 0)
+    );
+    assert_eq!(stats.events, 100);
+    assert_eq!(stats.aggregates, 97);
+    assert_eq!(
+        stats.shards.iter().map(|shard| shard.events).sum::<u64>(),
+        100
+    );
+}
