@@ -1,5 +1,7 @@
 //! Tests of the engine through its public face. One domain for all: accounts and transfers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 mod arrows;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use eventcask::{Answer, Codec, EventId, Expected, MemoryStorage, NewEvent, Options, Store};
 
 /// A store in memory that is closed and opened again without touching a disk.
-pub struct Bank {
-    pub storage: MemoryStorage,
-    pub options: Options,
+pub(crate) struct Bank {
+    pub(crate) storage: MemoryStorage,
+    pub(crate) options: Options,
 }
 
 impl Bank {
-    pub fn new(shards: u32) -> Self {
+    pub(crate) fn new(shards: u32) -> Self {
         let options = Store::options()
             .shards(shards)
             .threads(1)
@@ -23,13 +23,13 @@ impl Bank {
         }
     }
 
-    pub fn open(&self) -> Store {
+    pub(crate) fn open(&self) -> Store {
         self.options
             .open_storage(Arc::new(self.storage.clone()))
             .expect("the store opens")
     }
 
-    pub fn open_read_only(&self) -> Store {
+    pub(crate) fn open_read_only(&self) -> Store {
         let storage = Arc::new(self.storage.clone());
         self.options
             .open_storage_read_only(storage)
@@ -37,16 +37,16 @@ impl Bank {
     }
 }
 
-pub fn deposit(payload: &str) -> NewEvent<'_> {
+pub(crate) fn deposit(payload: &str) -> NewEvent<'_> {
     NewEvent::json("Deposited", payload.as_bytes())
 }
 
-pub fn id(number: u128) -> EventId {
+pub(crate) fn id(number: u128) -> EventId {
     EventId::from_u128(number)
 }
 
 /// Appends one deposit with any version.
-pub fn put(store: &Store, key: &str, payload: &str) -> Answer {
+pub(crate) fn put(store: &Store, key: &str, payload: &str) -> Answer {
     let ticket = store
         .producer()
         .append(key, Expected::Any, &[deposit(payload)]);
@@ -56,7 +56,7 @@ pub fn put(store: &Store, key: &str, payload: &str) -> Answer {
 }
 
 /// The payloads of an aggregate, oldest first.
-pub fn payloads(store: &Store, key: &str) -> Vec<String> {
+pub(crate) fn payloads(store: &Store, key: &str) -> Vec<String> {
     let events = store.aggregate(key).events().expect("the aggregate loads");
     let text = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.expect("the event is read");
@@ -66,7 +66,7 @@ pub fn payloads(store: &Store, key: &str) -> Vec<String> {
 }
 
 /// `aggregate@version` of all events, in commit order.
-pub fn all(store: &Store) -> Vec<String> {
+pub(crate) fn all(store: &Store) -> Vec<String> {
     let name = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.expect("the event is read");
         format!("{}@{}", event.get().aggregate, event.get().version)
