@@ -85,3 +85,8 @@ pub fn open(directory: impl AsRef<Path>) -> Result<Store, Error> {
 pub fn inspect(file: impl AsRef<Path>) -> Result<Inspection, Error> {
     Ok(eventcask_log::inspect(file.as_ref())?)
 }
+
+/// The code of the README compiles; `examples/readme.rs` is the same code, and is run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

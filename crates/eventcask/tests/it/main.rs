@@ -14,3 +14,4 @@ mod reopen;
 mod refuse;
 mod views;
 mod verify;
+mod readme;
