@@ -62,18 +62,29 @@ impl Groups {
     /// Adds all that `other` remembers; both are of the same aggregations.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (key, group) in &other.by_key {
-            let mine = self.by_key.entry_ref(key.as_str()).or_default();
-            for (window, cells) in group.iter() {
-                let mut new = false;
-                let kept = mine.cells_mut(window, || {
-                    new = true;
-                    cells.into()
-                });
-                if !new {
-                    kept.iter_mut()
-                        .zip(cells)
-                        .for_each(|(cell, other)| cell.merge(*other));
-                }
+            self.merge_group(key, group);
+        }
+    }
+
+    /// Adds what `other` remembers of one key.
+    pub(crate) fn merge_key(&mut self, other: &Self, key: &str) {
+        if let Some(group) = other.by_key.get(key) {
+            self.merge_group(key, group);
+        }
+    }
+
+    fn merge_group(&mut self, key: &str, group: &Group) {
+        let mine = self.by_key.entry_ref(key).or_default();
+        for (window, cells) in group.iter() {
+            let mut new = false;
+            let kept = mine.cells_mut(window, || {
+                new = true;
+                cells.into()
+            });
+            if !new {
+                kept.iter_mut()
+                    .zip(cells)
+                    .for_each(|(cell, other)| cell.merge(*other));
             }
         }
     }

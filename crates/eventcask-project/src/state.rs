@@ -147,6 +147,19 @@ impl ViewState {
         self.groups.merge(&other.groups);
     }
 
+    /// Adds what another state of the same view holds of one key, for an answer to one question
+    /// over all shards.
+    ///
+    /// # Panics
+    /// When the definitions differ.
+    pub fn merge_key(&mut self, other: &Self, key: &str) {
+        assert!(
+            self.spec == other.spec,
+            "states of different views do not merge"
+        );
+        self.groups.merge_key(&other.groups, key);
+    }
+
     /// The rows of one key: one without windows, one a window with them, none where no event
     /// had the key.
     #[must_use]

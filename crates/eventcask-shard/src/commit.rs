@@ -223,6 +223,16 @@ impl WriteThread {
     }
 }
 
+impl Drop for WriteThread {
+    /// Where the thread ends early, nobody may wait for it.
+    fn drop(&mut self) {
+        for target in &mut self.targets {
+            target.stop("its write thread has ended");
+        }
+        self.bell.ring();
+    }
+}
+
 impl Task {
     fn bytes(&self) -> usize {
         match self {
@@ -284,8 +294,21 @@ impl Target {
             return;
         }
         if let Err(error) = self.writer.sync() {
-            self.broken = Some(error.to_string().into());
+            self.stop(&error.to_string());
         }
+    }
+
+    /// Ends the shard and tells its worker, whatever it waits for.
+    fn stop(&mut self, reason: &str) {
+        let reason: Arc<str> = reason.into();
+        self.broken = Some(Arc::clone(&reason));
+        let result = Err(Failure::Broken(reason));
+        self.reports.push(Done {
+            generation: 0,
+            sequence: 0,
+            result,
+            durable: None,
+        });
     }
 
     fn durable(&self) -> Option<(u64, u64)> {

@@ -81,6 +81,8 @@ pub struct Inbox {
     open: Mutex<Vec<Weak<OpenBatch>>>,
     space: Event,
     closed: AtomicBool,
+    /// Set once the worker is gone: whoever finds it set empties the queue.
+    abandoned: AtomicBool,
     bell: Arc<Bell>,
 }
 
@@ -111,6 +113,7 @@ impl Inbox {
             open: Mutex::default(),
             space: Event::new(),
             closed: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             bell,
         }
     }
@@ -188,7 +191,24 @@ impl Inbox {
             .push(message)
             .map_err(|message| (SendError::Full, message))?;
         self.bell.ring();
+        // Pairs with the fence in `abandon`, by the one in `ring`: either what was just pushed is
+        // seen there, or the flag is seen here.
+        if self.abandoned.load(Ordering::Relaxed) {
+            self.refuse_rest();
+        }
         Ok(())
+    }
+
+    /// Says that the worker is gone; what comes late is refused from now on.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.refuse_rest();
+    }
+
+    /// Drops what is in the queue, which answers that the store is closed.
+    fn refuse_rest(&self) {
+        while self.take().is_some() {}
     }
 
     /// Whether nothing more is taken.

@@ -63,6 +63,8 @@ struct InFlight {
     counted: Flushed,
     refused: Option<Refused>,
     flush: Option<Share>,
+    /// How the mark of the batch's source was before it.
+    mark_before: Option<(String, Option<SourceMark>)>,
     stored: Option<InFlightBlock>,
 }
 
@@ -75,7 +77,6 @@ struct InFlightBlock {
     bytes: usize,
     before: Vec<Before>,
     tail_before: Tail,
-    mark_before: Option<(String, Option<SourceMark>)>,
 }
 
 /// One slice of all aggregates: its tables, its place in the log, and what is in flight.
@@ -271,10 +272,10 @@ impl Shard {
             return;
         }
         let mut in_flight = self.judge(delivery);
-        let mark_before = self.pass_mark(&in_flight.delivery);
+        in_flight.mark_before = self.pass_mark(&in_flight.delivery);
         if self.builder.rows() == 0 {
             in_flight.is_done = true;
-        } else if let Err(reason) = self.store(&mut in_flight, commit_time, mark_before, send) {
+        } else if let Err(reason) = self.store(&mut in_flight, commit_time, send) {
             self.in_flight.push_back(in_flight);
             return self.poison(&reason);
         }
@@ -353,16 +354,14 @@ impl Shard {
         &mut self,
         in_flight: &mut InFlight,
         commit_time: i64,
-        mark_before: Option<(String, Option<SourceMark>)>,
         send: Send<'_>,
     ) -> Result<(), String> {
         let tail_before = self.tail.clone();
         let roll = self.roll();
         let mut head = self.head(self.builder.rows() as u32, commit_time);
-        let source = mark_before
-            .as_ref()
-            .and_then(|(source, _)| self.dedup.mark(source));
-        head.marks.extend(source.cloned());
+        let source = in_flight.mark_before.as_ref();
+        let mark = source.and_then(|(source, _)| self.dedup.mark(source));
+        head.marks.extend(mark.cloned());
         let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
         let codec = self.settings.codec.resolve(self.inbox.has_waiting());
         let mut bytes = Vec::with_capacity(block.raw_bytes() + 4096);
@@ -374,7 +373,6 @@ impl Shard {
             before: self.builder.before().to_vec(),
             block,
             tail_before,
-            mark_before,
         };
         self.in_flight_bytes += stored.bytes;
         in_flight.stored = Some(stored);
@@ -476,7 +474,8 @@ impl Shard {
         let mut any = false;
         while let Some(done) = self.reports.pop() {
             any = true;
-            if done.generation == self.generation {
+            let is_broken = matches!(done.result, Err(Failure::Broken(_)));
+            if is_broken || done.generation == self.generation {
                 self.take_report(&done);
             }
         }
@@ -552,13 +551,13 @@ impl Shard {
                 let events = stored.block.events();
                 let ids = (0..events.len()).filter_map(|row| events.given_id(row));
                 ids.for_each(|id| self.dedup.forget(id));
-                if let Some((source, mark)) = stored.mark_before {
-                    self.dedup.set_mark(&source, mark);
-                }
                 self.tail = Tail {
                     durable_place: self.tail.durable_place,
                     ..stored.tail_before
                 };
+            }
+            if let Some((source, mark)) = in_flight.mark_before.take() {
+                self.dedup.set_mark(&source, mark);
             }
             in_flight.refuse(&refused);
         }

@@ -181,6 +181,9 @@ impl Engine {
                 result = Err(thread_failed("a worker of the store failed"));
             }
         }
+        for shard in &self.shards {
+            shard.inbox.abandon();
+        }
         for writer in running.writers {
             match writer.join() {
                 Ok(Ok(())) => {}

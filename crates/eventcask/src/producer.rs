@@ -108,9 +108,14 @@ impl Producer {
     ) -> Result<Ticket, Error> {
         let bytes = self.check_append(key, events)?;
         let (shard, lane, hash) = self.router.route(key);
-        lane.check_health()?;
         let mut open = lane.open.lock();
-        let was_empty = lane.make_room(&mut open, bytes, events.len(), shard, send)?;
+        lane.check_health()?;
+        let room = Room {
+            bytes,
+            events: events.len(),
+            of_source: false,
+        };
+        let was_empty = lane.make_room(&mut open, &room, shard, send)?;
         let first_row = open.batch.len();
         for event in events {
             open.batch.push(key, hash, event)?;
@@ -202,11 +207,16 @@ impl Producer {
         check_key(key)?;
         event.check(engine_of(&self.inner).max_payload_bytes)?;
         let (shard, lane, hash) = self.router.route(key);
-        lane.check_health()?;
         let open_batch = Arc::clone(&lane.open);
         let mut open = open_batch.lock();
+        lane.check_health()?;
         let bytes = EventBatch::row_bytes(key, event);
-        let was_empty = lane.make_room(&mut open, bytes, 1, shard, Lane::send)?;
+        let room = Room {
+            bytes,
+            events: 1,
+            of_source: place.is_some(),
+        };
+        let was_empty = lane.make_room(&mut open, &room, shard, Lane::send)?;
         open.batch.push(key, hash, event)?;
         open.account
             .get_or_insert_with(|| Account::share(&self.account));
@@ -263,7 +273,17 @@ fn engine_of(inner: &Inner) -> &Engine {
 /// How a full batch is handed over: waiting or not.
 type SendBy = fn(&Lane, &mut Box<Delivery>, u32) -> Result<(), Error>;
 
+/// What is about to be added to an open batch.
+struct Room {
+    bytes: usize,
+    events: usize,
+    /// Whether the rows are marked with their place in a source.
+    of_source: bool,
+}
+
 impl Lane {
+    /// Whether the shard takes events. Asked under the lock of the open batch: a worker that
+    /// ends looks into it after the store was closed.
     fn check_health(&self) -> Result<(), Error> {
         match self.door.health.poisoned() {
             Some(reason) => Err(Refused::Poisoned(reason).into()),
@@ -272,19 +292,20 @@ impl Lane {
         }
     }
 
-    /// Makes room for so many bytes and events in the open batch and says whether it is empty.
+    /// Makes room in the open batch and says whether it is empty.
     fn make_room(
         &self,
         open: &mut Box<Delivery>,
-        bytes: usize,
-        events: usize,
+        room: &Room,
         shard: u32,
         send: SendBy,
     ) -> Result<bool, Error> {
-        let full = open.batch.bytes() + bytes > BATCH_BYTES;
+        let full = open.batch.bytes() + room.bytes > BATCH_BYTES;
         // Each of the events may be of a type that is new to the batch.
-        let crowded = open.batch.types().len() + events > MAX_BATCH_TYPES;
-        if full || crowded {
+        let crowded = open.batch.types().len() + room.events > MAX_BATCH_TYPES;
+        // Rows of a source and others do not share a batch.
+        let other = open.batch.source().is_some() != room.of_source;
+        if full || crowded || other {
             send(self, open, shard)?;
         }
         Ok(open.is_empty())

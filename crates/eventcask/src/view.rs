@@ -56,7 +56,10 @@ impl View {
     /// # Errors
     /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
-        Ok(self.merged()?.get(key))
+        let live = self.current()?;
+        let mut merged = ViewState::new(Arc::clone(&live.spec));
+        live.each_shard(|_, shard| merged.merge_key(&shard.state, key));
+        Ok(merged.get(key))
     }
 
     /// All rows, by key and window.
@@ -64,17 +67,18 @@ impl View {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn rows(&self) -> Result<Vec<ViewRow>, Error> {
-        Ok(self.merged()?.rows())
+        let live = self.current()?;
+        let mut merged = ViewState::new(Arc::clone(&live.spec));
+        live.each_shard(|_, shard| merged.merge(&shard.state));
+        Ok(merged.rows())
     }
 
-    /// The states of all shards in one.
-    fn merged(&self) -> Result<ViewState, Error> {
+    /// The view as it is now, up to date.
+    fn current(&self) -> Result<Arc<LiveView>, Error> {
         // The view may have been rebuilt or dropped since this handle was made.
         let live = self.inner.views.find(&self.live.name)?;
         live.catch_up_all(&self.inner.readers);
         live.check()?;
-        let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge(&shard.state));
-        Ok(merged)
+        Ok(live)
     }
 }

@@ -4,6 +4,7 @@
 //! comes across a state that is behind brings it up to date from the log before going on, so
 //! it does not matter which blocks it was told of.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
@@ -269,7 +270,9 @@ impl Views {
             if shard.failure.is_some() {
                 continue;
             }
-            shard.state.apply(&block.events());
+            if !shard.apply(block) {
+                continue;
+            }
             let due = shard.saved.unwrap_or(0) + SNAPSHOT_EVENTS;
             if shard.state.progress() >= due
                 && self.save_shard(view, reader.shard(), &mut shard).is_err()
@@ -291,7 +294,7 @@ impl Views {
     fn save(&self, view: &LiveView) -> Result<(), Error> {
         for (shard, state) in view.shards.iter().enumerate() {
             let mut state = locked(state);
-            if state.saved != Some(state.state.progress()) {
+            if state.failure.is_none() && state.saved != Some(state.state.progress()) {
                 self.save_shard(view, shard as u32, &mut state)?;
             }
         }
@@ -320,6 +323,18 @@ impl ShardState {
             saved: None,
             failure: None,
         }
+    }
+
+    /// Applies a block. A failure stops this view alone, and says so.
+    fn apply(&mut self, block: &Block) -> bool {
+        let applied = catch_unwind(AssertUnwindSafe(|| self.state.apply(&block.events())));
+        if applied.is_err() {
+            let position = block.head().first_position;
+            self.failure = Some(format!(
+                "it failed in the block at position {position}; rebuild it"
+            ));
+        }
+        applied.is_ok()
     }
 }
 
@@ -355,7 +370,8 @@ impl LiveView {
             .map_or(Payloads::All, |types| Payloads::Types(types));
         for at in places.iter().take_while(|at| at.first_position < position) {
             match reader.blocks().read(at, want) {
-                Ok(block) => shard.state.apply(&block.events()),
+                Ok(block) if shard.apply(&block) => {}
+                Ok(_) => return,
                 Err(error) => {
                     shard.failure = Some(error.to_string());
                     return;
