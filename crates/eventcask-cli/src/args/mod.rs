@@ -1,0 +1,112 @@
+//! The command line: from these definitions come the parser, the help, the shell completions
+//! and the manual pages.
+
+mod ingest;
+mod read;
+mod view;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use ingest::{IngestArgs, OnError};
+pub use read::{ExportArgs, ReadArgs, TailArgs};
+pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};
+
+/// An embedded event store and stream processor.
+///
+/// Facts go in, are kept for ever and once only, and become state that can be asked at once,
+/// at any past moment, and rebuilt at will.
+#[derive(Debug, Parser)]
+#[command(
+    name = "eventcask",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(after_help = "\
+Example:
+  eventcask ingest flights.csv.zst --aggregate tailnum --time time_hour --null NA --on-error skip
+  eventcask view create delays --key carrier --agg count --agg max:dep_delay
+  eventcask view get delays --all
+
+Exit codes: 0 done; 1 done, and the answer is no; 2 bad usage or bad input; 3 engine or disk error.")]
+pub struct Cli {
+    /// What all commands take.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What all commands take.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Directory of the store
+    #[arg(long, global = true, value_name = "DIR", env = "EVENTCASK_STORE")]
+    #[arg(default_value = "./eventcask", hide_env_values = true)]
+    pub store: PathBuf,
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Append the rows of files as events, each row exactly once
+    Ingest(Box<IngestArgs>),
+    /// Print one aggregate's events in order, one JSON object a line
+    Read(ReadArgs),
+    /// Print all events in the order they were accepted, one JSON object a line
+    Export(ExportArgs),
+    /// Follow the live end of a store that another process may be writing
+    Tail(TailArgs),
+    /// Keyed aggregations over the events, kept up to date as they come in
+    View(ViewArgs),
+    /// What a store holds: shards, events, aggregates, bytes, views and how far they are
+    #[command(after_help = "\
+Example:
+  eventcask stats --store flights
+  eventcask stats --store flights --json")]
+    Stats,
+    /// Read everything and check it; says what is wrong and where
+    #[command(after_help = "\
+Exit code 0: all is well. 1: something is damaged, and it is said what and where.
+
+Example:
+  eventcask verify --store flights")]
+    Verify,
+    /// Decode one segment or manifest
+    #[command(after_help = "\
+Exit code 1: the file is damaged; what comes before the damage is shown.
+
+Example:
+  eventcask inspect flights/MANIFEST
+  eventcask inspect flights/shards/0000/0000000001.segment --json")]
+    Inspect {
+        /// The file to decode
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = "\
+Example:
+  eventcask completions bash > ~/.local/share/bash-completion/completions/eventcask")]
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands
+    #[command(after_help = "\
+Example:
+  eventcask man | man -l -
+  eventcask man --dir ~/.local/share/man/man1")]
+    Man {
+        /// Write a page for each command into this directory, which is made if it is not there
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}

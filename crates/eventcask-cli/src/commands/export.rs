@@ -1,0 +1,50 @@
+//! `eventcask export`: all events.
+
+use eventcask::{Scan, Store};
+
+use super::store::{failure, open_to_read};
+use crate::args::{ExportArgs, Global};
+use crate::failure::Failure;
+use crate::output::{Document, Out, write_event};
+
+pub(super) fn run(args: &ExportArgs, global: &Global) -> Result<(), Failure> {
+    let store = open_to_read(global)?;
+    let mut scan = scan_of(&store, args.shard, &args.types)?;
+    if let Some(position) = args.from {
+        scan = scan.from_position(position);
+    }
+    if let Some(time) = args.since {
+        scan = scan.since(time);
+    }
+    if let Some(time) = args.until {
+        scan = scan.until(time);
+    }
+    let mut document = Document::new(Out::new(), global.json);
+    for event in scan.iter() {
+        let event = event.map_err(|error| failure(&error))?;
+        document.object(|out| write_event(out, &event.get()))?;
+    }
+    document.end()
+}
+
+/// The events of all shards or one, of all types or some.
+pub(super) fn scan_of(
+    store: &Store,
+    shard: Option<u32>,
+    types: &[String],
+) -> Result<Scan, Failure> {
+    let mut scan = store.events();
+    if let Some(shard) = shard {
+        let shards = store.shards();
+        if shard >= shards {
+            let last = shards - 1;
+            let sentence = format!("there is no shard {shard}: the store has 0 to {last}");
+            return Err(Failure::Input(sentence));
+        }
+        scan = scan.shard(shard);
+    }
+    if !types.is_empty() {
+        scan = scan.types(types);
+    }
+    Ok(scan)
+}

@@ -1,0 +1,113 @@
+//! Rows that can not be taken.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::args::OnError;
+use crate::failure::{Failure, io_reason};
+use crate::input::Rejected;
+use crate::output::Object;
+
+/// Counts rejected rows, lists them, or stops at the first.
+pub(super) struct Rejects {
+    count: u64,
+    first: Option<String>,
+    stops: bool,
+    quarantine: Option<Quarantine>,
+}
+
+struct Quarantine {
+    path: PathBuf,
+    file: BufWriter<File>,
+    line: Vec<u8>,
+}
+
+impl Rejects {
+    pub(super) fn new(on_error: &OnError) -> Result<Self, Failure> {
+        let quarantine = match on_error {
+            OnError::Quarantine(path) => Some(Quarantine::new(path)?),
+            OnError::Stop | OnError::Skip => None,
+        };
+        Ok(Self {
+            count: 0,
+            first: None,
+            stops: *on_error == OnError::Stop,
+            quarantine,
+        })
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Place and reason of the first rejected row.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.first.as_deref()
+    }
+
+    /// Takes a row, or ends the command.
+    pub(super) fn add(&mut self, file: &str, row: &Rejected<'_>) -> Result<(), Failure> {
+        self.count += 1;
+        if self.first.is_none() {
+            self.first = Some(format!("{file}:{}: {}", row.line, row.reason));
+        }
+        if let Some(quarantine) = &mut self.quarantine {
+            quarantine.add(file, row)?;
+        }
+        if !self.stops {
+            return Ok(());
+        }
+        let reason = &row.reason;
+        let what = format!(
+            "{reason}; the rows before it are stored, and --on-error skip or quarantine:FILE goes on without such rows"
+        );
+        Err(Failure::at_line(file, row.line, &what))
+    }
+
+    /// Writes what is not written yet.
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        self.quarantine.as_mut().map_or(Ok(()), Quarantine::end)
+    }
+}
+
+impl Quarantine {
+    fn new(path: &Path) -> Result<Self, Failure> {
+        let file = File::create(path).map_err(|error| {
+            Failure::in_file(path, &format!("can not be made: {}", io_reason(&error)))
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufWriter::new(file),
+            line: Vec::new(),
+        })
+    }
+
+    fn add(&mut self, file: &str, row: &Rejected<'_>) -> Result<(), Failure> {
+        self.line.clear();
+        let mut object = Object::new(&mut self.line);
+        object
+            .text("file", file)
+            .number("line", row.line)
+            .text("reason", &row.reason);
+        object.text("row", &row.raw_text());
+        object.end();
+        self.line.push(b'\n');
+        let written = self.file.write_all(&self.line);
+        written.map_err(|error| can_not_write(&self.path, &error))
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        self.file
+            .flush()
+            .map_err(|error| can_not_write(&self.path, &error))
+    }
+}
+
+fn can_not_write(path: &Path, error: &std::io::Error) -> Failure {
+    let reason = io_reason(error);
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => Failure::in_file(path, &reason),
+        _ => Failure::Engine(format!("{}: can not be written: {reason}", path.display())),
+    }
+}

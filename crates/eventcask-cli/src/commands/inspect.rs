@@ -1,0 +1,250 @@
+//! `eventcask inspect`: one file of a store, decoded.
+
+use std::fs;
+use std::path::Path;
+
+use eventcask::{
+    BlockHead, Framed, FramedKind, Inspection, Manifest, Section, SegmentInspection, SourceMark,
+    Timestamp,
+};
+
+use super::store::failure;
+use crate::args::Global;
+use crate::failure::{Failure, io_reason};
+use crate::output::{Object, Out, Table, bytes, count, write_list, write_problem};
+
+pub(super) fn run(file: &Path, global: &Global) -> Result<(), Failure> {
+    fs::File::open(file).map_err(|error| {
+        Failure::in_file(file, &format!("can not be opened: {}", io_reason(&error)))
+    })?;
+    let inspection = eventcask::inspect(file).map_err(|error| failure(&error))?;
+    let mut out = Out::new();
+    if global.json {
+        let mut line = Vec::new();
+        write_json(&mut line, &inspection)?;
+        line.push(b'\n');
+        out.write(&line)?;
+    } else {
+        out.write(text(&inspection)?.as_bytes())?;
+    }
+    out.flush()?;
+    match inspection {
+        Inspection::Segment(SegmentInspection {
+            problem: Some(problem),
+            ..
+        }) => {
+            let (place, reason) = (problem.place, problem.reason);
+            Err(Failure::No(format!(
+                "{}: byte {place}: {reason}",
+                file.display()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unknown() -> Failure {
+    Failure::Input("this version can not show files of that kind".to_owned())
+}
+
+fn write_json(line: &mut Vec<u8>, inspection: &Inspection) -> Result<(), Failure> {
+    match inspection {
+        Inspection::Manifest(manifest) => write_manifest(line, manifest),
+        Inspection::Framed(framed) => write_framed(line, framed),
+        Inspection::Segment(segment) => write_segment(line, segment),
+        _ => return Err(unknown()),
+    }
+    Ok(())
+}
+
+fn write_manifest(line: &mut Vec<u8>, manifest: &Manifest) {
+    let mut object = Object::new(line);
+    object
+        .text("kind", "manifest")
+        .text("store", &format!("{:032x}", manifest.store))
+        .number("shards", manifest.shards)
+        .shown("created", Timestamp::from_nanos(manifest.created))
+        .number("writable", manifest.writable);
+    object.end();
+}
+
+fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
+    let mut object = Object::new(line);
+    object
+        .text("kind", kind_of(framed))
+        .text("store", &format!("{:032x}", framed.store));
+    if framed.kind == FramedKind::State {
+        object
+            .number("shard", framed.shard)
+            .number("position", framed.progress);
+        object.text("definition_crc32c", &format!("{:08x}", framed.definition));
+    }
+    object.number("bytes", framed.body.len());
+    if let Some(json) = definition_of(framed) {
+        object.raw("definition", json.as_bytes());
+    }
+    object.end();
+}
+
+fn kind_of(framed: &Framed) -> &'static str {
+    match framed.kind {
+        FramedKind::Definition => "view definition",
+        _ => "view state",
+    }
+}
+
+/// The JSON text of a definition, if it is one.
+fn definition_of(framed: &Framed) -> Option<&str> {
+    let text = str::from_utf8(&framed.body).ok()?;
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    (framed.kind == FramedKind::Definition && is_json).then_some(text)
+}
+
+fn write_segment(line: &mut Vec<u8>, segment: &SegmentInspection) {
+    let mut object = Object::new(line);
+    object
+        .text("kind", "segment")
+        .text("store", &format!("{:032x}", segment.store))
+        .number("shard", segment.shard)
+        .number("segment", segment.header.number)
+        .number("first_position", segment.header.first_position)
+        .text(
+            "previous_crc32c",
+            &format!("{:08x}", segment.header.previous_crc),
+        );
+    write_list(object.value("blocks"), &segment.blocks, write_block);
+    if let Some(problem) = &segment.problem {
+        write_problem(object.value("problem"), problem);
+    }
+    object.end();
+}
+
+fn write_block(out: &mut Vec<u8>, block: &BlockHead) {
+    let mut object = Object::new(out);
+    object
+        .number("place", block.place)
+        .number("bytes", block.length)
+        .number("first_position", block.first_position)
+        .number("rows", block.rows)
+        .number("durable_place", block.durable_place)
+        .shown("first_commit", Timestamp::from_nanos(block.first_commit))
+        .shown("last_commit", Timestamp::from_nanos(block.last_commit))
+        .number("epoch", block.epoch)
+        .number("close", block.close)
+        .text("previous_crc32c", &format!("{:08x}", block.previous_crc))
+        .text("crc32c", &format!("{:08x}", block.crc));
+    write_list(object.value("source_marks"), &block.marks, write_mark);
+    write_list(object.value("sections"), &block.sections, write_section);
+    object.end();
+}
+
+fn write_mark(out: &mut Vec<u8>, mark: &SourceMark) {
+    let mut object = Object::new(out);
+    object
+        .text("source", &mark.source)
+        .number("next", mark.next);
+    object.text("check", &format!("{:016x}", mark.check));
+    object.end();
+}
+
+fn write_section(out: &mut Vec<u8>, section: &Section) {
+    let mut object = Object::new(out);
+    object.text("kind", section_kind(section));
+    if section.kind == 3 {
+        object.number("type", section.event_type);
+    }
+    object
+        .text("codec", codec_of(section))
+        .number("stored", section.stored)
+        .number("raw", section.raw)
+        .number("start", section.start)
+        .text("crc32c", &format!("{:08x}", section.crc));
+    object.end();
+}
+
+fn section_kind(section: &Section) -> &'static str {
+    match section.kind {
+        1 => "columns",
+        2 => "ids",
+        3 => "payloads",
+        _ => "unknown",
+    }
+}
+
+fn codec_of(section: &Section) -> &'static str {
+    match section.codec {
+        0 => "none",
+        1 => "lz4",
+        2 => "zstd",
+        _ => "unknown",
+    }
+}
+
+fn text(inspection: &Inspection) -> Result<String, Failure> {
+    match inspection {
+        Inspection::Manifest(manifest) => Ok(format!(
+            "manifest of store {:032x}\n{} shards, made {}{}\n",
+            manifest.store,
+            manifest.shards,
+            Timestamp::from_nanos(manifest.created),
+            if manifest.writable {
+                ""
+            } else {
+                "; only a newer version may write to it"
+            },
+        )),
+        Inspection::Framed(framed) => Ok(framed_text(framed)),
+        Inspection::Segment(segment) => Ok(segment_text(segment)),
+        _ => Err(unknown()),
+    }
+}
+
+fn framed_text(framed: &Framed) -> String {
+    let mut text = format!("{} of store {:032x}\n", kind_of(framed), framed.store);
+    if framed.kind == FramedKind::State {
+        let (shard, progress) = (framed.shard, count(framed.progress));
+        text += &format!("shard {shard}, holds the events before position {progress}\n");
+    }
+    match definition_of(framed) {
+        Some(json) => text += &format!("{json}\n"),
+        None => text += &format!("{}\n", bytes(framed.body.len() as u64)),
+    }
+    text
+}
+
+fn segment_text(segment: &SegmentInspection) -> String {
+    let mut text = format!(
+        "segment {} of shard {} of store {:032x}, from position {}\n",
+        segment.header.number, segment.shard, segment.store, segment.header.first_position,
+    );
+    let names = [
+        ">place",
+        ">bytes",
+        ">position",
+        ">rows",
+        ">epoch",
+        "first commit",
+        "marks",
+    ];
+    let mut table = Table::new(&names);
+    for block in &segment.blocks {
+        let marks = block
+            .marks
+            .iter()
+            .map(|mark| format!("{} to {}", mark.source, mark.next));
+        let marks: Vec<_> = marks
+            .chain(block.close.then(|| "clean close".to_owned()))
+            .collect();
+        table.row([
+            block.place.to_string(),
+            block.length.to_string(),
+            block.first_position.to_string(),
+            block.rows.to_string(),
+            block.epoch.to_string(),
+            Timestamp::from_nanos(block.first_commit).to_string(),
+            marks.join(", "),
+        ]);
+    }
+    text += &table.to_string();
+    text
+}

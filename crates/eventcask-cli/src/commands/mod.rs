@@ -1,0 +1,32 @@
+//! One file a command: from arguments to what is printed.
+
+mod store;
+mod ingest;
+mod read;
+mod export;
+mod tail;
+mod view;
+mod stats;
+mod verify;
+mod inspect;
+mod manual;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Ingest(args) => ingest::run(&args, &global),
+        Command::Read(args) => read::run(&args, &global),
+        Command::Export(args) => export::run(&args, &global),
+        Command::Tail(args) => tail::run(&args, &global),
+        Command::View(args) => view::run(args.command, &global),
+        Command::Stats => stats::run(&global),
+        Command::Verify => verify::run(&global),
+        Command::Inspect { file } => inspect::run(&file, &global),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { dir } => manual::pages(dir.as_deref()),
+    }
+}

@@ -1,0 +1,150 @@
+//! `eventcask stats`: what a store holds.
+
+use eventcask::{ShardStats, Stats, Store, ViewStats};
+
+use super::store::open_to_read;
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::{Object, Out, Table, bytes, count, write_list};
+
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let store = open_to_read(global)?;
+    let stats = store.stats();
+    let mut out = Out::new();
+    if global.json {
+        let mut line = Vec::new();
+        write_json(&mut line, &store, &stats);
+        line.push(b'\n');
+        out.write(&line)?;
+    } else {
+        out.write(text(global, &store, &stats).as_bytes())?;
+    }
+    out.flush()
+}
+
+/// Bytes on disk for each event, 0 where there is none.
+pub(super) fn bytes_per_event(stats: &Stats) -> f64 {
+    if stats.events == 0 {
+        0.0
+    } else {
+        stats.disk_bytes as f64 / stats.events as f64
+    }
+}
+
+fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats) {
+    let mut object = Object::new(line);
+    object
+        .text("store", &format!("{:032x}", stats.store))
+        .shown("created", store.created())
+        .number("shards", stats.shards.len())
+        .number("events", stats.events)
+        .number("aggregates", stats.aggregates)
+        .number("raw_bytes", stats.raw_bytes)
+        .number("disk_bytes", stats.disk_bytes)
+        .number(
+            "bytes_per_event",
+            format_args!("{:.2}", bytes_per_event(stats)),
+        )
+        .number("segments", stats.segments);
+    write_list(object.value("per_shard"), &stats.shards, write_shard);
+    write_list(object.value("projections"), &stats.views, write_view);
+    object.end();
+}
+
+fn write_shard(out: &mut Vec<u8>, shard: &ShardStats) {
+    let mut object = Object::new(out);
+    object
+        .number("shard", shard.shard)
+        .number("events", shard.events)
+        .number("aggregates", shard.aggregates)
+        .number("blocks", shard.blocks)
+        .number("raw_bytes", shard.raw_bytes)
+        .number("disk_bytes", shard.disk_bytes)
+        .number("segments", shard.segments)
+        .number("directory_bytes", shard.directory_bytes);
+    if let Some(reason) = &shard.poisoned {
+        object.text("poisoned", reason);
+    }
+    object.end();
+}
+
+fn write_view(out: &mut Vec<u8>, view: &ViewStats) {
+    let mut object = Object::new(out);
+    object.text("name", &view.name).text("kind", "view");
+    write_list(
+        object.value("positions"),
+        &view.positions,
+        |out, position| {
+            out.extend_from_slice(position.to_string().as_bytes());
+        },
+    );
+    object
+        .number("lag_events", view.lag_events)
+        .number("lag_seconds", view.lag_seconds);
+    if let Some(failure) = &view.failure {
+        object.text("failure", failure);
+    }
+    object.end();
+}
+
+fn text(global: &Global, store: &Store, stats: &Stats) -> String {
+    let (events, aggregates) = (count(stats.events), count(stats.aggregates));
+    let mut text = format!(
+        "store {}, made {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {:.1} bytes an event\n\n",
+        global.store.display(),
+        store.created(),
+        bytes(stats.raw_bytes),
+        bytes(stats.disk_bytes),
+        count(stats.segments),
+        bytes_per_event(stats),
+    );
+    text += &shard_table(&stats.shards).to_string();
+    if !stats.views.is_empty() {
+        text += &format!("\n{}", view_table(&stats.views));
+    }
+    text
+}
+
+fn shard_table(shards: &[ShardStats]) -> Table {
+    let names = [
+        ">shard",
+        ">events",
+        ">aggregates",
+        ">blocks",
+        ">raw",
+        ">on disk",
+        ">index in memory",
+    ];
+    let mut table = Table::new(&names);
+    for shard in shards {
+        table.row([
+            shard.shard.to_string(),
+            count(shard.events),
+            count(shard.aggregates),
+            count(shard.blocks),
+            bytes(shard.raw_bytes),
+            bytes(shard.disk_bytes),
+            bytes(shard.directory_bytes),
+        ]);
+    }
+    table
+}
+
+fn view_table(views: &[ViewStats]) -> Table {
+    let mut table = Table::new(&["view", ">events", ">behind", "state"]);
+    for view in views {
+        let state = match &view.failure {
+            Some(reason) => format!("stopped: {reason}"),
+            None if view.lag_events == 0 => "up to date".to_owned(),
+            None => format!("{} s behind", count(view.lag_seconds)),
+        };
+        let events = view.positions.iter().sum();
+        table.row([
+            view.name.clone(),
+            count(events),
+            count(view.lag_events),
+            state,
+        ]);
+    }
+    table
+}

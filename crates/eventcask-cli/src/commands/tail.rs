@@ -1,0 +1,38 @@
+//! `eventcask tail`: follows the live end of a store.
+
+use std::thread;
+use std::time::Duration;
+
+use super::export::scan_of;
+use super::store::{failure, open_to_read};
+use crate::args::{Global, TailArgs};
+use crate::failure::Failure;
+use crate::output::{Document, Out, write_event};
+use crate::signals;
+
+/// How long it waits before it looks again: soon for a person, little work for the machine.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub(super) fn run(args: &TailArgs, global: &Global) -> Result<(), Failure> {
+    signals::listen()?;
+    let store = open_to_read(global)?;
+    let mut scan = scan_of(&store, args.shard, &args.types)?;
+    if !args.from_start {
+        scan = scan.from_positions(&store.positions());
+    }
+    // What has no end is no document: it is one object a line, also with --json.
+    let mut document = Document::new(Out::new(), false);
+    while !signals::is_stopped() {
+        store.refresh().map_err(|error| failure(&error))?;
+        // Nothing is added before the next refresh, so the scan ends exactly here.
+        let read_to = store.positions();
+        for event in scan.iter() {
+            let event = event.map_err(|error| failure(&error))?;
+            document.object(|out| write_event(out, &event.get()))?;
+        }
+        document.flush()?;
+        scan = scan.from_positions(&read_to);
+        thread::sleep(LOOK_EVERY);
+    }
+    document.end()
+}

@@ -1,0 +1,80 @@
+//! `eventcask verify`: reads everything and checks it.
+
+use std::time::Duration;
+
+use eventcask::VerifyReport;
+
+use super::store::failure;
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::{Object, Out, bytes, count, duration, write_list, write_problem};
+
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let report = eventcask::verify(&global.store).map_err(|error| failure(&error))?;
+    let mut out = Out::new();
+    if global.json {
+        let mut line = Vec::new();
+        write_json(&mut line, &report);
+        line.push(b'\n');
+        out.write(&line)?;
+    } else {
+        out.write(text(&report).as_bytes())?;
+    }
+    out.flush()?;
+    match report.problems.len() {
+        0 => Ok(()),
+        1 => Err(Failure::No(format!(
+            "{} is damaged in one place",
+            global.store.display()
+        ))),
+        places => {
+            let store = global.store.display();
+            Err(Failure::No(format!(
+                "{store} is damaged in {places} places"
+            )))
+        }
+    }
+}
+
+fn write_json(line: &mut Vec<u8>, report: &VerifyReport) {
+    let mut object = Object::new(line);
+    object
+        .number("ok", report.is_ok())
+        .number("blocks", report.blocks)
+        .number("events", report.events)
+        .number("aggregates", report.aggregates)
+        .number("bytes", report.bytes)
+        .number("seconds", format_args!("{:.3}", report.seconds))
+        .number("bytes_per_second", format_args!("{:.0}", speed(report)));
+    write_list(object.value("problems"), &report.problems, write_problem);
+    object.end();
+}
+
+fn speed(report: &VerifyReport) -> f64 {
+    report.bytes as f64 / report.seconds.max(1e-6)
+}
+
+fn text(report: &VerifyReport) -> String {
+    let problems = report.problems.iter().map(|problem| {
+        format!(
+            "{}: byte {}: {}\n",
+            problem.file, problem.place, problem.reason
+        )
+    });
+    let mut text: String = problems.collect();
+    let verdict = if report.is_ok() {
+        "all is well"
+    } else {
+        "not all is well"
+    };
+    text += &format!(
+        "{verdict}: {} events of {} aggregates in {} blocks read; {} in {}, {}/s\n",
+        count(report.events),
+        count(report.aggregates),
+        count(report.blocks),
+        bytes(report.bytes),
+        duration(Duration::from_secs_f64(report.seconds)),
+        bytes(speed(report) as u64),
+    );
+    text
+}

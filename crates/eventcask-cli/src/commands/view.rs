@@ -1,0 +1,200 @@
+//! `eventcask view`: keyed aggregations.
+
+use eventcask::{Store, View, ViewRow, ViewSpec};
+
+use super::store::{failure, open_to_read, open_to_write};
+use crate::args::{Global, ViewCommand, ViewCreateArgs, ViewGetArgs};
+use crate::failure::Failure;
+use crate::output::{Document, Object, Out, Table, count, escaped};
+
+pub(super) fn run(command: ViewCommand, global: &Global) -> Result<(), Failure> {
+    match command {
+        ViewCommand::Create(args) => create(&args, global),
+        ViewCommand::Get(args) => get(&args, global),
+        ViewCommand::List => list(global),
+        ViewCommand::Rebuild { name } => rebuild(&name, global),
+        ViewCommand::Drop { name } => drop_view(&name, global),
+    }
+}
+
+fn create(args: &ViewCreateArgs, global: &Global) -> Result<(), Failure> {
+    let aggregations: Vec<_> = args.agg.iter().map(String::as_str).collect();
+    let (event_type, window) = (args.event_type.as_deref(), args.window.as_deref());
+    let spec = ViewSpec::new(&args.key, &aggregations, event_type, window);
+    let spec = spec.map_err(|error| Failure::Input(error.to_string()))?;
+    let store = open_to_write(global)?;
+    let view = store
+        .create_view(&args.name, spec)
+        .map_err(|error| failure(&error))?;
+    say_rows("created", &view, store, global)
+}
+
+fn rebuild(name: &str, global: &Global) -> Result<(), Failure> {
+    let store = open_to_write(global)?;
+    store.rebuild_view(name).map_err(|error| failure(&error))?;
+    let view = store.view(name).map_err(|error| failure(&error))?;
+    say_rows("rebuilt", &view, store, global)
+}
+
+fn drop_view(name: &str, global: &Global) -> Result<(), Failure> {
+    let store = open_to_write(global)?;
+    store.drop_view(name).map_err(|error| failure(&error))?;
+    store.close().map_err(|error| failure(&error))?;
+    let mut line = Vec::new();
+    if global.json {
+        let mut object = Object::new(&mut line);
+        object.text("name", name).number("dropped", true);
+        object.end();
+    } else {
+        line = format!("view {name} dropped; the events are all there").into_bytes();
+    }
+    print(line)
+}
+
+/// Says what a view has become, once it is saved.
+fn say_rows(done: &str, view: &View, store: Store, global: &Global) -> Result<(), Failure> {
+    let rows = view.rows().map_err(|error| failure(&error))?.len() as u64;
+    let events: u64 = store.positions().iter().sum();
+    store.close().map_err(|error| failure(&error))?;
+    let mut line = Vec::new();
+    if global.json {
+        let mut object = Object::new(&mut line);
+        object
+            .text("name", view.name())
+            .raw("spec", view.spec().to_json().as_bytes());
+        object.number("rows", rows).number("events", events);
+        object.end();
+    } else {
+        let (rows, events) = (count(rows), count(events));
+        line = format!(
+            "view {} {done}: {rows} rows from {events} events",
+            view.name()
+        )
+        .into();
+    }
+    print(line)
+}
+
+fn print(mut line: Vec<u8>) -> Result<(), Failure> {
+    line.push(b'\n');
+    let mut out = Out::new();
+    out.write(&line)?;
+    out.flush()
+}
+
+fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
+    let store = open_to_read(global)?;
+    let view = store.view(&args.name).map_err(|error| failure(&error))?;
+    let rows = match &args.key {
+        Some(key) => view.get(key),
+        None => view.rows(),
+    };
+    let mut rows = rows.map_err(|error| failure(&error))?;
+    if let Some(by) = &args.by {
+        sort(&mut rows, by, &view)?;
+    }
+    rows.truncate(args.top.unwrap_or(usize::MAX));
+    if global.json {
+        print_json(&rows)?;
+    } else {
+        print_table(&rows, view.spec())?;
+    }
+    match &args.key {
+        Some(key) if rows.is_empty() => Err(Failure::No(format!(
+            "view {} has nothing under the key {key:?}",
+            args.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the rows with the highest value first, and those without one last.
+fn sort(rows: &mut [ViewRow], by: &str, view: &View) -> Result<(), Failure> {
+    let known: Vec<_> = view.spec().aggregations().collect();
+    if !known.contains(&by) {
+        let (name, known) = (view.name(), known.join(", "));
+        return Err(Failure::Input(format!(
+            "view {name} has no value {by:?}; it has {known}"
+        )));
+    }
+    let value = |row: &ViewRow| row.value(by).and_then(eventcask::Value::number);
+    let rank = |row: &ViewRow| value(row).map_or(f64::NEG_INFINITY, eventcask::Number::to_f64);
+    rows.sort_by(|one, two| rank(two).total_cmp(&rank(one)));
+    Ok(())
+}
+
+fn print_json(rows: &[ViewRow]) -> Result<(), Failure> {
+    let mut document = Document::new(Out::new(), true);
+    for row in rows {
+        let json = serde_json::to_vec(row);
+        let json = json.map_err(|error| Failure::Engine(format!("a row is no JSON: {error}")))?;
+        document.object(|out| out.extend_from_slice(&json))?;
+    }
+    document.end()
+}
+
+fn print_table(rows: &[ViewRow], spec: &ViewSpec) -> Result<(), Failure> {
+    let numbers = spec
+        .aggregations()
+        .map(|aggregation| format!(">{aggregation}"));
+    let window = spec.window().map(|_| "window".to_owned());
+    let names: Vec<_> = [spec.key().to_owned()]
+        .into_iter()
+        .chain(window)
+        .chain(numbers)
+        .collect();
+    let mut table = Table::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    for row in rows {
+        let window = row.window.map(|start| start.to_string());
+        let values = row.values.iter().map(|(_, value)| match value.number() {
+            Some(number) => number.to_string(),
+            None => "-".to_owned(),
+        });
+        table.row([row.key.clone()].into_iter().chain(window).chain(values));
+    }
+    let mut out = Out::new();
+    out.write(table.to_string().as_bytes())?;
+    out.flush()
+}
+
+fn list(global: &Global) -> Result<(), Failure> {
+    let store = open_to_read(global)?;
+    let views = store.views();
+    if !global.json {
+        return list_table(&views);
+    }
+    let mut document = Document::new(Out::new(), true);
+    for view in &views {
+        document.object(|out| {
+            let mut object = Object::new(out);
+            object
+                .text("name", view.name())
+                .raw("spec", view.spec().to_json().as_bytes());
+            object.end();
+        })?;
+    }
+    document.end()
+}
+
+fn list_table(views: &[View]) -> Result<(), Failure> {
+    let mut table = Table::new(&["view", "key", "aggregations", "type", "window"]);
+    for view in views {
+        let spec = view.spec();
+        let aggregations: Vec<_> = spec.aggregations().collect();
+        let optional = |text: Option<&str>| text.unwrap_or("-").to_owned();
+        table.row([
+            view.name().to_owned(),
+            escaped(spec.key()).into_owned(),
+            aggregations.join(" "),
+            optional(spec.event_type()),
+            optional(spec.window()),
+        ]);
+    }
+    let mut out = Out::new();
+    if views.is_empty() {
+        out.line("no views; `eventcask view create` makes one")?;
+    } else {
+        out.write(table.to_string().as_bytes())?;
+    }
+    out.flush()
+}

@@ -1,0 +1,233 @@
+//! The records of a CSV file, one after the other.
+//!
+//! A record is held whole, raw and parsed, so the memory is bounded by its size. One that is
+//! too long to be held, as after a quote that nobody closed, goes by.
+
+use std::io;
+
+use csv_core::ReadRecordResult;
+
+use super::Reason;
+use super::window::Window;
+
+/// Bytes of a record over the limit that are kept to show it.
+const SHOWN_BYTES: usize = 1024;
+
+/// The records of a file, one after the other.
+pub(super) struct Records {
+    window: Window,
+    parser: csv_core::Reader,
+    /// Whether the stream behind the window has ended.
+    ended: bool,
+    /// Bytes at the front of the window that belong to the record.
+    used: usize,
+    /// The line that the record begins in.
+    record_line: u64,
+    /// How many fields the record has, and bytes of text in them.
+    fields: usize,
+    text_bytes: usize,
+    /// Whether the parser is inside of the record.
+    is_open: bool,
+    /// Bytes of a record that is too long to be held, while it goes by.
+    skipped: Option<u64>,
+    /// The fields of the record end to end.
+    text: Vec<u8>,
+    /// Where each field ends in `text`.
+    ends: Vec<usize>,
+    /// The beginning of a record that is too long to be held.
+    head: Vec<u8>,
+    bytes_max: usize,
+}
+
+/// A record that came by.
+pub(super) enum Record {
+    /// It is held: fields, and raw bytes in the window.
+    Held,
+    /// It had this many bytes, which are gone.
+    Long(u64),
+}
+
+impl Records {
+    pub(super) fn new(window: Window, bytes_max: usize) -> Self {
+        Self {
+            window,
+            parser: csv_core::Reader::new(),
+            ended: false,
+            used: 0,
+            record_line: 1,
+            fields: 0,
+            text_bytes: 0,
+            is_open: false,
+            skipped: None,
+            text: vec![0; 4096],
+            ends: vec![0; 64],
+            head: Vec::new(),
+            bytes_max,
+        }
+    }
+
+    /// The line that the parser is in.
+    pub(super) fn line(&self) -> u64 {
+        self.parser.line()
+    }
+
+    /// The bytes of the record as they stand in the file, without ends of lines around them.
+    pub(super) fn raw(&self) -> &[u8] {
+        trim_line_ends(&self.window.bytes()[..self.used])
+    }
+
+    /// What there is of a record to be shown.
+    pub(super) fn shown(&self, record: &Record) -> &[u8] {
+        match record {
+            Record::Held => self.raw(),
+            Record::Long(_) => &self.head,
+        }
+    }
+
+    /// The line that the record begins in.
+    pub(super) fn record_line(&self) -> u64 {
+        self.record_line
+    }
+
+    /// How many fields the record has.
+    pub(super) fn fields(&self) -> usize {
+        self.fields
+    }
+
+    /// The fields end to end.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text[..self.text_bytes]
+    }
+
+    /// Where each field ends in [`text`](Self::text).
+    pub(super) fn ends(&self) -> &[usize] {
+        &self.ends[..self.fields]
+    }
+
+    pub(super) fn field(&self, column: usize) -> &[u8] {
+        let start = if column == 0 {
+            0
+        } else {
+            self.ends[column - 1]
+        };
+        &self.text[start..self.ends[column]]
+    }
+
+    /// Parses the next record. A stream that has nothing yet is asked again by the next call.
+    pub(super) fn advance(&mut self) -> io::Result<Option<Record>> {
+        if self.skipped.is_some() {
+            return self.skip_record().map(Some);
+        }
+        self.begin_record();
+        loop {
+            if self.used == self.window.bytes().len() && !self.ended {
+                if self.raw().is_empty() {
+                    // So far there were blank lines only.
+                    self.is_open = false;
+                    self.begin_record();
+                } else if self.used > self.bytes_max {
+                    self.begin_skip();
+                    return self.skip_record().map(Some);
+                }
+                self.ended = !self.window.fill()?;
+                continue;
+            }
+            match self.parse() {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
+                ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
+                ReadRecordResult::End => return Ok(None),
+                ReadRecordResult::Record => {
+                    self.record_line += self.line_ends_before();
+                    self.is_open = false;
+                    return Ok(Some(Record::Held));
+                }
+            }
+        }
+    }
+
+    /// Lets the record before go, unless the parser is still inside of it.
+    fn begin_record(&mut self) {
+        if !self.is_open {
+            self.drop_bytes();
+            self.record_line = self.parser.line();
+            self.is_open = true;
+        }
+    }
+
+    fn drop_bytes(&mut self) {
+        self.window.consume(self.used);
+        (self.used, self.fields, self.text_bytes) = (0, 0, 0);
+    }
+
+    fn parse(&mut self) -> ReadRecordResult {
+        let input = &self.window.bytes()[self.used..];
+        let (text, ends) = (
+            &mut self.text[self.text_bytes..],
+            &mut self.ends[self.fields..],
+        );
+        let (result, read, written, ended) = self.parser.read_record(input, text, ends);
+        self.used += read;
+        self.text_bytes += written;
+        self.fields += ended;
+        result
+    }
+
+    fn begin_skip(&mut self) {
+        self.record_line += self.line_ends_before();
+        self.head.clear();
+        self.head
+            .extend_from_slice(&self.window.bytes()[..SHOWN_BYTES.min(self.used)]);
+        self.skipped = Some(0);
+    }
+
+    /// Lets a record go by that is too long to be held.
+    fn skip_record(&mut self) -> io::Result<Record> {
+        loop {
+            let skipped = self.skipped.unwrap_or(0) + self.used as u64;
+            self.drop_bytes();
+            self.skipped = Some(skipped);
+            if self.window.bytes().is_empty() && !self.ended {
+                self.ended = !self.window.fill()?;
+            }
+            if let ReadRecordResult::Record | ReadRecordResult::End = self.parse() {
+                self.is_open = false;
+                self.skipped = None;
+                return Ok(Record::Long(skipped + self.used as u64));
+            }
+        }
+    }
+
+    /// Ends of lines that stand before the record: of blank lines, or the second half of the
+    /// end of the line before.
+    fn line_ends_before(&self) -> u64 {
+        let bytes = self.window.bytes()[..self.used].iter();
+        let blank = bytes.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        blank.filter(|byte| **byte == b'\n').count() as u64
+    }
+
+    /// Adds where the record ends, if that is in another line: a quote may be open.
+    pub(super) fn say_where_it_ends(&self, Reason(reason): Reason) -> Reason {
+        let ends_in_line = self.window.bytes()[..self.used].last() == Some(&b'\n');
+        let last = self.line() - u64::from(ends_in_line);
+        if last <= self.record_line {
+            return Reason(reason);
+        }
+        Reason(format!(
+            "{reason}; it goes on to line {last}, as after a quote that is not closed"
+        ))
+    }
+}
+
+fn trim_line_ends(bytes: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let start = bytes
+        .iter()
+        .position(|byte| !is_end(byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !is_end(byte))
+        .map_or(start, |at| at + 1);
+    &bytes[start..end]
+}

@@ -1,0 +1,244 @@
+//! The rows of one file, whatever its format and compression.
+
+use std::borrow::Cow;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use eventcask::{EventId, Timestamp};
+
+use super::csv::CsvRows;
+use super::envelope::EnvelopeReader;
+use super::format::Format;
+use super::ndjson::NdjsonRows;
+use super::piped::{not_opened, patiently};
+use super::source::{Progress, Source};
+use super::window::Window;
+use super::{Reason, RowSpec};
+use crate::failure::{Failure, io_reason};
+
+/// Bytes of a rejected row that are kept to show it.
+const SHOWN_BYTES_MAX: usize = 64 << 10;
+
+/// The rows of one file, one after the other.
+///
+/// ```
+/// use eventcask_cli::input::{Next, RowSpec, Rows};
+/// let file = b"tail,delay\nN1,5\n,7\n";
+/// let mut rows = Rows::of_stream("flights.csv", Box::new(&file[..]), RowSpec::new("tail"))?;
+/// let Some(Next::Row(row)) = rows.next()? else { panic!("the first row is whole") };
+/// assert_eq!((&*row.key, row.payload), ("N1", &br#"{"tail":"N1","delay":5}"#[..]));
+/// let Some(Next::Rejected(row)) = rows.next()? else { panic!("the second has no key") };
+/// assert_eq!((row.line, &*row.reason), (3, "the key in field \"tail\" is empty"));
+/// assert!(rows.next()?.is_none());
+/// # Ok::<(), eventcask_cli::failure::Failure>(())
+/// ```
+pub struct Rows {
+    name: String,
+    progress: Progress,
+    reader: Reader,
+    ended: bool,
+}
+
+enum Reader {
+    Csv(Box<CsvRows>),
+    Ndjson(Box<NdjsonRows>),
+}
+
+/// What comes next in a file.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// A row that can be stored.
+    Row(Row<'a>),
+    /// A row that can not be taken.
+    Rejected(Rejected<'a>),
+    /// A pipe has nothing for now; whoever waits for an answer can get one meanwhile.
+    Waiting,
+}
+
+/// A row as the event that it becomes; it borrows from the reader.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// The 0-based number of the row in its file, counting rejected rows.
+    pub ordinal: u64,
+    /// The 1-based line that the row begins in.
+    pub line: u64,
+    /// The hash of all rows up to and with this one.
+    pub check: u64,
+    /// Key of the aggregate.
+    pub key: Cow<'a, str>,
+    /// Name of the event type.
+    pub event_type: Cow<'a, str>,
+    /// When it happened, if the row says so.
+    pub time: Option<Timestamp>,
+    /// The event's id, if the rows have ids.
+    pub id: Option<EventId>,
+    /// The payload, as JSON text.
+    pub payload: &'a [u8],
+}
+
+/// A row that can not be taken, and why.
+#[derive(Debug)]
+pub struct Rejected<'a> {
+    /// The 0-based number of the row in its file.
+    pub ordinal: u64,
+    /// The 1-based line that the row begins in.
+    pub line: u64,
+    /// The hash of all rows up to and with this one.
+    pub check: u64,
+    /// Why, without the place.
+    pub reason: String,
+    /// The row, or its beginning, as it stands in the file.
+    pub raw: &'a [u8],
+}
+
+/// Where the reader is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) ordinal: u64,
+    pub(super) line: u64,
+    pub(super) check: u64,
+}
+
+impl Rejected<'_> {
+    pub(super) fn new(place: Place, reason: Reason, raw: &[u8]) -> Rejected<'_> {
+        let Place {
+            ordinal,
+            line,
+            check,
+        } = place;
+        let raw = &raw[..raw.len().min(SHOWN_BYTES_MAX)];
+        Rejected {
+            ordinal,
+            line,
+            check,
+            reason: reason.0,
+            raw,
+        }
+    }
+
+    /// The row as text; bytes that are none are shown as `U+FFFD`.
+    #[must_use]
+    pub fn raw_text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(self.raw)
+    }
+}
+
+impl Rows {
+    /// Opens a file, or standard input for `-`.
+    ///
+    /// # Errors
+    /// When there is no such file, when its first bytes can not be read, and when a CSV file's
+    /// header lacks one of the fields or names one twice.
+    pub fn open(path: &Path, spec: RowSpec) -> Result<Self, Failure> {
+        Self::of(Source::open(path)?, spec)
+    }
+
+    /// Reads rows from any stream; `name` tells the format and is what errors call it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of_stream(
+        name: &str,
+        stream: Box<dyn Read + Send>,
+        spec: RowSpec,
+    ) -> Result<Self, Failure> {
+        Self::of(Source::new(name, stream, None)?, spec)
+    }
+
+    fn of(source: Source, spec: RowSpec) -> Result<Self, Failure> {
+        let Source {
+            name,
+            bytes,
+            progress,
+        } = source;
+        let mut window = Window::new(bytes);
+        let format = patiently(|| begin(&mut window, &name, spec.format))
+            .map_err(|error| not_opened(&error, &name, 1))?;
+        let envelopes = EnvelopeReader::new(spec);
+        let reader = match format {
+            Format::Csv => Reader::Csv(Box::new(CsvRows::new(window, &name, envelopes)?)),
+            Format::Ndjson => Reader::Ndjson(Box::new(NdjsonRows::new(window, envelopes))),
+        };
+        Ok(Self {
+            name,
+            progress,
+            reader,
+            ended: false,
+        })
+    }
+
+    /// The next row, or `None` after the last one.
+    ///
+    /// # Errors
+    /// When the file can not be read further. All whole rows before that place were returned.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a row borrows from the reader"
+    )]
+    pub fn next(&mut self) -> Result<Option<Next<'_>>, Failure> {
+        if self.ended {
+            return Ok(None);
+        }
+        let line = self.line();
+        let next = match &mut self.reader {
+            Reader::Csv(rows) => rows.next(),
+            Reader::Ndjson(rows) => rows.next(),
+        };
+        match next {
+            Ok(Some(next)) => Ok(Some(next)),
+            Ok(None) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Some(Next::Waiting)),
+            Err(error) => {
+                self.ended = true;
+                Err(Failure::at_line(&self.name, line, &io_reason(&error)))
+            }
+        }
+    }
+
+    /// What errors call the file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Bytes read of the file as it lies on disk.
+    #[must_use]
+    pub fn bytes_done(&self) -> u64 {
+        self.progress.done()
+    }
+
+    /// Bytes that the file has on disk, where that is known.
+    #[must_use]
+    pub fn bytes_total(&self) -> Option<u64> {
+        self.progress.total
+    }
+
+    /// The line that the next row begins in, or the first one after blank lines.
+    fn line(&self) -> u64 {
+        match &self.reader {
+            Reader::Csv(rows) => rows.line(),
+            Reader::Ndjson(rows) => rows.line(),
+        }
+    }
+}
+
+/// Reads the first bytes, steps over a byte order mark, and tells the format.
+fn begin(window: &mut Window, name: &str, format: Option<Format>) -> io::Result<Format> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    while window.bytes().len() < BYTE_ORDER_MARK.len() && window.fill()? {}
+    if window.bytes().starts_with(BYTE_ORDER_MARK) {
+        window.consume(BYTE_ORDER_MARK.len());
+    }
+    if let Some(format) = format.or_else(|| Format::of_name(name)) {
+        return Ok(format);
+    }
+    loop {
+        if let Some(format) = Format::of_content(window.bytes()) {
+            return Ok(format);
+        }
+        // Only blank bytes so far: dropping them would lose count of the lines.
+        if window.bytes().len() > SHOWN_BYTES_MAX || !window.fill()? {
+            return Ok(Format::Ndjson);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Runs the real binary on a directory of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory with a store in it and files beside it.
+pub(crate) struct Place {
+    dir: TempDir,
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("there is room for a directory"),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::write(&path, bytes).expect("the file can be written");
+        path.to_str().expect("the path is text").to_owned()
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eventcask"));
+        command
+            .env("EVENTCASK_STORE", self.path("store"))
+            .args(args);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
+        let output = self.command(args).output().expect("the binary runs");
+        let text = |bytes| String::from_utf8(bytes).expect("it says text");
+        Said {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    /// Runs a command that has to succeed and gives what it printed.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let said = self.run(args);
+        assert_eq!(said.code, Some(0), "{args:?}: {said:?}");
+        assert_eq!(said.err, "", "{args:?}");
+        said.out
+    }
+
+    /// Runs a command with `--json` that has to succeed and gives its one document.
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let printed = self.ok(&[args, &["--json"]].concat());
+        serde_json::from_str(&printed).expect("one document is printed")
+    }
+
+    /// Runs a command that has to fail in one sentence and gives the sentence.
+    pub(crate) fn fails(&self, code: i32, args: &[&str]) -> String {
+        let said = self.run(args);
+        assert_eq!(said.code, Some(code), "{args:?}: {said:?}");
+        let sentence = said
+            .err
+            .strip_prefix("eventcask: ")
+            .expect("it says who speaks");
+        let sentence = sentence.strip_suffix('\n').expect("it ends the line");
+        assert!(!sentence.contains('\n'), "{sentence}");
+        sentence.to_owned()
+    }
+
+    /// All events, one value each.
+    pub(crate) fn export(&self, args: &[&str]) -> Vec<Value> {
+        let printed = self.ok(&[&["export"], args].concat());
+        printed
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line is JSON"))
+            .collect()
+    }
+
+    /// The payloads of all events by aggregate, in the order of their versions.
+    pub(crate) fn payloads(&self) -> std::collections::BTreeMap<String, Vec<Value>> {
+        let mut payloads = std::collections::BTreeMap::<String, Vec<Value>>::new();
+        for mut event in self.export(&[]) {
+            let key = event["aggregate"]
+                .as_str()
+                .expect("a key is text")
+                .to_owned();
+            let of_key = payloads.entry(key).or_default();
+            of_key.push(event["payload"].take());
+            assert_eq!(event["version"], of_key.len(), "versions have no gaps");
+        }
+        payloads
+    }
+}
+
+/// A command that is at work.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the binary starts");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        Self { child, lines }
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> Option<Value> {
+        let line = self.lines.next()?.expect("it can be read");
+        Some(serde_json::from_str(&line).expect("a line is JSON"))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args([name, &id])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; what it printed last comes first.
+    pub(crate) fn end(mut self) -> (Vec<Value>, Option<i32>, String) {
+        let mut last = Vec::new();
+        while let Some(line) = self.line() {
+            last.push(line);
+        }
+        let mut err = String::new();
+        let mut stderr = self.child.stderr.take().expect("it is piped");
+        stderr.read_to_string(&mut err).expect("it can be read");
+        (last, self.child.wait().expect("it ends").code(), err)
+    }
+}
+
+/// Rows of a small airline: every 50th has no tail number.
+pub(crate) fn flights(rows: u64) -> String {
+    let mut file = "row,tail,carrier,delay,time\n".to_owned();
+    for row in 0..rows {
+        let mixed = (row + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+        let tail = if row % 50 == 49 {
+            "NA".to_owned()
+        } else {
+            format!("N{}", mixed % 97)
+        };
+        let delay = if mixed % 11 == 0 {
+            "NA".to_owned()
+        } else {
+            format!("{}", mixed as i64 % 90 - 20)
+        };
+        let carrier = ["UA", "B6", "AA", "DL"][mixed as usize % 4];
+        file += &format!(
+            "{row},{tail},{carrier},{delay},{}\n",
+            1_357_034_400 + row * 60
+        );
+    }
+    file
+}
+
+pub(crate) const FLIGHTS: [&str; 6] = ["--aggregate", "tail", "--null", "NA", "--time", "time"];
+
+pub(crate) fn segment(store: &Path, shard: u32) -> PathBuf {
+    store.join(format!("shards/{shard:04}/0000000001.segment"))
+}

@@ -1,0 +1,11 @@
+//! The command line from outside: what rows become, what is printed, what is refused.
+
+mod support;
+mod binary;
+mod ndjson;
+mod csv;
+mod sources;
+mod output;
+mod usage;
+mod ingest;
+mod queries;
