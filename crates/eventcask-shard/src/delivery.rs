@@ -49,12 +49,35 @@ impl Delivery {
 }
 
 /// What became of the events that were pushed between two flushes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flushed {
     /// Stored now.
     pub stored: u64,
     /// Stored before.
     pub duplicates: u64,
+    /// Refused for what they are: their id belongs to an event with other content.
+    pub refused: u64,
+    /// Why the first of them was refused.
+    pub first_refused: Option<Refused>,
+}
+
+impl Flushed {
+    /// Counts what became of one event.
+    ///
+    /// # Errors
+    /// A refusal that is not the event's own fault.
+    pub(crate) fn count(&mut self, outcome: Outcome) -> Result<(), Refused> {
+        match outcome {
+            Ok(answer) if answer.is_duplicate() => self.duplicates += 1,
+            Ok(_) => self.stored += 1,
+            Err(refused @ Refused::IdConflict { .. }) => {
+                self.refused += 1;
+                self.first_refused.get_or_insert(refused);
+            }
+            Err(refused) => return Err(refused),
+        }
+        Ok(())
+    }
 }
 
 /// Counts what becomes of pushed events until all of them are answered.
@@ -64,7 +87,9 @@ pub struct Account {
     open: AtomicU64,
     stored: AtomicU64,
     duplicates: AtomicU64,
-    refused: OnceLock<Refused>,
+    refused: AtomicU64,
+    first_refused: OnceLock<Refused>,
+    failed: OnceLock<Refused>,
     closed: Event,
 }
 
@@ -105,7 +130,7 @@ impl Account {
     /// Blocks until all events are answered and tells what became of them.
     ///
     /// # Errors
-    /// The first refusal; events that were answered otherwise are stored all the same.
+    /// The first refusal of a whole batch; other batches are stored all the same.
     pub fn wait(&self) -> Result<Flushed, Refused> {
         while !self.is_settled() {
             let listener = self.closed.listen();
@@ -119,38 +144,46 @@ impl Account {
     /// What became of the events so far.
     ///
     /// # Errors
-    /// The first refusal.
+    /// The first refusal of a whole batch.
     pub fn result(&self) -> Result<Flushed, Refused> {
-        match self.refused.get() {
+        match self.failed.get() {
             Some(refused) => Err(refused.clone()),
             None => Ok(Flushed {
                 stored: self.stored.load(Ordering::Relaxed),
                 duplicates: self.duplicates.load(Ordering::Relaxed),
+                refused: self.refused.load(Ordering::Relaxed),
+                first_refused: self.first_refused.get().cloned(),
             }),
         }
     }
 }
 
 impl Share {
-    /// Counts events that were stored and that had been before, and keeps the first refusal.
-    pub fn settle(mut self, counted: Flushed, refused: Option<&Refused>) {
+    /// Counts what became of a batch's events; `failed` says why all of it was refused.
+    pub fn settle(mut self, counted: Flushed, failed: Option<&Refused>) {
         self.account
             .stored
             .fetch_add(counted.stored, Ordering::Relaxed);
         self.account
             .duplicates
             .fetch_add(counted.duplicates, Ordering::Relaxed);
-        self.settled = true;
-        if let Some(refused) = refused {
-            let _ = self.account.refused.set(refused.clone());
+        self.account
+            .refused
+            .fetch_add(counted.refused, Ordering::Relaxed);
+        if let Some(refused) = counted.first_refused {
+            let _ = self.account.first_refused.set(refused);
         }
+        if let Some(failed) = failed {
+            let _ = self.account.failed.set(failed.clone());
+        }
+        self.settled = true;
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         if !self.settled {
-            let _ = self.account.refused.set(Refused::Closed);
+            let _ = self.account.failed.set(Refused::Closed);
         }
         if self.account.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.account.closed.notify(usize::MAX);

@@ -61,7 +61,8 @@ struct InFlight {
     delivery: Box<Delivery>,
     answers: Vec<(Completion, Outcome)>,
     counted: Flushed,
-    refused: Option<Refused>,
+    /// Why pushed events were refused, other than by their own fault.
+    failed: Option<Refused>,
     flush: Option<Share>,
     /// How the mark of the batch's source was before it.
     mark_before: Option<(String, Option<SourceMark>)>,
@@ -323,7 +324,10 @@ impl Shard {
                     in_flight.answers.push((append.completion, outcome));
                 }
                 None => {
-                    in_flight.count(admission.judge(row..row + 1, Expected::Any));
+                    let outcome = admission.judge(row..row + 1, Expected::Any);
+                    if let Err(refused) = in_flight.counted.count(outcome) {
+                        in_flight.failed.get_or_insert(refused);
+                    }
                     row += 1;
                 }
             }
@@ -525,7 +529,7 @@ impl Shard {
             completion.answer(outcome);
         }
         if let Some(share) = in_flight.delivery.account.take() {
-            share.settle(in_flight.counted, in_flight.refused.as_ref());
+            share.settle(in_flight.counted, in_flight.failed.as_ref());
         }
         if let Some(share) = in_flight.flush {
             share.settle(Flushed::default(), None);
@@ -576,17 +580,6 @@ impl Shard {
 }
 
 impl InFlight {
-    /// Counts the outcome of a row that has no answer of its own.
-    fn count(&mut self, outcome: Outcome) {
-        match outcome {
-            Ok(answer) if answer.is_duplicate() => self.counted.duplicates += 1,
-            Ok(_) => self.counted.stored += 1,
-            Err(refused) => {
-                self.refused.get_or_insert(refused);
-            }
-        }
-    }
-
     fn refuse(&mut self, refused: &Refused) {
         for (completion, _) in self.answers.drain(..) {
             completion.answer(Err(refused.clone()));

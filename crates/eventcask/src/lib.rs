@@ -49,7 +49,7 @@ pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use eventcask_event::{
     Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PAYLOAD_BYTES_LIMIT, MAX_TYPE_BYTES, NewEvent, Timestamp, route,
+    MAX_PAYLOAD_BYTES_LIMIT, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent, Timestamp, route,
 };
 pub use eventcask_log::{
     BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,

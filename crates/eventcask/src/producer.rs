@@ -44,7 +44,8 @@ impl FlushTicket {
     /// Blocks until all events before the flush are answered.
     ///
     /// # Errors
-    /// The first refusal among them.
+    /// Why a shard refused what it was given: a full disk, a failed one, a closed store. An event
+    /// that is refused for what it is counts as refused, and is no error.
     pub fn wait(self) -> Result<Flushed, Error> {
         Ok(self.account.wait()?)
     }

@@ -328,6 +328,21 @@ fn another_file_in_the_same_place_is_refused_before_anything_is_stored() {
 }
 
 #[test]
+fn a_shorter_file_in_the_same_place_is_not_taken_for_known_rows() {
+    let place = Place::new();
+    let file = place.file("f.ndjson", "{\"k\":1}\n{\"k\":1,\"v\":2}\n{\"k\":1}\n");
+    let args = ["ingest", &file, "--aggregate", "k"];
+    place.ok(&args);
+    place.file("f.ndjson", "{\"k\":1}\n{\"k\":1,\"v\":7}\n");
+    let sentence = place.fails(2, &args);
+    assert!(
+        sentence.contains("its first 3 rows are not those"),
+        "{sentence}"
+    );
+    assert_eq!(place.export(&[]).len(), 3);
+}
+
+#[test]
 fn a_file_that_begins_otherwise_is_another_file() {
     let place = Place::new();
     let file = place.file("f.ndjson", "{\"k\":1}\n{\"k\":2}\n");

@@ -160,3 +160,19 @@ fn events_with_and_without_ids_share_a_batch() {
         .collect();
     assert_eq!(again, ids, "ids that the engine makes do not change");
 }
+
+#[test]
+fn l4_a_pushed_event_whose_id_has_other_content_is_counted_as_refused() {
+    let store = Bank::new(1).open();
+    let mut producer = store.producer();
+    for payload in ["1", "1", "2"] {
+        producer.push("a", &deposit(payload).id(id(7))).unwrap();
+    }
+    let flushed = producer.flush().unwrap().wait().unwrap();
+    let counts = (flushed.stored, flushed.duplicates, flushed.refused);
+    assert_eq!(counts, (1, 1, 1));
+    assert_eq!(
+        flushed.first_refused,
+        Some(Refused::IdConflict { id: id(7) })
+    );
+}

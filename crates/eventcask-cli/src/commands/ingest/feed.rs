@@ -86,6 +86,17 @@ impl<'a> Feed<'a> {
         }
     }
 
+    /// Takes note of the end of the file. One that is shorter than what was taken from it before
+    /// could not be compared, so its rows may be others.
+    pub(super) fn end(&self) -> Result<(), Failure> {
+        match self.open.as_ref().and_then(|open| open.marks.as_ref()) {
+            None => Ok(()),
+            Some(marks) => marks
+                .check_end()
+                .map_err(|other| other.failure(&self.path.display().to_string())),
+        }
+    }
+
     /// Opens the producer with the first row, whose check is given.
     fn open_at(&mut self, check: u64) -> Result<(), Failure> {
         if self.open.is_some() {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use eventcask::{FlushTicket, Producer};
+use eventcask::{FlushTicket, Producer, Refused};
 use hdrhistogram::Histogram;
 
 use super::super::store::failure;
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::output::Out;
 
 /// How often it asks: seldom enough that blocks get full, often enough to be told soon.
-const ASK_EVERY: Duration = Duration::from_millis(50);
+const ASK_EVERY: Duration = Duration::from_millis(10);
 /// The longest latency that is told apart from longer ones, an hour, in microseconds.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
 
@@ -20,7 +20,9 @@ pub(super) struct Flushes {
     rows: u64,
     stored: u64,
     duplicates: u64,
-    /// Rows that are durable.
+    refused: u64,
+    first_refused: Option<Refused>,
+    /// Rows that are durable, or were refused.
     acked: u64,
     asked_rows: u64,
     asked_at: Instant,
@@ -45,6 +47,8 @@ impl Flushes {
             rows: 0,
             stored: 0,
             duplicates: 0,
+            refused: 0,
+            first_refused: None,
             acked: 0,
             asked_rows: 0,
             asked_at: Instant::now(),
@@ -79,6 +83,11 @@ impl Flushes {
 
     pub(super) fn duplicates(&self) -> u64 {
         self.duplicates
+    }
+
+    /// Rows that the store refused, and why it refused the first of them.
+    pub(super) fn refused(&self) -> (u64, Option<&Refused>) {
+        (self.refused, self.first_refused.as_ref())
     }
 
     /// Microseconds until the rows up to this quantile were durable.
@@ -150,6 +159,8 @@ impl Flushes {
         })?;
         self.stored += flushed.stored;
         self.duplicates += flushed.duplicates;
+        self.refused += flushed.refused;
+        self.first_refused = self.first_refused.take().or(flushed.first_refused);
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(LATENCY_US_MAX);
         if let Some(latencies) = &mut self.latencies_us {
             latencies.saturating_record(micros);

@@ -50,6 +50,14 @@ impl Marks {
         }
     }
 
+    /// Whether the file came as far as the store has it.
+    pub(super) fn check_end(&self) -> Result<(), OtherFile> {
+        match self.checks.get(self.next) {
+            None => Ok(()),
+            Some((rows, _)) => Err(OtherFile { rows: *rows }),
+        }
+    }
+
     /// Compares the file with the one that the store has rows of.
     pub(super) fn compare(&mut self, ordinal: u64, check: u64) -> Result<(), OtherFile> {
         let rows = ordinal + 1;

@@ -54,7 +54,10 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
     for path in more {
         ended = ended.and_then(|()| ingest.file(path, Rows::open(path, args.row_spec())?));
     }
-    let ended = ended.and(ingest.flushes.drain()).and(ingest.rejects.end());
+    let ended = ended.and(ingest.flushes.drain());
+    let (refused, first_refused) = ingest.flushes.refused();
+    let ended = ended.and(ingest.rejects.refused(refused, first_refused));
+    let ended = ended.and(ingest.rejects.end());
     let seconds = started.elapsed().as_secs_f64();
     let Ingest {
         rejects, flushes, ..
@@ -99,7 +102,7 @@ impl Ingest<'_> {
     /// Takes all rows of a file; those before an error are handed over all the same.
     fn file(&mut self, path: &Path, mut rows: Rows) -> Result<(), Failure> {
         let mut feed = Feed::new(self.store, self.args, path);
-        let ended = self.rows(&mut rows, &mut feed);
+        let ended = self.rows(&mut rows, &mut feed).and_then(|()| feed.end());
         let flushed = match feed.producer() {
             Some(producer) => self.flushes.flush(producer),
             None => Ok(()),

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use eventcask::Refused;
+
 use crate::args::OnError;
 use crate::failure::{Failure, io_reason};
 use crate::input::Rejected;
@@ -63,6 +65,20 @@ impl Rejects {
             "{reason}; the rows before it are stored, and --on-error skip or quarantine:FILE goes on without such rows"
         );
         Err(Failure::at_line(file, row.line, &what))
+    }
+
+    /// Takes rows that the store refused, or ends the command. Which lines they were is not
+    /// known: they are refused long after they were read, and named by their id.
+    pub(super) fn refused(&mut self, count: u64, first: Option<&Refused>) -> Result<(), Failure> {
+        let Some(first) = first else { return Ok(()) };
+        self.count += count;
+        if self.first.is_none() {
+            self.first = Some(first.to_string());
+        }
+        if self.stops {
+            return Err(Failure::Input(first.to_string()));
+        }
+        Ok(())
     }
 
     /// Writes what is not written yet.
