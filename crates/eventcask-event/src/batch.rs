@@ -273,6 +273,16 @@ impl EventBatch {
             .collect()
     }
 
+    /// Puts buffers back that were taken out, for the rows to come.
+    pub fn give_back(&mut self, buffers: Vec<Vec<u8>>) {
+        for (group, buffer) in self.groups.iter_mut().zip(buffers) {
+            if group.bytes.capacity() < buffer.capacity() {
+                group.bytes = buffer;
+                group.bytes.clear();
+            }
+        }
+    }
+
     /// The row as it was pushed.
     #[must_use]
     pub fn event(&self, row: usize) -> NewEvent<'_> {

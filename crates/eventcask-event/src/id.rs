@@ -55,7 +55,7 @@ impl EventId {
     /// shard (48 bits). Two events of a store never share it, and it needs no room on disk.
     #[must_use]
     pub fn engine_made(store: u128, shard: u32, position: u64, commit_time: Timestamp) -> Self {
-        let millis = (commit_time.as_nanos() / 1_000_000) as u128 & 0xffff_ffff_ffff;
+        let millis = commit_time.as_nanos().div_euclid(1_000_000) as u128 & 0xffff_ffff_ffff;
         let shard = u128::from(shard) & 0xfff;
         let store = store & 0x3fff;
         let position = u128::from(position) & 0xffff_ffff_ffff;

@@ -9,7 +9,9 @@ use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
 use crate::codec::{self, Codec, Compressor};
-use crate::head::{BLOCK_ALIGN, BlockHead, MAX_SECTION_BYTES, SECTION_ALIGN, Section};
+use crate::head::{
+    BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_SECTION_BYTES, SECTION_ALIGN, Section,
+};
 
 /// Which payloads a reader wants decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,16 +64,28 @@ impl Block {
             payload_starts: Vec::new(),
         };
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
-        let largest = sizes
-            .iter()
-            .copied()
-            .chain([block.columns.len(), block.ids.len()])
-            .max();
-        if largest.is_some_and(|bytes| bytes > MAX_SECTION_BYTES as usize) {
-            return Err("a section of the block would pass 16 MiB".to_owned());
-        }
+        block.check_limits(&sizes).map_err(str::to_owned)?;
         block.check_against(&sizes).map_err(str::to_owned)?;
         Ok(block)
+    }
+
+    /// What a reader will refuse must not be written.
+    fn check_limits(&self, payload_bytes: &[usize]) -> Result<(), &'static str> {
+        let sections = payload_bytes.len() + 1 + usize::from(!self.ids.is_empty());
+        self.head.check_limits(sections)?;
+        let sizes = payload_bytes.iter().copied();
+        let sizes = sizes.chain([self.columns.len(), self.ids.len()]);
+        if sizes.clone().any(|bytes| bytes > MAX_SECTION_BYTES as usize) {
+            return Err("a section of the block would pass 16 MiB");
+        }
+        // What is not worth compressing is stored as it is, so a block never grows by more
+        // than its head and the zeros between its sections.
+        let zeros = (sections + 1) * BLOCK_ALIGN;
+        let block = sizes.sum::<usize>() + self.head.head_bytes(sections) + zeros;
+        if block > MAX_BLOCK_BYTES as usize {
+            return Err("the block would pass 64 MiB");
+        }
+        Ok(())
     }
 
     fn check_against(&mut self, payload_bytes: &[usize]) -> Result<(), &'static str> {
@@ -110,6 +124,12 @@ impl Block {
         })
     }
 
+    /// The buffers of the payloads, for a block that is not needed any more.
+    #[must_use]
+    pub fn into_payloads(self) -> Vec<Vec<u8>> {
+        self.payloads.into_iter().flatten().collect()
+    }
+
     /// Bytes of the sections before compression.
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
@@ -118,13 +138,19 @@ impl Block {
     }
 
     /// Appends the block to `out` as it stands in the file, and returns its head.
+    ///
+    /// # Panics
+    /// When payloads were left shut: what is not there can not be written.
     pub fn encode(
         &self,
         codec: Codec,
         compressor: &mut Compressor,
         out: &mut Vec<u8>,
     ) -> BlockHead {
-        let mut head = self.head.clone();
+        let mut head = BlockHead {
+            sections: Vec::new(),
+            ..self.head.clone()
+        };
         let base = out.len();
         let types = self.payloads.len();
         let sections = 1 + usize::from(!self.ids.is_empty()) + types;
@@ -148,12 +174,8 @@ impl Block {
             add(Section::IDS, 0, Codec::None, &self.ids);
         }
         for (index, payloads) in self.payloads.iter().enumerate() {
-            add(
-                Section::PAYLOADS,
-                index as u16,
-                codec,
-                payloads.as_deref().unwrap_or_default(),
-            );
+            let payloads = payloads.as_deref().expect("no payloads were left shut");
+            add(Section::PAYLOADS, index as u16, codec, payloads);
         }
         finish(head, base, out)
     }

@@ -97,6 +97,16 @@ impl Error {
         }
     }
 
+    /// A failed sync of `file`: whatever the disk said, it is no full disk that one can wait for.
+    pub(crate) fn failed_sync(file: &str, source: io::Error) -> Self {
+        Self {
+            kind: ErrorKind::Io,
+            message: format!("could not sync {file}: {source}"),
+            source: Some(source),
+            problem: None,
+        }
+    }
+
     /// What a caller can branch on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

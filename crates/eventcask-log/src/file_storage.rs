@@ -1,9 +1,10 @@
 //! A store's directory on a real file system.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 
@@ -11,6 +12,10 @@ use crate::storage::{Lock, Open, Storage, StoredFile};
 
 /// Name of the file in which a writer leaves its process id, for people.
 const LOCK_FILE: &str = "LOCK";
+/// How often a writer tries to get the lock. Who asks for it holds it for microseconds, so
+/// all tries together outlast a busy machine, and a person does not notice them.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// The files below a directory. What it makes is readable by the owner alone.
 #[derive(Debug, Clone)]
@@ -43,14 +48,10 @@ impl FileStorage {
 impl Storage for FileStorage {
     fn create_dir(&self, name: &str) -> io::Result<()> {
         let path = self.path(name);
-        match fs::DirBuilder::new()
-            .mode(0o700)
-            .recursive(name.is_empty())
-            .create(&path)
-        {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            other => other,
+        if name.is_empty() {
+            return create_root(&path);
         }
+        create_private_dir(&path)
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
@@ -107,20 +108,14 @@ impl Storage for FileStorage {
     /// ends with the process.
     fn lock(&self) -> io::Result<Option<Box<dyn Lock>>> {
         let directory = File::open(&self.root)?;
-        match directory.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+        if !try_lock(&directory)? {
+            return Ok(None);
         }
         // Only tells people who has the store; a full disk must not keep it from opening.
-        let note = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-            .open(self.path(LOCK_FILE));
-        let _ = note.and_then(|mut file| writeln!(file, "{}", std::process::id()));
+        let note = format!("{}\n", std::process::id());
+        let _ = self
+            .open(LOCK_FILE, Open::Create)
+            .and_then(|file| file.write_all_at(note.as_bytes(), 0));
         Ok(Some(Box::new(DirectoryLock {
             _directory: directory,
         })))
@@ -137,6 +132,45 @@ impl Storage for FileStorage {
     fn describe(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
+}
+
+/// Makes the store's directory and those above it, each durable in the one above: without
+/// that a loss of power could take the whole store.
+fn create_root(root: &Path) -> io::Result<()> {
+    let parent = match root.parent() {
+        None => return create_private_dir(root),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
+    if !parent.is_dir() {
+        create_root(parent)?;
+    }
+    create_private_dir(root)?;
+    match File::open(parent) {
+        // One may make files in a directory that one may not read; it can not be synced then.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other?.sync_all(),
+    }
+}
+
+fn create_private_dir(path: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes the lock, unless another writer has it. Who only asks whether it is taken holds it
+/// for a moment, so it is tried a few times.
+fn try_lock(directory: &File) -> io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match directory.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 struct DirectoryLock {

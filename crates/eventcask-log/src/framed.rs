@@ -1,13 +1,13 @@
 //! Small files with a checked header: definitions and snapshots of views.
 
 use crate::Error;
-use crate::manifest::{read_all, replace};
-use crate::storage::Storage;
+use crate::manifest::replace;
+use crate::storage::{Open, Storage};
 use crate::wire::{self, FILE_HEADER_BYTES, Fields, put};
 
 const MAGIC: [u8; 8] = *b"ECASKFRM";
-/// Largest framed file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 4 << 30;
+/// Largest body that is read, in bytes.
+const MAX_BODY_BYTES: u64 = 4 << 30;
 
 /// What a framed file holds; the number is part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +64,22 @@ impl Framed {
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::NewerFormat`], or what the disk said.
     pub fn read(storage: &dyn Storage, name: &str) -> Result<Self, Error> {
-        let file = storage.describe(name);
-        Self::decode(&file, &read_all(storage, name, MAX_FILE_BYTES)?)
+        let shown = storage.describe(name);
+        let failed = |error| Error::io("read", &shown, error);
+        let file = storage.open(name, Open::Read).map_err(failed)?;
+        let mut header = [0; FILE_HEADER_BYTES];
+        let read = file.read_at(&mut header, 0).map_err(failed)?;
+        let (mut framed, body) = Self::decode_header(&shown, &header[..read])?;
+        // Room is made only for a body that is there, and as long as the header says.
+        let there = file.len().map_err(failed)?;
+        if body.bytes > MAX_BODY_BYTES || there != FILE_HEADER_BYTES as u64 + body.bytes {
+            return Err(Error::damaged(&shown, 80, "its length is wrong"));
+        }
+        framed.body.resize(body.bytes as usize, 0);
+        let read = file.read_at(&mut framed.body, FILE_HEADER_BYTES as u64);
+        framed.body.truncate(read.map_err(failed)?);
+        body.check(&shown, &framed.body)?;
+        Ok(framed)
     }
 
     /// Reads the framed file in `bytes`; `file` names it in errors.
@@ -73,31 +87,52 @@ impl Framed {
     /// # Errors
     /// [`crate::ErrorKind::Damaged`] or [`crate::ErrorKind::NewerFormat`].
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let (mut framed, body) = Self::decode_header(file, bytes)?;
+        body.check(file, &bytes[FILE_HEADER_BYTES..])?;
+        framed.body = bytes[FILE_HEADER_BYTES..].to_vec();
+        Ok(framed)
+    }
+
+    /// Reads the header at the start of `bytes`: all but the body, and what that must be.
+    fn decode_header(file: &str, bytes: &[u8]) -> Result<(Self, Body), Error> {
         wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32)?;
-        let (header, body) = bytes.split_at(FILE_HEADER_BYTES);
-        let fields = Fields(header);
+        let fields = Fields(bytes);
         let kind = match fields.u32(56) {
             1 => FramedKind::Definition,
             2 => FramedKind::State,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
-        if fields.u64(80) != body.len() as u64 || fields.u32(76) != Self::checksum(body) {
-            return Err(Error::damaged(
-                file,
-                FILE_HEADER_BYTES as u64,
-                "the checksum of its body is wrong",
-            ));
-        }
         if !fields.is_zero(88, 124) {
             return Err(Error::damaged(file, 88, "reserved bytes are in use"));
         }
-        Ok(Self {
+        let framed = Self {
             store: fields.u128(40),
             kind,
             shard: fields.u32(60),
             progress: fields.u64(64),
             definition: fields.u32(72),
-            body: body.to_vec(),
-        })
+            body: Vec::new(),
+        };
+        let (crc, bytes) = (fields.u32(76), fields.u64(80));
+        Ok((framed, Body { crc, bytes }))
+    }
+}
+
+/// What a header says of its body.
+struct Body {
+    crc: u32,
+    bytes: u64,
+}
+
+impl Body {
+    fn check(&self, file: &str, body: &[u8]) -> Result<(), Error> {
+        if self.bytes == body.len() as u64 && self.crc == Framed::checksum(body) {
+            return Ok(());
+        }
+        Err(Error::damaged(
+            file,
+            FILE_HEADER_BYTES as u64,
+            "the checksum of its body is wrong",
+        ))
     }
 }

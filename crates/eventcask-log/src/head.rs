@@ -1,5 +1,7 @@
 //! The head of a block: who it is, where it stands, and what its sections are.
 
+use eventcask_event::MAX_SOURCE_BYTES;
+
 use crate::wire::{Fields, put};
 
 pub(crate) const FIXED_HEAD_BYTES: usize = 128;
@@ -16,7 +18,7 @@ pub(crate) const SECTION_ALIGN: usize = 16;
 pub const MAX_BLOCK_ROWS: u32 = 1 << 20;
 /// The most bytes of a section before compression.
 pub const MAX_SECTION_BYTES: u32 = 16 << 20;
-/// The most bytes of a block: its sections, stored, and its head.
+/// The most bytes of a block, as it is stored, and of its sections before compression.
 pub const MAX_BLOCK_BYTES: u32 = 64 << 20;
 /// The most bytes of a head: the table of 4096 types and 16 marks with the longest names.
 pub(crate) const MAX_HEAD_BYTES: usize = 128 << 10;
@@ -107,6 +109,21 @@ impl BlockHead {
         self.first_position + u64::from(self.rows)
     }
 
+    /// Tells whether a head with this many sections can be read back.
+    pub(crate) fn check_limits(&self, sections: usize) -> Result<(), &'static str> {
+        let names_fit = self
+            .marks
+            .iter()
+            .all(|mark| mark.source.len() <= MAX_SOURCE_BYTES);
+        if self.marks.len() > MAX_MARKS || !names_fit {
+            return Err("the block would have too many or too long source marks");
+        }
+        if self.rows > MAX_BLOCK_ROWS || self.head_bytes(sections) > MAX_HEAD_BYTES {
+            return Err("the block would have too many events or event types");
+        }
+        Ok(())
+    }
+
     /// Bytes that the head takes with this many sections.
     pub(crate) fn head_bytes(&self, sections: usize) -> usize {
         let marks: usize = self.marks.iter().map(|mark| 18 + mark.source.len()).sum();
@@ -132,6 +149,10 @@ impl BlockHead {
             at += 18 + mark.source.len();
         }
         assert_eq!(at, head_bytes, "the head is as long as was computed");
+        assert!(
+            self.durable_place <= self.place,
+            "a block can not know bytes after it durable"
+        );
         self.crc = head_crc(head);
         put(head, 12, self.crc.to_le_bytes());
     }
@@ -202,6 +223,9 @@ impl BlockHead {
         if rows > MAX_BLOCK_ROWS || fields.u64(64).checked_add(u64::from(rows)).is_none() {
             return Err("a block's rows or positions are impossible");
         }
+        if fields.u64(72) > fields.u64(56) {
+            return Err("a block says that bytes after it were durable");
+        }
         let sections = usize::from(fields.u16(108));
         let marks_at = FIXED_HEAD_BYTES + sections * SECTION_ENTRY_BYTES;
         if marks_at > head.len() {
@@ -251,6 +275,7 @@ fn encode_section(section: &Section, entry: &mut [u8]) {
 
 fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'static str> {
     let mut earliest = size.head;
+    let mut raw_left = MAX_BLOCK_BYTES;
     let mut sections = Vec::with_capacity(table.len() / SECTION_ENTRY_BYTES);
     for entry in table.as_chunks::<SECTION_ENTRY_BYTES>().0 {
         let fields = Fields(entry);
@@ -276,6 +301,9 @@ fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'stati
             return Err("a section is of a kind that this program does not know");
         }
         earliest = section.end();
+        raw_left = raw_left
+            .checked_sub(section.raw)
+            .ok_or("a block's sections are too large together")?;
         sections.push(section);
     }
     Ok(sections)

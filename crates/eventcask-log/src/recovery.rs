@@ -7,7 +7,8 @@
 //!    touched.
 //! 4. A torn end is copied beside the segment, then cut off.
 //! 5. What no later block vouches for is written again and synced before it is served: after
-//!    an unclean end the page cache may hold what the disk has not.
+//!    an unclean end the page cache may hold what the disk has not. A clean close is written
+//!    again as well, since nothing vouches for the close itself. So are the names on the way.
 
 use crate::scan::{BlockPlace, Depth, Problem, Scan, Step};
 use crate::segment::ShardDir;
@@ -93,16 +94,20 @@ impl ShardDir {
     /// mends a torn end and makes everything durable.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`] where stored events are not what was written, or what
-    /// the disk said. Nothing is changed then.
+    /// [`crate::ErrorKind::Damaged`] where stored events are not what was written, or
+    /// [`crate::ErrorKind::NewerFormat`]; nothing is changed then. Or what the disk said.
     pub fn recover(&self, visit: &mut Visit<'_>) -> Result<Recovery, Error> {
         let mut tail = Tail::empty();
         let torn = self.walk(&mut tail, visit)?;
+        if tail.segment != 0 {
+            self.check_writable(tail.segment)?;
+        }
         let cut = match torn {
             Some(reason) => Some(self.cut(&tail, reason)?),
             None => None,
         };
-        if tail.segment != 0 && !tail.closed {
+        self.confirm_names()?;
+        if tail.segment != 0 {
             self.confirm(&tail)?;
         }
         tail.durable_place = tail.place;
@@ -152,33 +157,35 @@ impl ShardDir {
     fn torn_or_damaged(
         &self,
         tail: &mut Tail,
-        reason: &'static str,
+        mut reason: &'static str,
         visit: &mut Visit<'_>,
     ) -> Result<Option<&'static str>, Error> {
-        if !Scan::resume(self, tail)?.was_durable()? {
-            return Ok(Some(reason));
+        while Scan::resume(self, tail)?.was_durable()? {
+            let before = tail.place;
+            let mut scan = Scan::resume(self, tail)?;
+            reason = match walk_segment(&mut scan, Depth::Full, tail, visit)? {
+                None => return Ok(None),
+                Some(reason) if tail.place == before => return Err(scan.damaged(reason)),
+                Some(reason) => reason,
+            };
         }
-        let before = tail.place;
-        let mut scan = Scan::resume(self, tail)?;
-        match walk_segment(&mut scan, Depth::Full, tail, visit)? {
-            None => Ok(None),
-            Some(reason) if tail.place > before => self.torn_or_damaged(tail, reason, visit),
-            Some(reason) => Err(scan.damaged(reason)),
-        }
+        Ok(Some(reason))
     }
 
     /// Keeps what is beyond the tail beside the segment, then takes it off.
     fn cut(&self, tail: &Tail, reason: &str) -> Result<Problem, Error> {
         let name = self.describe(tail.segment);
-        let kept = format!("{}/{:010}.cut-{}", self.dir(), tail.segment, tail.place);
+        let kept = self.name_for_cut(tail)?;
+        let new = format!("{kept}.new");
         let file = self.open(tail.segment, Open::Write)?;
         let bytes = Scan::resume(self, tail)?.bytes_left()?;
         let keep = || {
-            let copy = self.storage.open(&kept, Open::Create)?;
+            let copy = self.storage.open(&new, Open::Create)?;
             for_chunks(&*file, tail.place, |at, chunk| {
                 copy.write_all_at(chunk, at - tail.place)
             })?;
             copy.sync()?;
+            self.storage.rename(&new, &kept)?;
             self.storage.sync_dir(&self.dir())?;
             file.set_len(tail.place)?;
             file.sync()
@@ -193,6 +200,33 @@ impl ShardDir {
             place: tail.place,
             reason,
         })
+    }
+
+    /// A name that no earlier cut at the same place has.
+    fn name_for_cut(&self, tail: &Tail) -> Result<String, Error> {
+        let dir = self.dir();
+        let names = self.storage.list(&dir);
+        let names = names.map_err(|e| Error::io("list", &self.storage.describe(&dir), e))?;
+        let first = format!("{:010}.cut-{}", tail.segment, tail.place);
+        let mut name = first.clone();
+        // One more than there are files is free at the latest.
+        for count in 2.. {
+            if !names.contains(&name) {
+                break;
+            }
+            name = format!("{first}.{count}");
+        }
+        Ok(format!("{dir}/{name}"))
+    }
+
+    /// Makes the names from the store's directory down to the segments durable: whoever gave
+    /// them may have ended before that.
+    fn confirm_names(&self) -> Result<(), Error> {
+        for dir in [&self.dir(), "shards", ""] {
+            let synced = self.storage.sync_dir(dir);
+            synced.map_err(|e| Error::io("sync", &self.storage.describe(dir), e))?;
+        }
+        Ok(())
     }
 
     /// Writes again what was not known to be durable, and syncs it.
@@ -228,6 +262,7 @@ impl ShardDir {
                 continue;
             };
             tail.enter(&scan);
+            let mut seen_bad_at = None;
             let bad = loop {
                 let place = scan.place;
                 match scan.step(Depth::Full)? {
@@ -237,15 +272,16 @@ impl ShardDir {
                         tail.pass(&head);
                     }
                     Step::End => break None,
+                    Step::Bad(reason) if last != Some(number) => break Some(reason),
+                    Step::Bad(_) if !scan.was_durable()? && live() => break None,
+                    // A writer may have finished the block while this was looked at.
+                    Step::Bad(_) if seen_bad_at != Some(place) => seen_bad_at = Some(place),
                     Step::Bad(reason) => break Some(reason),
                 }
             };
             bytes += scan.place;
             if let Some(reason) = bad {
-                let unfinished = last == Some(number) && !scan.was_durable()? && live();
-                if !unfinished {
-                    problems.push(scan.problem(scan.place, reason));
-                }
+                problems.push(scan.problem(scan.place, reason));
                 tail = Tail::empty();
             }
         }

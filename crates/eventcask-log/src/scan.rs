@@ -92,11 +92,11 @@ impl Scan {
     /// Begins at the first block of a segment that is expected to follow `tail`.
     pub(crate) fn begin(dir: &ShardDir, number: u64, tail: &Tail) -> Result<Self, Error> {
         let file = dir.open(number, Open::Read)?;
-        let header = dir.read_header(number, &*file)?;
+        let header = dir.read_header(number, &*file)?.new;
         let follows =
             header.first_position == tail.next_position && header.previous_crc == tail.previous_crc;
-        // The oldest segment says itself where it begins: those before may have been retired.
-        if tail.segment != 0 && !follows {
+        // What follows a damaged segment says itself where it begins.
+        if (number == 1 || tail.segment != 0) && !follows {
             return Err(Error::damaged(
                 &dir.describe(number),
                 72,
@@ -182,6 +182,10 @@ impl Scan {
         depth: Depth,
     ) -> Result<Result<BlockHead, &'static str>, Error> {
         const SHORT: &str = "a block is cut short";
+        // Room is made only for what is there: the lengths are not under a checksum yet.
+        if self.bytes_left()? < u64::from(size.block) {
+            return Ok(Err(SHORT));
+        }
         let first = if depth == Depth::Full {
             size.block as usize
         } else {
@@ -200,8 +204,7 @@ impl Scan {
                 .iter()
                 .filter(|section| section.kind <= Section::IDS);
             let end = wanted.map(Section::end).max().unwrap_or(size.head);
-            if self.read(self.place, end)? < end || self.len()? < self.place + u64::from(size.block)
-            {
+            if self.read(self.place, end)? < end {
                 return Ok(Err(SHORT));
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::storage::{Open, Storage, StoredFile};
 use crate::wire::{self, FILE_HEADER_BYTES, Fields, put};
 use crate::writer::NewSegment;
-use crate::{Error, Manifest};
+use crate::{Error, ErrorKind, Manifest};
 
 const MAGIC: [u8; 8] = *b"ECASKSEG";
 /// Where the first block of a segment starts.
@@ -82,26 +82,30 @@ impl ShardDir {
         self.storage.describe(&self.path(segment))
     }
 
-    /// Numbers of the segments, rising and without gaps.
+    /// Numbers of the segments, from 1 and without gaps.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`] where one is missing in the middle, or what the disk said.
+    /// [`crate::ErrorKind::Damaged`] where one before the last is missing, or the directory is,
+    /// or what the disk said.
     pub fn segments(&self) -> Result<Vec<u64>, Error> {
         let dir = self.dir();
-        let names = self.storage.list(&dir);
-        let names = names.map_err(|e| Error::io("list", &self.storage.describe(&dir), e))?;
-        let mut numbers: Vec<u64> = names
-            .iter()
-            .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
-            .filter(|number| names.contains(&format!("{number:010}{SUFFIX}")))
-            .collect();
+        let list = |dir: &str| {
+            let names = self.storage.list(dir);
+            names.map_err(|e| Error::io("list", &self.storage.describe(dir), e))
+        };
+        let names = list(&dir)?;
+        // The manifest is written after all directories, so one without is no new shard.
+        if names.is_empty() && !list("shards")?.iter().any(|name| dir == format!("shards/{name}")) {
+            let shown = self.storage.describe(&dir);
+            return Err(Error::damaged(&shown, 0, "the shard's directory is missing"));
+        }
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
         numbers.sort_unstable();
-        match numbers.windows(2).find(|pair| pair[1] != pair[0] + 1) {
-            Some(gap) => Err(Error::damaged(
-                &self.describe(gap[0] + 1),
-                0,
-                "the segment is missing",
-            )),
+        match (1..).zip(&numbers).find(|(number, found)| number != *found) {
+            Some((missing, _)) => {
+                let name = self.describe(missing);
+                Err(Error::damaged(&name, 0, "the segment is missing"))
+            }
             None => Ok(numbers),
         }
     }
@@ -115,7 +119,7 @@ impl ShardDir {
 
     /// Makes a segment, durable in its directory before anything is put into it.
     pub(crate) fn create_segment(&self, new: &NewSegment) -> Result<Box<dyn StoredFile>, Error> {
-        let path = self.path(new.number);
+        let (dir, path) = (self.dir(), self.path(new.number));
         let temporary = format!("{path}.new");
         let header = encode_header(self, new);
         let make = || {
@@ -123,10 +127,25 @@ impl ShardDir {
             file.write_all_at(&header, 0)?;
             file.sync()?;
             self.storage.rename(&temporary, &path)?;
-            self.storage.sync_dir(&self.dir())?;
             Ok(file)
         };
-        make().map_err(|error| Error::io("make", &self.storage.describe(&path), error))
+        let file = make().map_err(|e| Error::io("make", &self.storage.describe(&path), e))?;
+        let synced = self.storage.sync_dir(&dir);
+        synced.map_err(|e| Error::failed_sync(&self.storage.describe(&dir), e))?;
+        Ok(file)
+    }
+
+    /// Refuses a segment that a newer version wants no older one to write to.
+    pub(crate) fn check_writable(&self, segment: u64) -> Result<(), Error> {
+        let file = self.open(segment, Open::Read)?;
+        if self.read_header(segment, &*file)?.writable {
+            return Ok(());
+        }
+        let message = format!(
+            "{} has features that this program can read but not write; use a newer eventcask, or open the store for reading",
+            self.describe(segment)
+        );
+        Err(Error::new(ErrorKind::NewerFormat, message))
     }
 
     /// Reads the header of a segment: what it was made with.
@@ -134,7 +153,7 @@ impl ShardDir {
         &self,
         segment: u64,
         file: &dyn StoredFile,
-    ) -> Result<NewSegment, Error> {
+    ) -> Result<SegmentHeader, Error> {
         let name = self.describe(segment);
         let mut bytes = vec![0; FIRST_BLOCK as usize];
         let read = file
@@ -148,8 +167,15 @@ impl ShardDir {
                 "it belongs to another store, shard or place",
             ));
         }
-        Ok(header.new)
+        Ok(header)
     }
+}
+
+/// The number in the name of a segment: ten digits, from 1. Other names are not ours.
+fn number_of(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(SUFFIX)?;
+    let number = digits.parse().ok()?;
+    (number > 0 && digits == format!("{number:010}") && digits.len() == 10).then_some(number)
 }
 
 /// What the header of a segment says.
@@ -158,6 +184,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) store: u128,
     pub(crate) shard: u32,
     pub(crate) new: NewSegment,
+    /// Whether this version of the program may write to the segment.
+    pub(crate) writable: bool,
 }
 
 fn encode_header(dir: &ShardDir, new: &NewSegment) -> Vec<u8> {
@@ -195,5 +223,6 @@ pub(crate) fn decode_header(name: &str, bytes: &[u8]) -> Result<SegmentHeader, E
         store: fields.u128(40),
         shard: fields.u32(56),
         new,
+        writable: wire::may_write(bytes),
     })
 }

@@ -89,13 +89,14 @@ impl SegmentWriter {
     /// again: nobody knows then what the disk has.
     ///
     /// # Errors
-    /// What the disk said.
+    /// What the disk said, never [`ErrorKind::StorageFull`]: no room made later would bring
+    /// back what the disk may have dropped.
     pub fn sync(&mut self) -> Result<(), Error> {
         let Some((number, file)) = self.open.as_ref().filter(|_| self.unsynced) else {
             return Ok(());
         };
         file.sync()
-            .map_err(|error| Error::io("sync", &self.dir.describe(*number), error))?;
+            .map_err(|error| Error::failed_sync(&self.dir.describe(*number), error))?;
         self.unsynced = false;
         Ok(())
     }

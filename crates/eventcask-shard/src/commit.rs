@@ -108,6 +108,8 @@ pub(crate) struct Done {
     pub(crate) result: Result<(), Failure>,
     /// Segment and place up to which the disk has everything, where that is known.
     pub(crate) durable: Option<(u64, u64)>,
+    /// The buffer of the job, to be used again.
+    pub(crate) buffer: Vec<u8>,
 }
 
 /// Where the write thread reports, one a shard.
@@ -191,9 +193,8 @@ impl WriteThread {
         while let Some(job) = next {
             bytes += job.task.bytes();
             must_sync[job.shard] |= matches!(job.task, Task::Sync);
-            if let Some(done) = self.targets[job.shard].write(&job) {
-                reports.push((job.shard, done));
-            }
+            let shard = job.shard;
+            reports.extend(self.targets[shard].write(job).map(|done| (shard, done)));
             next = if bytes < GROUP_BYTES {
                 self.jobs.try_recv().ok()
             } else {
@@ -244,39 +245,60 @@ impl Task {
 
 impl Target {
     /// Does a job but for its sync; `None` where it is dropped.
-    fn write(&mut self, job: &Job) -> Option<Done> {
+    fn write(&mut self, job: Job) -> Option<Done> {
+        let Job {
+            generation,
+            sequence,
+            task,
+            ..
+        } = job;
         if self
             .refused_generation
-            .is_some_and(|refused| job.generation <= refused)
+            .is_some_and(|refused| generation <= refused)
         {
             return None;
         }
-        let done = |result| Done {
-            generation: job.generation,
-            sequence: job.sequence,
+        let (result, buffer) = match (&self.broken, task) {
+            (Some(reason), _) => (Err(Failure::Broken(Arc::clone(reason))), Vec::new()),
+            (None, Task::Sync) => (Ok(()), Vec::new()),
+            (
+                None,
+                Task::Write {
+                    roll,
+                    segment,
+                    place,
+                    bytes,
+                },
+            ) => {
+                let written = self.write_block(roll, segment, place, &bytes);
+                (
+                    written.map_err(|error| self.fail(generation, &error)),
+                    bytes,
+                )
+            }
+        };
+        Some(Done {
+            generation,
+            sequence,
             result,
             durable: None,
-        };
-        if let Some(reason) = &self.broken {
-            return Some(done(Err(Failure::Broken(Arc::clone(reason)))));
+            buffer,
+        })
+    }
+
+    fn write_block(
+        &mut self,
+        roll: Option<NewSegment>,
+        segment: u64,
+        place: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        if let Some(new) = roll {
+            self.writer.roll(&new)?;
         }
-        let Task::Write {
-            roll,
-            segment,
-            place,
-            bytes,
-        } = &job.task
-        else {
-            return Some(done(Ok(())));
-        };
-        let rolled = roll.as_ref().map_or(Ok(()), |new| self.writer.roll(new));
-        match rolled.and_then(|()| self.writer.append(*place, bytes)) {
-            Ok(()) => {
-                self.written = Some((*segment, *place + bytes.len() as u64));
-                Some(done(Ok(())))
-            }
-            Err(error) => Some(done(Err(self.fail(job.generation, &error)))),
-        }
+        self.writer.append(place, bytes)?;
+        self.written = Some((segment, place + bytes.len() as u64));
+        Ok(())
     }
 
     fn fail(&mut self, generation: u64, error: &Error) -> Failure {
@@ -308,6 +330,7 @@ impl Target {
             sequence: 0,
             result,
             durable: None,
+            buffer: Vec::new(),
         });
     }
 

@@ -27,6 +27,8 @@ use crate::{
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
+/// Buffers of written blocks that are kept for the next ones.
+const SPARE_BUFFERS: usize = 4;
 /// Place of the first block in a segment.
 const FIRST_BLOCK: u64 = 4096;
 
@@ -98,6 +100,7 @@ pub struct Shard {
     sequence: u64,
     generation: u64,
     reports: Reports,
+    spare: Vec<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -197,6 +200,7 @@ impl Opened {
             sequence: 0,
             generation: 0,
             reports: Reports::default(),
+            spare: Vec::new(),
         }
     }
 }
@@ -368,7 +372,9 @@ impl Shard {
         head.marks.extend(mark.cloned());
         let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
         let codec = self.settings.codec.resolve(self.inbox.has_waiting());
-        let mut bytes = Vec::with_capacity(block.raw_bytes() + 4096);
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.reserve(block.raw_bytes() + 4096);
         let head = block.encode(codec, &mut self.compressor, &mut bytes);
         let stored = InFlightBlock {
             place: BlockPlace::of(&head),
@@ -476,8 +482,11 @@ impl Shard {
     /// Takes up what the write thread has done.
     fn complete(&mut self) -> bool {
         let mut any = false;
-        while let Some(done) = self.reports.pop() {
+        while let Some(mut done) = self.reports.pop() {
             any = true;
+            if self.spare.len() < SPARE_BUFFERS {
+                self.spare.push(std::mem::take(&mut done.buffer));
+            }
             let is_broken = matches!(done.result, Err(Failure::Broken(_)));
             if is_broken || done.generation == self.generation {
                 self.take_report(&done);
@@ -518,12 +527,14 @@ impl Shard {
     }
 
     fn publish(&mut self, mut in_flight: InFlight) {
-        if let Some(stored) = &in_flight.stored {
+        if let Some(stored) = in_flight.stored.take() {
             self.in_flight_bytes -= stored.bytes;
             let slots: Vec<_> = stored.before.iter().map(|before| before.slot).collect();
             self.reader
                 .publish(&stored.block, &stored.place, &stored.sections, &slots);
             self.apply.apply(&stored.block);
+            let buffers = stored.block.into_payloads();
+            in_flight.delivery.batch.give_back(buffers);
         }
         for (completion, outcome) in in_flight.answers.drain(..) {
             completion.answer(outcome);
