@@ -156,6 +156,25 @@ impl ShardReader {
         self.directory().newest(self.hasher.hash(key), key)
     }
 
+    /// Version of an aggregate's newest durable event; 0 where there is none.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn version(&self, key: &str) -> Result<u64, Error> {
+        let Some(position) = self.newest(key) else {
+            return Ok(0);
+        };
+        let block = self.block_at(position)?;
+        let version = block.and_then(|block| with_event(&block, position, |event| event.version));
+        version.ok_or_else(|| self.lost(position))
+    }
+
+    /// The error of a position that no block holds, though it should.
+    pub(crate) fn lost(&self, position: u64) -> Error {
+        let file = self.dir.describe(self.published().segment);
+        Error::damaged(&file, 0, &format!("no block holds position {position}"))
+    }
+
     /// Enters the events of a block that was read back into the directory, and returns the
     /// slots of the block's aggregates.
     pub(crate) fn enter(&self, block: &Block) -> Vec<AggregateSlot> {

@@ -89,11 +89,9 @@ impl Iterator for Aggregate {
 }
 
 fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
-    let lost = || {
-        let file = reader.dir().describe(reader.published().segment);
-        Error::damaged(&file, 0, &format!("no block holds position {position}"))
-    };
-    reader.block_at(position)?.ok_or_else(lost)
+    reader
+        .block_at(position)?
+        .ok_or_else(|| reader.lost(position))
 }
 
 /// Position of the aggregate's newest event in an earlier block, unless this one goes back far

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eventcask_event::{Timestamp, route};
-use eventcask_shard::{Aggregate, Bounds};
+use eventcask_shard::{Aggregate, Bounds, ShardReader};
 
 use crate::store::Inner;
 use crate::{Error, Event};
@@ -75,8 +75,12 @@ impl AggregateReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn version(&self) -> Result<u64, Error> {
-        let newest = self.clone().last(1).events()?.next().transpose()?;
-        Ok(newest.map_or(0, |event| event.get().version))
+        Ok(self.shard().version(&self.key)?)
+    }
+
+    fn shard(&self) -> &Arc<ShardReader> {
+        let readers = &self.inner.readers;
+        &readers[route(&self.key, readers.len() as u32) as usize]
     }
 
     /// Reads the events, oldest first; none where the aggregate does not exist.
@@ -85,10 +89,19 @@ impl AggregateReader {
     /// Damage, or what the disk said; an event that can not be read ends the iterator with an
     /// error, never silently.
     pub fn events(&self) -> Result<AggregateEvents, Error> {
-        let shard = route(&self.key, self.inner.readers.len() as u32);
-        let reader = Arc::clone(&self.inner.readers[shard as usize]);
+        let mut bounds = self.bounds;
+        if let Some(count) = self.last {
+            // As far as versions tell, nothing before these is read; times may leave fewer.
+            let newest = self.version()?.min(bounds.to_version);
+            let is_bound_by_time = bounds.until != Bounds::default().until;
+            let first = (newest + 1).saturating_sub(count as u64);
+            if !is_bound_by_time {
+                bounds.from_version = bounds.from_version.max(first);
+            }
+        }
+        let reader = Arc::clone(self.shard());
         let all = AggregateEvents {
-            rows: Aggregate::load(reader, &self.key, self.bounds)?,
+            rows: Aggregate::load(reader, &self.key, bounds)?,
             kept: None,
         };
         match self.last {
