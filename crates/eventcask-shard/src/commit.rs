@@ -143,20 +143,19 @@ impl WriteThread {
     pub fn run(mut self) -> Result<(), String> {
         let mut deadline = None;
         loop {
-            let first = match self.wait(deadline) {
-                Ok(job) => Some(job),
-                Err(RecvTimeoutError::Timeout) => None,
+            match self.wait(deadline) {
+                Ok(job) => self.do_group(job),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let Some(first) = first else {
-                self.sync_where(|target| target.writer.is_unsynced());
+            }
+            // Looked at after each group: jobs that never cease must not put it off.
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                self.sync_unsynced();
                 deadline = None;
-                continue;
-            };
-            self.do_group(first);
+            }
             deadline = deadline.or_else(|| self.next_deadline());
         }
-        self.sync_where(|target| target.writer.is_unsynced());
+        self.sync_unsynced();
         match self
             .targets
             .iter()
@@ -217,9 +216,11 @@ impl WriteThread {
         self.bell.ring();
     }
 
-    fn sync_where(&mut self, is_due: impl Fn(&Target) -> bool) {
-        for target in self.targets.iter_mut().filter(|target| is_due(target)) {
-            target.sync();
+    fn sync_unsynced(&mut self) {
+        for target in &mut self.targets {
+            if target.writer.is_unsynced() {
+                target.sync();
+            }
         }
     }
 }
