@@ -13,7 +13,7 @@
 //! batch.push("account-42", 0, &NewEvent::json("Deposited", br#"{"cents":500}"#))?;
 //! assert_eq!(batch.len(), 1);
 //! assert_eq!(batch.key(0), "account-42");
-//! assert_eq!(route("account-42", 4), 1);
+//! assert_eq!(route("account-42", 4), 0);
 //! # Ok::<(), eventcask_event::Invalid>(())
 //! ```
 

@@ -75,7 +75,10 @@ impl Block {
         self.head.check_limits(sections)?;
         let sizes = payload_bytes.iter().copied();
         let sizes = sizes.chain([self.columns.len(), self.ids.len()]);
-        if sizes.clone().any(|bytes| bytes > MAX_SECTION_BYTES as usize) {
+        if sizes
+            .clone()
+            .any(|bytes| bytes > MAX_SECTION_BYTES as usize)
+        {
             return Err("a section of the block would pass 16 MiB");
         }
         // What is not worth compressing is stored as it is, so a block never grows by more

@@ -95,9 +95,17 @@ impl ShardDir {
         };
         let names = list(&dir)?;
         // The manifest is written after all directories, so one without is no new shard.
-        if names.is_empty() && !list("shards")?.iter().any(|name| dir == format!("shards/{name}")) {
+        if names.is_empty()
+            && !list("shards")?
+                .iter()
+                .any(|name| dir == format!("shards/{name}"))
+        {
             let shown = self.storage.describe(&dir);
-            return Err(Error::damaged(&shown, 0, "the shard's directory is missing"));
+            return Err(Error::damaged(
+                &shown,
+                0,
+                "the shard's directory is missing",
+            ));
         }
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
         numbers.sort_unstable();

@@ -1,0 +1,259 @@
+//! The columns of a block, archived and read in place.
+
+use eventcask_event::{
+    ArchivedColumns, Columns, Encoding, EventId, Events, EventsParts, NO_POSITION, NO_TIME,
+    Timestamp,
+};
+use rkyv::rancor;
+use rkyv::util::AlignedVec;
+
+/// What one change of good columns is.
+type Change<'c> = &'c dyn Fn(&mut Columns);
+
+fn archive(columns: &Columns) -> AlignedVec {
+    rkyv::to_bytes::<rancor::Error>(columns).unwrap()
+}
+
+fn open(bytes: &AlignedVec) -> &ArchivedColumns {
+    rkyv::access::<ArchivedColumns, rancor::Error>(bytes).unwrap()
+}
+
+/// Three rows of two aggregates and two types; the payloads are "1", "22" and "333".
+fn example() -> Columns {
+    let mut columns = Columns::default();
+    assert_eq!(columns.add_aggregate("über", NO_POSITION), 0);
+    assert_eq!(columns.add_aggregate("b", 5), 1);
+    assert_eq!(columns.add_type("Opened", 1, 1), 0);
+    assert_eq!(columns.add_type("Noise", 7, 0), 1);
+    columns.aggregates = vec![0, 1, 0];
+    columns.types = vec![0, 1, 0];
+    columns.versions = vec![1, 4, 2];
+    columns.payload_lengths = vec![1, 2, 3];
+    columns
+}
+
+const PAYLOAD_BYTES: [usize; 2] = [4, 2];
+
+fn check(columns: &Columns, ids: usize) -> Result<Vec<u32>, &'static str> {
+    let bytes = archive(columns);
+    let checked = Events::check(3, open(&bytes), ids, &PAYLOAD_BYTES);
+    checked.map_err(|malformed| malformed.0)
+}
+
+#[test]
+fn events_are_read_from_their_columns() {
+    let mut columns = example();
+    columns.times = vec![NO_TIME, -1, 0];
+    let bytes = archive(&columns);
+    let starts = Events::check(3, open(&bytes), 3, &PAYLOAD_BYTES).unwrap();
+    assert_eq!(starts, [0, 0, 1]);
+    let mut ids = [0; 48];
+    ids[16] = 9;
+    let commit_time = Timestamp::from_nanos(77);
+    let payloads = [Some(b"1333".to_vec()), Some(b"22".to_vec())];
+    let events = Events::new(EventsParts {
+        store: 3,
+        shard: 2,
+        first_position: 10,
+        commit_time,
+        columns: open(&bytes),
+        ids: &ids,
+        payloads: &payloads,
+        payload_starts: &starts,
+    });
+    assert_eq!(
+        (events.len(), events.aggregates(), events.shard()),
+        (3, 2, 2)
+    );
+    assert_eq!([events.key(0), events.key(1)], ["über", "b"]);
+    assert_eq!([events.previous(0), events.previous(1)], [None, Some(5)]);
+    let all: Vec<_> = events.iter().collect();
+    let expected: [(&str, u64, &str, &[u8]); 3] = [
+        ("über", 1, "Opened", b"1"),
+        ("b", 4, "Noise", b"22"),
+        ("über", 2, "Opened", b"333"),
+    ];
+    for (row, (aggregate, version, event_type, payload)) in expected.into_iter().enumerate() {
+        let event = &all[row];
+        assert_eq!((event.aggregate, event.version), (aggregate, version));
+        assert_eq!((event.event_type, event.payload), (event_type, payload));
+        assert_eq!((event.position, event.shard), (10 + row as u64, 2));
+        assert_eq!(event.commit_time, commit_time);
+    }
+    assert_eq!((all[1].schema, all[1].encoding), (7, Encoding::Bytes));
+    let times = [
+        None,
+        Some(Timestamp::from_nanos(-1)),
+        Some(Timestamp::from_nanos(0)),
+    ];
+    assert_eq!([0, 1, 2].map(|row: usize| all[row].time), times);
+    assert_eq!(all[1].id, EventId::from_u128(9));
+    assert_eq!(all[2].id, EventId::engine_made(3, 2, 12, commit_time));
+}
+
+#[test]
+fn columns_can_say_positions_and_commit_times_themselves() {
+    let mut columns = example();
+    columns.positions = vec![12, 10, 11];
+    columns.commit_times = vec![3, 1, 2];
+    let bytes = archive(&columns);
+    let starts = Events::check(3, open(&bytes), 0, &PAYLOAD_BYTES).unwrap();
+    let events = Events::new(EventsParts {
+        store: 3,
+        shard: 2,
+        first_position: 10,
+        commit_time: Timestamp::from_nanos(77),
+        columns: open(&bytes),
+        ids: &[],
+        payloads: &[None, None],
+        payload_starts: &starts,
+    });
+    for (row, (position, time)) in [(12, 3), (10, 1), (11, 2)].into_iter().enumerate() {
+        let event = events.event(row);
+        assert_eq!(
+            (event.position, event.commit_time.as_nanos()),
+            (position, time)
+        );
+        assert_eq!((events.payload(row), event.payload), (None, &[][..]));
+        assert_eq!(
+            event.id,
+            EventId::engine_made(3, 2, position, event.commit_time)
+        );
+    }
+    assert_eq!(events.iter().count(), 0);
+}
+
+#[test]
+fn optional_columns_are_whole_or_absent() {
+    let columns = example();
+    assert!(check(&columns, 0).is_ok() && check(&columns, 3).is_ok());
+    assert!(check(&columns, 1).is_err() && check(&columns, 4).is_err());
+    let changes: [Change<'_>; 3] = [
+        &|columns| columns.times = vec![0; 2],
+        &|columns| columns.positions = vec![0; 4],
+        &|columns| columns.commit_times = vec![0; 1],
+    ];
+    refuse_all(&changes);
+}
+
+#[test]
+fn s4_columns_that_do_not_agree_are_refused() {
+    let changes: [Change<'_>; 17] = [
+        &|columns| columns.aggregates.truncate(2),
+        &|columns| columns.types.push(0),
+        &|columns| columns.versions.clear(),
+        &|columns| columns.payload_lengths.push(0),
+        &|columns| columns.previous.truncate(1),
+        &|columns| columns.type_schemas.push(1),
+        &|columns| columns.type_encodings.truncate(1),
+        &|columns| columns.type_name_ends.truncate(1),
+        &|columns| columns.aggregates[2] = 2,
+        &|columns| columns.aggregates[2] = u32::MAX,
+        &|columns| columns.types[1] = 2,
+        &|columns| columns.types[1] = 0,
+        &|columns| columns.type_encodings[0] = 2,
+        &|columns| columns.payload_lengths[0] = 2,
+        &|columns| columns.payload_lengths = vec![u32::MAX; 3],
+        &|columns| columns.type_names.clear(),
+        &|columns| columns.keys.push(b'x'),
+    ];
+    refuse_all(&changes);
+}
+
+#[test]
+fn s4_texts_within_columns_are_texts_within_their_limits() {
+    let changes: [Change<'_>; 8] = [
+        &|columns| columns.keys[1] = 0xff,
+        // Inside of a letter of two bytes.
+        &|columns| columns.key_ends[0] = 1,
+        &|columns| columns.key_ends[0] = 0,
+        &|columns| columns.key_ends[0] = 6,
+        &|columns| columns.key_ends[1] = u32::MAX,
+        &|columns| columns.key_ends = vec![6, 5],
+        &|columns| columns.type_name_ends[0] = 11,
+        &|columns| {
+            columns.keys = vec![b'k'; 1026];
+            columns.key_ends = vec![1025, 1026];
+        },
+    ];
+    refuse_all(&changes);
+}
+
+fn refuse_all(changes: &[Change<'_>]) {
+    for (index, change) in changes.iter().enumerate() {
+        let mut columns = example();
+        change(&mut columns);
+        assert!(check(&columns, 0).is_err(), "change {index}");
+    }
+}
+
+#[test]
+fn s4_any_bytes_in_place_of_columns_get_an_answer() {
+    let good = archive(&example());
+    let seed = 8;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let payloads = [Some(vec![0; 4]), Some(vec![0; 2])];
+    let mut opened = 0;
+    for round in 0..60_000 {
+        let mut bytes: AlignedVec = AlignedVec::new();
+        bytes.extend_from_slice(&good);
+        for _ in 0..random.usize(1..4) {
+            // Every other time the root, which says where the columns are.
+            let from = if round % 2 == 0 { good.len() - 112 } else { 0 };
+            bytes[random.usize(from..good.len())] = *random.choice(&[0, 1, 4, 128, 255]).unwrap();
+        }
+        let Ok(columns) = rkyv::access::<ArchivedColumns, rancor::Error>(&bytes) else {
+            continue;
+        };
+        opened += 1;
+        if let Ok(starts) = Events::check(3, columns, 0, &PAYLOAD_BYTES) {
+            let events = Events::new(EventsParts {
+                store: 0,
+                shard: 0,
+                first_position: 0,
+                commit_time: Timestamp::from_nanos(0),
+                columns,
+                ids: &[],
+                payloads: &payloads,
+                payload_starts: &starts,
+            });
+            assert_eq!(events.iter().count(), 3, "seed {seed}");
+        }
+    }
+    assert!(opened > 1_000, "seed {seed}: {opened}");
+}
+
+#[test]
+fn clearing_keeps_nothing_but_the_memory() {
+    let mut columns = example();
+    columns.times.push(1);
+    columns.positions.push(1);
+    columns.commit_times.push(1);
+    columns.clear();
+    assert_eq!(
+        archive(&columns).as_slice(),
+        archive(&Columns::default()).as_slice()
+    );
+}
+
+#[test]
+fn the_root_of_the_archive_is_its_last_112_bytes() {
+    let bytes = archive(&example());
+    let root = &bytes[bytes.len() - 112..];
+    let pair = |index: usize| {
+        let at = index * 8;
+        let distance = i32::from_le_bytes(root[at..at + 4].try_into().unwrap());
+        let count = u32::from_le_bytes(root[at + 4..at + 8].try_into().unwrap());
+        let start = (bytes.len() - 112 + at) as i64 + i64::from(distance);
+        (start as usize, count)
+    };
+    let (start, count) = pair(0);
+    assert_eq!(
+        (count, &bytes[start..start + 12]),
+        (3, &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0][..])
+    );
+    let (start, count) = pair(8);
+    assert_eq!(&bytes[start..start + count as usize], "überb".as_bytes());
+    let (start, count) = pair(13);
+    assert_eq!(&bytes[start..start + count as usize], [1, 0]);
+}

@@ -1,0 +1,18 @@
+//! Tests of the log through the public face of the crate.
+#![expect(clippy::unwrap_used, reason = "a test that can not go on is to fail")]
+
+mod support;
+mod disk;
+mod manifest;
+mod framed;
+mod blocks;
+mod segments;
+mod recovery;
+mod crashes;
+mod follow;
+mod verify;
+mod flips;
+mod hostile;
+mod files;
+mod inspect;
+mod worked_example;

@@ -1,0 +1,363 @@
+//! A shard that is written as the worker writes it, and what is read back from it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use eventcask_event::{Columns, EventId, EventRef, NO_POSITION, NO_TIME, Timestamp};
+use eventcask_log::{
+    Block, BlockHead, BlockPlace, BlockReader, Codec, Compressor, Error, ErrorKind, Manifest,
+    MemoryStorage, NewSegment, Open, Payloads, Recovery, SegmentWriter, ShardDir, SourceMark,
+    Storage, Tail,
+};
+
+pub(crate) const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
+pub(crate) const FIRST_BLOCK: u64 = 4096;
+pub(crate) const FIRST_SEGMENT: &str = "shards/0000/0000000001.segment";
+pub(crate) const SECOND_SEGMENT: &str = "shards/0000/0000000002.segment";
+
+/// An event on its way into a block.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) key: String,
+    pub(crate) event_type: String,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) id: Option<u128>,
+    pub(crate) time: Option<i64>,
+}
+
+pub(crate) fn row(key: &str, event_type: &str, payload: impl Into<Vec<u8>>) -> Row {
+    Row {
+        key: key.to_owned(),
+        event_type: event_type.to_owned(),
+        payload: payload.into(),
+        id: None,
+        time: None,
+    }
+}
+
+/// Deposits into a few accounts; `seed` makes them differ.
+pub(crate) fn deposits(seed: u64, count: usize) -> Vec<Row> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let deposit = |_| {
+        let key = format!("account-{}", random.u8(..4));
+        let payload = format!(r#"{{"cents":{},"by":"teller"}}"#, random.u32(..));
+        row(&key, "Deposited", payload)
+    };
+    (0..count).map(deposit).collect()
+}
+
+/// An event as it was read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) aggregate: String,
+    pub(crate) version: u64,
+    pub(crate) position: u64,
+    pub(crate) event_type: String,
+    pub(crate) id: EventId,
+    pub(crate) commit_time: i64,
+    pub(crate) time: Option<i64>,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Seen {
+    pub(crate) fn of(event: &EventRef<'_>) -> Self {
+        Self {
+            aggregate: event.aggregate.to_owned(),
+            version: event.version,
+            position: event.position,
+            event_type: event.event_type.to_owned(),
+            id: event.id,
+            commit_time: event.commit_time.as_nanos(),
+            time: event.time.map(Timestamp::as_nanos),
+            payload: event.payload.to_vec(),
+        }
+    }
+}
+
+/// The parts of a block of these rows, for a shard in which nothing else is.
+pub(crate) fn parts(rows: &[Row]) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
+    parts_after(rows, &mut HashMap::new(), 0)
+}
+
+/// The parts of a block; `newest` has version and position of each aggregate's newest event.
+fn parts_after(
+    rows: &[Row],
+    newest: &mut HashMap<String, (u64, u64)>,
+    first_position: u64,
+) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
+    let mut columns = Columns::default();
+    let mut keys: Vec<&str> = Vec::new();
+    let mut types: Vec<&str> = Vec::new();
+    let mut payloads: Vec<Vec<u8>> = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let (version, position) = newest.get(&row.key).copied().unwrap_or((0, NO_POSITION));
+        let aggregate = keys.iter().position(|key| *key == row.key);
+        let aggregate = aggregate.unwrap_or_else(|| {
+            columns.add_aggregate(&row.key, position);
+            keys.push(&row.key);
+            keys.len() - 1
+        });
+        let event_type = types.iter().position(|name| *name == row.event_type);
+        let event_type = event_type.unwrap_or_else(|| {
+            columns.add_type(&row.event_type, 1, 1);
+            types.push(&row.event_type);
+            payloads.push(Vec::new());
+            types.len() - 1
+        });
+        columns.aggregates.push(aggregate as u32);
+        columns.types.push(event_type as u16);
+        columns.versions.push(version + 1);
+        columns.payload_lengths.push(row.payload.len() as u32);
+        payloads[event_type].extend_from_slice(&row.payload);
+        newest.insert(row.key.clone(), (version + 1, first_position + at as u64));
+    }
+    if rows.iter().any(|row| row.time.is_some()) {
+        columns.times = rows.iter().map(|row| row.time.unwrap_or(NO_TIME)).collect();
+    }
+    let mut ids = Vec::new();
+    if rows.iter().any(|row| row.id.is_some()) {
+        let all = rows.iter().map(|row| row.id.unwrap_or(0).to_le_bytes());
+        ids = all.flatten().collect();
+    }
+    (columns, ids, payloads)
+}
+
+/// Shard 0 of a store with one shard, on any storage.
+pub(crate) fn shard_on(storage: impl Storage + 'static) -> ShardDir {
+    let manifest = Manifest::new(STORE, 1, 0).unwrap();
+    ShardDir::new(Arc::new(storage), &manifest, 0)
+}
+
+/// Makes an empty store with one shard.
+pub(crate) fn make_store(storage: &(impl Storage + Clone + 'static)) {
+    shard_on(storage.clone()).create().unwrap();
+    let manifest = Manifest::new(STORE, 1, 0).unwrap();
+    manifest.create(storage).unwrap();
+}
+
+/// Writes blocks as the worker does: chained, with the durable place that it knows.
+pub(crate) struct Writer {
+    dir: ShardDir,
+    writer: SegmentWriter,
+    pub(crate) tail: Tail,
+    pub(crate) codec: Codec,
+    compressor: Compressor,
+    newest: HashMap<String, (u64, u64)>,
+    clock: i64,
+    pub(crate) marks: Vec<SourceMark>,
+}
+
+impl Writer {
+    /// Makes a store with one shard and opens it.
+    pub(crate) fn new(storage: &(impl Storage + Clone + 'static)) -> Self {
+        make_store(storage);
+        Self::open(storage).unwrap().0
+    }
+
+    /// Recovers the shard and goes on.
+    pub(crate) fn open(
+        storage: &(impl Storage + Clone + 'static),
+    ) -> Result<(Self, Recovery), Error> {
+        let dir = shard_on(storage.clone());
+        let mut newest = HashMap::new();
+        let recovery = dir.recover(&mut |block, _| {
+            for event in (0..block.events().len()).map(|row| block.events().event(row)) {
+                newest.insert(event.aggregate.to_owned(), (event.version, event.position));
+            }
+            Ok(())
+        })?;
+        let mut tail = recovery.tail.clone();
+        tail.epoch += 1;
+        let writer = Self {
+            writer: SegmentWriter::open(dir.clone(), &tail)?,
+            clock: tail.last_commit.max(1_000_000_000),
+            dir,
+            tail,
+            codec: Codec::None,
+            compressor: Compressor::default(),
+            newest,
+            marks: Vec::new(),
+        };
+        Ok((writer, recovery))
+    }
+
+    /// Writes a block of these rows, in a first segment if there is none.
+    pub(crate) fn append(&mut self, rows: &[Row]) -> BlockHead {
+        self.try_append(rows).unwrap()
+    }
+
+    pub(crate) fn try_append(&mut self, rows: &[Row]) -> Result<BlockHead, Error> {
+        if self.tail.segment == 0 {
+            self.try_roll()?;
+        }
+        self.clock += 1_000;
+        let mut head = self.head();
+        head.rows = rows.len() as u32;
+        head.marks.clone_from(&self.marks);
+        let (columns, ids, payloads) = parts_after(rows, &mut self.newest, self.tail.next_position);
+        let block = Block::new(head, &columns, ids, payloads).unwrap();
+        let mut bytes = Vec::new();
+        let head = block.encode(self.codec, &mut self.compressor, &mut bytes);
+        self.put(head, &bytes)
+    }
+
+    fn put(&mut self, head: BlockHead, bytes: &[u8]) -> Result<BlockHead, Error> {
+        self.writer.append(head.place, bytes)?;
+        self.tail.place += u64::from(head.length);
+        self.tail.next_position = head.next_position();
+        self.tail.previous_crc = head.crc;
+        Ok(head)
+    }
+
+    fn head(&self) -> BlockHead {
+        BlockHead {
+            store: self.dir.store(),
+            shard: self.dir.shard(),
+            segment: self.tail.segment,
+            place: self.tail.place,
+            first_position: self.tail.next_position,
+            durable_place: self.tail.durable_place,
+            first_commit: self.clock,
+            last_commit: self.clock,
+            epoch: self.tail.epoch,
+            previous_crc: self.tail.previous_crc,
+            ..BlockHead::default()
+        }
+    }
+
+    /// Makes all so far durable; the next block says so.
+    pub(crate) fn sync(&mut self) {
+        self.try_sync().unwrap();
+    }
+
+    pub(crate) fn try_sync(&mut self) -> Result<(), Error> {
+        self.writer.sync()?;
+        self.tail.durable_place = self.tail.place;
+        Ok(())
+    }
+
+    /// Begins the next segment.
+    pub(crate) fn roll(&mut self) {
+        self.try_roll().unwrap();
+    }
+
+    pub(crate) fn try_roll(&mut self) -> Result<(), Error> {
+        self.writer.roll(&NewSegment {
+            number: self.tail.segment + 1,
+            first_position: self.tail.next_position,
+            previous_crc: self.tail.previous_crc,
+        })?;
+        self.tail.segment += 1;
+        self.tail.place = FIRST_BLOCK;
+        self.tail.durable_place = FIRST_BLOCK;
+        Ok(())
+    }
+
+    /// Ends with the mark of a clean close.
+    pub(crate) fn close(mut self) -> BlockHead {
+        self.sync();
+        let head = self.write_close();
+        self.sync();
+        head
+    }
+
+    /// Writes the mark of a clean close, without the sync after it.
+    pub(crate) fn write_close(&mut self) -> BlockHead {
+        let mut bytes = Vec::new();
+        let head = BlockHead {
+            close: true,
+            durable_place: self.tail.place,
+            ..self.head()
+        };
+        let head = Block::encode_empty(head, &mut bytes);
+        self.put(head, &bytes).unwrap()
+    }
+}
+
+/// Reads all events as a reader does that changes nothing.
+pub(crate) fn read(storage: &(impl Storage + Clone + 'static)) -> Result<Vec<Seen>, Error> {
+    let dir = shard_on(storage.clone());
+    let mut places = Vec::new();
+    dir.follow(&mut Tail::empty(), &mut |_, at| {
+        places.push(*at);
+        Ok(())
+    })?;
+    read_places(&dir, &places)
+}
+
+/// Recovers the shard, then reads all events.
+pub(crate) fn recover(
+    storage: &(impl Storage + Clone + 'static),
+) -> Result<(Recovery, Vec<Seen>), Error> {
+    let dir = shard_on(storage.clone());
+    let mut places = Vec::new();
+    let recovery = dir.recover(&mut |_, at| {
+        places.push(*at);
+        Ok(())
+    })?;
+    Ok((recovery, read_places(&dir, &places)?))
+}
+
+fn read_places(dir: &ShardDir, places: &[BlockPlace]) -> Result<Vec<Seen>, Error> {
+    let reader = BlockReader::new(dir.clone());
+    let mut seen = Vec::new();
+    for at in places {
+        let block = reader.read(at, Payloads::All)?;
+        seen.extend(block.events().iter().map(|event| Seen::of(&event)));
+    }
+    Ok(seen)
+}
+
+/// The damage that an error is about.
+pub(crate) fn damage<T: std::fmt::Debug>(result: Result<T, Error>) -> (String, u64) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+    let problem = error.into_problem().unwrap();
+    (problem.file, problem.place)
+}
+
+/// The bytes of a file.
+pub(crate) fn bytes_of(storage: &dyn Storage, name: &str) -> Vec<u8> {
+    let file = storage.open(name, Open::Read).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Makes a file of these bytes.
+pub(crate) fn put_file(storage: &dyn Storage, name: &str, bytes: &[u8]) {
+    let file = storage.open(name, Open::Create).unwrap();
+    file.write_all_at(bytes, 0).unwrap();
+}
+
+/// A copy of a storage in which one byte of a file is another.
+pub(crate) fn flipped(storage: &MemoryStorage, name: &str, at: usize, flip: u8) -> MemoryStorage {
+    let copy = storage.copy();
+    let mut bytes = bytes_of(&copy, name);
+    bytes[at] ^= flip;
+    put_file(&copy, name, &bytes);
+    copy
+}
+
+/// All files with their bytes.
+pub(crate) fn dump(storage: &MemoryStorage) -> Vec<(String, Vec<u8>)> {
+    let files = storage.files().into_iter();
+    files
+        .map(|name| (name.clone(), bytes_of(storage, &name)))
+        .collect()
+}
+
+/// Puts the checksum of a file's header right.
+pub(crate) fn seal_header(bytes: &mut [u8]) {
+    let crc = crc32c::crc32c(&bytes[..124]);
+    bytes[124..128].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Puts the checksum of a block's head right, where the head's length allows it.
+pub(crate) fn seal_head(block: &mut [u8]) {
+    let length = u32::from_le_bytes(block[8..12].try_into().unwrap()) as usize;
+    if let Some(rest) = block.get(16..length) {
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&block[..12]), rest);
+        block[12..16].copy_from_slice(&crc.to_le_bytes());
+    }
+}
