@@ -186,12 +186,10 @@ impl WriteThread {
 
     fn do_group(&mut self, first: Job) {
         let mut reports: Vec<(usize, Done)> = Vec::new();
-        let mut must_sync = vec![self.durability == Durability::Sync; self.targets.len()];
         let mut bytes = 0;
         let mut next = Some(first);
         while let Some(job) = next {
             bytes += job.task.bytes();
-            must_sync[job.shard] |= matches!(job.task, Task::Sync);
             let shard = job.shard;
             reports.extend(self.targets[shard].write(job).map(|done| (shard, done)));
             next = if bytes < GROUP_BYTES {
@@ -200,10 +198,8 @@ impl WriteThread {
                 None
             };
         }
-        for (target, must_sync) in self.targets.iter_mut().zip(must_sync) {
-            if must_sync {
-                target.sync();
-            }
+        if self.durability == Durability::Sync {
+            self.sync_unsynced();
         }
         for (shard, mut done) in reports {
             let target = &self.targets[shard];
@@ -219,7 +215,8 @@ impl WriteThread {
     fn sync_unsynced(&mut self) {
         for target in &mut self.targets {
             if target.writer.is_unsynced() {
-                target.sync();
+                // A failure is kept in the target, and its worker is told.
+                let _ = target.sync();
             }
         }
     }
@@ -261,7 +258,8 @@ impl Target {
         }
         let (result, buffer) = match (&self.broken, task) {
             (Some(reason), _) => (Err(Failure::Broken(Arc::clone(reason))), Vec::new()),
-            (None, Task::Sync) => (Ok(()), Vec::new()),
+            // At once and not with the group: what is written after it relies on it.
+            (None, Task::Sync) => (self.sync(), Vec::new()),
             (
                 None,
                 Task::Write {
@@ -312,12 +310,15 @@ impl Target {
         Failure::Broken(reason)
     }
 
-    fn sync(&mut self) {
-        if self.broken.is_some() {
-            return;
-        }
-        if let Err(error) = self.writer.sync() {
+    fn sync(&mut self) -> Result<(), Failure> {
+        if self.broken.is_none()
+            && let Err(error) = self.writer.sync()
+        {
             self.stop(&error.to_string());
+        }
+        match &self.broken {
+            Some(reason) => Err(Failure::Broken(Arc::clone(reason))),
+            None => Ok(()),
         }
     }
 

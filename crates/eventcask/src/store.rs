@@ -84,7 +84,7 @@ impl Store {
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
-        let views = Arc::new(Views::open(storage, manifest.store, &readers)?);
+        let views = Arc::new(Views::open(storage, manifest.store, &readers, true)?);
         let engine = Engine::start(options, opened, &views, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
@@ -114,7 +114,7 @@ impl Store {
             .into_iter()
             .map(|(reader, tail)| (Arc::new(reader), tail))
             .unzip();
-        let views = Arc::new(Views::open(storage, manifest.store, &readers)?);
+        let views = Arc::new(Views::open(storage, manifest.store, &readers, false)?);
         let inner = Inner {
             manifest,
             hasher,

@@ -66,11 +66,13 @@ fn dir_of(number: u32) -> String {
 }
 
 impl Views {
-    /// Opens all views and brings them up to date.
+    /// Opens all views and brings them up to date; a writer also forgets snapshots that are
+    /// ahead of their log.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
         store: u128,
         readers: &[Arc<ShardReader>],
+        is_writer: bool,
     ) -> Result<Self, Error> {
         let views = Self {
             storage,
@@ -80,6 +82,9 @@ impl Views {
         };
         for number in views.numbers()? {
             if let Some((name, spec, definition)) = views.read_definition(number)? {
+                if is_writer {
+                    views.forget_what_is_ahead(number, readers)?;
+                }
                 let states =
                     |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
                 let shards = readers.iter().map(states).collect();
@@ -121,6 +126,24 @@ impl Views {
         let (name, spec) =
             parse_definition(body).ok_or_else(|| damaged("it is no definition of a view"))?;
         Ok(Some((name, Arc::new(spec), Framed::checksum(&framed.body))))
+    }
+
+    /// Removes snapshots that hold more than the log does, before the log grows: where a level
+    /// weaker than `sync` lost the end of a log, other events will take those positions.
+    fn forget_what_is_ahead(&self, number: u32, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+        let dir = dir_of(number);
+        for reader in readers {
+            let path = snapshot_path(number, reader.shard());
+            let Ok(framed) = Framed::read(&*self.storage, &path) else {
+                continue;
+            };
+            if framed.progress > reader.published().watermark {
+                let removed = self.storage.remove(&path);
+                let removed = removed.and_then(|()| self.storage.sync_dir(&dir));
+                removed.map_err(|e| LogError::io("remove", &self.storage.describe(&path), e))?;
+            }
+        }
+        Ok(())
     }
 
     /// The state from the snapshot, if there is one that fits; else one from the beginning.
