@@ -66,6 +66,19 @@ pub enum Invalid {
         /// Bytes that the name has.
         bytes: usize,
     },
+    /// A row's place in its source that does not follow the one before.
+    #[error(
+        "the offset {offset} of a row does not follow: the next one is {next} or higher, and below 2^64 - 1"
+    )]
+    Offset {
+        /// The offset that was given.
+        offset: u64,
+        /// The lowest that would have been taken.
+        next: u64,
+    },
+    /// A row's place in a source, from a producer that has none.
+    #[error("this producer has no source; make one with Store::producer_from")]
+    NoSource,
     /// Text that is not a point in time.
     #[error(
         "{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z is expected, in the years 1678 to 2261"

@@ -12,10 +12,11 @@ use crate::storage::{Lock, Open, Storage, StoredFile};
 
 /// Name of the file in which a writer leaves its process id, for people.
 const LOCK_FILE: &str = "LOCK";
-/// How often a writer tries to get the lock. Who asks for it holds it for microseconds, so
-/// all tries together outlast a busy machine, and a person does not notice them.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(2);
+/// How often a writer tries to get the lock. Who asks for it holds it for microseconds, unless
+/// a busy machine takes the processor away just then: all tries together outlast that, and a
+/// person hardly notices them.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The files below a directory. What it makes is readable by the owner alone.
 #[derive(Debug, Clone)]

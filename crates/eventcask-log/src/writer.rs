@@ -61,26 +61,35 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Writes a block at its place. A disk that is full leaves the file as it was.
+    /// Writes a block at its place in its segment, which must be the open one. A disk that is full
+    /// leaves the file as it was.
     ///
     /// # Errors
     /// What the disk said.
     ///
     /// # Panics
     /// When no segment was made yet.
-    pub fn append(&mut self, place: u64, block: &[u8]) -> Result<(), Error> {
+    pub fn append(&mut self, segment: u64, place: u64, block: &[u8]) -> Result<(), Error> {
         let (number, file) = self
             .open
             .as_ref()
             .expect("a segment was opened or made before");
+        if *number != segment {
+            let name = self.dir.describe(*number);
+            let message = format!("a block of segment {segment} was to be written to {name}");
+            return Err(Error::new(ErrorKind::Io, message));
+        }
         self.unsynced = true;
         let Err(error) = file.write_all_at(block, place) else {
             return Ok(());
         };
         let error = Error::io("write", &self.dir.describe(*number), error);
         if error.kind() == ErrorKind::StorageFull {
-            let cut = file.set_len(place);
-            cut.map_err(|cut| Error::io("cut", &self.dir.describe(*number), cut))?;
+            // Where even that fails the file is not as it was, so it is no full disk to wait for.
+            file.set_len(place).map_err(|cut| {
+                let name = self.dir.describe(*number);
+                Error::new(ErrorKind::Io, format!("could not cut {name} back: {cut}"))
+            })?;
         }
         Err(error)
     }

@@ -2,6 +2,10 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// The latest time that a clock begins at, 31 years before the last one there is: only a crafted
+/// log has events from then.
+const LATEST: i64 = i64::MAX - 1_000_000_000_000_000_000;
+
 /// Gives commit times: nanoseconds since 1970 that always rise, whatever the system clock
 /// does, so that events of all shards have one order.
 pub struct CommitClock {
@@ -22,7 +26,7 @@ impl CommitClock {
     #[must_use]
     pub fn new(last: i64, now: Box<dyn Fn() -> i64 + Send + Sync>) -> Self {
         Self {
-            last: AtomicI64::new(last),
+            last: AtomicI64::new(last.min(LATEST)),
             now,
         }
     }

@@ -151,6 +151,7 @@ impl WriteThread {
             // Looked at after each group: jobs that never cease must not put it off.
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 self.sync_unsynced();
+                self.bell.ring();
                 deadline = None;
             }
             deadline = deadline.or_else(|| self.next_deadline());
@@ -181,7 +182,9 @@ impl WriteThread {
             .targets
             .iter()
             .any(|target| target.writer.is_unsynced());
-        unsynced.then(|| Instant::now() + interval)
+        // An interval beyond what the clock can tell never ends.
+        let deadline = Instant::now().checked_add(interval);
+        deadline.filter(|_| unsynced)
     }
 
     fn do_group(&mut self, first: Job) {
@@ -295,7 +298,7 @@ impl Target {
         if let Some(new) = roll {
             self.writer.roll(&new)?;
         }
-        self.writer.append(place, bytes)?;
+        self.writer.append(segment, place, bytes)?;
         self.written = Some((segment, place + bytes.len() as u64));
         Ok(())
     }

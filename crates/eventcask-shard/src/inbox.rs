@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
 use std::thread::Thread;
 
 use crossbeam_queue::ArrayQueue;
@@ -100,6 +100,15 @@ impl OpenBatch {
     /// The batch, for its producer.
     pub fn lock(&self) -> MutexGuard<'_, Box<Delivery>> {
         locked(&self.delivery)
+    }
+
+    /// The batch, unless its producer is at it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Box<Delivery>>> {
+        match self.delivery.try_lock() {
+            Ok(delivery) => Some(delivery),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
@@ -243,7 +252,7 @@ impl Inbox {
         let open = locked(&self.open);
         for batch in open.iter().filter_map(Weak::upgrade) {
             // Who holds the lock is just adding to the batch and rings afterwards.
-            let Ok(mut delivery) = batch.delivery.try_lock() else {
+            let Some(mut delivery) = batch.try_lock() else {
                 continue;
             };
             if self.has_waiting() {
@@ -261,10 +270,12 @@ impl Inbox {
         if self.has_waiting() {
             return true;
         }
+        // A batch that is locked is being added to, or its producer waits for room in the queue:
+        // to wait for it here could be to wait for one who waits for this thread.
         let open = locked(&self.open);
         open.iter()
             .filter_map(Weak::upgrade)
-            .any(|batch| !batch.lock().is_empty())
+            .any(|batch| batch.try_lock().is_none_or(|delivery| !delivery.is_empty()))
     }
 
     /// Keeps the memory of a batch that was worked off.

@@ -60,6 +60,8 @@ impl Health {
 struct InFlight {
     sequence: u64,
     is_done: bool,
+    /// Bytes of the batch or of its block, whichever are more.
+    bytes: usize,
     delivery: Box<Delivery>,
     answers: Vec<(Completion, Outcome)>,
     counted: Flushed,
@@ -77,7 +79,6 @@ struct InFlightBlock {
     block: Block,
     place: BlockPlace,
     sections: Vec<Section>,
-    bytes: usize,
     before: Vec<Before>,
     tail_before: Tail,
 }
@@ -142,7 +143,10 @@ impl Opened {
             reader.publish(block, at, &block.head().sections, &slots);
             let events = block.events();
             for row in 0..events.len() {
-                if let Some(id) = events.given_id(row) {
+                // Only a crafted log has an id twice; the first event keeps it.
+                if let Some(id) = events.given_id(row)
+                    && dedup.position(id).is_none()
+                {
                     dedup.insert(id, events.position(row));
                 }
             }
@@ -181,7 +185,7 @@ impl Opened {
         apply: Box<dyn Apply>,
     ) -> Shard {
         let tail = Tail {
-            epoch: self.tail.epoch + 1,
+            epoch: self.tail.epoch.saturating_add(1),
             ..self.tail
         };
         Shard {
@@ -278,12 +282,14 @@ impl Shard {
         }
         let mut in_flight = self.judge(delivery);
         in_flight.mark_before = self.pass_mark(&in_flight.delivery);
+        in_flight.bytes = in_flight.delivery.batch.bytes();
         if self.builder.rows() == 0 {
             in_flight.is_done = true;
         } else if let Err(reason) = self.store(&mut in_flight, commit_time, send) {
             self.in_flight.push_back(in_flight);
             return self.poison(&reason);
         }
+        self.in_flight_bytes += in_flight.bytes;
         self.in_flight.push_back(in_flight);
         self.publish_done();
     }
@@ -379,12 +385,11 @@ impl Shard {
         let stored = InFlightBlock {
             place: BlockPlace::of(&head),
             sections: head.sections.clone(),
-            bytes: bytes.len(),
             before: self.builder.before().to_vec(),
             block,
             tail_before,
         };
-        self.in_flight_bytes += stored.bytes;
+        in_flight.bytes = in_flight.bytes.max(bytes.len());
         in_flight.stored = Some(stored);
         in_flight.sequence = self.hand_over(&head, roll, bytes, send);
         Ok(())
@@ -468,6 +473,7 @@ impl Shard {
         if nothing || self.health.poisoned().is_some() {
             return;
         }
+        let roll = self.roll();
         let mut head = self.head(0, commit_time);
         head.close = true;
         head.durable_place = head.place;
@@ -475,7 +481,7 @@ impl Shard {
         self.send(Task::Sync, send);
         let mut bytes = Vec::new();
         let head = Block::encode_empty(head, &mut bytes);
-        self.hand_over(&head, None, bytes, send);
+        self.hand_over(&head, roll, bytes, send);
         self.send(Task::Sync, send);
     }
 
@@ -484,7 +490,7 @@ impl Shard {
         let mut any = false;
         while let Some(mut done) = self.reports.pop() {
             any = true;
-            if self.spare.len() < SPARE_BUFFERS {
+            if done.buffer.capacity() > 0 && self.spare.len() < SPARE_BUFFERS {
                 self.spare.push(std::mem::take(&mut done.buffer));
             }
             let is_broken = matches!(done.result, Err(Failure::Broken(_)));
@@ -527,8 +533,8 @@ impl Shard {
     }
 
     fn publish(&mut self, mut in_flight: InFlight) {
+        self.in_flight_bytes -= in_flight.bytes;
         if let Some(stored) = in_flight.stored.take() {
-            self.in_flight_bytes -= stored.bytes;
             let slots: Vec<_> = stored.before.iter().map(|before| before.slot).collect();
             self.reader
                 .publish(&stored.block, &stored.place, &stored.sections, &slots);
@@ -558,8 +564,8 @@ impl Shard {
         let Some(first) = first else { return };
         let mut directory = self.reader.directory_mut();
         for mut in_flight in self.in_flight.drain(first..).rev() {
+            self.in_flight_bytes -= in_flight.bytes;
             if let Some(stored) = in_flight.stored.take() {
-                self.in_flight_bytes -= stored.bytes;
                 for before in stored.before {
                     directory.take_back(before.slot, before.version, before.last);
                 }

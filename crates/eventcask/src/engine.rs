@@ -127,8 +127,12 @@ impl Engine {
             sources: Mutex::default(),
             running: Mutex::default(),
         };
-        engine.spawn(options, crews, &bells, &clock, lock)?;
-        Ok(engine)
+        let spawned = engine.spawn(options, crews, &bells, &clock, lock);
+        if spawned.is_err() {
+            // Threads that did start must not wait for ever.
+            engine.shards.iter().for_each(|shard| shard.inbox.close());
+        }
+        spawned.map(|()| engine)
     }
 
     fn spawn(
@@ -167,9 +171,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether the store is open.
+    pub(crate) fn is_running(&self) -> bool {
+        locked(&self.running).is_some()
+    }
+
     /// Closes the inboxes, waits for the threads and saves the views. Later calls do nothing.
     pub(crate) fn stop(&self, views: &Views) -> Result<(), Error> {
-        let Some(running) = locked(&self.running).take() else {
+        // Held to the end: who closes the store as well returns when it is closed.
+        let mut state = locked(&self.running);
+        let Some(running) = state.take() else {
             return Ok(());
         };
         for shard in &self.shards {

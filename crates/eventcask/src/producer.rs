@@ -180,11 +180,9 @@ impl Producer {
     /// in its [mark](crate::Store::source_marks). A row that the store has is a duplicate.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
-    ///
-    /// # Panics
-    /// When the producer has no source (see [`crate::Store::producer_from`]), or `offset` is lower
-    /// than one before.
+    /// As [`push`](Self::push); also a producer without a source (see
+    /// [`crate::Store::producer_from`]), or an offset that is not higher than that of the row
+    /// before in the same shard.
     pub fn push_at(
         &mut self,
         offset: u64,
@@ -192,10 +190,9 @@ impl Producer {
         key: &str,
         event: &NewEvent<'_>,
     ) -> Result<(), Error> {
-        assert!(
-            self.source.is_some(),
-            "push_at needs a producer made by Store::producer_from"
-        );
+        if self.source.is_none() {
+            return Err(Invalid::NoSource.into());
+        }
         self.push_row(key, event, Some((offset, check)))
     }
 
@@ -208,6 +205,11 @@ impl Producer {
         check_key(key)?;
         event.check(engine_of(&self.inner).max_payload_bytes)?;
         let (shard, lane, hash) = self.router.route(key);
+        let next = lane.sent;
+        if let Some((offset, _)) = place.filter(|(offset, _)| *offset < next || *offset == u64::MAX)
+        {
+            return Err(Invalid::Offset { offset, next }.into());
+        }
         let open_batch = Arc::clone(&lane.open);
         let mut open = open_batch.lock();
         lane.check_health()?;
@@ -222,7 +224,6 @@ impl Producer {
         open.account
             .get_or_insert_with(|| Account::share(&self.account));
         if let (Some((offset, check)), Some(source)) = (place, &self.source) {
-            assert!(offset >= lane.sent, "offsets of a source rise");
             open.batch.mark(source, lane.sent, offset, check);
             lane.sent = offset + 1;
         }

@@ -142,7 +142,7 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
             let oldest = published
                 .block_of(progress)
                 .map(|at| now.saturating_sub(at.first_commit));
-            let seconds = oldest.map_or(0, |nanos| (nanos / 1_000_000_000).cast_unsigned());
+            let seconds = oldest.map_or(0, |nanos| (nanos.max(0) / 1_000_000_000).cast_unsigned());
             stats.lag_seconds = stats.lag_seconds.max(seconds);
             if stats.failure.is_none() {
                 stats.failure.clone_from(&state.failure);

@@ -9,7 +9,7 @@ use eventcask_log::{
     Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail,
 };
 use eventcask_project::ViewSpec;
-use eventcask_shard::{Account, KeyHasher, ShardReader};
+use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
 use rayon::prelude::*;
 
 use crate::engine::Engine;
@@ -255,7 +255,7 @@ impl Store {
     /// # Errors
     /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
     pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
-        self.engine()?;
+        self.running()?;
         let live = self.inner.views.create(name, spec, &self.inner.readers)?;
         Ok(View::new(Arc::clone(&self.inner), live))
     }
@@ -285,7 +285,7 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
     pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
-        self.engine()?;
+        self.running()?;
         self.inner.views.rebuild(name, &self.inner.readers)
     }
 
@@ -294,8 +294,18 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
-        self.engine()?;
+        self.running()?;
         self.inner.views.remove(name)
+    }
+
+    /// The writing half, unless the store was closed.
+    fn running(&self) -> Result<&Engine, Error> {
+        let engine = self.engine()?;
+        if engine.is_running() {
+            Ok(engine)
+        } else {
+            Err(Refused::Closed.into())
+        }
     }
 
     fn engine(&self) -> Result<&Engine, Error> {

@@ -30,6 +30,8 @@ pub(crate) struct Views {
     live: RwLock<Vec<Arc<LiveView>>>,
     /// Held while a view is made, rebuilt or removed: one at a time.
     changing: Mutex<()>,
+    /// Held while a snapshot is written: a rebuild and a worker may save the same one.
+    saving: Mutex<()>,
 }
 
 impl std::fmt::Debug for Views {
@@ -79,6 +81,7 @@ impl Views {
             store,
             live: RwLock::default(),
             changing: Mutex::default(),
+            saving: Mutex::default(),
         };
         for number in views.numbers()? {
             if let Some((name, spec, definition)) = views.read_definition(number)? {
@@ -101,7 +104,11 @@ impl Views {
             .storage
             .list(DIR)
             .map_err(|e| LogError::io("list", &self.storage.describe(DIR), e))?;
-        let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let ours = |name: &String| {
+            let number: u32 = name.parse().ok()?;
+            (dir_of(number) == format!("{DIR}/{name}")).then_some(number)
+        };
+        let mut numbers: Vec<u32> = names.iter().filter_map(ours).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -271,6 +278,11 @@ impl Views {
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let _changing = locked(&self.changing);
         let old = self.find(name)?;
+        // Out of use first, so that no worker saves it meanwhile.
+        let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|view| view.name != name);
+        drop(views);
+        let _saving = locked(&self.saving);
         let dir = dir_of(old.number);
         let remove = || {
             self.storage.remove(&format!("{dir}/{DEFINITION}"))?;
@@ -278,10 +290,8 @@ impl Views {
             self.storage.remove_dir(&dir)?;
             self.storage.sync_dir(DIR)
         };
-        remove().map_err(|error| LogError::io("remove", &self.storage.describe(&dir), error))?;
-        let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        views.retain(|view| view.name != name);
-        Ok(())
+        let removed = remove();
+        Ok(removed.map_err(|error| LogError::io("remove", &self.storage.describe(&dir), error))?)
     }
 
     /// Applies a block that has just become durable to all views.
@@ -333,6 +343,7 @@ impl Views {
             definition: view.definition,
             body: state.state.encode(),
         };
+        let _saving = locked(&self.saving);
         framed.write(&*self.storage, &dir_of(view.number), &snapshot_name(shard))?;
         state.saved = Some(framed.progress);
         Ok(())

@@ -117,6 +117,15 @@ fn recovery_can_be_cut_short_at_any_step_and_begun_again() {
 }
 
 #[test]
+fn d4_a_store_that_was_made_is_there_after_a_loss_of_power() {
+    let disk = Disk::default();
+    crate::support::make_store(&disk);
+    let disk = power_cut(&disk, Kept::Nothing);
+    assert!(eventcask_log::Manifest::read(&disk).is_ok());
+    assert_eq!(recover(&disk).unwrap().1, []);
+}
+
+#[test]
 fn d4_a_new_segment_is_durable_in_its_directory_before_anything_is_put_into_it() {
     let disk = Disk::default();
     let mut writer = Writer::new(&disk);
@@ -173,6 +182,45 @@ fn d4_what_was_cut_is_kept_through_a_loss_of_power() {
     let kept = format!("shards/0000/0000000001.cut-{place}");
     assert_eq!(crate::support::bytes_of(&disk, &kept), b"half a block");
     assert_eq!(crate::support::bytes_of(&disk, name).len() as u64, place);
+}
+
+/// At each step of a recovery what is cut is where it was, or beside.
+#[test]
+fn c5_no_crash_during_a_recovery_loses_what_is_cut() {
+    use eventcask_log::Storage as _;
+    let name = crate::support::FIRST_SEGMENT;
+    let disk = Disk::default();
+    let mut writer = Writer::new(&disk);
+    writer.append(&deposits(1, 2));
+    writer.sync();
+    let place = writer.tail.place as usize;
+    let file = disk.open(name, eventcask_log::Open::Write).unwrap();
+    let torn: Vec<u8> = (0..1500).map(|at| at as u8 | 1).collect();
+    file.write_all_at(&torn, place as u64).unwrap();
+    let crashed = power_cut(&disk, Kept::All);
+    let mut random = fastrand::Rng::with_seed(9);
+    for steps in 0.. {
+        let disk = crashed.killed();
+        disk.fail_after(steps);
+        let is_done = recover(&disk).is_ok();
+        for kept in [Kept::All, Kept::Nothing]
+            .into_iter()
+            .chain([Kept::Some; 20])
+        {
+            let after = disk.power_cut(kept, &mut random);
+            let is_there = crate::support::bytes_of(&after, name)[place..] == torn;
+            let names = after.list("shards/0000").unwrap();
+            let mut beside = names
+                .iter()
+                .filter(|name| name.contains(".cut-") && !name.ends_with(".new"))
+                .map(|name| crate::support::bytes_of(&after, &format!("shards/0000/{name}")));
+            let is_beside = beside.any(|bytes| bytes == torn);
+            assert!(is_there || is_beside, "{steps} steps, {kept:?}");
+        }
+        if is_done {
+            break;
+        }
+    }
 }
 
 #[test]

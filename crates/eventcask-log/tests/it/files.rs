@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 use eventcask_log::{FileStorage, Manifest, Open, Storage};
 use tempfile::TempDir;
@@ -166,20 +166,21 @@ fn s8_the_lock_is_the_same_by_whatever_name_the_store_is_reached() {
 #[test]
 fn s8_whoever_asks_for_the_lock_does_not_keep_a_writer_out() {
     let (_scratch, root, storage) = store();
-    let is_done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let asking = FileStorage::new(&root);
-            while !is_done.load(Ordering::Relaxed) {
-                asking.is_locked().unwrap();
-            }
+    for _ in 0..20 {
+        let asking = fs::File::open(&root).unwrap();
+        asking.try_lock_shared().unwrap();
+        let (about_to, is_about_to) = mpsc::channel();
+        let got_it = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                about_to.send(()).unwrap();
+                storage.lock().unwrap().is_some()
+            });
+            is_about_to.recv().unwrap();
+            drop(asking);
+            writer.join().unwrap()
         });
-        let refused = (0..300)
-            .filter(|_| storage.lock().unwrap().is_none())
-            .count();
-        is_done.store(true, Ordering::Relaxed);
-        assert_eq!(refused, 0);
-    });
+        assert!(got_it);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod crashes;
 mod follow;
 mod verify;
 mod flips;
+mod rules;
 mod hostile;
 mod files;
 mod inspect;

@@ -196,6 +196,20 @@ fn c2_a_segment_from_elsewhere_is_damage() {
 }
 
 #[test]
+fn reserved_bytes_of_a_segments_header_are_refused() {
+    let storage = rolled();
+    // The kind, and what has no meaning yet.
+    for at in (60..64).chain(84..124) {
+        let mut other = bytes_of(&storage, SECOND_SEGMENT);
+        other[at] = 1;
+        seal_header(&mut other);
+        let copy = storage.copy();
+        put_file(&copy, SECOND_SEGMENT, &other);
+        assert_eq!(damage(read(&copy)), (copy.describe(SECOND_SEGMENT), 60));
+    }
+}
+
+#[test]
 fn c2_an_earlier_segment_must_end_where_the_next_begins() {
     let storage = rolled();
     let whole = bytes_of(&storage, FIRST_SEGMENT);

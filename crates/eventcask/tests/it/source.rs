@@ -55,3 +55,37 @@ fn a_source_has_one_producer_at_a_time() {
     drop(first);
     assert!(store.producer_from("file").is_ok());
 }
+
+#[test]
+fn rows_out_of_order_and_without_a_source_are_refused() {
+    let store = Bank::new(1).open();
+    let mut producer = store.producer_from("file").unwrap();
+    producer.push_at(5, 0, "a", &deposit("5")).unwrap();
+    for offset in [5, 0, u64::MAX] {
+        let refused = producer.push_at(offset, 0, "a", &deposit("x"));
+        assert_eq!(
+            refused.expect_err("out of order").kind(),
+            ErrorKind::Invalid
+        );
+    }
+    producer.push_at(6, 0, "a", &deposit("6")).unwrap();
+    assert_eq!(producer.flush().unwrap().wait().unwrap().stored, 2);
+    let refused = store.producer().push_at(0, 0, "a", &deposit("x"));
+    assert_eq!(refused.expect_err("no source").kind(), ErrorKind::Invalid);
+    assert_eq!(all(&store), ["a@1", "a@2"]);
+}
+
+#[test]
+fn a_producer_of_a_source_appends_other_events_as_well() {
+    let store = Bank::new(1).open();
+    let mut producer = store.producer_from("file").unwrap();
+    producer.push_at(0, 0, "a", &deposit("0")).unwrap();
+    let ticket = producer
+        .append("a", eventcask::Expected::Any, &[deposit("x")])
+        .unwrap();
+    producer.push_at(1, 0, "a", &deposit("1")).unwrap();
+    producer.push("a", &deposit("y")).unwrap();
+    assert_eq!(producer.flush().unwrap().wait().unwrap().stored, 3);
+    assert_eq!(ticket.wait().unwrap().version(), Some(2));
+    assert_eq!(all(&store).len(), 4);
+}

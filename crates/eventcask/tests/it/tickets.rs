@@ -128,3 +128,41 @@ fn dropping_a_ticket_changes_nothing() {
     );
     assert_eq!(put(&store, "a", "{}").version(), Some(2));
 }
+
+/// Fault: a worker that looked for work waited for the batch of a producer, who waited for room in
+/// the queue that only the worker empties. Cure: who looks for work waits for nobody.
+#[test]
+fn l10_producers_that_flush_often_never_block_the_worker() {
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.durability(eventcask::Durability::Os);
+    let store = bank.open();
+    let payload = format!("\"{}\"", "x".repeat(200));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut producer = store.producer();
+                for _ in 0..300 {
+                    for number in 0..20 {
+                        let key = format!("account-{number}");
+                        producer.push(&key, &deposit(&payload)).unwrap();
+                    }
+                    producer.flush().unwrap();
+                }
+            });
+        }
+    });
+    store.flush().unwrap();
+    assert_eq!(store.stats().events, 8 * 300 * 20);
+}
+
+#[test]
+fn an_interval_without_end_is_a_level_like_others() {
+    let mut bank = Bank::new(1);
+    let forever = eventcask::Durability::Interval(std::time::Duration::MAX);
+    bank.options = bank.options.durability(forever);
+    let store = bank.open();
+    for version in 1..=3 {
+        assert_eq!(put(&store, "a", "{}").version(), Some(version));
+    }
+    store.close().unwrap();
+}

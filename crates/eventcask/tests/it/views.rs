@@ -216,3 +216,13 @@ fn stats_tell_how_far_a_view_is() {
         100
     );
 }
+
+#[test]
+fn a_closed_store_changes_no_view() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    let other = store.clone();
+    store.close().unwrap();
+    let refused = other.create_view("deposits", spec()).map(|_| ());
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Closed);
+}

@@ -1,0 +1,322 @@
+//! Each rule about a block, broken by itself, with checksums that are right.
+
+use std::sync::Arc;
+
+use eventcask_log::{
+    BlockPlace, BlockReader, ErrorKind, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES,
+    MemoryStorage, Payloads, SourceMark,
+};
+
+use crate::support::{
+    FIRST_BLOCK, FIRST_SEGMENT, Writer, bytes_of, deposits, put_file, read, recover, seal_head,
+    shard_on,
+};
+
+/// Two blocks, the second one with ids, two types and two source marks.
+fn two_blocks() -> (MemoryStorage, usize) {
+    let storage = MemoryStorage::default();
+    let mut writer = Writer::new(&storage);
+    writer.append(&deposits(1, 3));
+    let mut rows = deposits(2, 6);
+    rows[1].event_type = "Withdrawn".to_owned();
+    rows[2].id = Some(7);
+    let mark = |source: &str| SourceMark {
+        source: source.to_owned(),
+        next: 1,
+        check: 0,
+    };
+    writer.marks = vec![mark("a"), mark("b.csv")];
+    let second = writer.append(&rows).place as usize;
+    (storage, second)
+}
+
+fn put(bytes: &mut [u8], at: usize, number: u32) {
+    bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// Where the entry of a section is in a block.
+fn entry(section: usize) -> usize {
+    128 + 24 * section
+}
+
+/// Puts the checksum of a section right.
+fn seal_section(block: &mut [u8], section: usize) {
+    let start = number(block, entry(section) + 16) as usize;
+    let end = start + number(block, entry(section) + 4) as usize;
+    let crc = crc32c::crc32c(&block[start..end]);
+    put(block, entry(section) + 12, crc);
+}
+
+/// Breaks a rule in the second block: it must not be a block then, for this reason.
+fn refuses(reason: &str, change: impl Fn(&mut Vec<u8>)) {
+    let (storage, second) = two_blocks();
+    let whole = bytes_of(&storage, FIRST_SEGMENT);
+    let mut block = whole[second..].to_vec();
+    change(&mut block);
+    seal_head(&mut block);
+    put_file(
+        &storage,
+        FIRST_SEGMENT,
+        &[&whole[..second], &block].concat(),
+    );
+    let mut problems = Vec::new();
+    let dir = shard_on(storage.clone());
+    dir.verify(&|| false, &mut problems, &mut |_, _, _| Ok(()))
+        .unwrap();
+    assert_eq!(problems.len(), 1, "{reason}");
+    assert_eq!(problems[0].reason, reason);
+    assert_eq!(problems[0].place, second as u64);
+    assert_eq!(read(&storage).unwrap().len(), 3, "{reason}");
+}
+
+#[test]
+fn c2_a_block_says_whose_it_is_where_it_stands_and_what_it_follows() {
+    let elsewhere = "a block belongs to another store or shard";
+    let place = "a block belongs to another place";
+    let chain = "a block does not follow the one before it";
+    for (at, reason) in [
+        (24, elsewhere),
+        (39, elsewhere),
+        (40, elsewhere),
+        (48, place),
+        (56, place),
+        (64, chain),
+        (104, chain),
+    ] {
+        refuses(reason, |block| block[at] ^= 0x40);
+    }
+}
+
+/// The write of the second block was lost, and what another life of the store had left there
+/// is a block of the same place, with the same positions. Only the chain tells.
+#[test]
+fn c7_a_lost_write_over_an_older_block_is_found() {
+    let write = |seed| {
+        let storage = MemoryStorage::default();
+        let mut writer = Writer::new(&storage);
+        writer.append(&[crate::support::row("a", "A", format!("{seed}"))]);
+        let second = writer.append(&deposits(3, 3)).place as usize;
+        writer.close();
+        (storage, second)
+    };
+    let (storage, second) = write(1);
+    let (older, same_place) = write(2);
+    assert_eq!(second, same_place);
+    let mut bytes = bytes_of(&storage, FIRST_SEGMENT);
+    let close = bytes.len() - 128;
+    bytes[second..close].copy_from_slice(&bytes_of(&older, FIRST_SEGMENT)[second..close]);
+    put_file(&storage, FIRST_SEGMENT, &bytes);
+    let error = recover(&storage).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    let reason = "a block does not follow the one before it";
+    assert_eq!(error.into_problem().unwrap().reason, reason);
+}
+
+#[test]
+fn s2_lengths_beyond_their_limits_are_refused() {
+    let impossible = "a block's lengths are impossible";
+    refuses(impossible, |block| put(block, 8, 127));
+    refuses(impossible, |block| put(block, 8, (128 << 10) + 1));
+    refuses(impossible, |block| put(block, 16, MAX_BLOCK_BYTES + 64));
+    refuses(impossible, |block| put(block, 16, 0));
+    refuses(impossible, |block| {
+        let length = number(block, 16);
+        put(block, 16, length - 1);
+    });
+    refuses(impossible, |block| {
+        let head = number(block, 8);
+        put(block, 16, head / 64 * 64);
+    });
+    let rows = "a block's rows or positions are impossible";
+    refuses(rows, |block| put(block, 44, MAX_BLOCK_ROWS + 1));
+    refuses("a block is cut short", |block| {
+        put(block, 16, MAX_BLOCK_BYTES);
+    });
+}
+
+#[test]
+fn s2_sections_that_do_not_fit_are_refused() {
+    let wrong = "a section does not fit into its block";
+    refuses(wrong, |block| {
+        let first = number(block, entry(0) + 16);
+        put(block, entry(1) + 16, first);
+        seal_section(block, 1);
+    });
+    refuses(wrong, |block| put(block, entry(0) + 16, 0));
+    refuses(wrong, |block| {
+        let start = number(block, entry(3) + 16);
+        put(block, entry(3) + 16, start + 8);
+        seal_section(block, 3);
+    });
+    refuses(wrong, |block| {
+        let length = number(block, 16);
+        put(block, entry(3) + 16, length);
+    });
+    refuses(wrong, |block| put(block, entry(3) + 4, u32::MAX));
+    refuses(wrong, |block| {
+        block[entry(3) + 1] = 2;
+        put(block, entry(3) + 8, MAX_SECTION_BYTES + 1);
+    });
+    refuses(wrong, |block| {
+        let raw = number(block, entry(3) + 8);
+        put(block, entry(3) + 8, raw + 1);
+    });
+    refuses("a block's sections are too large together", |block| {
+        for section in 0..4 {
+            block[entry(section) + 1] = 2;
+            put(block, entry(section) + 8, MAX_SECTION_BYTES);
+        }
+        block[entry(3) + 8] = 1;
+        let more = number(block, entry(3) + 8);
+        assert!(more > MAX_SECTION_BYTES);
+        put(block, entry(3) + 8, MAX_SECTION_BYTES);
+        // Four of the largest are the limit; with the fifth they pass it.
+        add_section(block, MAX_SECTION_BYTES);
+    });
+    refuses("a block's section table is longer than its head", |block| {
+        put(block, 108, 0xffff);
+    });
+}
+
+/// Puts one more section without bytes in the place of the first source mark.
+fn add_section(block: &mut [u8], raw: u32) {
+    let at = entry(4);
+    let end = number(block, 16);
+    block[at..at + 24].fill(0);
+    block[at] = 3;
+    block[at + 1] = 2;
+    put(block, at + 8, raw);
+    put(block, at + 16, end);
+    put(block, 108, 5);
+    let head = at + 24;
+    put(block, 8, head as u32);
+}
+
+#[test]
+fn reserved_parts_of_a_block_are_refused() {
+    let reserved = "a block's head uses reserved bytes";
+    for at in [20, 21, 23, 112, 127] {
+        refuses(reserved, |block| block[at] |= 2);
+    }
+    let unknown = "a section is of a kind that this program does not know";
+    refuses(unknown, |block| block[entry(3)] = 4);
+    refuses(unknown, |block| block[entry(3)] = 0);
+    refuses(unknown, |block| block[entry(3) + 20] = 2);
+    refuses(unknown, |block| block[entry(3) + 23] = 1);
+    let zeros = "the bytes between the sections of a block are not zero";
+    refuses(zeros, |block| *block.last_mut().unwrap() = 1);
+}
+
+#[test]
+fn source_marks_that_do_not_fill_their_place_are_refused() {
+    let malformed = "the source marks of a block are malformed";
+    refuses(malformed, |block| block[110] = 1);
+    refuses(malformed, |block| block[110] = 3);
+    refuses(malformed, |block| block[110] = 17);
+    refuses(malformed, |block| block[entry(4) + 16] = 2);
+    refuses(malformed, |block| block[entry(4) + 17] = 0xff);
+    refuses(malformed, |block| block[entry(4) + 18] = 0xff);
+}
+
+/// Changes a block whose checksums are right then: opening says that it is damaged.
+fn is_damage(reason: &str, change: impl Fn(&mut Vec<u8>)) {
+    let (storage, second) = two_blocks();
+    let whole = bytes_of(&storage, FIRST_SEGMENT);
+    let mut block = whole[second..].to_vec();
+    change(&mut block);
+    seal_head(&mut block);
+    put_file(
+        &storage,
+        FIRST_SEGMENT,
+        &[&whole[..second], &block].concat(),
+    );
+    let problem = read(&storage).unwrap_err().into_problem().unwrap();
+    assert_eq!(
+        (problem.reason.as_str(), problem.place),
+        (reason, second as u64)
+    );
+}
+
+#[test]
+fn s4_sections_in_another_order_are_damage() {
+    let wrong = "a block's sections are not those of a block with events";
+    is_damage(wrong, |block| block[entry(0)] = 3);
+    is_damage(wrong, |block| block[entry(1)] = 1);
+    is_damage(wrong, |block| block[entry(1) + 1] = 1);
+    is_damage(wrong, |block| block[entry(2) + 2] = 1);
+    is_damage(wrong, |block| block[entry(3) + 2] = 0);
+    is_damage(wrong, |block| block[entry(3)] = 2);
+}
+
+#[test]
+fn s3_a_section_that_unpacks_to_less_than_it_says_is_damage() {
+    let wrong = "a section does not decompress to its length";
+    for codec in [1, 2] {
+        is_damage(wrong, |block| {
+            let start = number(block, entry(3) + 16) as usize;
+            let raw = number(block, entry(3) + 8);
+            let room = block.len() - start;
+            let stored = match codec {
+                1 => lz4_flex::block::compress(&[0; 3]),
+                _ => zstd::bulk::compress(&[0; 3], 1).unwrap(),
+            };
+            assert!(stored.len() < room && raw > 3);
+            block[start..].fill(0);
+            block[start..start + stored.len()].copy_from_slice(&stored);
+            block[entry(3) + 1] = codec;
+            put(block, entry(3) + 4, stored.len() as u32);
+            seal_section(block, 3);
+        });
+    }
+    let unknown = "a section is compressed in a way that this program does not know";
+    is_damage(unknown, |block| block[entry(3) + 1] = 3);
+}
+
+#[test]
+fn another_block_in_the_place_that_is_asked_for_is_damage() {
+    let (storage, second) = two_blocks();
+    let dir = shard_on(storage);
+    let mut places: Vec<BlockPlace> = Vec::new();
+    dir.recover(&mut |_, at| {
+        places.push(*at);
+        Ok(())
+    })
+    .unwrap();
+    let reader = BlockReader::new(dir);
+    let at = places[1];
+    assert_eq!(at.place, second as u64);
+    let block = reader.get(&at).unwrap();
+    assert!(Arc::ptr_eq(&block, &reader.get(&at).unwrap()));
+    let others = [
+        BlockPlace { rows: 5, ..at },
+        BlockPlace {
+            first_position: 4,
+            ..at
+        },
+        BlockPlace {
+            place: FIRST_BLOCK,
+            ..at
+        },
+        BlockPlace {
+            place: at.place + 64,
+            ..at
+        },
+        BlockPlace {
+            place: u64::MAX - 64,
+            ..at
+        },
+        BlockPlace {
+            length: at.length - 64,
+            ..at
+        },
+        BlockPlace { length: 0, ..at },
+    ];
+    for other in others {
+        let read = reader.read(&other, Payloads::All);
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Damaged, "{other:?}");
+    }
+}
