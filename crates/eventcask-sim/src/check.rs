@@ -1,0 +1,139 @@
+//! Holds what a store serves against what is known.
+
+use std::collections::{HashMap, HashSet};
+
+use eventcask::Expected;
+
+use crate::attempt::Fate;
+use crate::content::{Content, Row};
+use crate::facts::Facts;
+use crate::journal::Level;
+use crate::ledger::Ledger;
+
+/// What a content is judged by.
+pub(crate) struct Judge<'j> {
+    pub(crate) ledger: &'j Ledger,
+    /// What was known when the crash came.
+    pub(crate) facts: &'j Facts,
+    /// What became known afterwards, had there been no crash.
+    pub(crate) later: &'j Facts,
+    /// What kind of crash it was.
+    pub(crate) level: Level,
+}
+
+impl Judge<'_> {
+    /// Checks all that can be said of the events alone.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub(crate) fn check(&self, content: &Content) -> Result<(), String> {
+        if let Some(told) = &self.later.contradiction {
+            return Err(format!("L10: {told}"));
+        }
+        self.nothing_is_lost(content)?;
+        for (shard, rows) in content.shards.iter().enumerate() {
+            self.shard_agrees(shard, rows)?;
+        }
+        self.entries_are_whole(content)?;
+        self.lanes_have_no_hole(content)
+    }
+
+    fn nothing_is_lost(&self, content: &Content) -> Result<(), String> {
+        let required = self.facts.required(self.level);
+        for (shard, (rows, required)) in content.shards.iter().zip(required).enumerate() {
+            if (rows.len() as u64) < *required {
+                return Err(format!(
+                    "D1: shard {shard} has {} events after a crash of level {:?}, {required} were durable",
+                    rows.len(),
+                    self.level
+                ));
+            }
+        }
+        let stored: HashSet<_> = content.rows().map(|row| row.entry).collect();
+        let entries = self.facts.required_entries(self.level);
+        match entries.iter().find(|entry| !stored.contains(entry)) {
+            Some(entry) => Err(format!(
+                "D1: entry {entry} was acknowledged and is not there"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Positions, versions and times of one shard, and that nothing is there that should not.
+    fn shard_agrees(&self, shard: usize, rows: &[Row]) -> Result<(), String> {
+        let mut versions: HashMap<String, u64> = HashMap::new();
+        let mut commit = i64::MIN;
+        for (position, row) in rows.iter().enumerate() {
+            let position = position as u64;
+            let at = format!("shard {shard} position {position} ({row:?})");
+            let event = (row.entry, row.index, row.version);
+            let known = self.later.known[shard].get(&position);
+            if let Some(known) = known.filter(|known| **known != event) {
+                return Err(format!("D3: {at} was known as {known:?}"));
+            }
+            let key = self.ledger.entry(row.entry).map(|entry| entry.key.clone());
+            let version = versions.entry(key.unwrap_or_default()).or_default();
+            *version += 1;
+            if row.version != *version {
+                return Err(format!("L2: {at} should have version {version}"));
+            }
+            if row.commit < commit {
+                return Err(format!("L8: {at} was committed before the event before it"));
+            }
+            commit = row.commit;
+            if !self.may_be_there(row, position >= self.facts.baseline[shard]) {
+                return Err(format!("L10: {at} was refused, or never submitted"));
+            }
+        }
+        Ok(())
+    }
+
+    fn may_be_there(&self, row: &Row, is_new: bool) -> bool {
+        if !self.facts.submitted.contains(&row.entry) {
+            return false;
+        }
+        let Some(attempts) = self.later.attempts.get(&row.entry) else {
+            return !is_new;
+        };
+        !is_new
+            || attempts
+                .iter()
+                .any(|one| matches!(one.fate, Fate::Stored | Fate::Doubt))
+    }
+
+    /// Appends are there whole, once, and where they were expected.
+    fn entries_are_whole(&self, content: &Content) -> Result<(), String> {
+        let mut seen = HashSet::new();
+        let mut ids = HashSet::new();
+        for rows in &content.shards {
+            let mut rest = rows.as_slice();
+            while let Some(first) = rest.first() {
+                let entry = self.ledger.entry(first.entry).ok_or("an unknown entry")?;
+                let (rows, after) = rest
+                    .split_at_checked(entry.events.len())
+                    .ok_or_else(|| format!("L1: {first:?} is not whole"))?;
+                rest = after;
+                for (index, row) in rows.iter().enumerate() {
+                    let version = first.version + index as u64;
+                    if (row.entry, row.index, row.version) != (first.entry, index, version) {
+                        return Err(format!("L1: {row:?} is not event {index} of {first:?}"));
+                    }
+                    if entry.events[index].id.is_some_and(|id| !ids.insert(id)) {
+                        return Err(format!("L4: the id of {row:?} is stored twice"));
+                    }
+                }
+                if !seen.insert(first.entry) {
+                    return Err(format!("L4: entry {} is stored twice", first.entry));
+                }
+                if !holds(entry.expected, first.version) {
+                    return Err(format!("L3: {first:?} expected {:?}", entry.expected));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn holds(expected: Expected, first_version: u64) -> bool {
+    expected.holds(first_version - 1)
+}

@@ -1,0 +1,162 @@
+//! Opens what a crash left, and opens it again, and crashes while it opens.
+
+use std::sync::Arc;
+
+use eventcask::{Options, Store};
+use fastrand::Rng;
+
+use crate::check::Judge;
+use crate::content::Content;
+use crate::disk::SimDisk;
+use crate::faults::Faults;
+use crate::journal::Level;
+use crate::ledger::Ledger;
+use crate::planted::Planted;
+use crate::resend::resend_everything;
+use crate::source;
+use crate::view;
+
+/// What is done with a crash state after it was opened and checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It is opened again, for writing or reading.
+    OpenedAgain,
+    /// The power goes while it is opened, or soon after.
+    CrashedAgain,
+    /// Everything that was ever submitted is sent again.
+    SentAgain,
+}
+
+impl After {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
+        match rng.u32(..8) {
+            0 => Self::CrashedAgain,
+            1 => Self::SentAgain,
+            _ => Self::OpenedAgain,
+        }
+    }
+}
+
+/// What an examination needs besides the disk.
+pub(crate) struct Examiner<'e> {
+    pub(crate) options: &'e Options,
+    pub(crate) ledger: &'e Arc<Ledger>,
+    pub(crate) sources: &'e Arc<Vec<Vec<usize>>>,
+    pub(crate) judge: Judge<'e>,
+    pub(crate) after: After,
+    pub(crate) planted: Option<Planted>,
+}
+
+/// Opens the store on a disk.
+pub(crate) fn open(options: &Options, disk: &SimDisk) -> Result<Store, String> {
+    let opened = options.open_storage(Arc::new(disk.clone()));
+    opened.map_err(|error| format!("C2: opening failed: {error}"))
+}
+
+impl Examiner<'_> {
+    /// Opens the store of a crash state and checks all that it serves.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub(crate) fn examine(&self, disk: &SimDisk, rng: &mut Rng) -> Result<Content, String> {
+        let begin = disk.steps();
+        let content = self.first_opening(disk, rng)?;
+        let opened = disk.steps();
+        match self.after {
+            After::CrashedAgain => self.crash_again(disk, begin..=opened, &content, rng)?,
+            After::SentAgain => self.resend(disk, rng)?,
+            After::OpenedAgain => self.open_again(disk, &content, rng.u32(..4) == 0)?,
+        }
+        Ok(content)
+    }
+
+    /// Opens it; now and then the disk fails meanwhile, and it is opened once more.
+    fn first_opening(&self, disk: &SimDisk, rng: &mut Rng) -> Result<Content, String> {
+        if rng.u32(..6) == 0 {
+            disk.set_faults(opening_fault(rng));
+            if let Ok(store) = open(self.options, disk) {
+                drop(store);
+            }
+            disk.set_faults(Faults::none());
+        }
+        let store = open(self.options, disk)?;
+        let content = self.read(&store)?;
+        self.judge.check(&content)?;
+        Ok(content)
+    }
+
+    fn read(&self, store: &Store) -> Result<Content, String> {
+        let content = Content::read(store, self.ledger)?;
+        source::check(store, &content, self.ledger, self.sources)?;
+        view::check(store, &content, self.ledger, self.judge.facts.view)?;
+        Ok(content)
+    }
+
+    /// A second opening finds the same, with nothing to mend.
+    fn open_again(&self, disk: &SimDisk, before: &Content, writes: bool) -> Result<(), String> {
+        let store = if writes {
+            open(self.options, disk)?
+        } else {
+            let opened = self.options.open_storage_read_only(Arc::new(disk.clone()));
+            opened.map_err(|error| format!("C2: opening for reading failed: {error}"))?
+        };
+        let content = self.read(&store)?;
+        let recovered = store.stats().recovered;
+        if content != *before || !recovered.is_empty() {
+            return Err(format!(
+                "D5: a second opening mended {recovered:?}, or changed events"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The power goes while the store is opened, or soon after: nothing that was there gets lost.
+    fn crash_again(
+        &self,
+        disk: &SimDisk,
+        steps: std::ops::RangeInclusive<usize>,
+        before: &Content,
+        rng: &mut Rng,
+    ) -> Result<(), String> {
+        let (begin, end) = steps.into_inner();
+        let cut = rng.usize(begin..=end);
+        let image = disk.power_cut(cut, rng.u64(..));
+        let store = open(self.options, &SimDisk::of(image))?;
+        let content = self.read(&store)?;
+        self.judge.check(&content).or_else(|broken| {
+            // A process that was killed left more than what is durable, until it is confirmed.
+            let was_weaker = self.judge.level == Level::Process && cut < end;
+            if was_weaker { Ok(()) } else { Err(broken) }
+        })?;
+        if self.judge.level == Level::Power && content != *before {
+            return Err("D5: a crash while opening changed what is there".to_owned());
+        }
+        Ok(())
+    }
+
+    fn resend(&self, disk: &SimDisk, rng: &mut Rng) -> Result<(), String> {
+        let store = open(self.options, disk)?;
+        resend_everything(
+            &store,
+            self.ledger,
+            self.sources,
+            &self.judge.facts.submitted,
+            self.planted,
+            rng,
+        )?;
+        let after = Content::read(&store, self.ledger)?;
+        source::check(&store, &after, self.ledger, self.sources)?;
+        view::check(&store, &after, self.ledger, self.judge.facts.view)
+    }
+}
+
+fn opening_fault(rng: &mut Rng) -> Faults {
+    let faults = Faults::none();
+    let n = rng.u32(1..8);
+    match rng.u32(..4) {
+        0 => faults.sync_fails(n),
+        1 => faults.write_fails(n, rng.u32(..1000)),
+        2 => faults.read_fails(n),
+        _ => faults.room(rng.u64(..4000)),
+    }
+}

@@ -1,0 +1,54 @@
+//! Bugs put in on purpose: a trial that does not find them is worth nothing.
+
+/// A bug of the disk or of what the model is told; the engine itself stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// A sync of a file says well and does nothing.
+    SyncDoesNothing,
+    /// A sync of a file leaves out what was written last.
+    SyncLeavesOutTheLast,
+    /// A sync of a directory says well and does nothing.
+    DirectorySyncDoesNothing,
+    /// A rename never gets onto the disk, whatever is synced.
+    RenameIsLost,
+    /// Each eleventh write is dropped.
+    WriteIsLost,
+    /// Each eleventh write lands 512 bytes further on.
+    WriteIsMisplaced,
+    /// One bit of each eleventh write is flipped.
+    BitIsFlipped,
+    /// Cutting a file takes 64 bytes too many.
+    CutTakesTooMuch,
+    /// Now and then another payload is sent than the model believes.
+    PayloadIsChanged,
+    /// The model is told that appends which were never answered had been acknowledged.
+    AnswerIsInvented,
+    /// Events that are sent again after a crash come without the ids they had.
+    IdIsForgotten,
+    /// Acknowledgements of the weakest level are taken for durable.
+    LevelIsOverstated,
+    /// The model is told a version that is one too high.
+    VersionIsOffByOne,
+    /// Rows of a source from the seventh on are sent under offsets that are one too high.
+    SourceSkipsRow,
+}
+
+impl Planted {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::SyncDoesNothing,
+        Self::SyncLeavesOutTheLast,
+        Self::DirectorySyncDoesNothing,
+        Self::RenameIsLost,
+        Self::WriteIsLost,
+        Self::WriteIsMisplaced,
+        Self::BitIsFlipped,
+        Self::CutTakesTooMuch,
+        Self::PayloadIsChanged,
+        Self::AnswerIsInvented,
+        Self::IdIsForgotten,
+        Self::LevelIsOverstated,
+        Self::VersionIsOffByOne,
+        Self::SourceSkipsRow,
+    ];
+}

@@ -1,0 +1,60 @@
+//! How trials went.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// Counts of one trial or many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Trials.
+    pub trials: u64,
+    /// Runs of a workload on an open store.
+    pub runs: u64,
+    /// Events that runs left in their stores.
+    pub events: u64,
+    /// Crash states that were opened and checked.
+    pub states: u64,
+    /// Errors that the disk gave while runs went on.
+    pub faults: u64,
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.trials += other.trials;
+        self.runs += other.runs;
+        self.events += other.events;
+        self.states += other.states;
+        self.faults += other.faults;
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} trials, {} runs, {} events, {} crash states, {} faults",
+            self.trials, self.runs, self.events, self.states, self.faults
+        )
+    }
+}
+
+/// A trial that found a broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The seed of the trial.
+    pub seed: u64,
+    /// The promise, and how it was broken.
+    pub what: String,
+    /// What was done to get there.
+    pub story: String,
+    /// The steps of the disk up to the crash, one a line.
+    pub steps: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}: {} ({})", self.seed, self.what, self.story)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,153 @@
+//! A run: the store is opened, producers work on it, it is closed.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+
+use fastrand::Rng;
+
+use crate::actor::Actor;
+use crate::check::Judge;
+use crate::content::Content;
+use crate::disk::SimDisk;
+use crate::examine::open;
+use crate::facts::Facts;
+use crate::faults::Faults;
+use crate::journal::{Level, Note};
+use crate::order::check_order;
+use crate::planted::Planted;
+use crate::source;
+use crate::stage::Stage;
+use crate::trial::Course;
+use crate::view;
+
+/// Runs the workload of the plan and returns the step after which the store was open.
+///
+/// # Errors
+/// The first promise that was broken.
+pub(crate) fn run(course: &mut Course, disk: &SimDisk, rng: &mut Rng) -> Result<usize, String> {
+    if course.plan.fails_early {
+        disk.set_faults(course.plan.faults.clone());
+        // An error is fine here; the next opening must not suffer from it.
+        drop(open(&course.plan.options(), disk));
+        course.report.faults += disk.faults_given();
+        disk.set_faults(Faults::none());
+    }
+    let facts = facts_of(course, disk);
+    let stage = enter(course, disk, &facts)?;
+    let opened = disk.steps();
+    if !course.plan.fails_early {
+        disk.set_faults(course.plan.faults.clone());
+    }
+    work(course, &stage, &facts, rng)?;
+    course.report.faults += disk.faults_given();
+    disk.set_faults(Faults::none());
+    leave(course, stage)?;
+    course.report.runs += 1;
+    Ok(opened)
+}
+
+fn facts_of(course: &Course, disk: &SimDisk) -> Facts {
+    Facts::of(&disk.state().journal, course.plan.shards, &course.ledger)
+}
+
+/// Opens the store and checks what it serves.
+fn enter(course: &Course, disk: &SimDisk, facts: &Facts) -> Result<Stage, String> {
+    let store = open(&course.plan.options(), disk)?;
+    let overstated = course.planted == Some(Planted::LevelIsOverstated);
+    let stage = Stage {
+        store,
+        disk: disk.clone(),
+        ledger: Arc::clone(&course.ledger),
+        level: if overstated {
+            Level::Power
+        } else {
+            course.plan.level()
+        },
+        planted: course.planted,
+        sources: Arc::clone(&course.sources),
+        flushes: AtomicU64::new(0),
+    };
+    let content = look(course, &stage, facts)?;
+    let was_closed = facts.is_closed && !course.plan.fails_early;
+    let recovered = stage.store.stats().recovered;
+    if was_closed && !recovered.is_empty() {
+        return Err(format!(
+            "C3: after a clean close there was this to mend: {recovered:?}"
+        ));
+    }
+    disk.note(Note::Opened(Arc::new(content)));
+    Ok(stage)
+}
+
+/// Reads everything and checks it against what is known.
+fn look(course: &Course, stage: &Stage, facts: &Facts) -> Result<Content, String> {
+    let (store, ledger) = (&stage.store, &*course.ledger);
+    let content = Content::read(store, ledger)?;
+    let level = Level::Process;
+    Judge {
+        ledger,
+        facts,
+        later: facts,
+        level,
+    }
+    .check(&content)?;
+    source::check(store, &content, ledger, &course.sources)?;
+    Ok(content)
+}
+
+/// Several producers at once, each in its thread.
+fn work(course: &Course, stage: &Stage, facts: &Facts, rng: &mut Rng) -> Result<(), String> {
+    let again: Vec<_> = facts.submitted.iter().copied().collect();
+    let again: Vec<_> = again.into_iter().filter(|_| rng.u32(..4) == 0).collect();
+    thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for lane in 0..course.plan.producers {
+            let (seed, again) = (rng.u64(..), sent_again(course, &again));
+            let steps = course.plan.steps;
+            threads.push(scope.spawn(move || Actor::new(stage, lane, seed, again).act(steps)));
+        }
+        for source in 0..course.sources.len() {
+            let (lane, seed) = (100 + source as u32, rng.u64(..));
+            threads.push(scope.spawn(move || source::send(stage, source, lane, seed)));
+        }
+        threads.into_iter().try_for_each(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|_| Err("a producer panicked".to_owned()))
+        })
+    })
+}
+
+/// Rows of sources are sent by their sources alone, and ids are borrowed only while their
+/// owner is stored.
+fn sent_again(course: &Course, entries: &[usize]) -> Vec<usize> {
+    let is_own = |entry: &&usize| {
+        let entry = course.ledger.entry(**entry);
+        entry.is_some_and(|entry| entry.row.is_none() && !entry.borrows_ids)
+    };
+    entries.iter().filter(is_own).copied().collect()
+}
+
+/// Checks what was served to the end, closes the store.
+fn leave(course: &mut Course, stage: Stage) -> Result<(), String> {
+    let facts = facts_of(course, &stage.disk);
+    let content = look(course, &stage, &facts)?;
+    check_order(&content, &facts)?;
+    let has_failed = stage
+        .store
+        .stats()
+        .views
+        .iter()
+        .any(|view| view.failure.is_some());
+    if !has_failed {
+        view::check(&stage.store, &content, &course.ledger, facts.view)?;
+    }
+    course.report.events += content.events() as u64;
+    stage.disk.note(Note::Seen(Arc::new(content), stage.level));
+    let (store, disk) = (stage.store, stage.disk);
+    if store.close().is_ok() {
+        disk.note(Note::Closed);
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The promises of the store, attacked one by one; each test carries the name of its promise.
+#![expect(clippy::unwrap_used, reason = "a test that can not go on is to fail")]
+
+mod bank;
+mod durability;
+mod disk_faults;
+mod logic;
+mod planted;
+mod trials;
