@@ -6,10 +6,7 @@
 //! else, so whatever it finds a user could have met. [`Planted`] bugs show that it can fail.
 //!
 //! ```
-//! use eventcask::Durability;
-//! use eventcask_sim::Trial;
-//!
-//! let report = Trial::new(1).durability(Durability::Sync).run()?;
+//! let report = eventcask_sim::trial(1)?;
 //! assert!(report.states > 10);
 //! # Ok::<(), eventcask_sim::Failure>(())
 //! ```

@@ -6,4 +6,5 @@ mod durability;
 mod disk_faults;
 mod logic;
 mod planted;
+mod regressions;
 mod trials;

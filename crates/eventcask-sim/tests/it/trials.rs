@@ -1,4 +1,3 @@
-use eventcask::Durability;
 use eventcask_sim::{Report, Trial};
 
 /// Seeds that are run each time. The first ones stand for nothing in particular; a seed that
@@ -9,7 +8,7 @@ const SEEDS: std::ops::Range<u64> = 1..31;
 fn fixed_seeds_break_no_promise() {
     let mut report = Report::default();
     for seed in SEEDS {
-        let trial = Trial::new(seed).states(35).durability(Durability::Sync);
+        let trial = Trial::new(seed).states(35);
         match trial.run() {
             Ok(counts) => report += counts,
             Err(failure) => panic!("{failure}"),

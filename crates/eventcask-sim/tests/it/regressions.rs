@@ -1,0 +1,123 @@
+//! Faults that trials found, each with its story: fault, mechanism, cure.
+
+use eventcask::{Durability, ErrorKind, Expected, NewEvent, Store, ViewSpec};
+use eventcask_sim::{Faults, SimDisk, Trial};
+
+use crate::bank::{acknowledged, deposit, deposits, kind, open_with, options};
+
+#[test]
+fn c2_a_close_that_the_power_interrupts_is_no_damage() {
+    // A clean close wrote its mark, which says that all before it is durable, and only then
+    // synced. Where the disk took the mark first, opening called the rest damaged.
+    let disk = SimDisk::new();
+    let options = options().durability(Durability::Os);
+    let store = open_with(&options, &disk);
+    deposit(&store, 0..6);
+    let before = disk.steps();
+    store.close().unwrap();
+    for steps in before..=disk.steps() {
+        for seed in 0..40 {
+            let image = disk.power_cut(steps, seed);
+            let found = deposits(&open_with(&options, &SimDisk::of(image)));
+            assert!(found.len() <= 6, "step {steps}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn d5_a_close_that_was_killed_is_not_trusted() {
+    // The mark of a clean close was in the page cache only, the process was killed: opening
+    // took the log for closed and served what the disk did not have.
+    let disk = SimDisk::new();
+    let options = options().durability(Durability::Os);
+    let store = open_with(&options, &disk);
+    deposit(&store, 0..6);
+    let before = disk.steps();
+    store.close().unwrap();
+    for steps in before..=disk.steps() {
+        let killed = disk.killed(steps, 1);
+        let store = open_with(&options, &killed);
+        let served = deposits(&store);
+        for seed in 0..10 {
+            let image = killed.power_cut(killed.steps(), seed);
+            let found = deposits(&open_with(&options, &SimDisk::of(image)));
+            assert_eq!(found, served, "killed after {steps}, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn c3_a_close_after_a_refused_roll_ends_the_log() {
+    // The disk was full just when a new segment had been made and its first block was
+    // written. The block was taken back to the segment before, and the mark of the close got
+    // its place there, but was written into the new file: opening found rubbish to cut.
+    let disk = SimDisk::new();
+    let options = options().shards(1).segment_bytes(1);
+    let store = open_with(&options, &disk);
+    let stored = acknowledged(&deposit(&store, 0..3));
+    disk.set_faults(Faults::none().room(4_200));
+    let refused = deposit(&store, 3..4);
+    assert_eq!(kind(&refused[0].1), Some(ErrorKind::StorageFull));
+    disk.set_faults(Faults::none());
+    store.close().unwrap();
+
+    let store = open_with(&options, &disk);
+    assert_eq!(store.stats().recovered, [""; 0]);
+    assert_eq!(deposits(&store), stored);
+}
+
+fn count(store: &Store) -> Vec<String> {
+    let rows = store.view("kinds").unwrap().rows().unwrap();
+    let number = |row: &eventcask::ViewRow| row.value("count").unwrap().number().unwrap();
+    let text = |row: &eventcask::ViewRow| format!("{} {}", row.key, number(row));
+    rows.iter().map(text).collect()
+}
+
+fn append(store: &Store, kind: &str, events: usize) {
+    let payload = format!(r#"{{"kind":"{kind}"}}"#);
+    let event = NewEvent::json("Noted", payload.as_bytes());
+    let mut producer = store.producer();
+    let ticket = producer.append("diary", Expected::Any, &vec![event; events]);
+    ticket.unwrap().wait().unwrap();
+}
+
+#[test]
+fn l5_a_snapshot_that_is_ahead_of_its_log_is_forgotten_for_good() {
+    // The state of a view was saved with events that the power then took out of the log. It
+    // was left aside once, but stayed on the disk, and was taken up when other events had
+    // filled the same positions.
+    let disk = SimDisk::new();
+    let options = options().shards(1).durability(Durability::Os);
+    let store = open_with(&options, &disk);
+    append(&store, "lost", 3);
+    let spec = ViewSpec::new("kind", &["count"], None, None).unwrap();
+    store.create_view("kinds", spec).unwrap();
+    let image = (0..100)
+        .map(|seed| disk.power_cut(disk.steps(), seed))
+        .find(|image| {
+            let store = open_with(&options, &SimDisk::of(image.clone()));
+            store.positions() == [0]
+        })
+        .unwrap();
+
+    let disk = SimDisk::of(image);
+    let store = open_with(&options, &disk);
+    append(&store, "kept", 4);
+    assert_eq!(count(&store), ["kept 4"]);
+    store.flush().unwrap();
+    let killed = disk.killed(disk.steps(), 1);
+    assert_eq!(count(&open_with(&options, &killed)), ["kept 4"]);
+}
+
+#[test]
+fn d3_weaker_levels_break_no_other_promise() {
+    for seed in 800..812 {
+        let durability = match seed % 3 {
+            0 => Durability::Interval(std::time::Duration::from_millis(2)),
+            _ => Durability::Os,
+        };
+        if let Err(failure) = Trial::new(seed).durability(durability).run() {
+            panic!("{failure}");
+        }
+    }
+}
