@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-/// An append of which nothing was stored.
+/// An append that was not taken. Nothing of it is stored, but for [`Refused::Poisoned`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -96,7 +96,8 @@ pub enum Refused {
     /// The disk is full; once there is space the same append can be tried again.
     #[error("{0}")]
     StorageFull(Arc<str>),
-    /// The shard stopped for a reason that only opening the store again can clear.
+    /// The shard stopped for a reason that only opening the store again can clear. Whether the
+    /// disk has the events is known only then; to append them again with the same ids is safe.
     #[error("the shard has stopped: {0}; close the store and open it again")]
     Poisoned(Arc<str>),
     /// Stored events that had to be compared could not be read.
