@@ -120,7 +120,10 @@ fn c7_a_lost_write_over_an_older_block_is_found() {
 fn s2_lengths_beyond_their_limits_are_refused() {
     let impossible = "a block's lengths are impossible";
     refuses(impossible, |block| put(block, 8, 127));
-    refuses(impossible, |block| put(block, 8, (128 << 10) + 1));
+    refuses(impossible, |block| {
+        put(block, 8, (128 << 10) + 1);
+        put(block, 16, 1 << 20);
+    });
     refuses(impossible, |block| put(block, 16, MAX_BLOCK_BYTES + 64));
     refuses(impossible, |block| put(block, 16, 0));
     refuses(impossible, |block| {
@@ -216,7 +219,13 @@ fn source_marks_that_do_not_fill_their_place_are_refused() {
     let malformed = "the source marks of a block are malformed";
     refuses(malformed, |block| block[110] = 1);
     refuses(malformed, |block| block[110] = 3);
-    refuses(malformed, |block| block[110] = 17);
+    refuses(malformed, |block| {
+        // Seventeen marks with empty names would fill the head.
+        let end = entry(4) + 17 * 18;
+        block[entry(4)..end].fill(0);
+        put(block, 8, end as u32);
+        block[110] = 17;
+    });
     refuses(malformed, |block| block[entry(4) + 16] = 2);
     refuses(malformed, |block| block[entry(4) + 17] = 0xff);
     refuses(malformed, |block| block[entry(4) + 18] = 0xff);
