@@ -46,7 +46,7 @@ pub use inspect::{Inspection, SegmentInspection, inspect};
 pub use manifest::{MAX_SHARDS, Manifest};
 pub use memory_storage::MemoryStorage;
 pub use reader::BlockReader;
-pub use recovery::{Check, Recovery, Tail, Visit};
+pub use recovery::{Check, Recovery, Tail, Verified, Visit};
 pub use scan::{BlockPlace, Problem};
 pub use segment::{SEGMENT_BYTES, ShardDir};
 pub use storage::{Lock, Open, Storage, StoredFile};

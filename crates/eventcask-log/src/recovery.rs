@@ -85,6 +85,16 @@ pub struct Recovery {
 /// Is told of each good block with events, and its place.
 pub type Visit<'v> = dyn FnMut(&Block, &BlockPlace) -> Result<(), Error> + 'v;
 
+/// What a check of a shard read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// Bytes of good blocks and headers.
+    pub bytes: u64,
+    /// A write at the end that ended with its process: no damage, and set aside when the store is
+    /// next opened for writing.
+    pub unfinished: Option<Problem>,
+}
+
 /// Is told of each good block's head and bytes and how many problems were met so far, and says
 /// what is wrong with it.
 pub type Check<'v> = dyn FnMut(&BlockHead, &[u8], usize) -> Result<(), &'static str> + 'v;
@@ -250,11 +260,11 @@ impl ShardDir {
         live: &dyn Fn() -> bool,
         problems: &mut Vec<Problem>,
         visit: &mut Check<'_>,
-    ) -> Result<u64, Error> {
+    ) -> Result<Verified, Error> {
         let segments = keep_damage(self.segments(), problems)?.unwrap_or_default();
         let last = segments.last().copied();
         let mut tail = Tail::empty();
-        let mut bytes = 0;
+        let mut verified = Verified::default();
         for number in segments {
             let Some(mut scan) = keep_damage(Scan::begin(self, number, &tail), problems)? else {
                 // What follows a segment without a header can not be chained to it.
@@ -274,18 +284,22 @@ impl ShardDir {
                     Step::End => break None,
                     Step::Bad(reason) if last != Some(number) => break Some(reason),
                     Step::Bad(_) if !scan.was_durable()? && live() => break None,
+                    Step::Bad(reason) if scan.is_unfinished()? => {
+                        verified.unfinished = Some(scan.problem(place, reason));
+                        break None;
+                    }
                     // A writer may have finished the block while this was looked at.
                     Step::Bad(_) if seen_bad_at != Some(place) => seen_bad_at = Some(place),
                     Step::Bad(reason) => break Some(reason),
                 }
             };
-            bytes += scan.place;
+            verified.bytes += scan.place;
             if let Some(reason) = bad {
                 problems.push(scan.problem(scan.place, reason));
                 tail = Tail::empty();
             }
         }
-        Ok(bytes)
+        Ok(verified)
     }
 }
 

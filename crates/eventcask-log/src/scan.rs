@@ -261,6 +261,25 @@ impl Scan {
         }
     }
 
+    /// Whether a good head stands here whose block goes on beyond the end of the file: a write
+    /// that ended with its process. No byte that changed looks like that.
+    pub(crate) fn is_unfinished(&mut self) -> Result<bool, Error> {
+        if self.read(self.place, FIXED_HEAD_BYTES)? < FIXED_HEAD_BYTES {
+            return Ok(false);
+        }
+        let Ok(size) = BlockHead::peek(&self.buffer) else {
+            return Ok(false);
+        };
+        if self.read(self.place, size.head)? < size.head {
+            return Ok(false);
+        }
+        let Ok(head) = BlockHead::decode(&self.buffer) else {
+            return Ok(false);
+        };
+        let fits = self.check(&head, Depth::Envelopes).is_ok();
+        Ok(fits && self.bytes_left()? < u64::from(head.length))
+    }
+
     /// Whether a good block further on says that the bytes at the scan's place were durable:
     /// then they are damaged, and not the torn end of a write.
     pub(crate) fn was_durable(&mut self) -> Result<bool, Error> {

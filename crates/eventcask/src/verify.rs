@@ -35,6 +35,9 @@ pub struct VerifyReport {
     pub seconds: f64,
     /// What is wrong, and where; empty where all is well.
     pub problems: Vec<Problem>,
+    /// Writes that ended with their process, at the end of a log: no damage, nothing in them was
+    /// acknowledged, and they are set aside when the store is next opened for writing.
+    pub unfinished: Vec<Problem>,
 }
 
 impl VerifyReport {
@@ -65,6 +68,7 @@ pub(crate) fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport,
         bytes: 0,
         seconds: 0.0,
         problems: Vec::new(),
+        unfinished: Vec::new(),
     };
     if let Some(manifest) = keep_damage(Manifest::read(&**storage), &mut report.problems)? {
         let live = || storage.is_locked().unwrap_or(false);
@@ -91,6 +95,7 @@ impl VerifyReport {
         self.aggregates += part.aggregates.len() as u64;
         self.bytes += part.bytes;
         self.problems.extend(part.problems);
+        self.unfinished.extend(part.unfinished);
     }
 }
 
@@ -101,6 +106,7 @@ struct Part {
     events: u64,
     bytes: u64,
     problems: Vec<Problem>,
+    unfinished: Option<Problem>,
     /// Version and position of the newest event of each aggregate.
     aggregates: HashMap<String, (u64, u64)>,
     ids: HashSet<EventId>,
@@ -120,12 +126,13 @@ fn verify_shard(
     };
     let mut problems = Vec::new();
     let mut found_before = 0;
-    let bytes = dir.verify(live, &mut problems, &mut |head, bytes, damaged| {
+    let verified = dir.verify(live, &mut problems, &mut |head, bytes, damaged| {
         part.is_broken |= damaged > found_before;
         found_before = damaged;
         part.check_block(head, bytes, shards)
     })?;
-    part.bytes = bytes;
+    part.bytes = verified.bytes;
+    part.unfinished = verified.unfinished;
     part.problems = problems;
     Ok(part)
 }

@@ -47,6 +47,11 @@ fn write_json(line: &mut Vec<u8>, report: &VerifyReport) {
         .number("seconds", format_args!("{:.3}", report.seconds))
         .number("bytes_per_second", format_args!("{:.0}", speed(report)));
     write_list(object.value("problems"), &report.problems, write_problem);
+    write_list(
+        object.value("unfinished"),
+        &report.unfinished,
+        write_problem,
+    );
     object.end();
 }
 
@@ -62,6 +67,12 @@ fn text(report: &VerifyReport) -> String {
         )
     });
     let mut text: String = problems.collect();
+    for unfinished in &report.unfinished {
+        text += &format!(
+            "{}: an unfinished write at byte {}, of which nothing was acknowledged; it is set aside when the store is next opened for writing\n",
+            unfinished.file, unfinished.place
+        );
+    }
     let verdict = if report.is_ok() {
         "all is well"
     } else {

@@ -11,7 +11,7 @@ fn verify(storage: &MemoryStorage, is_live: bool) -> (u64, Vec<Problem>) {
     let mut problems = Vec::new();
     let dir = shard_on(storage.clone());
     let bytes = dir.verify(&|| is_live, &mut problems, &mut |_, _, _| Ok(()));
-    (bytes.unwrap(), problems)
+    (bytes.unwrap().bytes, problems)
 }
 
 fn two_segments() -> (MemoryStorage, [u64; 4]) {

@@ -153,3 +153,19 @@ fn verify_of_something_else_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(check(directory.path()), Err(ErrorKind::NotAStore));
 }
+
+#[test]
+fn c2_a_write_that_ended_with_its_process_is_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    small_store(directory.path());
+    let segment = directory.path().join("shards/0000/0000000001.segment");
+    let whole = fs::read(&segment).unwrap();
+    // Without the mark of the clean close, and cut in the middle of the block before it.
+    fs::write(&segment, &whole[..whole.len() - 128 - 64]).unwrap();
+    let report = check(directory.path()).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
+    assert_eq!(report.unfinished.len(), 1);
+    eventcask::open(directory.path()).unwrap().close().unwrap();
+    let report = check(directory.path()).unwrap();
+    assert!(report.is_ok() && report.unfinished.is_empty());
+}
