@@ -48,6 +48,6 @@ pub use memory_storage::MemoryStorage;
 pub use reader::BlockReader;
 pub use recovery::{Check, Recovery, Tail, Verified, Visit};
 pub use scan::{BlockPlace, Problem};
-pub use segment::{SEGMENT_BYTES, ShardDir};
+pub use segment::{FIRST_BLOCK, SEGMENT_BYTES, ShardDir};
 pub use storage::{Lock, Open, Storage, StoredFile};
 pub use writer::{NewSegment, SegmentWriter};

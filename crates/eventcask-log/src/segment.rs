@@ -10,7 +10,7 @@ use crate::{Error, ErrorKind, Manifest};
 
 const MAGIC: [u8; 8] = *b"ECASKSEG";
 /// Where the first block of a segment starts.
-pub(crate) const FIRST_BLOCK: u64 = 4096;
+pub const FIRST_BLOCK: u64 = 4096;
 /// A segment is ended by the first block that would start beyond this place.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
 const SUFFIX: &str = ".segment";

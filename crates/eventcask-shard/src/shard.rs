@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use eventcask_event::{Expected, NewEvent};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, Codec, Compressor, Error, NewSegment, Section, SegmentWriter,
-    ShardDir, SourceMark, Tail,
+    Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, NewSegment, Section,
+    SegmentWriter, ShardDir, SourceMark, Tail,
 };
 
 use crate::admit::{Admission, Originals, same_event};
@@ -29,8 +29,6 @@ use crate::{
 const IN_FLIGHT_BYTES: usize = 8 << 20;
 /// Buffers of written blocks that are kept for the next ones.
 const SPARE_BUFFERS: usize = 4;
-/// Place of the first block in a segment.
-const FIRST_BLOCK: u64 = 4096;
 
 /// How a shard writes.
 #[derive(Debug, Clone, Copy)]

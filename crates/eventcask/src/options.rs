@@ -4,15 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
-use eventcask_log::{Codec, FileStorage, Storage};
+use eventcask_log::{Codec, FileStorage, SEGMENT_BYTES, Storage};
 use eventcask_shard::Durability;
 
 use crate::{Error, Store};
 
 /// The most shards that are chosen without being asked for.
 const DEFAULT_SHARDS_LIMIT: usize = 16;
-/// A segment ends with the first block that would start beyond this place.
-const SEGMENT_BYTES: u64 = 256 << 20;
 
 /// How a store is opened; each setting has a default.
 ///

@@ -1,9 +1,8 @@
 //! Figures of a store.
 
-use crate::store::{Inner, now_nanos};
+use eventcask_log::FIRST_BLOCK;
 
-/// Bytes of a segment file before its first block.
-const SEGMENT_HEADER_BYTES: u64 = 4096;
+use crate::store::{Inner, now_nanos};
 
 /// Figures of a store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +116,7 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
         aggregates,
         blocks: published.blocks.len() as u64,
         raw_bytes: published.raw_bytes,
-        disk_bytes: published.disk_bytes + published.segment * SEGMENT_HEADER_BYTES,
+        disk_bytes: published.disk_bytes + published.segment * FIRST_BLOCK,
         segments: published.segment,
         directory_bytes,
         poisoned: poisoned.map(|reason| reason.to_string()),
