@@ -2,7 +2,7 @@
 
 use crate::{
     ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
-    Timestamp,
+    TRUNCATED_TYPE, Timestamp,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -187,6 +187,28 @@ impl<'a> Events<'a> {
         let columns = self.parts.columns;
         let index = usize::from(columns.types[row].to_native());
         text(&columns.type_names, &columns.type_name_ends, index)
+    }
+
+    /// The aggregates whose beginning was given up by events of this block, by key, with the
+    /// first version that is still there. Their payloads must be open.
+    pub fn truncations(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
+        let events = *self;
+        let columns = self.parts.columns;
+        let types = 0..columns.type_name_ends.len();
+        let mut named =
+            types.map(|index| text(&columns.type_names, &columns.type_name_ends, index));
+        // Hardly any block has one, so the rows are looked at only where the type is listed.
+        let rows = if named.any(|name| name == TRUNCATED_TYPE) {
+            0..events.len()
+        } else {
+            0..0
+        };
+        rows.filter(move |row| events.event_type(*row) == TRUNCATED_TYPE)
+            .filter_map(move |row| {
+                let before = events.payload(row)?.try_into().ok()?;
+                let key = events.key(events.aggregate_index(row));
+                Some((key, u64::from_le_bytes(before)))
+            })
     }
 
     /// The payload of a row, or `None` where the reader left its type shut.

@@ -37,7 +37,7 @@ pub use invalid::{
     Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SOURCE_BYTES,
     MAX_TYPE_BYTES, check_key, check_source, check_type,
 };
-pub use new_event::{Encoding, NewEvent};
+pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use routing::{murmur2, route};
 pub use texts::Texts;
 pub use time::Timestamp;

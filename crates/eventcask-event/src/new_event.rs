@@ -25,6 +25,10 @@ impl Encoding {
     }
 }
 
+/// Type of the event by which the beginning of an aggregate is given up. Its payload is the
+/// first version that is still there, as eight little-endian bytes.
+pub const TRUNCATED_TYPE: &str = "$truncated";
+
 /// An event that has not been stored yet; it borrows its parts.
 ///
 /// ```
@@ -61,6 +65,13 @@ impl<'a> NewEvent<'a> {
     #[must_use]
     pub const fn bytes(event_type: &'a str, payload: &'a [u8]) -> Self {
         Self::new(event_type, Encoding::Bytes, payload)
+    }
+
+    /// The event that gives up all versions of its aggregate before the one in `version`,
+    /// little-endian. Only the engine makes it.
+    #[must_use]
+    pub const fn truncation(version: &'a [u8; 8]) -> Self {
+        Self::new(TRUNCATED_TYPE, Encoding::Bytes, version)
     }
 
     const fn new(event_type: &'a str, encoding: Encoding, payload: &'a [u8]) -> Self {

@@ -100,7 +100,7 @@ impl Block {
         let rows = self.head.rows as usize;
         self.payload_starts =
             Events::check(rows, columns, ids, payload_bytes).map_err(|malformed| malformed.0)?;
-        Ok(())
+        check_places(&self.head, columns)
     }
 
     /// The head.
@@ -270,6 +270,29 @@ impl<'a> Layout<'a> {
             payloads,
         })
     }
+}
+
+/// Positions and commit times of the rows begin and end where the head says, and rise.
+fn check_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'static str> {
+    let (positions, commits) = (&columns.positions, &columns.commit_times);
+    let rises = positions.windows(2).all(|pair| pair[0] < pair[1]);
+    let ends = positions.first().zip(positions.last()).map_or(
+        (
+            head.first_position,
+            head.first_position + u64::from(head.rows),
+        ),
+        |(first, last)| (first.to_native(), last.to_native().wrapping_add(1)),
+    );
+    if !rises || ends != (head.first_position, head.next_position()) {
+        return Err("the positions of a block's events are not those of its head");
+    }
+    let rises = commits.windows(2).all(|pair| pair[0] <= pair[1]);
+    let ends = commits.first().zip(commits.last());
+    let ends = ends.map(|(first, last)| (first.to_native(), last.to_native()));
+    if !rises || ends.is_some_and(|ends| ends != (head.first_commit, head.last_commit)) {
+        return Err("the commit times of a block's events are not those of its head");
+    }
+    Ok(())
 }
 
 fn archived(columns: &AlignedVec<16>) -> Result<&ArchivedColumns, &'static str> {

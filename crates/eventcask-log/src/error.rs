@@ -17,6 +17,9 @@ pub enum ErrorKind {
     Locked,
     /// Stored bytes are not what was written.
     Damaged,
+    /// The segment was written anew since it was looked up: what is asked for stands elsewhere
+    /// in it now.
+    Replaced,
     /// The disk or the quota is full.
     StorageFull,
     /// A setting that can not be: the sentence says which.
@@ -105,6 +108,12 @@ impl Error {
             source: Some(source),
             problem: None,
         }
+    }
+
+    /// A segment that was written anew meanwhile.
+    pub(crate) fn replaced(file: &str) -> Self {
+        let message = format!("{file} was written anew while it was read; read it again");
+        Self::new(ErrorKind::Replaced, message)
     }
 
     /// What a caller can branch on.

@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
+use rustix::fs::{FallocateFlags, OFlags};
+use rustix::io::Errno;
 
 use crate::storage::{Lock, Open, Storage, StoredFile};
 
@@ -208,5 +209,13 @@ impl StoredFile for File {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         Self::set_len(self, len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(self, FallocateFlags::empty(), 0, len) {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP) => Self::set_len(self, len),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -95,7 +95,7 @@ impl Framed {
 
     /// Reads the header at the start of `bytes`: all but the body, and what that must be.
     fn decode_header(file: &str, bytes: &[u8]) -> Result<(Self, Body), Error> {
-        wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32)?;
+        wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32, 0)?;
         let fields = Fields(bytes);
         let kind = match fields.u32(56) {
             1 => FramedKind::Definition,

@@ -79,6 +79,9 @@ pub struct BlockHead {
     pub first_position: u64,
     /// Number of events.
     pub rows: u32,
+    /// Positions between the first and the last event whose events are gone; only sealed
+    /// segments have such blocks.
+    pub gaps: u64,
     /// All bytes of the segment before this place, and all segments before, were durable when
     /// the block was written.
     pub durable_place: u64,
@@ -106,7 +109,7 @@ impl BlockHead {
     /// Position after the last event.
     #[must_use]
     pub fn next_position(&self) -> u64 {
-        self.first_position + u64::from(self.rows)
+        self.first_position + u64::from(self.rows) + self.gaps
     }
 
     /// Tells whether a head with this many sections can be read back.
@@ -141,13 +144,10 @@ impl BlockHead {
             encode_section(section, &mut head[at..at + SECTION_ENTRY_BYTES]);
             at += SECTION_ENTRY_BYTES;
         }
-        for mark in &self.marks {
-            put(head, at, mark.next.to_le_bytes());
-            put(head, at + 8, mark.check.to_le_bytes());
-            put(head, at + 16, (mark.source.len() as u16).to_le_bytes());
-            head[at + 18..at + 18 + mark.source.len()].copy_from_slice(mark.source.as_bytes());
-            at += 18 + mark.source.len();
-        }
+        let mut marks = Vec::new();
+        encode_marks_of(&self.marks, &mut marks);
+        head[at..at + marks.len()].copy_from_slice(&marks);
+        at += marks.len();
         assert_eq!(at, head_bytes, "the head is as long as was computed");
         assert!(
             self.durable_place <= self.place,
@@ -180,6 +180,7 @@ impl BlockHead {
         put(head, 104, self.previous_crc.to_le_bytes());
         put(head, 108, (self.sections.len() as u16).to_le_bytes());
         put(head, 110, (self.marks.len() as u16).to_le_bytes());
+        put(head, 112, self.gaps.to_le_bytes());
     }
 
     /// Whether these bytes begin as a block does.
@@ -216,11 +217,14 @@ impl BlockHead {
         if fields.u32(12) != head_crc(head) {
             return Err("the checksum of a block's head is wrong");
         }
-        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(112, 128) {
+        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(120, 128) {
             return Err("a block's head uses reserved bytes");
         }
-        let rows = fields.u32(44);
-        if rows > MAX_BLOCK_ROWS || fields.u64(64).checked_add(u64::from(rows)).is_none() {
+        let (rows, gaps) = (fields.u32(44), fields.u64(112));
+        let next = fields.u64(64).checked_add(u64::from(rows));
+        let is_possible = next.is_some_and(|next| next.checked_add(gaps).is_some());
+        // Between fewer than two events there is nothing.
+        if rows > MAX_BLOCK_ROWS || !is_possible || (rows < 2 && gaps > 0) {
             return Err("a block's rows or positions are impossible");
         }
         if fields.u64(72) > fields.u64(56) {
@@ -238,6 +242,7 @@ impl BlockHead {
             place: fields.u64(56),
             first_position: fields.u64(64),
             rows,
+            gaps,
             durable_place: fields.u64(72),
             first_commit: fields.i64(80),
             last_commit: fields.i64(88),
@@ -309,29 +314,49 @@ fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'stati
     Ok(sections)
 }
 
-fn decode_marks(mut bytes: &[u8], count: usize) -> Result<Vec<SourceMark>, &'static str> {
-    const BAD: &str = "the source marks of a block are malformed";
-    if count > MAX_MARKS {
-        return Err(BAD);
+/// Appends source marks, one after the other.
+pub(crate) fn encode_marks_of(marks: &[SourceMark], out: &mut Vec<u8>) {
+    for mark in marks {
+        out.extend_from_slice(&mark.next.to_le_bytes());
+        out.extend_from_slice(&mark.check.to_le_bytes());
+        out.extend_from_slice(&(mark.source.len() as u16).to_le_bytes());
+        out.extend_from_slice(mark.source.as_bytes());
     }
-    let mut marks = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (fixed, rest) = bytes.split_at_checked(18).ok_or(BAD)?;
+}
+
+fn decode_marks(bytes: &[u8], count: usize) -> Result<Vec<SourceMark>, &'static str> {
+    let marks = decode_marks_of(bytes, MAX_MARKS)?;
+    if marks.len() == count {
+        Ok(marks)
+    } else {
+        Err(BAD_MARKS)
+    }
+}
+
+const BAD_MARKS: &str = "the source marks of a block are malformed";
+
+/// Reads source marks to the end of `bytes`, which must not be more than `limit`.
+pub(crate) fn decode_marks_of(
+    mut bytes: &[u8],
+    limit: usize,
+) -> Result<Vec<SourceMark>, &'static str> {
+    let mut marks = Vec::new();
+    while !bytes.is_empty() {
+        let (fixed, rest) = bytes.split_at_checked(18).ok_or(BAD_MARKS)?;
         let fields = Fields(fixed);
         let (name, rest) = rest
             .split_at_checked(usize::from(fields.u16(16)))
-            .ok_or(BAD)?;
-        let source = str::from_utf8(name).map_err(|_| BAD)?.to_owned();
+            .ok_or(BAD_MARKS)?;
+        let source = str::from_utf8(name).map_err(|_| BAD_MARKS)?.to_owned();
         marks.push(SourceMark {
             source,
             next: fields.u64(0),
             check: fields.u64(8),
         });
+        if marks.len() > limit {
+            return Err(BAD_MARKS);
+        }
         bytes = rest;
     }
-    if bytes.is_empty() {
-        Ok(marks)
-    } else {
-        Err(BAD)
-    }
+    Ok(marks)
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::file_storage::FileStorage;
 use crate::manifest::read_all;
-use crate::scan::{Depth, Problem, Scan, Step};
+use crate::scan::{Problem, Scan, Step};
+use crate::sealed::Sealed;
 use crate::segment::{FIRST_BLOCK, decode_header};
 use crate::storage::{Open, Storage, StoredFile};
 use crate::{BlockHead, Error, ErrorKind, Framed, Manifest, NewSegment};
@@ -30,6 +31,8 @@ pub struct SegmentInspection {
     pub shard: u32,
     /// Its own number and what it follows.
     pub header: NewSegment,
+    /// What it says of itself where it is sealed.
+    pub sealed: Option<Sealed>,
     /// The heads of its good blocks.
     pub blocks: Vec<BlockHead>,
     /// Where the good blocks end before the file does, and why.
@@ -77,10 +80,11 @@ fn inspect_segment(name: &str, file: Box<dyn StoredFile>) -> Result<SegmentInspe
         .map_err(|error| Error::io("read", name, error))?;
     let header = decode_header(name, &bytes[..read])?;
     let owner = (header.store, header.shard);
-    let mut scan = Scan::over(file, name.to_owned(), owner, &header.new, FIRST_BLOCK);
+    let scan = Scan::over(file, name.to_owned(), owner, &header.new, FIRST_BLOCK);
+    let mut scan = scan.until(header.sealed.as_ref());
     let mut blocks = Vec::new();
     let problem = loop {
-        match scan.step(Depth::Full)? {
+        match scan.step()? {
             Step::Block(head) => blocks.push(head),
             Step::End => break None,
             Step::Bad(reason) => break Some(scan.problem(scan.place, reason)),
@@ -91,6 +95,7 @@ fn inspect_segment(name: &str, file: Box<dyn StoredFile>) -> Result<SegmentInspe
         store,
         shard,
         header: header.new,
+        sealed: header.sealed,
         blocks,
         problem,
     })

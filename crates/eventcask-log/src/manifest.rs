@@ -93,7 +93,7 @@ impl Manifest {
     /// # Errors
     /// [`ErrorKind::NewerFormat`] or [`ErrorKind::Damaged`].
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, Error> {
-        wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32)?;
+        wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32, 0)?;
         let fields = Fields(bytes);
         let shards = fields.u32(56);
         if !shards.is_power_of_two() || shards > MAX_SHARDS {

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::ended::TableCache;
 use crate::scan::BlockPlace;
 use crate::segment::ShardDir;
 use crate::storage::{Open, StoredFile};
@@ -12,14 +14,17 @@ use crate::{Block, BlockHead, Error, Payloads};
 /// Blocks kept decoded, newest first: enough for a loader that walks back over neighbours.
 const KEPT_BLOCKS: usize = 8;
 /// Segment files kept open.
-const KEPT_FILES: usize = 64;
+const KEPT_FILES: usize = 16;
 
 /// Reads the blocks of one shard. Cheap to share: it keeps a few files open and a few blocks
 /// decoded.
 pub struct BlockReader {
     dir: ShardDir,
-    files: Mutex<VecDeque<(u64, Arc<dyn StoredFile>)>>,
-    blocks: Mutex<VecDeque<Arc<Block>>>,
+    tables: TableCache,
+    /// Files by number, and by how many times they had been written anew.
+    files: Mutex<VecDeque<(FileName, Arc<dyn StoredFile>)>>,
+    blocks: Mutex<VecDeque<(BlockPlace, Arc<Block>)>>,
+    reads: AtomicU64,
 }
 
 impl fmt::Debug for BlockReader {
@@ -31,14 +36,30 @@ impl fmt::Debug for BlockReader {
 }
 
 impl BlockReader {
-    /// A reader of this shard.
+    /// A reader of this shard that keeps tables of sealed segments in `tables`.
     #[must_use]
-    pub fn new(dir: ShardDir) -> Self {
+    pub fn new(dir: ShardDir, tables: TableCache) -> Self {
         Self {
             dir,
+            tables,
             files: Mutex::default(),
             blocks: Mutex::default(),
+            reads: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) fn dir(&self) -> &ShardDir {
+        &self.dir
+    }
+
+    pub(crate) fn tables(&self) -> &TableCache {
+        &self.tables
+    }
+
+    /// Lets go of what is kept of a segment that was written anew.
+    pub fn forget(&self, segment: u64) {
+        locked(&self.files).retain(|((number, _), _)| *number != segment);
+        locked(&self.blocks).retain(|(at, _)| at.segment != segment);
     }
 
     /// The block at a place, with all its payloads, from memory where it was just read.
@@ -46,15 +67,14 @@ impl BlockReader {
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], or what the disk said.
     pub fn get(&self, at: &BlockPlace) -> Result<Arc<Block>, Error> {
-        let is_it = |block: &Arc<Block>| {
-            (block.head().segment, block.head().place) == (at.segment, at.place)
-        };
-        if let Some(block) = locked(&self.blocks).iter().find(|block| is_it(block)) {
+        let kept = locked(&self.blocks);
+        if let Some((_, block)) = kept.iter().find(|(kept, _)| kept == at) {
             return Ok(Arc::clone(block));
         }
+        drop(kept);
         let block = Arc::new(self.read(at, Payloads::All)?);
         let mut blocks = locked(&self.blocks);
-        blocks.push_front(Arc::clone(&block));
+        blocks.push_front((*at, Arc::clone(&block)));
         blocks.truncate(KEPT_BLOCKS);
         Ok(block)
     }
@@ -62,12 +82,13 @@ impl BlockReader {
     /// The block at a place with the payloads that are wanted, read from the file.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`], or what the disk said.
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.
     pub fn read(&self, at: &BlockPlace, want: Payloads<'_>) -> Result<Block, Error> {
         let name = self.dir.describe(at.segment);
         let damaged = |reason| Error::damaged(&name, at.place, reason);
         let mut bytes = vec![0; at.length as usize];
-        let file = self.file(at.segment)?;
+        let file = self.file(at.segment, at.rewrite)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let read = file
             .read_at(&mut bytes, at.place)
             .map_err(|e| Error::io("read", &name, e))?;
@@ -77,26 +98,42 @@ impl BlockReader {
             .ok_or("a block is cut short")
             .map_err(damaged)?;
         let head = BlockHead::decode(head).map_err(damaged)?;
-        if BlockPlace::of(&head) != *at
-            || head.store != self.dir.store
-            || head.shard != self.dir.shard
-        {
+        let found = BlockPlace {
+            rewrite: at.rewrite,
+            ..BlockPlace::of(&head)
+        };
+        if found != *at || head.store != self.dir.store || head.shard != self.dir.shard {
             return Err(damaged("another block is in this place"));
         }
         Block::decode(head, &bytes[..read], want).map_err(damaged)
     }
 
-    fn file(&self, segment: u64) -> Result<Arc<dyn StoredFile>, Error> {
+    /// How many blocks were read from files so far.
+    #[must_use]
+    pub fn blocks_read(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// The file of a segment in the form that it has after it was written anew so many times.
+    pub(crate) fn file(&self, segment: u64, rewrite: u32) -> Result<Arc<dyn StoredFile>, Error> {
         let mut files = locked(&self.files);
-        if let Some((_, file)) = files.iter().find(|(number, _)| *number == segment) {
+        let wanted = (segment, rewrite);
+        if let Some((_, file)) = files.iter().find(|(name, _)| *name == wanted) {
             return Ok(Arc::clone(file));
         }
         let file: Arc<dyn StoredFile> = Arc::from(self.dir.open(segment, Open::Read)?);
-        files.push_front((segment, Arc::clone(&file)));
+        let header = self.dir.read_header(segment, &*file)?;
+        if header.sealed.map_or(0, |sealed| sealed.rewrite) != rewrite {
+            return Err(Error::replaced(&self.dir.describe(segment)));
+        }
+        files.push_front((wanted, Arc::clone(&file)));
         files.truncate(KEPT_FILES);
         Ok(file)
     }
 }
+
+/// Number of a segment, and how many times it had been written anew.
+type FileName = (u64, u32);
 
 /// A thread that panicked while it held the lock left a cache that is still right.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

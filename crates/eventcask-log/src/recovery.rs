@@ -1,17 +1,23 @@
 //! Finds the end of a shard's log, and mends a torn one.
 //!
-//! 1. All segments are walked, block by block, each checked against the one before.
-//! 2. A segment that is not the last must end at its end: anything else is damage.
-//! 3. In the last one, bytes that are no good block are the torn end of a write, unless a
+//! 1. Of each sealed segment the header is read. It tells what the segment ends with, so its
+//!    blocks need not be.
+//! 2. The segments after the last sealed one are walked, block by block, each checked against
+//!    the one before.
+//! 3. A segment that is not the last must end at its end: anything else is damage.
+//! 4. In the last one, bytes that are no good block are the torn end of a write, unless a
 //!    block further on proves that they were durable: then they are damage, and nothing is
 //!    touched.
-//! 4. A torn end is copied beside the segment, then cut off.
-//! 5. What no later block vouches for is written again and synced before it is served: after
+//! 5. A torn end is copied beside the segment, then cut off.
+//! 6. What no later block vouches for is written again and synced before it is served: after
 //!    an unclean end the page cache may hold what the disk has not. A clean close is written
 //!    again as well, since nothing vouches for the close itself. So are the names on the way.
 
-use crate::scan::{BlockPlace, Depth, Problem, Scan, Step};
-use crate::segment::ShardDir;
+use eventcask_event::TRUNCATED_TYPE;
+
+use crate::ended::EndedSegment;
+use crate::scan::{BlockPlace, Problem, Scan, Step};
+use crate::segment::{SegmentHeader, ShardDir};
 use crate::storage::{Open, StoredFile};
 use crate::{Block, BlockHead, Error, Payloads};
 
@@ -37,6 +43,8 @@ pub struct Tail {
     pub closed: bool,
     /// The durable place that the last block knew.
     pub durable_place: u64,
+    /// Whether nothing can be added to the last segment: the next block begins a new one.
+    pub ended: bool,
 }
 
 impl Tail {
@@ -50,12 +58,33 @@ impl Tail {
     }
 
     fn enter(&mut self, scan: &Scan) {
+        self.ended = false;
         self.segment = scan.number;
         self.place = scan.place;
         self.next_position = scan.next_position;
         self.previous_crc = scan.previous_crc;
         self.durable_place = scan.place;
         self.closed = false;
+    }
+
+    /// Goes on after a segment to which nothing is added any more.
+    fn pass_ended(&mut self, segment: &EndedSegment) {
+        let sealed = segment.sealed();
+        self.segment = segment.number();
+        self.place = sealed.length;
+        self.durable_place = sealed.length;
+        self.next_position = sealed.next_position;
+        self.previous_crc = sealed.last_crc;
+        self.epoch = self.epoch.max(sealed.epoch);
+        self.last_commit = self.last_commit.max(sealed.newest_commit);
+        self.closed = false;
+        self.ended = true;
+    }
+
+    /// Whether a segment with this header comes next.
+    fn is_followed_by(&self, header: &SegmentHeader) -> bool {
+        let new = &header.new;
+        (new.first_position, new.previous_crc) == (self.next_position, self.previous_crc)
     }
 
     fn pass(&mut self, head: &BlockHead) {
@@ -74,92 +103,141 @@ impl Tail {
 }
 
 /// What opening a shard for writing found and did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Recovery {
     /// Where the log goes on.
     pub tail: Tail,
     /// The torn end that was taken off, with the file that keeps it.
     pub cut: Option<Problem>,
+    /// The segments whose blocks were not read, oldest first.
+    pub ended: Vec<EndedSegment>,
 }
 
-/// Is told of each good block with events, and its place.
+/// Is told of each good block with events, and its place. Of the payloads those of truncations
+/// are open.
 pub type Visit<'v> = dyn FnMut(&Block, &BlockPlace) -> Result<(), Error> + 'v;
 
-/// What a check of a shard read.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Verified {
-    /// Bytes of good blocks and headers.
-    pub bytes: u64,
-    /// A write at the end that ended with its process: no damage, and set aside when the store is
-    /// next opened for writing.
-    pub unfinished: Option<Problem>,
-}
-
-/// Is told of each good block's head and bytes and how many problems were met so far, and says
-/// what is wrong with it.
-pub type Check<'v> = dyn FnMut(&BlockHead, &[u8], usize) -> Result<(), &'static str> + 'v;
-
 impl ShardDir {
-    /// Reads the log for a writer: tells `visit` of each block with events (payloads shut),
-    /// mends a torn end and makes everything durable.
+    /// Reads the log for a writer: tells `visit` of each block with events after the sealed
+    /// segments, mends a torn end and makes everything durable.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`] where stored events are not what was written, or
     /// [`crate::ErrorKind::NewerFormat`]; nothing is changed then. Or what the disk said.
     pub fn recover(&self, visit: &mut Visit<'_>) -> Result<Recovery, Error> {
         let mut tail = Tail::empty();
-        let torn = self.walk(&mut tail, visit)?;
+        let mut ended = Vec::new();
+        let torn = self.walk(&mut tail, &mut ended, visit)?;
         if tail.segment != 0 {
             self.check_writable(tail.segment)?;
         }
         let cut = match torn {
-            Some(reason) => Some(self.cut(&tail, reason)?),
+            Some(reason) => Some(self.cut_with_room(&tail, reason)?),
             None => None,
         };
         self.confirm_names()?;
-        if tail.segment != 0 {
+        if tail.segment != 0 && !tail.ended {
             self.confirm(&tail)?;
         }
         tail.durable_place = tail.place;
-        Ok(Recovery { tail, cut })
+        Ok(Recovery { tail, cut, ended })
     }
 
     /// Reads on from `tail` and moves it, changing nothing on disk: for readers beside a
-    /// writer. A block that is not whole yet is left for the next call.
+    /// writer. A block that is not whole yet is left for the next call. Returns the segments
+    /// that were found ended; only where `tail` was empty were their blocks not visited.
     ///
     /// # Errors
     /// As [`recover`](Self::recover).
-    pub fn follow(&self, tail: &mut Tail, visit: &mut Visit<'_>) -> Result<(), Error> {
-        self.walk(tail, visit).map(|_torn| ())
+    pub fn follow(
+        &self,
+        tail: &mut Tail,
+        visit: &mut Visit<'_>,
+    ) -> Result<Vec<EndedSegment>, Error> {
+        let mut ended = Vec::new();
+        self.walk(tail, &mut ended, visit)?;
+        Ok(ended)
     }
 
     /// Walks from `tail` to the end and says why it is torn, if it is.
-    fn walk(&self, tail: &mut Tail, visit: &mut Visit<'_>) -> Result<Option<&'static str>, Error> {
+    fn walk(
+        &self,
+        tail: &mut Tail,
+        ended: &mut Vec<EndedSegment>,
+        visit: &mut Visit<'_>,
+    ) -> Result<Option<&'static str>, Error> {
         let segments = self.segments()?;
         let last = segments.last().copied().unwrap_or(0);
-        let from = tail.segment;
-        for number in segments.into_iter().filter(|number| *number >= from) {
-            let mut scan = if number == from {
-                Scan::resume(self, tail)?
+        let begin = tail.segment;
+        let skipped = if begin == 0 {
+            self.last_sealed(&segments)?
+        } else {
+            0
+        };
+        for number in segments.into_iter().filter(|number| *number >= begin) {
+            if number == begin && tail.ended {
+                continue;
+            }
+            let (mut scan, header) = Scan::begin(self, number)?;
+            if number != begin && !tail.is_followed_by(&header) {
+                let reason = "it does not follow the segment before";
+                return Err(Error::damaged(scan.name(), 72, reason));
+            }
+            if number <= skipped || header.sealed.is_some() {
+                if begin != 0 {
+                    visit_from(&mut scan, &header, tail.next_position, visit)?;
+                }
+                let segment = self.end(scan, header)?;
+                tail.pass_ended(&segment);
+                ended.push(segment);
+                continue;
+            }
+            if number == begin {
+                scan = Scan::resume(self, tail)?;
             } else {
-                Scan::begin(self, number, tail)?
-            };
-            if number != from {
                 tail.enter(&scan);
             }
-            let depth = if number == last {
-                Depth::Full
-            } else {
-                Depth::Envelopes
-            };
-            let ended = walk_segment(&mut scan, depth, tail, visit)?;
-            match ended {
+            match walk_segment(&mut scan, tail, visit)? {
                 None => {}
                 Some(reason) if number == last => return self.torn_or_damaged(tail, reason, visit),
                 Some(reason) => return Err(scan.damaged(reason)),
             }
         }
         Ok(None)
+    }
+
+    /// A sealed segment as it is now, for a reader that knows an older form of it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`], or what the disk said.
+    pub fn sealed_segment(&self, number: u64) -> Result<EndedSegment, Error> {
+        let (scan, header) = Scan::begin(self, number)?;
+        match header.sealed {
+            Some(_) => self.end(scan, header),
+            None => Err(scan.damaged("it was sealed, and is not any more")),
+        }
+    }
+
+    /// The number of the last segment that is sealed; 0 where none is.
+    fn last_sealed(&self, segments: &[u64]) -> Result<u64, Error> {
+        for number in segments.iter().rev() {
+            let file = self.open(*number, Open::Read)?;
+            if self.read_header(*number, &*file)?.sealed.is_some() {
+                return Ok(*number);
+            }
+        }
+        Ok(0)
+    }
+
+    /// A segment to which nothing is added any more.
+    fn end(&self, scan: Scan, header: SegmentHeader) -> Result<EndedSegment, Error> {
+        let Some(sealed) = header.sealed else {
+            return self.gather_unsealed(scan, header.new);
+        };
+        if scan.len()? < sealed.blocks_end {
+            return Err(scan.damaged("it is shorter than its blocks"));
+        }
+        Ok(EndedSegment::new(header.new, sealed))
     }
 
     /// Tells a torn end from damage. A writer may have gone on while this was read, so the
@@ -173,7 +251,7 @@ impl ShardDir {
         while Scan::resume(self, tail)?.was_durable()? {
             let before = tail.place;
             let mut scan = Scan::resume(self, tail)?;
-            reason = match walk_segment(&mut scan, Depth::Full, tail, visit)? {
+            reason = match walk_segment(&mut scan, tail, visit)? {
                 None => return Ok(None),
                 Some(reason) if tail.place == before => return Err(scan.damaged(reason)),
                 Some(reason) => reason,
@@ -183,7 +261,7 @@ impl ShardDir {
     }
 
     /// Keeps what is beyond the tail beside the segment, then takes it off.
-    fn cut(&self, tail: &Tail, reason: &str) -> Result<Problem, Error> {
+    pub(crate) fn cut(&self, tail: &Tail, reason: &str) -> Result<Problem, Error> {
         let name = self.describe(tail.segment);
         let kept = self.name_for_cut(tail)?;
         let new = format!("{kept}.new");
@@ -249,97 +327,54 @@ impl ShardDir {
         };
         again().map_err(|error| Error::io("confirm", &self.describe(tail.segment), error))
     }
-
-    /// Reads and checks every byte; tells `visit` of each good block and collects what is
-    /// wrong. `live` says whether a writer is at work, so that an unfinished end is fine.
-    ///
-    /// # Errors
-    /// What the disk said; damage is no error here.
-    pub fn verify(
-        &self,
-        live: &dyn Fn() -> bool,
-        problems: &mut Vec<Problem>,
-        visit: &mut Check<'_>,
-    ) -> Result<Verified, Error> {
-        let segments = keep_damage(self.segments(), problems)?.unwrap_or_default();
-        let last = segments.last().copied();
-        let mut tail = Tail::empty();
-        let mut verified = Verified::default();
-        for number in segments {
-            let Some(mut scan) = keep_damage(Scan::begin(self, number, &tail), problems)? else {
-                // What follows a segment without a header can not be chained to it.
-                tail = Tail::empty();
-                continue;
-            };
-            tail.enter(&scan);
-            let mut seen_bad_at = None;
-            let bad = loop {
-                let place = scan.place;
-                match scan.step(Depth::Full)? {
-                    Step::Block(head) => {
-                        let wrong = visit(&head, scan.bytes(), problems.len()).err();
-                        problems.extend(wrong.map(|reason| scan.problem(place, reason)));
-                        tail.pass(&head);
-                    }
-                    Step::End => break None,
-                    Step::Bad(reason) if last != Some(number) => break Some(reason),
-                    Step::Bad(_) if !scan.was_durable()? && live() => break None,
-                    Step::Bad(reason) if scan.is_unfinished()? => {
-                        verified.unfinished = Some(scan.problem(place, reason));
-                        break None;
-                    }
-                    // A writer may have finished the block while this was looked at.
-                    Step::Bad(_) if seen_bad_at != Some(place) => seen_bad_at = Some(place),
-                    Step::Bad(reason) => break Some(reason),
-                }
-            };
-            verified.bytes += scan.place;
-            if let Some(reason) = bad {
-                problems.push(scan.problem(scan.place, reason));
-                tail = Tail::empty();
-            }
-        }
-        Ok(verified)
-    }
-}
-
-/// Turns damage into an entry of the list; other errors stay errors.
-fn keep_damage<T>(
-    result: Result<T, Error>,
-    problems: &mut Vec<Problem>,
-) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) => {
-            problems.push(error.into_problem()?);
-            Ok(None)
-        }
-    }
 }
 
 /// Walks to the end of a segment; says why it does not end well, if so.
 fn walk_segment(
     scan: &mut Scan,
-    depth: Depth,
     tail: &mut Tail,
     visit: &mut Visit<'_>,
 ) -> Result<Option<&'static str>, Error> {
     loop {
-        match scan.step(depth)? {
+        match scan.step()? {
             Step::End => return Ok(None),
             Step::Bad(reason) => return Ok(Some(reason)),
             Step::Block(head) => {
                 if head.rows > 0 {
-                    let at = BlockPlace::of(&head);
-                    let block = Block::decode(head.clone(), scan.bytes(), Payloads::Shut);
-                    let block =
-                        block.map_err(|reason| Error::damaged(scan.name(), at.place, reason))?;
-                    visit(&block, &at)?;
+                    visit(&open_block(scan, &head)?, &BlockPlace::of(&head))?;
                 }
                 tail.pass(&head);
             }
         }
     }
+}
+
+/// Tells `visit` of the blocks of an ended segment that hold events from `position` on.
+fn visit_from(
+    scan: &mut Scan,
+    header: &SegmentHeader,
+    position: u64,
+    visit: &mut Visit<'_>,
+) -> Result<(), Error> {
+    let rewrite = header.sealed.as_ref().map_or(0, |sealed| sealed.rewrite);
+    loop {
+        match scan.step()? {
+            Step::End => return Ok(()),
+            Step::Bad(reason) => return Err(scan.damaged(reason)),
+            Step::Block(head) if head.rows > 0 && head.next_position() > position => {
+                let at = BlockPlace::of(&head);
+                visit(&open_block(scan, &head)?, &BlockPlace { rewrite, ..at })?;
+            }
+            Step::Block(_) => {}
+        }
+    }
+}
+
+/// The block just met, with the payloads of truncations.
+pub(crate) fn open_block(scan: &Scan, head: &BlockHead) -> Result<Block, Error> {
+    let truncations = [TRUNCATED_TYPE.to_owned()];
+    let block = Block::decode(head.clone(), scan.bytes(), Payloads::Types(&truncations));
+    block.map_err(|reason| Error::damaged(scan.name(), head.place, reason))
 }
 
 /// Hands the bytes of a file from `place` on to `each`, a chunk at a time.

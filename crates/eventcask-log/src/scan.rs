@@ -1,9 +1,10 @@
 //! Walks over the blocks of a segment, checking each against the one before.
 
 use crate::block::{padding_is_zero, stored};
-use crate::head::{BLOCK_ALIGN, BlockHead, FIXED_HEAD_BYTES, HeadSize, Section};
+use crate::head::{BLOCK_ALIGN, BlockHead, FIXED_HEAD_BYTES, HeadSize};
 use crate::recovery::Tail;
-use crate::segment::{FIRST_BLOCK, ShardDir};
+use crate::sealed::Sealed;
+use crate::segment::{FIRST_BLOCK, SegmentHeader, ShardDir};
 use crate::storage::{Open, StoredFile};
 use crate::{Error, NewSegment};
 
@@ -15,6 +16,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub struct BlockPlace {
     /// Number of the segment.
     pub segment: u64,
+    /// How many times the segment had been written anew; 0 for one that is as written.
+    pub rewrite: u32,
     /// Place in the segment's file.
     pub place: u64,
     /// Bytes of the block.
@@ -23,6 +26,8 @@ pub struct BlockPlace {
     pub rows: u32,
     /// Position of the first event.
     pub first_position: u64,
+    /// Position after the last event.
+    pub next_position: u64,
     /// Commit time of the first event, in nanoseconds.
     pub first_commit: i64,
     /// Commit time of the last event, in nanoseconds.
@@ -30,15 +35,17 @@ pub struct BlockPlace {
 }
 
 impl BlockPlace {
-    /// The place of the block with this head.
+    /// The place of the block with this head, in a segment that is as written.
     #[must_use]
     pub fn of(head: &BlockHead) -> Self {
         Self {
             segment: head.segment,
+            rewrite: 0,
             place: head.place,
             length: head.length,
             rows: head.rows,
             first_position: head.first_position,
+            next_position: head.next_position(),
             first_commit: head.first_commit,
             last_commit: head.last_commit,
         }
@@ -54,15 +61,6 @@ pub struct Problem {
     pub place: u64,
     /// What is wrong.
     pub reason: String,
-}
-
-/// How much of each block is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Head, columns and ids.
-    Envelopes,
-    /// Every byte.
-    Full,
 }
 
 /// What a scan met.
@@ -85,31 +83,20 @@ pub(crate) struct Scan {
     pub(crate) place: u64,
     pub(crate) next_position: u64,
     pub(crate) previous_crc: u32,
+    /// Where the blocks of a sealed segment end. Its events may have gaps between them.
+    sealed_end: Option<u64>,
     buffer: Vec<u8>,
 }
 
 impl Scan {
-    /// Begins at the first block of a segment that is expected to follow `tail`.
-    pub(crate) fn begin(dir: &ShardDir, number: u64, tail: &Tail) -> Result<Self, Error> {
+    /// Begins at the first block of a segment.
+    pub(crate) fn begin(dir: &ShardDir, number: u64) -> Result<(Self, SegmentHeader), Error> {
         let file = dir.open(number, Open::Read)?;
-        let header = dir.read_header(number, &*file)?.new;
-        let follows =
-            header.first_position == tail.next_position && header.previous_crc == tail.previous_crc;
-        // What follows a damaged segment says itself where it begins.
-        if (number == 1 || tail.segment != 0) && !follows {
-            return Err(Error::damaged(
-                &dir.describe(number),
-                72,
-                "it does not follow the segment before",
-            ));
-        }
-        Ok(Self::over(
-            file,
-            dir.describe(number),
-            (dir.store, dir.shard),
-            &header,
-            FIRST_BLOCK,
-        ))
+        let header = dir.read_header(number, &*file)?;
+        let owner = (dir.store, dir.shard);
+        let mut scan = Self::over(file, dir.describe(number), owner, &header.new, FIRST_BLOCK);
+        scan.sealed_end = header.sealed.as_ref().map(|sealed| sealed.blocks_end);
+        Ok((scan, header))
     }
 
     /// Goes on at `tail`, inside its segment.
@@ -145,17 +132,27 @@ impl Scan {
             place,
             next_position: state.first_position,
             previous_crc: state.previous_crc,
+            sealed_end: None,
             buffer: Vec::new(),
         }
     }
 
-    /// The bytes of the block just met, as far as the depth asked for.
+    /// As [`over`](Self::over), for a segment that may be sealed.
+    pub(crate) fn until(mut self, sealed: Option<&Sealed>) -> Self {
+        self.sealed_end = sealed.map(|sealed| sealed.blocks_end);
+        self
+    }
+
+    /// The bytes of the block just met.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
 
     /// Reads the next block and steps over it if it is good.
-    pub(crate) fn step(&mut self, depth: Depth) -> Result<Step, Error> {
+    pub(crate) fn step(&mut self) -> Result<Step, Error> {
+        if self.sealed_end.is_some_and(|end| self.place >= end) {
+            return Ok(Step::End);
+        }
         let fixed = self.read(self.place, FIXED_HEAD_BYTES)?;
         if fixed < FIXED_HEAD_BYTES || self.buffer.iter().all(|byte| *byte == 0) {
             let bad = Step::Bad("the bytes after the last block are no block");
@@ -165,7 +162,7 @@ impl Scan {
             Ok(size) => size,
             Err(reason) => return Ok(Step::Bad(reason)),
         };
-        match self.read_block(size, depth)? {
+        match self.read_block(size)? {
             Ok(head) => {
                 self.place += u64::from(head.length);
                 self.next_position = head.next_position();
@@ -176,66 +173,59 @@ impl Scan {
         }
     }
 
-    fn read_block(
-        &mut self,
-        size: HeadSize,
-        depth: Depth,
-    ) -> Result<Result<BlockHead, &'static str>, Error> {
+    fn read_block(&mut self, size: HeadSize) -> Result<Result<BlockHead, &'static str>, Error> {
         const SHORT: &str = "a block is cut short";
+        let bytes = size.block as usize;
         // Room is made only for what is there: the lengths are not under a checksum yet.
-        if self.bytes_left()? < u64::from(size.block) {
-            return Ok(Err(SHORT));
-        }
-        let first = if depth == Depth::Full {
-            size.block as usize
-        } else {
-            size.head
-        };
-        if self.read(self.place, first)? < first {
+        if self.bytes_left()? < u64::from(size.block) || self.read(self.place, bytes)? < bytes {
             return Ok(Err(SHORT));
         }
         let head = match BlockHead::decode(&self.buffer[..size.head]) {
             Ok(head) => head,
             Err(reason) => return Ok(Err(reason)),
         };
-        if depth == Depth::Envelopes {
-            let wanted = head
-                .sections
-                .iter()
-                .filter(|section| section.kind <= Section::IDS);
-            let end = wanted.map(Section::end).max().unwrap_or(size.head);
-            if self.read(self.place, end)? < end {
-                return Ok(Err(SHORT));
-            }
-        }
-        Ok(self.check(&head, depth).map(|()| head))
+        let checked = self.check_head(&head);
+        Ok(checked.and_then(|()| self.check_body(&head)).map(|()| head))
     }
 
-    fn check(&self, head: &BlockHead, depth: Depth) -> Result<(), &'static str> {
+    fn check_head(&self, head: &BlockHead) -> Result<(), &'static str> {
         if (head.store, head.shard) != self.owner {
             return Err("a block belongs to another store or shard");
         }
         if (head.segment, head.place) != (self.number, self.place) {
             return Err("a block belongs to another place");
         }
-        if head.first_position != self.next_position || head.previous_crc != self.previous_crc {
+        let follows = match self.sealed_end {
+            None => head.first_position == self.next_position && head.gaps == 0,
+            Some(_) => head.first_position >= self.next_position,
+        };
+        if !follows || head.previous_crc != self.previous_crc {
             return Err("a block does not follow the one before it");
-        }
-        if depth == Depth::Full {
-            for section in &head.sections {
-                stored(section, &self.buffer)?;
-            }
-            if !padding_is_zero(head, &self.buffer) {
-                return Err("the bytes between the sections of a block are not zero");
-            }
         }
         Ok(())
     }
 
-    fn len(&self) -> Result<u64, Error> {
+    fn check_body(&self, head: &BlockHead) -> Result<(), &'static str> {
+        for section in &head.sections {
+            stored(section, &self.buffer)?;
+        }
+        if padding_is_zero(head, &self.buffer) {
+            Ok(())
+        } else {
+            Err("the bytes between the sections of a block are not zero")
+        }
+    }
+
+    pub(crate) fn len(&self) -> Result<u64, Error> {
         self.file
             .len()
             .map_err(|error| Error::io("read", &self.name, error))
+    }
+
+    /// Whether the file holds these bytes at a place.
+    pub(crate) fn holds(&mut self, place: u64, bytes: &[u8]) -> Result<bool, Error> {
+        self.read(place, bytes.len())?;
+        Ok(self.buffer == bytes)
     }
 
     /// Reads up to `count` bytes into the buffer and says how many there were.
@@ -276,7 +266,7 @@ impl Scan {
         let Ok(head) = BlockHead::decode(&self.buffer) else {
             return Ok(false);
         };
-        let fits = self.check(&head, Depth::Envelopes).is_ok();
+        let fits = self.check_head(&head).is_ok();
         Ok(fits && self.bytes_left()? < u64::from(head.length))
     }
 

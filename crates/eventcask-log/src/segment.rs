@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::sealed::Sealed;
 use crate::storage::{Open, Storage, StoredFile};
 use crate::wire::{self, FILE_HEADER_BYTES, Fields, put};
 use crate::writer::NewSegment;
@@ -14,6 +15,9 @@ pub const FIRST_BLOCK: u64 = 4096;
 /// A segment is ended by the first block that would start beyond this place.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
 const SUFFIX: &str = ".segment";
+const KIND_SEALED: u32 = 1;
+/// The bit of the feature word `must` that a sealed segment sets.
+const MUST_KNOW_SEALED: u64 = 1;
 
 /// The directory of one shard: knows the names and headers of its files.
 #[derive(Clone)]
@@ -129,7 +133,7 @@ impl ShardDir {
     pub(crate) fn create_segment(&self, new: &NewSegment) -> Result<Box<dyn StoredFile>, Error> {
         let (dir, path) = (self.dir(), self.path(new.number));
         let temporary = format!("{path}.new");
-        let header = encode_header(self, new);
+        let header = encode_header(self, new, None);
         let make = || {
             let file = self.storage.open(&temporary, Open::Create)?;
             file.write_all_at(&header, 0)?;
@@ -187,17 +191,24 @@ fn number_of(name: &str) -> Option<u64> {
 }
 
 /// What the header of a segment says.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct SegmentHeader {
     pub(crate) store: u128,
     pub(crate) shard: u32,
     pub(crate) new: NewSegment,
+    /// What a sealed segment says of itself.
+    pub(crate) sealed: Option<Sealed>,
     /// Whether this version of the program may write to the segment.
     pub(crate) writable: bool,
 }
 
-fn encode_header(dir: &ShardDir, new: &NewSegment) -> Vec<u8> {
+/// The header page of a segment; `sealed` makes it that of a sealed one.
+pub(crate) fn encode_header(dir: &ShardDir, new: &NewSegment, sealed: Option<&Sealed>) -> Vec<u8> {
     let mut header = wire::file_header(MAGIC, FIRST_BLOCK as u32, dir.store);
+    if sealed.is_some() {
+        put(&mut header, 16, MUST_KNOW_SEALED.to_le_bytes());
+        put(&mut header, 60, KIND_SEALED.to_le_bytes());
+    }
     put(&mut header, 56, dir.shard.to_le_bytes());
     put(&mut header, 64, new.number.to_le_bytes());
     put(&mut header, 72, new.first_position.to_le_bytes());
@@ -205,17 +216,23 @@ fn encode_header(dir: &ShardDir, new: &NewSegment) -> Vec<u8> {
     wire::seal_file_header(&mut header);
     let mut bytes = header.to_vec();
     bytes.resize(FIRST_BLOCK as usize, 0);
+    if let Some(sealed) = sealed {
+        sealed.encode(&mut bytes);
+    }
     bytes
 }
 
 pub(crate) fn decode_header(name: &str, bytes: &[u8]) -> Result<SegmentHeader, Error> {
-    wire::check_file_header(name, bytes, MAGIC, FIRST_BLOCK as u32)?;
+    wire::check_file_header(name, bytes, MAGIC, FIRST_BLOCK as u32, MUST_KNOW_SEALED)?;
     let fields = Fields(bytes);
     if bytes.len() < FIRST_BLOCK as usize {
         return Err(Error::damaged(name, 0, "it is shorter than its header"));
     }
-    let unused = fields.u32(60) == 0 && fields.is_zero(84, 124);
-    if !unused || !fields.is_zero(FILE_HEADER_BYTES, FIRST_BLOCK as usize) {
+    let is_sealed = fields.u32(60) == KIND_SEALED;
+    let kind_is_said_twice = (fields.u64(16) == MUST_KNOW_SEALED) == is_sealed;
+    let unused = is_sealed
+        || (fields.u32(60) == 0 && fields.is_zero(FILE_HEADER_BYTES, FIRST_BLOCK as usize));
+    if !unused || !kind_is_said_twice || !fields.is_zero(84, 124) {
         return Err(Error::damaged(
             name,
             60,
@@ -227,10 +244,12 @@ pub(crate) fn decode_header(name: &str, bytes: &[u8]) -> Result<SegmentHeader, E
         first_position: fields.u64(72),
         previous_crc: fields.u32(80),
     };
+    let sealed = is_sealed.then(|| Sealed::decode(name, bytes, new.first_position));
     Ok(SegmentHeader {
         store: fields.u128(40),
         shard: fields.u32(56),
         new,
+        sealed: sealed.transpose()?,
         writable: wire::may_write(bytes),
     })
 }

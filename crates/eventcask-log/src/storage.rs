@@ -119,4 +119,13 @@ pub trait StoredFile: Send + Sync {
     /// # Errors
     /// What the disk said.
     fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the file this long, with room on the disk for all of it. Where the disk can not
+    /// promise room it is only made longer.
+    ///
+    /// # Errors
+    /// What the disk said, such as that there is no room.
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.set_len(len)
+    }
 }

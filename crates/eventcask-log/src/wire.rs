@@ -71,11 +71,13 @@ pub(crate) fn seal_file_header(header: &mut [u8; FILE_HEADER_BYTES]) {
 }
 
 /// Checks what all headers have in common; a file of the future is told from a damaged one.
+/// `known` are the bits of the feature word `must` that files of this kind may set.
 pub(crate) fn check_file_header(
     file: &str,
     bytes: &[u8],
     magic: [u8; 8],
     length: u32,
+    known: u64,
 ) -> Result<(), Error> {
     let damaged = |reason| Err(Error::damaged(file, 0, reason));
     if bytes.len() < FILE_HEADER_BYTES {
@@ -89,7 +91,7 @@ pub(crate) fn check_file_header(
         return damaged("the checksum of its header is wrong");
     }
     let version = fields.u32(8);
-    if version > FORMAT_VERSION || fields.u64(16) != 0 {
+    if version > FORMAT_VERSION || fields.u64(16) & !known != 0 {
         let message = format!(
             "{file} has format version {version} with features {:#x}, and this program reads up to version {FORMAT_VERSION}; use a newer eventcask",
             fields.u64(16)

@@ -8,21 +8,29 @@
 use std::ops::Range;
 
 use eventcask_event::{EventBatch, EventId, Expected, NewEvent};
+use eventcask_log::KeyPlace;
 
 use crate::build::BlockBuilder;
 use crate::dedup::Dedup;
 use crate::directory::{AggregateSlot, Directory};
 use crate::{Answer, Outcome, Refused};
 
-/// Reads events that were stored before, to compare them with a repeat.
-pub(crate) trait Originals {
-    /// The version of the event at `position`, and whether it is the same as `event`.
+/// What was stored before and is not in memory.
+pub(crate) trait History {
+    /// The version of the event at `position`, and whether it is the same as `event`; `None`
+    /// where it is gone.
     fn compare(
         &self,
         position: u64,
         key: &str,
         event: &NewEvent<'_>,
-    ) -> Result<(u64, bool), Refused>;
+    ) -> Result<Option<(u64, bool)>, Refused>;
+
+    /// Position of the event that came with an id.
+    fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused>;
+
+    /// Where an aggregate stands.
+    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused>;
 }
 
 /// Decides on the appends of one batch.
@@ -33,7 +41,7 @@ pub(crate) struct Admission<'s> {
     pub(crate) directory: &'s mut Directory,
     pub(crate) dedup: &'s mut Dedup,
     pub(crate) builder: &'s mut BlockBuilder,
-    pub(crate) originals: &'s dyn Originals,
+    pub(crate) history: &'s dyn History,
 }
 
 impl Admission<'_> {
@@ -50,9 +58,7 @@ impl Admission<'_> {
             return Ok(answer);
         }
         let first = rows.start;
-        let slot = self
-            .directory
-            .find(self.batch.hash(first), self.batch.key(first));
+        let slot = self.slot(self.batch.hash(first), self.batch.key(first))?;
         let actual = slot.map_or(0, |slot| self.directory.version(slot));
         if !expected.holds(actual) {
             let key = self.batch.key(first).to_owned();
@@ -65,6 +71,28 @@ impl Admission<'_> {
         Ok(self.admit(rows, slot))
     }
 
+    /// The aggregate's slot in the directory, brought there from the disk if need be.
+    fn slot(&mut self, hash: u64, key: &str) -> Result<Option<AggregateSlot>, Refused> {
+        if let Some(slot) = self.directory.find(hash, key) {
+            return Ok(Some(slot));
+        }
+        let Some(place) = self.history.aggregate(key)? else {
+            return Ok(None);
+        };
+        let slot = self.directory.add(hash, key);
+        self.directory.enter(slot, place.version, place.position);
+        self.directory.make_durable(slot, place.position);
+        Ok(Some(slot))
+    }
+
+    /// Position of the event that came with an id.
+    fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused> {
+        match self.dedup.position(id) {
+            Some(position) => Ok(Some(position)),
+            None => self.history.position_of(id),
+        }
+    }
+
     /// Whether the source's mark has passed the row.
     fn is_consumed(&self, row: usize) -> bool {
         let Some(rows) = self.batch.source() else {
@@ -75,7 +103,7 @@ impl Admission<'_> {
     }
 
     /// The answer to events of which some are known already.
-    fn known(&self, rows: &Range<usize>) -> Result<Option<Answer>, Refused> {
+    fn known(&mut self, rows: &Range<usize>) -> Result<Option<Answer>, Refused> {
         if !self.batch.has_ids() {
             return Ok(None);
         }
@@ -86,10 +114,14 @@ impl Admission<'_> {
             let Some(id) = self.batch.id(row) else {
                 continue;
             };
-            let Some(position) = self.dedup.position(id) else {
+            let Some(position) = self.position_of(id)? else {
                 continue;
             };
-            let (version, same) = self.compare(position, row)?;
+            let Some((version, same)) = self.compare(position, row)? else {
+                // The event was given up, and its id with it.
+                self.dedup.forget(id);
+                continue;
+            };
             if !same {
                 return Err(Refused::IdConflict { id });
             }
@@ -121,16 +153,16 @@ impl Admission<'_> {
         }
     }
 
-    fn compare(&self, position: u64, row: usize) -> Result<(u64, bool), Refused> {
+    fn compare(&self, position: u64, row: usize) -> Result<Option<(u64, bool)>, Refused> {
         let (key, event) = (self.batch.key(row), self.batch.event(row));
         if position < self.first_position {
-            return self.originals.compare(position, key, &event);
+            return self.history.compare(position, key, &event);
         }
         let built = (position - self.first_position) as usize;
         let (original, version) = self.builder.built(built);
         let same =
             self.batch.key(original) == key && same_event(&self.batch.event(original), &event);
-        Ok((version, same))
+        Ok(Some((version, same)))
     }
 
     fn admit(&mut self, rows: Range<usize>, slot: Option<AggregateSlot>) -> Answer {

@@ -98,6 +98,12 @@ impl Directory {
         entry.version
     }
 
+    /// Says where an aggregate stands, from what was read back.
+    pub(crate) fn enter(&mut self, slot: AggregateSlot, version: u64, position: u64) {
+        let entry = &mut self.entries[slot as usize];
+        (entry.version, entry.last) = (version, position);
+    }
+
     /// Takes back admitted events: the aggregate is again as it was.
     pub(crate) fn take_back(&mut self, slot: AggregateSlot, version: u64, last: u64) {
         let entry = &mut self.entries[slot as usize];
@@ -118,15 +124,6 @@ impl Directory {
     pub(crate) fn newest(&self, hash: u64, key: &str) -> Option<u64> {
         let position = self.entries[self.find(hash, key)? as usize].durable;
         (position != NO_POSITION).then_some(position)
-    }
-
-    /// How many aggregates have a durable event.
-    #[must_use]
-    pub fn aggregates(&self) -> u64 {
-        self.entries
-            .iter()
-            .filter(|entry| entry.durable != NO_POSITION)
-            .count() as u64
     }
 
     /// Bytes of memory that the directory takes.

@@ -1,69 +1,242 @@
 //! What readers see of a shard: the durable blocks and which aggregates are in them.
+//!
+//! Of the segments that are being written, or were not sealed yet, all blocks are known here.
+//! What is in the others is looked up in their tables when it is asked for.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use eventcask_event::{EventRef, Events};
-use eventcask_log::{Block, BlockPlace, BlockReader, Error, Section, ShardDir, Tail};
+use eventcask_event::{EventId, EventRef, Events};
+use eventcask_log::{
+    Block, BlockPlace, BlockReader, EndedSegment, Error, ErrorKind, KeyPlace, Payloads, Section,
+    ShardDir, TableCache, Tail,
+};
 
 use crate::directory::{AggregateSlot, Directory};
+use crate::hidden::Hidden;
 use crate::{KeyHasher, SourceMark};
 
-/// The durable blocks of a shard, in order.
+/// The durable events of a shard, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Published {
-    /// Where the blocks are.
-    pub blocks: Vec<BlockPlace>,
+    segments: Vec<Segment>,
     /// Position after the last durable event.
     pub watermark: u64,
-    /// Bytes of the blocks' sections before compression.
-    pub raw_bytes: u64,
-    /// Bytes of the blocks in their files.
-    pub disk_bytes: u64,
-    /// Number of the newest segment.
-    pub segment: u64,
     /// How far each source is durably consumed.
     pub marks: Vec<SourceMark>,
+    /// What readers are not shown any more.
+    pub hidden: Arc<Hidden>,
+}
+
+/// A segment as readers know it.
+#[derive(Debug, Clone)]
+struct Segment {
+    number: u64,
+    first_position: u64,
+    layout: Layout,
+}
+
+#[derive(Debug, Clone)]
+enum Layout {
+    /// All its blocks are known.
+    Written(Written),
+    /// It is complete and answers from its tables.
+    Ended(Arc<EndedSegment>),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Written {
+    blocks: Vec<BlockPlace>,
+    figures: Figures,
+}
+
+/// Counts of a shard or of one segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Segments.
+    pub segments: u64,
+    /// Segments that are sealed.
+    pub sealed: u64,
+    /// Blocks with events.
+    pub blocks: u64,
+    /// Events.
+    pub events: u64,
+    /// Aggregates that began here.
+    pub aggregates: u64,
+    /// Bytes of the blocks' sections before compression.
+    pub raw_bytes: u64,
+    /// Bytes of the blocks, and of sealed segments, on disk.
+    pub disk_bytes: u64,
+    /// Events that a repair had to give up.
+    pub lost: u64,
+}
+
+impl Figures {
+    fn of(segment: &EndedSegment) -> Self {
+        let sealed = segment.sealed();
+        Self {
+            segments: 1,
+            sealed: u64::from(sealed.rewrite > 0),
+            blocks: segment.blocks(),
+            events: sealed.events,
+            aggregates: sealed.first_events,
+            raw_bytes: sealed.raw_bytes,
+            disk_bytes: sealed.length,
+            lost: sealed.lost,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.segments += other.segments;
+        self.sealed += other.sealed;
+        self.blocks += other.blocks;
+        self.events += other.events;
+        self.aggregates += other.aggregates;
+        self.raw_bytes += other.raw_bytes;
+        self.disk_bytes += other.disk_bytes;
+        self.lost += other.lost;
+    }
 }
 
 impl Published {
-    /// The block that holds the event at `position`.
+    /// Counts of the whole shard.
     #[must_use]
-    pub fn block_of(&self, position: u64) -> Option<&BlockPlace> {
-        if position >= self.watermark {
-            return None;
+    pub fn figures(&self) -> Figures {
+        let mut all = Figures::default();
+        for segment in &self.segments {
+            match &segment.layout {
+                Layout::Written(written) => all.add(&written.figures),
+                Layout::Ended(ended) => all.add(&Figures::of(ended)),
+            }
         }
-        let after = self
-            .blocks
-            .partition_point(|block| block.first_position <= position);
-        self.blocks.get(after.checked_sub(1)?)
+        all
     }
 
-    /// The blocks from the one that holds `position` on.
+    /// Number of the newest segment; 0 without one.
     #[must_use]
-    pub fn from(&self, position: u64) -> &[BlockPlace] {
-        let first = self
-            .blocks
-            .partition_point(|block| block.first_position + u64::from(block.rows) <= position);
-        &self.blocks[first..]
+    pub fn newest_segment(&self) -> u64 {
+        self.segments.last().map_or(0, |segment| segment.number)
+    }
+
+    /// The segments to which nothing is added any more and that are not sealed, or whose tables
+    /// can not be read.
+    #[must_use]
+    pub fn to_seal(&self) -> Vec<u64> {
+        let complete = self.segments.split_last().map_or(&[][..], |(_, rest)| rest);
+        let wanted = complete.iter().filter(|segment| match &segment.layout {
+            Layout::Written(_) => true,
+            Layout::Ended(ended) => !ended.answers_from_tables(),
+        });
+        wanted.map(|segment| segment.number).collect()
+    }
+
+    /// The segments that are complete, oldest first.
+    #[must_use]
+    pub fn ended(&self) -> Vec<Arc<EndedSegment>> {
+        let ended = self
+            .segments
+            .iter()
+            .filter_map(|segment| match &segment.layout {
+                Layout::Ended(ended) => Some(Arc::clone(ended)),
+                Layout::Written(_) => None,
+            });
+        ended.collect()
     }
 
     fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
-        debug_assert_eq!(
-            at.first_position, self.watermark,
-            "blocks follow each other"
-        );
-        self.blocks.push(*at);
-        self.watermark = at.first_position + u64::from(at.rows);
-        self.raw_bytes += sections
-            .iter()
-            .map(|section| u64::from(section.raw))
-            .sum::<u64>();
-        self.disk_bytes += u64::from(at.length);
-        self.segment = at.segment;
+        if self.newest_segment() < at.segment {
+            self.segments.push(Segment {
+                number: at.segment,
+                first_position: at.first_position,
+                layout: Layout::Written(Written {
+                    blocks: Vec::new(),
+                    figures: Figures {
+                        segments: 1,
+                        ..Figures::default()
+                    },
+                }),
+            });
+        }
+        self.watermark = self.watermark.max(at.next_position);
         for mark in &block.head().marks {
             self.marks.retain(|old| old.source != mark.source);
             self.marks.push(mark.clone());
         }
+        let hidden = block.events().truncations();
+        for (key, before) in hidden {
+            Arc::make_mut(&mut self.hidden).truncate(key, before);
+        }
+        let newest = self.segments.last_mut();
+        if let Some(Layout::Written(written)) = newest.map(|segment| &mut segment.layout) {
+            written.push(block, at, sections);
+        }
+    }
+
+    /// Takes up a complete segment, or a newer form of it.
+    fn end(&mut self, ended: Arc<EndedSegment>) {
+        self.watermark = self.watermark.max(ended.sealed().next_position);
+        let segment = Segment {
+            number: ended.number(),
+            first_position: ended.first_position(),
+            layout: Layout::Ended(Arc::clone(&ended)),
+        };
+        let found = self
+            .segments
+            .binary_search_by_key(&segment.number, |one| one.number);
+        match found {
+            Err(place) => self.segments.insert(place, segment),
+            Ok(place) => match &self.segments[place].layout {
+                // Whoever was faster may know a newer form.
+                Layout::Ended(known) if known.sealed().rewrite > ended.sealed().rewrite => {}
+                _ => self.segments[place] = segment,
+            },
+        }
+    }
+
+    /// What may hold the first event at `position` or after it, from a segment on.
+    fn look(&self, position: u64, from_segment: u64) -> Look {
+        if position >= self.watermark {
+            return Look::Nothing;
+        }
+        let before = self
+            .segments
+            .partition_point(|one| one.first_position <= position);
+        let segments = &self.segments[before.saturating_sub(1)..];
+        for segment in segments.iter().filter(|one| one.number >= from_segment) {
+            match &segment.layout {
+                Layout::Ended(ended) => return Look::Ended(Arc::clone(ended)),
+                Layout::Written(written) => {
+                    let blocks = &written.blocks;
+                    let at = blocks.partition_point(|block| block.next_position <= position);
+                    if let Some(found) = blocks.get(at) {
+                        return Look::Found(*found);
+                    }
+                }
+            }
+        }
+        Look::Nothing
+    }
+}
+
+enum Look {
+    Found(BlockPlace),
+    Ended(Arc<EndedSegment>),
+    Nothing,
+}
+
+impl Written {
+    fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
+        let versions = &block.events().columns().versions;
+        let first = versions.iter().filter(|version| version.to_native() == 1);
+        let raw = sections.iter().map(|section| u64::from(section.raw));
+        self.figures.add(&Figures {
+            blocks: 1,
+            events: u64::from(at.rows),
+            aggregates: first.count() as u64,
+            raw_bytes: raw.sum(),
+            disk_bytes: u64::from(at.length),
+            ..Figures::default()
+        });
+        self.blocks.push(*at);
     }
 }
 
@@ -78,8 +251,8 @@ pub struct ShardReader {
 }
 
 impl ShardReader {
-    pub(crate) fn new(dir: ShardDir, hasher: KeyHasher) -> Self {
-        let blocks = BlockReader::new(dir.clone());
+    pub(crate) fn new(dir: ShardDir, hasher: KeyHasher, tables: TableCache) -> Self {
+        let blocks = BlockReader::new(dir.clone(), tables);
         Self {
             dir,
             blocks,
@@ -93,8 +266,12 @@ impl ShardReader {
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn open(dir: ShardDir, hasher: KeyHasher) -> Result<(Self, Tail), Error> {
-        let reader = Self::new(dir, hasher);
+    pub fn open(
+        dir: ShardDir,
+        hasher: KeyHasher,
+        tables: TableCache,
+    ) -> Result<(Self, Tail), Error> {
+        let reader = Self::new(dir, hasher, tables);
         let mut tail = Tail::empty();
         reader.follow(&mut tail)?;
         Ok((reader, tail))
@@ -105,11 +282,48 @@ impl ShardReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn follow(&self, tail: &mut Tail) -> Result<(), Error> {
-        self.dir.follow(tail, &mut |block, at| {
+        let ended = self.dir.follow(tail, &mut |block, at| {
             let slots = self.enter(block);
             self.publish(block, at, &block.head().sections, &slots);
             Ok(())
-        })
+        })?;
+        self.take_ended(ended)
+    }
+
+    /// Takes up segments that were found complete, with what their small tables say.
+    pub(crate) fn take_ended(&self, ended: Vec<EndedSegment>) -> Result<(), Error> {
+        // The newest first: what a source's mark says there holds.
+        for segment in ended.into_iter().rev() {
+            let marks = self.blocks.marks(&segment)?;
+            let truncations = self.blocks.truncations(&segment)?;
+            let mut published = self.published_mut();
+            for mark in marks {
+                if published
+                    .marks
+                    .iter()
+                    .all(|known| known.source != mark.source)
+                {
+                    published.marks.push(mark);
+                }
+            }
+            for (key, before) in truncations {
+                Arc::make_mut(&mut published.hidden).truncate(&key, before);
+            }
+            published.end(Arc::new(segment));
+        }
+        Ok(())
+    }
+
+    /// Puts a segment that was written anew in the place of its older form.
+    pub fn replace(&self, segment: EndedSegment) {
+        let number = segment.number();
+        self.published_mut().end(Arc::new(segment));
+        self.blocks.forget(number);
+    }
+
+    /// Hides all events that were committed before this time.
+    pub fn hide_before(&self, time: i64) {
+        Arc::make_mut(&mut self.published_mut().hidden).hide_before(time);
     }
 
     /// The number of the shard.
@@ -130,14 +344,21 @@ impl ShardReader {
         &self.blocks
     }
 
-    /// The durable blocks.
+    /// The durable events.
     pub fn published(&self) -> RwLockReadGuard<'_, Published> {
         self.published
             .read()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The aggregates.
+    fn published_mut(&self) -> RwLockWriteGuard<'_, Published> {
+        self.published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The aggregates that were met since the store was opened, or that the open end of the log
+    /// tells of.
     pub fn directory(&self) -> RwLockReadGuard<'_, Directory> {
         self.directory
             .read()
@@ -151,9 +372,66 @@ impl ShardReader {
     }
 
     /// Position of the newest durable event of an aggregate.
-    #[must_use]
-    pub fn newest(&self, key: &str) -> Option<u64> {
-        self.directory().newest(self.hasher.hash(key), key)
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn newest(&self, key: &str) -> Result<Option<u64>, Error> {
+        let known = self.directory().newest(self.hasher.hash(key), key);
+        match known {
+            Some(position) => Ok(Some(position)),
+            None => Ok(self
+                .newest_before(key, u64::MAX)?
+                .map(|place| place.position)),
+        }
+    }
+
+    /// Where an aggregate stands at the end of the last complete segment that holds events of
+    /// it and begins before `position`.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn newest_before(&self, key: &str, position: u64) -> Result<Option<KeyPlace>, Error> {
+        let mut ended = self.published().ended();
+        ended.retain(|segment| segment.first_position() < position);
+        for segment in ended.iter().rev() {
+            let found = self.retried(segment, |segment| self.blocks.find_key(segment, key))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Position of the event of a complete segment that came with an id.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn position_of(&self, id: EventId) -> Result<Option<u64>, Error> {
+        let ended = self.published().ended();
+        for segment in ended.iter().rev() {
+            let found = self.retried(segment, |segment| self.blocks.find_id(segment, id))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks a segment; where it was written anew meanwhile, its newer form.
+    fn retried<T>(
+        &self,
+        segment: &EndedSegment,
+        ask: impl Fn(&EndedSegment) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match ask(segment) {
+            Err(error) if error.kind() == ErrorKind::Replaced => {
+                let newer = self.dir.sealed_segment(segment.number())?;
+                let answer = ask(&newer);
+                self.replace(newer);
+                answer
+            }
+            other => other,
+        }
     }
 
     /// Version of an aggregate's newest durable event; 0 where there is none.
@@ -161,7 +439,7 @@ impl ShardReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn version(&self, key: &str) -> Result<u64, Error> {
-        let Some(position) = self.newest(key) else {
+        let Some(position) = self.newest(key)? else {
             return Ok(0);
         };
         let block = self.block_at(position)?;
@@ -171,13 +449,14 @@ impl ShardReader {
 
     /// The error of a position that no block holds, though it should.
     pub(crate) fn lost(&self, position: u64) -> Error {
-        let file = self.dir.describe(self.published().segment);
+        let file = self.dir.describe(self.published().newest_segment());
         Error::damaged(&file, 0, &format!("no block holds position {position}"))
     }
 
     /// Enters the events of a block that was read back into the directory, and returns the
     /// slots of the block's aggregates.
     pub(crate) fn enter(&self, block: &Block) -> Vec<AggregateSlot> {
+        let seen = self.published().watermark;
         let mut directory = self.directory_mut();
         let events = block.events();
         let slots: Vec<_> = (0..events.aggregates())
@@ -189,8 +468,10 @@ impl ShardReader {
                     .unwrap_or_else(|| directory.add(hash, key))
             })
             .collect();
-        for row in 0..events.len() {
-            directory.admit(slots[events.aggregate_index(row)], events.position(row));
+        for row in (0..events.len()).filter(|row| events.position(*row) >= seen) {
+            let version = events.columns().versions[row].to_native();
+            let slot = slots[events.aggregate_index(row)];
+            directory.enter(slot, version, events.position(row));
         }
         slots
     }
@@ -204,23 +485,76 @@ impl ShardReader {
         slots: &[AggregateSlot],
     ) {
         // The block first: who finds an event in the directory finds its block as well.
-        self.published
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(block, at, sections);
+        self.published_mut().push(block, at, sections);
         let mut directory = self.directory_mut();
         for (slot, position) in slots.iter().zip(newest_positions(&block.events())) {
             directory.make_durable(*slot, position);
         }
     }
 
-    /// The event at `position`, with its block.
+    /// Where the block is that holds the first durable event at `position` or after it.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn place_from(&self, position: u64) -> Result<Option<BlockPlace>, Error> {
+        let mut from_segment = 0;
+        loop {
+            // The lock is not held while a table is read.
+            let look = self.published().look(position, from_segment);
+            let segment = match look {
+                Look::Found(at) => return Ok(Some(at)),
+                Look::Nothing => return Ok(None),
+                Look::Ended(segment) => segment,
+            };
+            let ask = |segment: &EndedSegment| self.blocks.place_from(segment, position);
+            if let Some(at) = self.retried(&segment, ask)? {
+                return Ok(Some(at));
+            }
+            // Events at its end are gone.
+            from_segment = segment.number() + 1;
+        }
+    }
+
+    /// Runs `read` on the place of the block that holds the first durable event at `position`
+    /// or after it; once more where its segment was written anew meanwhile.
+    fn read_at<T>(
+        &self,
+        position: u64,
+        read: impl Fn(&BlockPlace) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        loop {
+            let Some(at) = self.place_from(position)? else {
+                return Ok(None);
+            };
+            match read(&at) {
+                Err(error) if error.kind() == ErrorKind::Replaced => {
+                    self.replace(self.dir.sealed_segment(at.segment)?);
+                }
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// The block that holds the first durable event at `position` or after it, from memory
+    /// where it was just read.
     ///
     /// # Errors
     /// Damage, or what the disk said.
     pub fn block_at(&self, position: u64) -> Result<Option<Arc<Block>>, Error> {
-        let at = self.published().block_of(position).copied();
-        at.map(|at| self.blocks.get(&at)).transpose()
+        self.read_at(position, |at| self.blocks.get(at))
+    }
+
+    /// The block that holds the first durable event at `position` or after it, with the
+    /// payloads that are wanted, and its place.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn read_from(
+        &self,
+        position: u64,
+        want: Payloads<'_>,
+    ) -> Result<Option<(BlockPlace, Block)>, Error> {
+        self.read_at(position, |at| Ok((*at, self.blocks.read(at, want)?)))
     }
 }
 
@@ -236,11 +570,13 @@ fn newest_positions(events: &Events<'_>) -> Vec<u64> {
 /// The row of a block that has this position.
 pub(crate) fn row_at(events: &Events<'_>, position: u64) -> Option<usize> {
     let guess = usize::try_from(position.checked_sub(events.position(0))?).ok()?;
-    // Rows of a re-ordered block are found by search; others lie where the position says.
     if guess < events.len() && events.position(guess) == position {
         return Some(guess);
     }
-    (0..events.len()).find(|row| events.position(*row) == position)
+    // Where events are gone the others have moved up; their positions still rise.
+    let positions = &events.columns().positions;
+    let row = positions.binary_search_by(|one| one.to_native().cmp(&position));
+    row.ok()
 }
 
 /// Runs `read` on the event at a position of a block.

@@ -1,16 +1,17 @@
 //! The events of one aggregate.
 //!
-//! The directory knows where the newest one is, and each block where the aggregate's newest
-//! event before it is: 1. walk back from block to block to where the caller wants to begin;
-//! 2. hand the events out forwards, a block at a time.
+//! The directory or a segment's table knows where the newest one is, and each block where the
+//! aggregate's newest event before it is: 1. walk back from block to block to where the caller
+//! wants to begin; 2. hand the events out forwards, a block at a time. Where an event on the
+//! way is gone, the tables of the segments before tell where to go on.
 
 use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, Error};
 
-use crate::ShardReader;
 use crate::index::row_at;
+use crate::{Hidden, ShardReader};
 
 /// Which events of an aggregate are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,7 @@ impl Default for Bounds {
 #[derive(Debug)]
 pub struct Aggregate {
     reader: Arc<ShardReader>,
+    hidden: Arc<Hidden>,
     bounds: Bounds,
     /// The aggregate's newest position in each of its blocks; the next block is last.
     newest: Vec<u64>,
@@ -49,14 +51,31 @@ impl Aggregate {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn load(reader: Arc<ShardReader>, key: &str, bounds: Bounds) -> Result<Self, Error> {
+        let hidden = Arc::clone(&reader.published().hidden);
+        let from_version = bounds.from_version.max(hidden.first_version(key));
+        let bounds = Bounds {
+            from_version,
+            ..bounds
+        };
         let mut newest = Vec::new();
-        let mut position = reader.newest(key);
+        let mut position = reader.newest(key)?;
         while let Some(at) = position {
-            newest.push(at);
-            position = step_back(&reader, at, bounds.from_version)?;
+            position = match step_back(&reader, at, from_version, hidden.before())? {
+                Step::Back(before) => {
+                    newest.push(at);
+                    before
+                }
+                Step::Gone => {
+                    let before = reader.newest_before(key, at)?;
+                    before
+                        .map(|place| place.position)
+                        .filter(|before| *before < at)
+                }
+            };
         }
         Ok(Self {
             reader,
+            hidden,
             bounds,
             newest,
             open: None,
@@ -74,7 +93,7 @@ impl Aggregate {
                 return Ok(None);
             };
             let block = block_at(&self.reader, position)?;
-            let rows = rows_of(&block.events(), position, &self.bounds);
+            let rows = rows_of(&block.events(), position, &self.bounds, &self.hidden);
             self.open = Some((block, rows.into_iter()));
         }
     }
@@ -94,25 +113,40 @@ fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
         .ok_or_else(|| reader.lost(position))
 }
 
-/// Position of the aggregate's newest event in an earlier block, unless this one goes back far
-/// enough.
-fn step_back(reader: &ShardReader, position: u64, from_version: u64) -> Result<Option<u64>, Error> {
-    let block = block_at(reader, position)?;
+/// Where a walk back comes to.
+enum Step {
+    /// The event is there; this is the aggregate's newest event in an earlier block, unless this
+    /// one goes back far enough.
+    Back(Option<u64>),
+    /// The event is gone.
+    Gone,
+}
+
+fn step_back(
+    reader: &ShardReader,
+    position: u64,
+    from_version: u64,
+    from_commit: i64,
+) -> Result<Step, Error> {
+    let Some(block) = reader.block_at(position)? else {
+        return Ok(Step::Gone);
+    };
     let events = block.events();
     let Some(row) = row_at(&events, position) else {
-        return Ok(None);
+        return Ok(Step::Gone);
     };
     let aggregate = events.aggregate_index(row);
     let first = (0..events.len()).find(|row| events.aggregate_index(*row) == aggregate);
-    let version = events.columns().versions[first.unwrap_or(row)].to_native();
-    let previous = events
-        .previous(aggregate)
-        .filter(|previous| *previous < position);
-    Ok(previous.filter(|_| version > from_version))
+    let first = first.unwrap_or(row);
+    let version = events.columns().versions[first].to_native();
+    let goes_on = version > from_version && events.commit_time(first).as_nanos() >= from_commit;
+    let previous = events.previous(aggregate);
+    let previous = previous.filter(|previous| goes_on && *previous < position);
+    Ok(Step::Back(previous))
 }
 
 /// The rows that the aggregate of the event at `position` has in a block, within bounds.
-fn rows_of(events: &Events<'_>, position: u64, bounds: &Bounds) -> Vec<usize> {
+fn rows_of(events: &Events<'_>, position: u64, bounds: &Bounds, hidden: &Hidden) -> Vec<usize> {
     let Some(row) = row_at(events, position) else {
         return Vec::new();
     };
@@ -122,6 +156,7 @@ fn rows_of(events: &Events<'_>, position: u64, bounds: &Bounds) -> Vec<usize> {
         events.aggregate_index(*row) == aggregate
             && (bounds.from_version..=bounds.to_version).contains(&version)
             && events.commit_time(*row) <= bounds.until
+            && !hidden.hides_row(events, *row)
     };
     (0..events.len()).filter(wanted).collect()
 }

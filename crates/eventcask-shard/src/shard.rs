@@ -8,13 +8,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
-use eventcask_event::{Expected, NewEvent};
+use eventcask_event::{EventId, Expected, NewEvent};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, NewSegment, Section,
-    SegmentWriter, ShardDir, SourceMark, Tail,
+    Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace, NewSegment,
+    Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
 };
 
-use crate::admit::{Admission, Originals, same_event};
+use crate::admit::{Admission, History, same_event};
 use crate::build::{Before, BlockBuilder};
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
@@ -133,8 +133,8 @@ impl Opened {
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn recover(dir: ShardDir, hasher: KeyHasher) -> Result<Self, Error> {
-        let reader = Arc::new(ShardReader::new(dir, hasher));
+    pub fn recover(dir: ShardDir, hasher: KeyHasher, tables: TableCache) -> Result<Self, Error> {
+        let reader = Arc::new(ShardReader::new(dir, hasher, tables));
         let mut dedup = Dedup::default();
         let recovery = reader.dir().recover(&mut |block, at| {
             let slots = reader.enter(block);
@@ -148,11 +148,12 @@ impl Opened {
                     dedup.insert(id, events.position(row));
                 }
             }
-            for mark in &block.head().marks {
-                dedup.set_mark(&mark.source, Some(mark.clone()));
-            }
             Ok(())
         })?;
+        reader.take_ended(recovery.ended)?;
+        for mark in &reader.published().marks {
+            dedup.set_mark(&mark.source, Some(mark.clone()));
+        }
         Ok(Self {
             reader,
             cut: recovery.cut,
@@ -307,7 +308,7 @@ impl Shard {
     fn judge(&mut self, mut delivery: Box<Delivery>) -> InFlight {
         let mut in_flight = InFlight::default();
         self.builder.clear();
-        let originals = Stored {
+        let history = Stored {
             reader: &self.reader,
             in_flight: &self.in_flight,
         };
@@ -319,7 +320,7 @@ impl Shard {
             directory: &mut directory,
             dedup: &mut self.dedup,
             builder: &mut self.builder,
-            originals: &originals,
+            history: &history,
         };
         let mut appends = delivery.appends.drain(..).peekable();
         let mut row = 0;
@@ -395,9 +396,11 @@ impl Shard {
 
     /// Begins a new segment where the last one is full.
     fn roll(&mut self) -> Option<NewSegment> {
-        if self.tail.segment != 0 && self.tail.place < self.settings.segment_bytes {
+        let has_room = !self.tail.ended && self.tail.place < self.settings.segment_bytes;
+        if self.tail.segment != 0 && has_room {
             return None;
         }
+        self.tail.ended = false;
         self.tail.segment += 1;
         self.tail.place = FIRST_BLOCK;
         self.tail.durable_place = FIRST_BLOCK;
@@ -467,7 +470,7 @@ impl Shard {
 
     /// Writes the mark of a clean close, if there is something to close.
     pub(crate) fn close(&mut self, commit_time: i64, send: Send<'_>) {
-        let nothing = self.tail.segment == 0 || self.tail.closed;
+        let nothing = self.tail.segment == 0 || self.tail.closed || self.tail.ended;
         if nothing || self.health.poisoned().is_some() {
             return;
         }
@@ -612,29 +615,33 @@ struct Stored<'s> {
     in_flight: &'s VecDeque<InFlight>,
 }
 
-impl Originals for Stored<'_> {
+impl History for Stored<'_> {
     fn compare(
         &self,
         position: u64,
         key: &str,
         event: &NewEvent<'_>,
-    ) -> Result<(u64, bool), Refused> {
+    ) -> Result<Option<(u64, bool)>, Refused> {
         let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
-        let holds = |at: &BlockPlace| {
-            (at.first_position..at.first_position + u64::from(at.rows)).contains(&position)
-        };
-        let found = match flying.into_iter().find(|stored| holds(&stored.place)) {
-            Some(stored) => compare_in(&stored.block, position, key, event),
-            None => {
-                let block = self.reader.block_at(position);
-                let block = block.map_err(|error| Refused::Unreadable(error.to_string().into()))?;
-                block.and_then(|block| compare_in(&block, position, key, event))
-            }
-        };
-        found.ok_or_else(|| {
-            Refused::Unreadable(format!("no block holds position {position}").into())
-        })
+        let holds = |at: &BlockPlace| (at.first_position..at.next_position).contains(&position);
+        if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
+            return Ok(compare_in(&stored.block, position, key, event));
+        }
+        let block = self.reader.block_at(position).map_err(unreadable)?;
+        Ok(block.and_then(|block| compare_in(&block, position, key, event)))
     }
+
+    fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused> {
+        self.reader.position_of(id).map_err(unreadable)
+    }
+
+    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused> {
+        self.reader.newest_before(key, u64::MAX).map_err(unreadable)
+    }
+}
+
+fn unreadable(error: Error) -> Refused {
+    Refused::Unreadable(error.to_string().into())
 }
 
 fn compare_in(

@@ -299,7 +299,7 @@ pub(crate) fn recover(
 }
 
 fn read_places(dir: &ShardDir, places: &[BlockPlace]) -> Result<Vec<Seen>, Error> {
-    let reader = BlockReader::new(dir.clone());
+    let reader = BlockReader::new(dir.clone(), eventcask_log::TableCache::default());
     let mut seen = Vec::new();
     for at in places {
         let block = reader.read(at, Payloads::All)?;

@@ -1,0 +1,435 @@
+//! Writes a segment anew: larger blocks, better compressed, with tables at the end.
+//!
+//! 1. Rows are taken from the blocks of the old segment, in order; those that were truncated
+//!    are left out.
+//! 2. Whenever enough rows are together they become a block, compressed and chained.
+//! 3. After the last block the tables follow, and the header page says where they are.
+//! 4. The file is made durable under another name, then takes the old one's name at once: a
+//!    crash leaves the old segment or the new one.
+
+use std::collections::{HashMap, HashSet};
+
+use eventcask_event::{Columns, Events, NO_POSITION, NO_TIME};
+use foldhash::fast::RandomState;
+
+use crate::codec::{Codec, Compressor};
+use crate::ended::EndedSegment;
+use crate::head::{BlockHead, MAX_SECTION_BYTES};
+use crate::index::Index;
+use crate::sealed::{Sealed, TABLE_ALIGN, Table};
+use crate::segment::{FIRST_BLOCK, ShardDir, encode_header};
+use crate::storage::{Open, StoredFile};
+use crate::{Block, Error, NewSegment, SourceMark};
+
+/// Bytes of envelopes and payloads of a block. Smaller ones make single aggregates faster to
+/// load and compress worse; `docs/PERFORMANCE.md` has the figures.
+const BLOCK_BYTES: usize = 64 << 10;
+/// What a row is counted as beside its payload: about what its envelope takes.
+const ROW_BYTES: usize = 48;
+/// Types and marks of a block at most; both are far below what a head can hold.
+const MAX_TYPES: usize = 1024;
+const MAX_MARKS: usize = 16;
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// What becomes of an event when its segment is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays as it is.
+    Kept,
+    /// It is taken out.
+    Removed,
+    /// Its content is taken out, and a truncation stays in its place: the version of its
+    /// aggregate is known by nothing else.
+    Emptied,
+}
+
+/// How a segment is written anew.
+pub struct Rewriting<'r> {
+    /// Compression of the new blocks.
+    pub codec: Codec,
+    /// Decides on each event.
+    pub fate: &'r dyn Fn(&Events<'_>, usize) -> Fate,
+    /// Asked after each block whether to go on; it may take its time.
+    pub go_on: &'r dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Rewriting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rewriting")
+            .field("codec", &self.codec)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of the old segment once all of it was read.
+pub(crate) struct Before {
+    pub(crate) next_position: u64,
+    pub(crate) last_crc: u32,
+    pub(crate) newest_commit: i64,
+    pub(crate) epoch: u64,
+    /// Events that had been taken out before.
+    pub(crate) removed: u64,
+}
+
+/// A segment on its way to its new form.
+pub(crate) struct Rewriter<'r> {
+    dir: &'r ShardDir,
+    new: NewSegment,
+    how: &'r Rewriting<'r>,
+    rewrite: u32,
+    temporary: String,
+    file: Box<dyn StoredFile>,
+    compressor: Compressor,
+    rows: Rows,
+    index: Index,
+    /// Aggregates of which events were taken out: nothing is left before what follows.
+    thinned: HashSet<String>,
+    /// Bytes that were not written yet, and where they go.
+    bytes: Vec<u8>,
+    place: u64,
+    previous_crc: u32,
+    epoch: u64,
+    raw_bytes: u64,
+    events: u64,
+    removed: u64,
+}
+
+impl<'r> Rewriter<'r> {
+    /// Begins the new form of a segment that had been written anew `rewrite - 1` times.
+    pub(crate) fn begin(
+        dir: &'r ShardDir,
+        new: &NewSegment,
+        rewrite: u32,
+        how: &'r Rewriting<'r>,
+    ) -> Result<Self, Error> {
+        let temporary = format!("{}.new", dir.path(new.number));
+        let file = dir.storage.open(&temporary, Open::Create);
+        let file = file.map_err(|e| Error::io("make", &dir.storage.describe(&temporary), e))?;
+        Ok(Self {
+            dir,
+            new: *new,
+            how,
+            rewrite,
+            temporary,
+            file,
+            compressor: Compressor::default(),
+            rows: Rows::default(),
+            index: Index::default(),
+            thinned: HashSet::new(),
+            bytes: Vec::new(),
+            place: FIRST_BLOCK,
+            previous_crc: new.previous_crc,
+            epoch: 0,
+            raw_bytes: 0,
+            events: 0,
+            removed: 0,
+        })
+    }
+
+    /// Takes in a block of the old segment; says whether to go on.
+    pub(crate) fn add(&mut self, head: &BlockHead, block: Option<&Block>) -> Result<bool, Error> {
+        self.epoch = head.epoch;
+        let mut goes_on = true;
+        if let Some(block) = block {
+            let events = block.events();
+            for row in 0..events.len() {
+                goes_on &= self.add_row(&events, row)?;
+            }
+        }
+        self.rows.add_marks(&head.marks);
+        Ok(goes_on)
+    }
+
+    fn add_row(&mut self, events: &Events<'_>, row: usize) -> Result<bool, Error> {
+        let fate = (self.how.fate)(events, row);
+        let key = events.key(events.aggregate_index(row));
+        if fate != Fate::Kept {
+            self.removed += u64::from(fate == Fate::Removed);
+            if !self.thinned.contains(key) {
+                self.thinned.insert(key.to_owned());
+            }
+        }
+        if fate == Fate::Removed {
+            return Ok(true);
+        }
+        let goes_on = !self.rows.is_full(events, row) || self.flush()?;
+        let previous = self.previous(events, row, key);
+        self.rows.push(events, row, previous, fate);
+        Ok(goes_on)
+    }
+
+    /// Position of the aggregate's newest event before the block that is being filled.
+    fn previous(&self, events: &Events<'_>, row: usize, key: &str) -> u64 {
+        match self.index.keys.get(key) {
+            Some(known) => known.position,
+            None if self.thinned.contains(key) => NO_POSITION,
+            None => events.columns().previous[events.aggregate_index(row)].to_native(),
+        }
+    }
+
+    /// Makes a block of the rows that are together; says whether to go on.
+    fn flush(&mut self) -> Result<bool, Error> {
+        if self.rows.is_empty() {
+            return Ok(true);
+        }
+        let failed = |reason: String| {
+            let file = self.dir.describe(self.new.number);
+            Error::damaged(
+                &file,
+                0,
+                &format!("its events can not be written anew: {reason}"),
+            )
+        };
+        let block = self.rows.finish(self.head()).map_err(failed)?;
+        let codec = self.how.codec;
+        let head = block.encode(codec, &mut self.compressor, &mut self.bytes);
+        self.pass(&head, Some(&block));
+        if self.bytes.len() >= WRITE_BYTES {
+            self.write()?;
+        }
+        Ok((self.how.go_on)())
+    }
+
+    /// Puts the marks that found no room in a block with events into blocks without.
+    fn write_marks(&mut self) {
+        while !self.rows.marks.is_empty() {
+            let head = BlockHead {
+                first_position: self
+                    .index
+                    .blocks
+                    .last()
+                    .map_or(self.new.first_position, |at| at.next_position),
+                marks: self.rows.take_marks(),
+                ..self.head()
+            };
+            let head = Block::encode_empty(head, &mut self.bytes);
+            self.pass(&head, None);
+        }
+    }
+
+    /// The head of the next block, without its events.
+    fn head(&self) -> BlockHead {
+        BlockHead {
+            store: self.dir.store,
+            shard: self.dir.shard,
+            segment: self.new.number,
+            place: self.place,
+            durable_place: self.place,
+            epoch: self.epoch,
+            previous_crc: self.previous_crc,
+            ..BlockHead::default()
+        }
+    }
+
+    fn pass(&mut self, head: &BlockHead, block: Option<&Block>) {
+        self.index.add(head, self.rewrite, block);
+        self.place += u64::from(head.length);
+        self.previous_crc = head.crc;
+        self.raw_bytes += head
+            .sections
+            .iter()
+            .map(|one| u64::from(one.raw))
+            .sum::<u64>();
+        self.events += u64::from(head.rows);
+    }
+
+    /// Writes what is ready, up to the current place.
+    fn write(&mut self) -> Result<(), Error> {
+        let place = self.place - self.bytes.len() as u64;
+        let written = self.file.write_all_at(&self.bytes, place);
+        self.bytes.clear();
+        written.map_err(|e| Error::io("write", &self.dir.storage.describe(&self.temporary), e))
+    }
+
+    /// Ends the new form and puts it in the place of the old one, durably.
+    pub(crate) fn finish(mut self, before: &Before) -> Result<EndedSegment, Error> {
+        self.flush()?;
+        self.write_marks();
+        let (first_commit, last_commit) = self.index.commit_range();
+        let span = before.next_position - self.new.first_position;
+        let removed = before.removed + self.removed;
+        let mut sealed = Sealed {
+            next_position: before.next_position,
+            last_crc: before.last_crc,
+            rewrite: self.rewrite,
+            events: self.events,
+            first_commit,
+            last_commit,
+            newest_commit: before.newest_commit,
+            epoch: before.epoch,
+            blocks_end: self.place,
+            raw_bytes: self.raw_bytes,
+            first_events: self.index.first_events,
+            removed,
+            lost: span - self.events - removed,
+            ..Sealed::default()
+        };
+        self.write_tables(&mut sealed)?;
+        let header = encode_header(self.dir, &self.new, Some(&sealed));
+        self.replace(&header)?;
+        Ok(EndedSegment::new(self.new, sealed))
+    }
+
+    fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {
+        for (kind, bytes) in self.index.tables(self.dir.store, sealed) {
+            let gap = self.place.next_multiple_of(TABLE_ALIGN) - self.place;
+            self.bytes.resize(self.bytes.len() + gap as usize, 0);
+            self.place += gap;
+            let crc = if kind.is_covered_by_its_directory() {
+                0
+            } else {
+                crc32c::crc32c(&bytes)
+            };
+            let (place, length) = (self.place, bytes.len() as u64);
+            sealed.tables.push(Table {
+                kind,
+                place,
+                length,
+                crc,
+            });
+            self.bytes.extend_from_slice(&bytes);
+            self.place += length;
+        }
+        sealed.length = self.place;
+        self.write()
+    }
+
+    fn replace(&self, header: &[u8]) -> Result<(), Error> {
+        let (storage, path) = (&self.dir.storage, self.dir.path(self.new.number));
+        let replace = || {
+            self.file.write_all_at(header, 0)?;
+            self.file.sync()?;
+            storage.rename(&self.temporary, &path)?;
+            storage.sync_dir(&self.dir.dir())
+        };
+        replace().map_err(|error| Error::io("replace", &storage.describe(&path), error))
+    }
+
+    /// Gives up: the old segment stays as it is.
+    pub(crate) fn abandon(self) {
+        // What is left of a name that means nothing does no harm.
+        let _ = self.dir.storage.remove(&self.temporary);
+    }
+}
+
+/// Rows that become a block.
+#[derive(Default)]
+struct Rows {
+    columns: Columns,
+    ids: Vec<u8>,
+    payloads: Vec<Vec<u8>>,
+    keys: HashMap<String, u32, RandomState>,
+    types: HashMap<(String, u32, u8), u16, RandomState>,
+    marks: Vec<SourceMark>,
+    bytes: usize,
+}
+
+impl Rows {
+    fn is_empty(&self) -> bool {
+        self.columns.versions.is_empty()
+    }
+
+    /// Whether the row of `events` has to go into another block.
+    fn is_full(&self, events: &Events<'_>, row: usize) -> bool {
+        let more = events.payload(row).map_or(0, <[u8]>::len) + ROW_BYTES;
+        // Payloads of up to half a section never make a block too large.
+        let is_large = self.bytes + more > MAX_SECTION_BYTES as usize / 2 && !self.is_empty();
+        self.bytes >= BLOCK_BYTES || is_large || self.types.len() >= MAX_TYPES
+    }
+
+    fn add_marks(&mut self, marks: &[SourceMark]) {
+        for mark in marks {
+            self.marks.retain(|old| old.source != mark.source);
+            self.marks.push(mark.clone());
+        }
+    }
+
+    /// As many marks as a head has room for.
+    fn take_marks(&mut self) -> Vec<SourceMark> {
+        let marks = self.marks.len().min(MAX_MARKS);
+        self.marks.drain(..marks).collect()
+    }
+
+    fn push(&mut self, events: &Events<'_>, row: usize, previous: u64, fate: Fate) {
+        let event = events.event(row);
+        let version = event.version.saturating_add(1).to_le_bytes();
+        let (event_type, schema, encoding, payload) = match fate {
+            Fate::Emptied => (eventcask_event::TRUNCATED_TYPE, 1, 0, &version[..]),
+            _ => {
+                let encoding = event.encoding as u8;
+                (event.event_type, event.schema, encoding, event.payload)
+            }
+        };
+        let aggregate = self.aggregate(event.aggregate, previous);
+        let event_type = self.event_type(event_type, schema, encoding);
+        let columns = &mut self.columns;
+        columns.aggregates.push(aggregate);
+        columns.types.push(event_type);
+        columns.versions.push(event.version);
+        columns.payload_lengths.push(payload.len() as u32);
+        let time = event
+            .time
+            .map_or(NO_TIME, eventcask_event::Timestamp::as_nanos);
+        columns.times.push(time);
+        columns.positions.push(event.position);
+        columns.commit_times.push(event.commit_time.as_nanos());
+        let id = events.given_id(row).filter(|_| fate == Fate::Kept);
+        let id = id.map_or(0, eventcask_event::EventId::as_u128);
+        self.ids.extend_from_slice(&id.to_le_bytes());
+        self.payloads[usize::from(event_type)].extend_from_slice(payload);
+        self.bytes += payload.len() + ROW_BYTES;
+    }
+
+    fn aggregate(&mut self, key: &str, previous: u64) -> u32 {
+        if let Some(index) = self.keys.get(key) {
+            return *index;
+        }
+        let index = self.columns.add_aggregate(key, previous);
+        self.keys.insert(key.to_owned(), index);
+        self.bytes += key.len();
+        index
+    }
+
+    fn event_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
+        let named = (name.to_owned(), schema, encoding);
+        *self.types.entry(named).or_insert_with(|| {
+            self.payloads.push(Vec::new());
+            self.columns.add_type(name, schema, encoding)
+        })
+    }
+
+    /// The block of the rows; what is the same for all of them is left to the head.
+    fn finish(&mut self, mut head: BlockHead) -> Result<Block, String> {
+        let columns = &mut self.columns;
+        let rows = columns.versions.len() as u64;
+        let ends = |column: &[i64]| (column[0], column[column.len() - 1]);
+        (head.first_commit, head.last_commit) = ends(&columns.commit_times);
+        head.first_position = columns.positions[0];
+        head.gaps = columns.positions[rows as usize - 1] + 1 - head.first_position - rows;
+        head.rows = rows as u32;
+        if head.gaps == 0 {
+            columns.positions.clear();
+        }
+        if head.first_commit == head.last_commit {
+            columns.commit_times.clear();
+        }
+        if columns.times.iter().all(|time| *time == NO_TIME) {
+            columns.times.clear();
+        }
+        if self.ids.iter().all(|byte| *byte == 0) {
+            self.ids.clear();
+        }
+        head.marks = self.take_marks();
+        let (ids, payloads) = (
+            std::mem::take(&mut self.ids),
+            std::mem::take(&mut self.payloads),
+        );
+        let block = Block::new(head, &self.columns, ids, payloads);
+        self.columns.clear();
+        self.keys.clear();
+        self.types.clear();
+        self.bytes = 0;
+        block
+    }
+}

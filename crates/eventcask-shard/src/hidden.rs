@@ -1,0 +1,77 @@
+//! Events that are given up: readers are not shown them, and their room is taken back when
+//! their segments are written anew.
+
+use std::collections::HashMap;
+
+use eventcask_event::{EventRef, Events, TRUNCATED_TYPE};
+use foldhash::fast::RandomState;
+
+/// What readers of a shard are not shown any more.
+#[derive(Debug, Clone)]
+pub struct Hidden {
+    /// The first version that is still there, of aggregates whose beginning was given up.
+    keys: HashMap<String, u64, RandomState>,
+    /// Events that were committed before this time are given up.
+    before: i64,
+}
+
+impl Default for Hidden {
+    fn default() -> Self {
+        Self {
+            keys: HashMap::default(),
+            before: i64::MIN,
+        }
+    }
+}
+
+impl Hidden {
+    pub(crate) fn truncate(&mut self, key: &str, version: u64) {
+        match self.keys.get_mut(key) {
+            Some(known) => *known = version.max(*known),
+            None => {
+                self.keys.insert(key.to_owned(), version);
+            }
+        }
+    }
+
+    pub(crate) fn hide_before(&mut self, time: i64) {
+        self.before = time.max(self.before);
+    }
+
+    /// The first version of an aggregate that is still there.
+    #[must_use]
+    pub fn first_version(&self, key: &str) -> u64 {
+        self.keys.get(key).copied().unwrap_or(1)
+    }
+
+    /// The time before which all events are given up.
+    #[must_use]
+    pub fn before(&self) -> i64 {
+        self.before
+    }
+
+    /// The aggregates whose beginning was given up, with their first version.
+    pub fn truncated(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.keys
+            .iter()
+            .map(|(key, version)| (key.as_str(), *version))
+    }
+
+    /// Whether an event is given up, or only says that others are.
+    #[must_use]
+    pub fn hides(&self, event: &EventRef<'_>) -> bool {
+        event.event_type == TRUNCATED_TYPE
+            || event.commit_time.as_nanos() < self.before
+            || (!self.keys.is_empty() && event.version < self.first_version(event.aggregate))
+    }
+
+    /// As [`hides`](Self::hides), for a row of a block.
+    #[must_use]
+    pub fn hides_row(&self, events: &Events<'_>, row: usize) -> bool {
+        let version = events.columns().versions[row].to_native();
+        let key = || events.key(events.aggregate_index(row));
+        events.event_type(row) == TRUNCATED_TYPE
+            || events.commit_time(row).as_nanos() < self.before
+            || (!self.keys.is_empty() && version < self.first_version(key()))
+    }
+}
