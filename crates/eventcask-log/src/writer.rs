@@ -42,6 +42,7 @@ impl SegmentWriter {
     pub fn open(dir: ShardDir, tail: &Tail) -> Result<Self, Error> {
         let open = match tail.segment {
             0 => None,
+            _ if tail.ended => None,
             number => Some((number, dir.open(number, Open::Write)?)),
         };
         Ok(Self {

@@ -102,6 +102,11 @@ impl ViewState {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn apply(&mut self, events: &Events<'_>) {
+        self.apply_unless(events, |_| false);
+    }
+
+    /// As [`apply`](Self::apply), but rows of which `hidden` is true count for no group.
+    pub fn apply_unless(&mut self, events: &Events<'_>, hidden: impl Fn(usize) -> bool) {
         let spec = Arc::clone(&self.spec);
         let wanted = spec.wanted_types(events);
         let types = &events.columns().types;
@@ -114,6 +119,7 @@ impl ViewState {
             };
             self.progress = next;
             if wanted[usize::from(types[row].to_native())]
+                && !hidden(row)
                 && let Some(payload) = events.payload(row)
             {
                 self.apply_payload(payload, &mut reader);

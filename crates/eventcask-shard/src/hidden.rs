@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use eventcask_event::{EventRef, Events, TRUNCATED_TYPE};
+use eventcask_event::{Events, TRUNCATED_TYPE};
 use foldhash::fast::RandomState;
 
 /// What readers of a shard are not shown any more.
@@ -38,6 +38,12 @@ impl Hidden {
         self.before = time.max(self.before);
     }
 
+    /// Whether nothing was given up: then only the events that say so are hidden.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.before == i64::MIN
+    }
+
     /// The first version of an aggregate that is still there.
     #[must_use]
     pub fn first_version(&self, key: &str) -> u64 {
@@ -59,15 +65,7 @@ impl Hidden {
 
     /// Whether an event is given up, or only says that others are.
     #[must_use]
-    pub fn hides(&self, event: &EventRef<'_>) -> bool {
-        event.event_type == TRUNCATED_TYPE
-            || event.commit_time.as_nanos() < self.before
-            || (!self.keys.is_empty() && event.version < self.first_version(event.aggregate))
-    }
-
-    /// As [`hides`](Self::hides), for a row of a block.
-    #[must_use]
-    pub fn hides_row(&self, events: &Events<'_>, row: usize) -> bool {
+    pub fn hides(&self, events: &Events<'_>, row: usize) -> bool {
         let version = events.columns().versions[row].to_native();
         let key = || events.key(events.aggregate_index(row));
         events.event_type(row) == TRUNCATED_TYPE

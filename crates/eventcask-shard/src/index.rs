@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, EndedSegment, Error, ErrorKind, KeyPlace, Payloads, Section,
-    ShardDir, TableCache, Tail,
+    Block, BlockPlace, BlockReader, EndedSegment, Error, ErrorKind, FIRST_BLOCK, KeyPlace,
+    Payloads, Section, ShardDir, TableCache, Tail,
 };
 
 use crate::directory::{AggregateSlot, Directory};
@@ -19,6 +19,8 @@ use crate::{KeyHasher, SourceMark};
 #[derive(Debug, Clone, Default)]
 pub struct Published {
     segments: Vec<Segment>,
+    /// Those of them that are complete, oldest first, to be handed out.
+    ended: Arc<Vec<Arc<EndedSegment>>>,
     /// Position after the last durable event.
     pub watermark: u64,
     /// How far each source is durably consumed.
@@ -131,15 +133,8 @@ impl Published {
 
     /// The segments that are complete, oldest first.
     #[must_use]
-    pub fn ended(&self) -> Vec<Arc<EndedSegment>> {
-        let ended = self
-            .segments
-            .iter()
-            .filter_map(|segment| match &segment.layout {
-                Layout::Ended(ended) => Some(Arc::clone(ended)),
-                Layout::Written(_) => None,
-            });
-        ended.collect()
+    pub fn ended(&self) -> Arc<Vec<Arc<EndedSegment>>> {
+        Arc::clone(&self.ended)
     }
 
     fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
@@ -151,6 +146,7 @@ impl Published {
                     blocks: Vec::new(),
                     figures: Figures {
                         segments: 1,
+                        disk_bytes: FIRST_BLOCK,
                         ..Figures::default()
                     },
                 }),
@@ -190,6 +186,11 @@ impl Published {
                 _ => self.segments[place] = segment,
             },
         }
+        let ended = self.segments.iter().filter_map(|one| match &one.layout {
+            Layout::Ended(ended) => Some(Arc::clone(ended)),
+            Layout::Written(_) => None,
+        });
+        self.ended = Arc::new(ended.collect());
     }
 
     /// What may hold the first event at `position` or after it, from a segment on.
@@ -391,9 +392,9 @@ impl ShardReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn newest_before(&self, key: &str, position: u64) -> Result<Option<KeyPlace>, Error> {
-        let mut ended = self.published().ended();
-        ended.retain(|segment| segment.first_position() < position);
-        for segment in ended.iter().rev() {
+        let ended = self.published().ended();
+        let before = ended.partition_point(|segment| segment.first_position() < position);
+        for segment in ended[..before].iter().rev() {
             let found = self.retried(segment, |segment| self.blocks.find_key(segment, key))?;
             if found.is_some() {
                 return Ok(found);

@@ -156,7 +156,7 @@ fn rows_of(events: &Events<'_>, position: u64, bounds: &Bounds, hidden: &Hidden)
         events.aggregate_index(*row) == aggregate
             && (bounds.from_version..=bounds.to_version).contains(&version)
             && events.commit_time(*row) <= bounds.until
-            && !hidden.hides_row(events, *row)
+            && !hidden.hides(events, *row)
     };
     (0..events.len()).filter(wanted).collect()
 }

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use eventcask_log::{
     Block, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
+    TableCache,
 };
 use eventcask_shard::{
     Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
@@ -15,6 +16,7 @@ use eventcask_shard::{
 use rayon::prelude::*;
 
 use crate::options::cores;
+use crate::sealer::{Sealer, SealerBell};
 use crate::store::{locked, now_nanos};
 use crate::views::Views;
 use crate::{Error, Options};
@@ -38,6 +40,7 @@ pub(crate) struct Engine {
     pub(crate) threads: usize,
     /// Cores that workers were bound to.
     pub(crate) pinned: Vec<usize>,
+    pub(crate) clock: Arc<CommitClock>,
     /// What recovery took off the ends of logs.
     pub(crate) recovered: Vec<String>,
     /// Sources that have a producer.
@@ -65,12 +68,13 @@ impl Engine {
         storage: &Arc<dyn Storage>,
         manifest: &Manifest,
         hasher: &KeyHasher,
+        tables: &TableCache,
     ) -> Result<Vec<Opened>, LogError> {
         (0..manifest.shards)
             .into_par_iter()
             .map(|shard| {
                 let dir = ShardDir::new(Arc::clone(storage), manifest, shard);
-                Opened::recover(dir, hasher.clone())
+                Opened::recover(dir, hasher.clone(), tables.clone())
             })
             .collect()
     }
@@ -81,7 +85,7 @@ impl Engine {
         opened: Vec<Opened>,
         views: &Arc<Views>,
         lock: Box<dyn Lock>,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Sealer), Error> {
         let last_commit = opened
             .iter()
             .map(Opened::last_commit)
@@ -97,6 +101,14 @@ impl Engine {
         let mut doors = Vec::new();
         let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
         let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
+        let readers: Vec<_> = opened
+            .iter()
+            .map(|shard| Arc::clone(&shard.reader))
+            .collect();
+        let inboxes: Vec<_> = (0..opened.len())
+            .map(|index| Arc::new(Inbox::new(Arc::clone(&bells[index % threads]))))
+            .collect();
+        let sealer = Sealer::new(options, inboxes.clone(), &readers);
         for (index, shard) in opened.into_iter().enumerate() {
             let crew = index % threads;
             recovered.extend(
@@ -105,7 +117,7 @@ impl Engine {
                     .as_ref()
                     .map(|cut| format!("{}: {}", cut.file, cut.reason)),
             );
-            let inbox = Arc::new(Inbox::new(Arc::clone(&bells[crew])));
+            let inbox = Arc::clone(&inboxes[index]);
             let health = Arc::new(Health::default());
             let door = ShardDoor {
                 inbox: Arc::clone(&inbox),
@@ -114,6 +126,7 @@ impl Engine {
             let apply = Box::new(ApplyViews {
                 views: Arc::clone(views),
                 reader: Arc::clone(&shard.reader),
+                sealer: sealer.bell(),
             });
             crews[crew].push(shard.start(inbox, health, settings, apply));
             doors.push(door);
@@ -123,16 +136,20 @@ impl Engine {
             max_payload_bytes: options.max_payload_bytes,
             threads,
             pinned: Vec::new(),
+            clock: Arc::clone(&clock),
             recovered,
             sources: Mutex::default(),
             running: Mutex::default(),
         };
-        let spawned = engine.spawn(options, crews, &bells, &clock, lock);
+        let mut spawned = engine.spawn(options, crews, &bells, &clock, lock);
+        if options.seal {
+            spawned = spawned.and_then(|()| Ok(sealer.start()?));
+        }
         if spawned.is_err() {
             // Threads that did start must not wait for ever.
             engine.shards.iter().for_each(|shard| shard.inbox.close());
         }
-        spawned.map(|()| engine)
+        spawned.map(|()| (engine, sealer))
     }
 
     fn spawn(
@@ -225,14 +242,16 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
         .collect()
 }
 
-/// Hands the durable blocks of a shard to the views.
+/// Hands the durable blocks of a shard to the views, and tells the sealer of new segments.
 struct ApplyViews {
     views: Arc<Views>,
     reader: Arc<ShardReader>,
+    sealer: SealerBell,
 }
 
 impl Apply for ApplyViews {
     fn apply(&mut self, block: &Block) {
         self.views.apply(&self.reader, block);
+        self.sealer.at(block.head().segment);
     }
 }

@@ -41,6 +41,7 @@ mod aggregate;
 mod scan;
 mod views;
 mod view;
+mod sealer;
 mod stats;
 mod verify;
 
@@ -53,7 +54,8 @@ pub use eventcask_event::{
 };
 pub use eventcask_log::{
     BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,
-    Open, Problem, Section, SegmentInspection, SourceMark, Storage, StoredFile,
+    Open, Problem, Sealed, Section, SegmentInspection, SourceMark, Storage, StoredFile, Table,
+    TableKind,
 };
 pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
 pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
-use eventcask_log::{Codec, FileStorage, SEGMENT_BYTES, Storage};
+use eventcask_log::{Codec, FileStorage, SEGMENT_BYTES, Storage, TABLE_CACHE_BYTES};
 use eventcask_shard::Durability;
 
 use crate::{Error, Store};
 
 /// The most shards that are chosen without being asked for.
 const DEFAULT_SHARDS_LIMIT: usize = 16;
+/// The largest segment: places in its tables have 32 bits, and it is written anew as a whole.
+const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 
 /// How a store is opened; each setting has a default.
 ///
@@ -36,6 +38,9 @@ pub struct Options {
     pub(crate) pin: bool,
     pub(crate) max_payload_bytes: usize,
     pub(crate) segment_bytes: u64,
+    pub(crate) seal: bool,
+    pub(crate) seal_codec: Codec,
+    pub(crate) table_cache_bytes: u64,
 }
 
 impl Default for Options {
@@ -49,6 +54,9 @@ impl Default for Options {
             pin: true,
             max_payload_bytes: MAX_PAYLOAD_BYTES,
             segment_bytes: SEGMENT_BYTES,
+            seal: true,
+            seal_codec: Codec::Auto,
+            table_cache_bytes: TABLE_CACHE_BYTES,
         }
     }
 }
@@ -104,10 +112,41 @@ impl Options {
         self
     }
 
-    /// Size at which a new segment file is begun, in bytes: 256 MiB by default.
+    /// Size at which a new segment file is begun, in bytes: 256 MiB by default, 1 GiB at most.
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
-        self.segment_bytes = bytes;
+        self.segment_bytes = bytes.min(MAX_SEGMENT_BYTES);
         self
+    }
+
+    /// Whether complete segments are sealed in the background, which is done by default: they
+    /// are written anew in larger blocks and with tables, so that the next opening need not
+    /// read them. [`Store::seal`] does it whenever it is called.
+    pub fn seal(mut self, seal: bool) -> Self {
+        self.seal = seal;
+        self
+    }
+
+    /// Compression of sealed segments. By default ([`Codec::Auto`]) it is zstd level 3, and none
+    /// where new blocks have none.
+    pub fn seal_codec(mut self, codec: Codec) -> Self {
+        self.seal_codec = codec;
+        self
+    }
+
+    /// Bytes of memory for the tables of sealed segments that were read: 32 MiB by default. For
+    /// events with ids of their own that do not rise with time it should hold the filters of
+    /// all segments, 12 bits an id.
+    pub fn table_cache_bytes(mut self, bytes: u64) -> Self {
+        self.table_cache_bytes = bytes;
+        self
+    }
+
+    pub(crate) fn codec_of_sealed(&self) -> Codec {
+        match (self.seal_codec, self.codec) {
+            (Codec::Auto, Codec::None) => Codec::None,
+            (Codec::Auto, _) => Codec::Zstd(3),
+            (codec, _) => codec,
+        }
     }
 
     /// Opens the store in a directory for reading and writing.
@@ -143,7 +182,7 @@ impl Options {
     /// # Errors
     /// As [`open_read_only`](Self::open_read_only).
     pub fn open_storage_read_only(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
-        Store::open_reader(storage)
+        Store::open_reader(self, storage)
     }
 
     pub(crate) fn new_shards(&self) -> u32 {

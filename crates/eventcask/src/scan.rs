@@ -8,8 +8,8 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use eventcask_event::Timestamp;
-use eventcask_log::{Block, BlockPlace, Payloads};
-use eventcask_shard::ShardReader;
+use eventcask_log::{Block, Payloads};
+use eventcask_shard::{Hidden, ShardReader};
 
 use crate::store::Inner;
 use crate::{Error, Event};
@@ -117,19 +117,13 @@ impl Scan {
 
     fn cursor(&self, reader: &Arc<ShardReader>) -> Cursor {
         let from = self.from[reader.shard() as usize];
-        let (since, until) = (self.since.as_nanos(), self.until.as_nanos());
-        let overlaps = |at: &&BlockPlace| at.last_commit >= since && at.first_commit <= until;
-        let places: Vec<_> = reader
-            .published()
-            .from(from)
-            .iter()
-            .filter(overlaps)
-            .copied()
-            .collect();
+        let published = reader.published();
         Cursor {
             reader: Arc::clone(reader),
-            places: places.into_iter(),
+            hidden: Arc::clone(&published.hidden),
             from,
+            next: from,
+            end: published.watermark,
             since: self.since,
             until: self.until,
             block: None,
@@ -152,8 +146,12 @@ pub struct ScanEvents {
 #[derive(Debug)]
 struct Cursor {
     reader: Arc<ShardReader>,
-    places: std::vec::IntoIter<BlockPlace>,
+    hidden: Arc<Hidden>,
     from: u64,
+    /// Position after the block that was read last.
+    next: u64,
+    /// Position after the last event that was durable when the scan began.
+    end: u64,
     since: Timestamp,
     until: Timestamp,
     block: Option<Arc<Block>>,
@@ -169,20 +167,47 @@ impl Cursor {
                 while self.row < events.len() {
                     let time = events.commit_time(self.row);
                     let in_time = self.since <= time && time <= self.until;
-                    let in_place = events.position(self.row) >= self.from;
-                    if in_time && in_place && events.payload(self.row).is_some() {
+                    let in_place = (self.from..self.end).contains(&events.position(self.row));
+                    let is_open = events.payload(self.row).is_some();
+                    if in_time && in_place && is_open && !self.hidden.hides(&events, self.row) {
                         return Ok(Some(time));
                     }
                     self.row += 1;
                 }
             }
-            let Some(at) = self.places.next() else {
+            if !self.open_next(types)? {
                 return Ok(None);
-            };
-            let want = types.map_or(Payloads::All, Payloads::Types);
-            self.block = Some(Arc::new(self.reader.blocks().read(&at, want)?));
-            self.row = 0;
+            }
         }
+    }
+
+    /// Opens the next block that may hold wanted events; says whether there is one.
+    fn open_next(&mut self, types: Option<&[String]>) -> Result<bool, Error> {
+        self.block = None;
+        // Blocks out of the time that is asked for are not read.
+        let (since, until) = (self.since.as_nanos(), self.until.as_nanos());
+        while self.next < self.end {
+            let Some(at) = self.reader.place_from(self.next)? else {
+                return Ok(false);
+            };
+            if at.first_commit > until {
+                return Ok(false);
+            }
+            if at.last_commit < since {
+                self.next = at.next_position;
+                continue;
+            }
+            let want = types.map_or(Payloads::All, Payloads::Types);
+            let Some((at, block)) = self.reader.read_from(self.next, want)? else {
+                return Ok(false);
+            };
+            // A block may begin with events that were handed out before, when it was another.
+            self.from = self.from.max(self.next);
+            self.next = at.next_position;
+            (self.block, self.row) = (Some(Arc::new(block)), 0);
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     fn take(&mut self) -> Option<Event> {

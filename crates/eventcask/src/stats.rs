@@ -1,7 +1,5 @@
 //! Figures of a store.
 
-use eventcask_log::FIRST_BLOCK;
-
 use crate::store::{Inner, now_nanos};
 
 /// Figures of a store at one moment.
@@ -20,6 +18,12 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// Segment files.
     pub segments: u64,
+    /// Segment files that are sealed.
+    pub sealed_segments: u64,
+    /// Events that a repair had to give up.
+    pub lost_events: u64,
+    /// Why a segment could not be sealed when it was last tried; it is tried again.
+    pub seal_failure: Option<String>,
     /// Worker threads; 0 where the store is open for reading only.
     pub threads: usize,
     /// Cores that worker threads are bound to.
@@ -38,7 +42,7 @@ pub struct Stats {
 pub struct ShardStats {
     /// Its number.
     pub shard: u32,
-    /// Durable events; also the position after the last one.
+    /// Durable events.
     pub events: u64,
     /// Aggregates that have an event.
     pub aggregates: u64,
@@ -50,6 +54,10 @@ pub struct ShardStats {
     pub disk_bytes: u64,
     /// Segment files.
     pub segments: u64,
+    /// Segment files that are sealed.
+    pub sealed_segments: u64,
+    /// Events that a repair had to give up.
+    pub lost_events: u64,
     /// Bytes of memory that the directory of aggregates takes.
     pub directory_bytes: u64,
     /// Why the shard stopped, if it did.
@@ -86,6 +94,9 @@ impl Stats {
             raw_bytes: sum(|shard| shard.raw_bytes),
             disk_bytes: sum(|shard| shard.disk_bytes),
             segments: sum(|shard| shard.segments),
+            sealed_segments: sum(|shard| shard.sealed_segments),
+            lost_events: sum(|shard| shard.lost_events),
+            seal_failure: inner.sealer.failure(),
             threads: engine.map_or(0, |engine| engine.threads),
             pinned: engine
                 .map(|engine| engine.pinned.clone())
@@ -101,23 +112,22 @@ impl Stats {
 
 fn shard(inner: &Inner, index: usize) -> ShardStats {
     let reader = &inner.readers[index];
-    let (aggregates, directory_bytes) = {
-        let directory = reader.directory();
-        (directory.aggregates(), directory.memory_bytes() as u64)
-    };
+    let directory_bytes = reader.directory().memory_bytes() as u64;
     let poisoned = inner
         .engine
         .as_ref()
         .and_then(|engine| engine.shards[index].health.poisoned());
-    let published = reader.published();
+    let figures = reader.published().figures();
     ShardStats {
         shard: reader.shard(),
-        events: published.watermark,
-        aggregates,
-        blocks: published.blocks.len() as u64,
-        raw_bytes: published.raw_bytes,
-        disk_bytes: published.disk_bytes + published.segment * FIRST_BLOCK,
-        segments: published.segment,
+        events: figures.events,
+        aggregates: figures.aggregates,
+        blocks: figures.blocks,
+        raw_bytes: figures.raw_bytes,
+        disk_bytes: figures.disk_bytes,
+        segments: figures.segments,
+        sealed_segments: figures.sealed,
+        lost_events: figures.lost,
         directory_bytes,
         poisoned: poisoned.map(|reason| reason.to_string()),
     }
@@ -138,9 +148,10 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
             let published = inner.readers[shard as usize].published();
             stats.positions.push(progress);
             stats.lag_events += published.watermark.saturating_sub(progress);
-            let oldest = published
-                .block_of(progress)
-                .map(|at| now.saturating_sub(at.first_commit));
+            drop(published);
+            let waiting = inner.readers[shard as usize].place_from(progress);
+            let oldest = waiting.ok().flatten();
+            let oldest = oldest.map(|at| now.saturating_sub(at.first_commit));
             let seconds = oldest.map_or(0, |nanos| (nanos.max(0) / 1_000_000_000).cast_unsigned());
             stats.lag_seconds = stats.lag_seconds.max(seconds);
             if stats.failure.is_none() {

@@ -6,13 +6,15 @@ use std::time::SystemTime;
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
-    Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail,
+    Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage,
+    TableCache, Tail,
 };
 use eventcask_project::ViewSpec;
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
 use rayon::prelude::*;
 
 use crate::engine::Engine;
+use crate::sealer::Sealer;
 use crate::views::Views;
 use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View};
 
@@ -25,16 +27,23 @@ pub struct Store {
     pub(crate) inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) manifest: Manifest,
     pub(crate) hasher: KeyHasher,
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
+    pub(crate) sealer: Sealer,
+    pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
     pub(crate) engine: Option<Engine>,
     /// Where a reader goes on, one a shard.
     tails: Mutex<Vec<Tail>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.storage.describe(""))
+    }
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -79,20 +88,29 @@ impl Store {
         let manifest = Manifest::read(&*storage)?;
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
-        let opened = Engine::recover(&storage, &manifest, &hasher)?;
+        let tables = TableCache::new(options.table_cache_bytes);
+        let opened = Engine::recover(&storage, &manifest, &hasher, &tables)?;
+        eventcask_log::keep_reserve(&*storage);
         let readers: Vec<_> = opened
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
-        let views = Arc::new(Views::open(storage, manifest.store, &readers, true)?);
-        let engine = Engine::start(options, opened, &views, lock)?;
+        let views = Arc::new(Views::open(
+            Arc::clone(&storage),
+            manifest.store,
+            &readers,
+            true,
+        )?);
+        let (engine, sealer) = Engine::start(options, opened, &views, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
             hasher,
             readers,
             views,
+            sealer,
             engine: Some(engine),
+            storage,
             tails,
         };
         Ok(Self {
@@ -100,26 +118,34 @@ impl Store {
         })
     }
 
-    pub(crate) fn open_reader(storage: Arc<dyn Storage>) -> Result<Self, Error> {
+    pub(crate) fn open_reader(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
         let hasher = KeyHasher::default();
+        let tables = TableCache::new(options.table_cache_bytes);
         let opened: Result<Vec<_>, LogError> = (0..manifest.shards)
             .into_par_iter()
             .map(|shard| {
                 let dir = ShardDir::new(Arc::clone(&storage), &manifest, shard);
-                ShardReader::open(dir, hasher.clone())
+                ShardReader::open(dir, hasher.clone(), tables.clone())
             })
             .collect();
         let (readers, tails): (Vec<_>, Vec<_>) = opened?
             .into_iter()
             .map(|(reader, tail)| (Arc::new(reader), tail))
             .unzip();
-        let views = Arc::new(Views::open(storage, manifest.store, &readers, false)?);
+        let views = Arc::new(Views::open(
+            Arc::clone(&storage),
+            manifest.store,
+            &readers,
+            false,
+        )?);
         let inner = Inner {
             manifest,
             hasher,
             readers,
             views,
+            sealer: Sealer::default(),
+            storage,
             engine: None,
             tails: Mutex::new(tails),
         };
@@ -204,7 +230,10 @@ impl Store {
     /// What the disk said; what was acknowledged is durable all the same.
     pub fn close(self) -> Result<(), Error> {
         match &self.inner.engine {
-            Some(engine) => engine.stop(&self.inner.views),
+            Some(engine) => {
+                self.inner.sealer.stop();
+                engine.stop(&self.inner.views)
+            }
             None => Ok(()),
         }
     }
@@ -219,6 +248,17 @@ impl Store {
     #[must_use]
     pub fn created(&self) -> Timestamp {
         Timestamp::from_nanos(self.inner.manifest.created)
+    }
+
+    /// Seals all segments that are complete, without giving way to anyone, and returns when it is
+    /// done: how many segments. It is done in the background as well; see [`Options::seal`].
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], damage, or what the disk said; a segment that was not sealed is as it
+    /// was before.
+    pub fn seal(&self) -> Result<u64, Error> {
+        self.running()?;
+        self.inner.sealer.seal_all()
     }
 
     /// The position after the last durable event, one a shard.
@@ -316,6 +356,7 @@ impl Store {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(engine) = &self.engine {
+            self.sealer.stop();
             // Nobody is left to be told; `close` tells.
             let _ = engine.stop(&self.views);
         }
@@ -348,7 +389,7 @@ fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
     let names = storage
         .list("")
         .map_err(|error| LogError::io("list", &here, error))?;
-    let ours = ["shards", "views", "LOCK", "MANIFEST.new"];
+    let ours = ["shards", "views", "LOCK", "RESERVE", "MANIFEST.new"];
     match names.iter().find(|name| !ours.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(LogError::new(

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
 use eventcask_project::{ViewSpec, ViewState};
-use eventcask_shard::ShardReader;
+use eventcask_shard::{Hidden, ShardReader};
 use rayon::prelude::*;
 
 use crate::Error;
@@ -297,13 +297,15 @@ impl Views {
     /// Applies a block that has just become durable to all views.
     pub(crate) fn apply(&self, reader: &ShardReader, block: &Block) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        // What is new is not given up yet.
+        let hidden = Hidden::default();
         for view in live.iter() {
             let mut shard = locked(&view.shards[reader.shard() as usize]);
             view.catch_up(&mut shard, reader, block.head().first_position);
             if shard.failure.is_some() {
                 continue;
             }
-            if !shard.apply(block) {
+            if !shard.apply(block, &hidden) {
                 continue;
             }
             let due = shard.saved.unwrap_or(0) + SNAPSHOT_EVENTS;
@@ -360,8 +362,17 @@ impl ShardState {
     }
 
     /// Applies a block. A failure stops this view alone, and says so.
-    fn apply(&mut self, block: &Block) -> bool {
-        let applied = catch_unwind(AssertUnwindSafe(|| self.state.apply(&block.events())));
+    fn apply(&mut self, block: &Block, hidden: &Hidden) -> bool {
+        let events = block.events();
+        let applied = catch_unwind(AssertUnwindSafe(|| {
+            // An event by which others are given up has no JSON and counts for no group.
+            if hidden.is_empty() {
+                self.state.apply(&events);
+            } else {
+                self.state
+                    .apply_unless(&events, |row| hidden.hides(&events, row));
+            }
+        }));
         if applied.is_err() {
             let position = block.head().first_position;
             self.failure = Some(format!(
@@ -397,14 +408,20 @@ impl LiveView {
         if shard.failure.is_some() || shard.state.progress() >= position {
             return;
         }
-        let places = reader.published().from(shard.state.progress()).to_vec();
+        let hidden = Arc::clone(&reader.published().hidden);
         let want = self
             .types
             .as_ref()
             .map_or(Payloads::All, |types| Payloads::Types(types));
-        for at in places.iter().take_while(|at| at.first_position < position) {
-            match reader.blocks().read(at, want) {
-                Ok(block) if shard.apply(&block) => {}
+        let mut next = shard.state.progress();
+        while next < position {
+            match reader.read_from(next, want) {
+                Ok(Some((at, block))) if at.first_position < position => {
+                    if !shard.apply(&block, &hidden) {
+                        return;
+                    }
+                    next = at.next_position;
+                }
                 Ok(_) => return,
                 Err(error) => {
                     shard.failure = Some(error.to_string());

@@ -1,0 +1,253 @@
+//! Seals complete segments in the background, and whenever it is asked to.
+//!
+//! One thread waits until a shard begins a new segment. Then it seals what is complete, the
+//! segments of a shard one after the other, several shards at once. Between blocks it gives
+//! way to the workers, as long as it does not fall far behind.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use eventcask_event::Events;
+use eventcask_log::{Codec, Error as LogError, Fate, Rewriting};
+use eventcask_shard::{Inbox, ShardReader};
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::Error;
+use crate::options::{Options, cores};
+use crate::store::locked;
+
+/// How long a block waits at most for workers that are busy.
+const PATIENCE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(1);
+/// Segments of a shard that wait to be sealed before the sealer stops giving way: each makes
+/// the next opening slower.
+const BACKLOG: usize = 4;
+
+/// Rewrites segments, one of each shard at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Sealer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Shared {
+    is_rung: Mutex<bool>,
+    rings: Condvar,
+    stops: AtomicBool,
+    codec: Codec,
+    inboxes: Vec<Arc<Inbox>>,
+    readers: Vec<Arc<ShardReader>>,
+    /// One a shard, held while a segment of it is written anew.
+    rewriting: Vec<Mutex<()>>,
+    failure: Mutex<Option<String>>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("codec", &self.codec)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells the sealer of a shard when there is something to do.
+#[derive(Debug)]
+pub(crate) struct SealerBell {
+    shared: Arc<Shared>,
+    segment: u64,
+}
+
+impl SealerBell {
+    /// Says which segment the shard writes to now.
+    pub(crate) fn at(&mut self, segment: u64) {
+        if segment > self.segment {
+            self.segment = segment;
+            self.shared.ring();
+        }
+    }
+}
+
+impl Sealer {
+    pub(crate) fn new(
+        options: &Options,
+        inboxes: Vec<Arc<Inbox>>,
+        readers: &[Arc<ShardReader>],
+    ) -> Self {
+        let shared = Shared {
+            codec: options.codec_of_sealed(),
+            inboxes,
+            readers: readers.to_vec(),
+            rewriting: readers.iter().map(|_| Mutex::default()).collect(),
+            ..Shared::default()
+        };
+        Self {
+            shared: Arc::new(shared),
+            thread: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn bell(&self) -> SealerBell {
+        SealerBell {
+            shared: Arc::clone(&self.shared),
+            segment: 0,
+        }
+    }
+
+    /// Starts to seal in the background.
+    pub(crate) fn start(&self) -> Result<(), LogError> {
+        let shared = Arc::clone(&self.shared);
+        let failed = |error| LogError::io("start", "a thread of the store", error);
+        let name = "eventcask-seal".to_owned();
+        let thread = std::thread::Builder::new().name(name);
+        let thread = thread.spawn(move || shared.run()).map_err(failed)?;
+        *locked(&self.thread) = Some(thread);
+        // What was left when the store was closed.
+        self.shared.ring();
+        Ok(())
+    }
+
+    /// Stops as soon as the block at hand is written; a segment that is not done stays as it is.
+    pub(crate) fn stop(&self) {
+        self.shared.stops.store(true, Ordering::Relaxed);
+        self.shared.ring();
+        if let Some(thread) = locked(&self.thread).take() {
+            // What it failed at was noted; the segment is as it was.
+            let _ = thread.join();
+        }
+    }
+
+    /// Why a segment could not be sealed when it was last tried.
+    pub(crate) fn failure(&self) -> Option<String> {
+        locked(&self.shared.failure).clone()
+    }
+
+    /// Seals all that is complete and returns when it is done: how many segments.
+    pub(crate) fn seal_all(&self) -> Result<u64, Error> {
+        let sealed: Result<Vec<u64>, LogError> = (0..self.shared.readers.len())
+            .into_par_iter()
+            .map(|shard| self.shared.seal_shard(shard, false))
+            .collect();
+        Ok(sealed?.iter().sum())
+    }
+
+    /// Writes a segment anew with another fate for its events than to be kept.
+    pub(crate) fn rewrite(
+        &self,
+        shard: usize,
+        segment: u64,
+        fate: &dyn Fn(&Events<'_>, usize) -> Fate,
+    ) -> Result<(), LogError> {
+        let _one = locked(&self.shared.rewriting[shard]);
+        let how = Rewriting {
+            codec: self.shared.codec,
+            fate,
+            go_on: &|| true,
+        };
+        let reader = &self.shared.readers[shard];
+        if let Some(segment) = reader.dir().seal(segment, &how)? {
+            reader.replace(segment);
+        }
+        Ok(())
+    }
+
+    /// Runs `work` while no segment is written anew.
+    pub(crate) fn holding<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _all: Vec<_> = self.shared.rewriting.iter().map(locked).collect();
+        work()
+    }
+}
+
+impl Shared {
+    fn ring(&self) {
+        *locked(&self.is_rung) = true;
+        self.rings.notify_all();
+    }
+
+    /// Waits for the bell; says whether to go on.
+    fn wait(&self) -> bool {
+        let mut is_rung = locked(&self.is_rung);
+        while !*is_rung {
+            is_rung = self
+                .rings
+                .wait(is_rung)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        *is_rung = false;
+        !self.stops()
+    }
+
+    fn stops(&self) -> bool {
+        self.stops.load(Ordering::Relaxed)
+    }
+
+    fn run(&self) {
+        let threads = cores().div_ceil(2);
+        let name = |index| format!("eventcask-seal-{index}");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.thread_name(name).build();
+        while self.wait() {
+            let result = match &pool {
+                Ok(pool) => self.seal_in(pool),
+                // Without threads of its own it does one shard after the other.
+                Err(_) => (0..self.readers.len()).try_for_each(|shard| self.note(shard)),
+            };
+            *locked(&self.failure) = result.err().map(|error| error.to_string());
+        }
+    }
+
+    fn seal_in(&self, pool: &ThreadPool) -> Result<(), LogError> {
+        pool.install(|| {
+            let shards = (0..self.readers.len()).into_par_iter();
+            shards.map(|shard| self.note(shard)).collect::<Vec<_>>()
+        })
+        .into_iter()
+        .collect()
+    }
+
+    fn note(&self, shard: usize) -> Result<(), LogError> {
+        self.seal_shard(shard, true).map(|_sealed| ())
+    }
+
+    /// Seals the complete segments of a shard, oldest first.
+    fn seal_shard(&self, shard: usize, gives_way: bool) -> Result<u64, LogError> {
+        let reader = &self.readers[shard];
+        let mut sealed = 0;
+        loop {
+            let _one = locked(&self.rewriting[shard]);
+            let waiting = reader.published().to_seal();
+            let Some(number) = waiting.first() else {
+                return Ok(sealed);
+            };
+            let patience = if gives_way && waiting.len() <= BACKLOG {
+                PATIENCE
+            } else {
+                Duration::ZERO
+            };
+            let how = Rewriting {
+                codec: self.codec,
+                fate: &|_, _| Fate::Kept,
+                go_on: &|| self.give_way(patience),
+            };
+            match reader.dir().seal(*number, &how)? {
+                Some(segment) => reader.replace(segment),
+                None => return Ok(sealed),
+            }
+            sealed += 1;
+        }
+    }
+
+    /// Waits a little while workers have batches waiting; says whether to go on.
+    fn give_way(&self, patience: Duration) -> bool {
+        let started = Instant::now();
+        let is_busy = || self.inboxes.iter().any(|inbox| inbox.has_waiting());
+        while !self.stops() && started.elapsed() < patience && is_busy() {
+            std::thread::sleep(PAUSE);
+        }
+        !self.stops()
+    }
+}
