@@ -54,6 +54,9 @@ pub enum Invalid {
     /// An append without events.
     #[error("an append needs at least one event")]
     AppendEmpty,
+    /// A type that only the engine gives.
+    #[error("the event type \"$truncated\" is reserved for what was given up; name it otherwise")]
+    TypeReserved,
     /// The id of all zeros, which stands for "no id" in stored blocks.
     #[error("the id 00000000-0000-0000-0000-000000000000 is reserved; leave the id out instead")]
     IdNil,

@@ -112,6 +112,9 @@ impl<'a> NewEvent<'a> {
     /// What is wrong with its type, id or payload.
     pub fn check(&self, max_payload_bytes: usize) -> Result<(), Invalid> {
         check_type(self.event_type)?;
+        if self.event_type == TRUNCATED_TYPE {
+            return Err(Invalid::TypeReserved);
+        }
         if self.payload.len() > max_payload_bytes {
             let bytes = self.payload.len();
             return Err(Invalid::PayloadTooLarge {

@@ -110,6 +110,12 @@ impl Error {
         }
     }
 
+    /// Whether there is no such file.
+    pub(crate) fn is_not_found(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// A segment that was written anew meanwhile.
     pub(crate) fn replaced(file: &str) -> Self {
         let message = format!("{file} was written anew while it was read; read it again");

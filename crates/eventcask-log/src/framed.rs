@@ -1,4 +1,4 @@
-//! Small files with a checked header: definitions and snapshots of views.
+//! Small files with a checked header: definitions and snapshots of views, and the retention.
 
 use crate::Error;
 use crate::manifest::replace;
@@ -17,6 +17,8 @@ pub enum FramedKind {
     Definition = 1,
     /// The state of a view in one shard.
     State = 2,
+    /// The commit time before which all events are given up.
+    Retention = 3,
 }
 
 /// A body of bytes with what tells whether it still fits its store.
@@ -100,6 +102,7 @@ impl Framed {
         let kind = match fields.u32(56) {
             1 => FramedKind::Definition,
             2 => FramedKind::State,
+            3 => FramedKind::Retention,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if !fields.is_zero(88, 124) {

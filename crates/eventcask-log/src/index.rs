@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use eventcask_event::NO_POSITION;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use twox_hash::XxHash3_64;
 
 use crate::head::{decode_marks_of, encode_marks_of};
 use crate::pages::{self, PageBuilder};
@@ -42,7 +42,7 @@ pub(crate) struct Index {
 /// The hash by which keys and ids are looked up on disk: seeded by the store's id, so that a
 /// set of keys that collide in one store does not in another.
 pub(crate) fn hash(store: u128, bytes: &[u8]) -> u64 {
-    xxh3_64_with_seed(bytes, store as u64)
+    XxHash3_64::oneshot_with_seed(store as u64, bytes)
 }
 
 impl Index {

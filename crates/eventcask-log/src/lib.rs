@@ -41,6 +41,7 @@ mod ended;
 mod rewrite;
 mod seal;
 mod verify;
+mod repair;
 mod inspect;
 
 pub use block::{Block, Payloads};
@@ -58,6 +59,7 @@ pub use manifest::{MAX_SHARDS, Manifest};
 pub use memory_storage::MemoryStorage;
 pub use reader::BlockReader;
 pub use recovery::{Recovery, Tail, Visit};
+pub use repair::RepairedSegment;
 pub use reserve::keep_reserve;
 pub use rewrite::{Fate, Rewriting};
 pub use scan::{BlockPlace, Problem};

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ended::TableCache;
+use crate::recovery::for_chunks;
 use crate::scan::BlockPlace;
 use crate::segment::ShardDir;
-use crate::storage::{Open, StoredFile};
+use crate::storage::{Open, Storage, StoredFile};
 use crate::{Block, BlockHead, Error, Payloads};
 
 /// Blocks kept decoded, newest first: enough for a loader that walks back over neighbours.
@@ -106,6 +107,35 @@ impl BlockReader {
             return Err(damaged("another block is in this place"));
         }
         Block::decode(head, &bytes[..read], want).map_err(damaged)
+    }
+
+    /// Copies the first `length` bytes of a segment, all of it where there is none, to the file of
+    /// the same name in another storage, durably; says how many.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Replaced`], or what a disk said.
+    pub fn copy(
+        &self,
+        segment: u64,
+        rewrite: u32,
+        length: Option<u64>,
+        to: &dyn Storage,
+    ) -> Result<u64, Error> {
+        let file = self.file(segment, rewrite)?;
+        let path = self.dir.path(segment);
+        let copy = || {
+            let copy = to.open(&path, Open::Create)?;
+            let length = length.unwrap_or(file.len()?);
+            let mut copied = 0;
+            for_chunks(&*file, 0, |at, chunk| {
+                let wanted = length.saturating_sub(at).min(chunk.len() as u64);
+                copied += wanted;
+                copy.write_all_at(&chunk[..wanted as usize], at)
+            })?;
+            copy.sync()?;
+            Ok(copied)
+        };
+        copy().map_err(|error| Error::io("copy to", &to.describe(&path), error))
     }
 
     /// How many blocks were read from files so far.

@@ -378,7 +378,7 @@ pub(crate) fn open_block(scan: &Scan, head: &BlockHead) -> Result<Block, Error> 
 }
 
 /// Hands the bytes of a file from `place` on to `each`, a chunk at a time.
-fn for_chunks(
+pub(crate) fn for_chunks(
     file: &dyn StoredFile,
     mut place: u64,
     mut each: impl FnMut(u64, &[u8]) -> std::io::Result<()>,

@@ -242,6 +242,19 @@ impl<'r> Rewriter<'r> {
         written.map_err(|e| Error::io("write", &self.dir.storage.describe(&self.temporary), e))
     }
 
+    /// As [`finish`](Self::finish), for a segment of which events may be lost: no more of them
+    /// were taken out before than are missing.
+    pub(crate) fn finish_within(
+        mut self,
+        before: &mut Before,
+        removed: u64,
+    ) -> Result<EndedSegment, Error> {
+        self.flush()?;
+        let span = before.next_position - self.new.first_position;
+        before.removed = removed.min(span - self.events);
+        self.finish(before)
+    }
+
     /// Ends the new form and puts it in the place of the old one, durably.
     pub(crate) fn finish(mut self, before: &Before) -> Result<EndedSegment, Error> {
         self.flush()?;

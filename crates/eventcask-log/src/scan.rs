@@ -143,6 +143,56 @@ impl Scan {
         self
     }
 
+    /// Ends the blocks at a place, and lets them have gaps between them.
+    pub(crate) fn end_at(&mut self, place: u64) {
+        self.sealed_end = Some(place);
+    }
+
+    /// Moves on to the next place where the head of a block of this segment stands, whatever it
+    /// follows; says whether there is one.
+    pub(crate) fn skip_to_head(&mut self) -> Result<bool, Error> {
+        let end = self.sealed_end.unwrap_or(u64::MAX);
+        let mut place = (self.place + 1).next_multiple_of(BLOCK_ALIGN as u64);
+        while place < end {
+            let read = self.read(place, CHUNK_BYTES)?;
+            let chunk = std::mem::take(&mut self.buffer);
+            for (index, bytes) in chunk.chunks_exact(BLOCK_ALIGN).enumerate() {
+                let at = place + (index * BLOCK_ALIGN) as u64;
+                if at < end
+                    && BlockHead::may_begin(bytes)
+                    && let Some(head) = self.head_at(at)?
+                    && head.first_position >= self.next_position
+                {
+                    (self.place, self.previous_crc) = (at, head.previous_crc);
+                    return Ok(true);
+                }
+            }
+            if read < CHUNK_BYTES {
+                break;
+            }
+            place += read as u64;
+        }
+        Ok(false)
+    }
+
+    /// The head at a place, if one stands there that names this store, shard and place.
+    fn head_at(&mut self, at: u64) -> Result<Option<BlockHead>, Error> {
+        if self.read(at, FIXED_HEAD_BYTES)? < FIXED_HEAD_BYTES {
+            return Ok(None);
+        }
+        let Ok(size) = BlockHead::peek(&self.buffer) else {
+            return Ok(None);
+        };
+        if self.read(at, size.head)? < size.head {
+            return Ok(None);
+        }
+        let head = BlockHead::decode(&self.buffer).ok();
+        Ok(head.filter(|head| {
+            let ours = (head.store, head.shard) == self.owner;
+            ours && (head.segment, head.place) == (self.number, at)
+        }))
+    }
+
     /// The bytes of the block just met.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer
@@ -292,21 +342,8 @@ impl Scan {
 
     /// Whether the bytes at `at` are the head of a block that saw the scan's place durable.
     fn vouches(&mut self, at: u64) -> Result<bool, Error> {
-        if self.read(at, FIXED_HEAD_BYTES)? < FIXED_HEAD_BYTES {
-            return Ok(false);
-        }
-        let Ok(size) = BlockHead::peek(&self.buffer) else {
-            return Ok(false);
-        };
-        if self.read(at, size.head)? < size.head {
-            return Ok(false);
-        }
-        let Ok(head) = BlockHead::decode(&self.buffer) else {
-            return Ok(false);
-        };
-        let ours = (head.store, head.shard) == self.owner;
-        let here = (head.segment, head.place) == (self.number, at);
-        Ok(ours && here && head.durable_place > self.place)
+        let head = self.head_at(at)?;
+        Ok(head.is_some_and(|head| head.durable_place > self.place))
     }
 
     pub(crate) fn damaged(&self, reason: &str) -> Error {

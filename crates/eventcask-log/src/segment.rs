@@ -111,8 +111,7 @@ impl ShardDir {
                 "the shard's directory is missing",
             ));
         }
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
-        numbers.sort_unstable();
+        let numbers = Self::numbers_of(&names);
         match (1..).zip(&numbers).find(|(number, found)| number != *found) {
             Some((missing, _)) => {
                 let name = self.describe(missing);
@@ -120,6 +119,13 @@ impl ShardDir {
             }
             None => Ok(numbers),
         }
+    }
+
+    /// The numbers of the segments among these names, in order.
+    pub(crate) fn numbers_of(names: &[String]) -> Vec<u64> {
+        let mut numbers: Vec<u64> = names.iter().filter_map(|name| number_of(name)).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     pub(crate) fn open(&self, segment: u64, how: Open) -> Result<Box<dyn StoredFile>, Error> {

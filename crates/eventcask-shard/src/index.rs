@@ -137,6 +137,38 @@ impl Published {
         Arc::clone(&self.ended)
     }
 
+    /// What of each segment was committed before `time`: number, how many times it had been
+    /// written anew, and how many bytes of it, or all. `None` where a complete segment holds
+    /// events from before and after.
+    #[must_use]
+    pub fn cut(&self, time: i64) -> Option<Vec<(u64, u32, Option<u64>)>> {
+        let mut parts = Vec::new();
+        for segment in &self.segments {
+            let is_newest = segment.number == self.newest_segment();
+            match &segment.layout {
+                Layout::Ended(ended) if ended.sealed().newest_commit < time => {
+                    parts.push((segment.number, ended.sealed().rewrite, None));
+                }
+                Layout::Ended(ended) if ended.sealed().first_commit < time => return None,
+                Layout::Ended(_) => break,
+                Layout::Written(written) => {
+                    let blocks = &written.blocks;
+                    let before = blocks.partition_point(|at| at.last_commit < time);
+                    let whole = before == blocks.len() && !is_newest;
+                    let last = before.checked_sub(1).map(|last| &blocks[last]);
+                    let end = last.map(|at| at.place + u64::from(at.length));
+                    if end.is_some() {
+                        parts.push((segment.number, 0, end.filter(|_| !whole)));
+                    }
+                    if !whole {
+                        break;
+                    }
+                }
+            }
+        }
+        Some(parts)
+    }
+
     fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
         if self.newest_segment() < at.segment {
             self.segments.push(Segment {
@@ -403,6 +435,15 @@ impl ShardReader {
         Ok(None)
     }
 
+    /// Whether a complete segment holds events of an aggregate.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn is_in(&self, segment: &EndedSegment, key: &str) -> Result<bool, Error> {
+        let found = self.retried(segment, |segment| self.blocks.find_key(segment, key))?;
+        Ok(found.is_some())
+    }
+
     /// Position of the event of a complete segment that came with an id.
     ///
     /// # Errors
@@ -514,6 +555,36 @@ impl ShardReader {
             // Events at its end are gone.
             from_segment = segment.number() + 1;
         }
+    }
+
+    /// Commit time of the newest durable event.
+    #[must_use]
+    pub fn last_commit(&self) -> Option<i64> {
+        let published = self.published();
+        let newest = published.segments.iter().rev();
+        let mut times = newest.filter_map(|segment| match &segment.layout {
+            Layout::Written(written) => written.blocks.last().map(|at| at.last_commit),
+            Layout::Ended(ended) => Some(ended.sealed().newest_commit),
+        });
+        times.next()
+    }
+
+    /// Position after the last event that was committed before `time`.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn end_before(&self, time: i64) -> Result<u64, Error> {
+        let watermark = self.published().watermark;
+        let (mut low, mut high) = (0, watermark);
+        // Commit times rise with positions, and all events of a block of a cut are on one side.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.place_from(middle)? {
+                Some(at) if at.last_commit < time => low = at.next_position,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
     }
 
     /// Runs `read` on the place of the block that holds the first durable event at `position`

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Damaged,
     /// There is no view of this name.
     UnknownView,
+    /// There is no aggregate with this key.
+    UnknownAggregate,
     /// Any other error of the disk or the operating system.
     Io,
 }
@@ -68,6 +70,12 @@ pub enum Error {
     UnknownView {
         /// The name that was asked for.
         name: String,
+    },
+    /// There is no aggregate with this key.
+    #[error("there is no aggregate {key:?}")]
+    UnknownAggregate {
+        /// The key.
+        key: String,
     },
     /// A view of this name exists.
     #[error("there is a view named {name:?} already; drop it first or choose another name")]
@@ -106,6 +114,7 @@ impl Error {
             Self::Full { .. } => ErrorKind::Full,
             Self::ReadOnly => ErrorKind::ReadOnly,
             Self::UnknownView { .. } => ErrorKind::UnknownView,
+            Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
         }
     }
 

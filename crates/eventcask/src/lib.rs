@@ -42,10 +42,14 @@ mod scan;
 mod views;
 mod view;
 mod sealer;
+mod retention;
+mod backup;
+mod repair;
 mod stats;
 mod verify;
 
 pub use aggregate::{AggregateEvents, AggregateReader};
+pub use backup::BackupReport;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use eventcask_event::{
@@ -61,6 +65,8 @@ pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
 pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
 pub use options::Options;
 pub use producer::{FlushTicket, Producer};
+pub use repair::{RepairReport, repair};
+pub use retention::Reclaimed;
 pub use scan::{Scan, ScanEvents};
 pub use stats::{ShardStats, Stats, ViewStats};
 pub use store::Store;

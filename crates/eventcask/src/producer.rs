@@ -108,6 +108,31 @@ impl Producer {
         send: SendBy,
     ) -> Result<Ticket, Error> {
         let bytes = self.check_append(key, events)?;
+        self.append_checked(key, expected, events, bytes, send)
+    }
+
+    /// Gives up all versions of an aggregate before `version`.
+    pub(crate) fn append_truncation(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        version: u64,
+    ) -> Result<Ticket, Error> {
+        check_key(key)?;
+        let version = version.to_le_bytes();
+        let event = NewEvent::truncation(&version);
+        let bytes = EventBatch::row_bytes(key, &event);
+        self.append_checked(key, expected, &[event], bytes, Lane::send)
+    }
+
+    fn append_checked(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+        bytes: usize,
+        send: SendBy,
+    ) -> Result<Ticket, Error> {
         let (shard, lane, hash) = self.router.route(key);
         let mut open = lane.open.lock();
         lane.check_health()?;

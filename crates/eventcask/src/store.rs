@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::engine::Engine;
 use crate::sealer::Sealer;
 use crate::views::Views;
-use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View};
+use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, retention};
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
 ///
@@ -91,6 +91,11 @@ impl Store {
         let tables = TableCache::new(options.table_cache_bytes);
         let opened = Engine::recover(&storage, &manifest, &hasher, &tables)?;
         eventcask_log::keep_reserve(&*storage);
+        retention::apply(
+            &*storage,
+            &manifest,
+            opened.iter().map(|shard| &*shard.reader),
+        )?;
         let readers: Vec<_> = opened
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
@@ -133,6 +138,7 @@ impl Store {
             .into_iter()
             .map(|(reader, tail)| (Arc::new(reader), tail))
             .unzip();
+        retention::apply(&*storage, &manifest, readers.iter().map(|reader| &**reader))?;
         let views = Arc::new(Views::open(
             Arc::clone(&storage),
             manifest.store,
@@ -278,10 +284,15 @@ impl Store {
     /// Damage, or what the disk said.
     pub fn refresh(&self) -> Result<(), Error> {
         let mut tails = locked(&self.inner.tails);
+        if tails.is_empty() {
+            return Ok(());
+        }
         for (tail, reader) in tails.iter_mut().zip(&self.inner.readers) {
             reader.follow(tail)?;
         }
-        Ok(())
+        let inner = &self.inner;
+        let readers = inner.readers.iter().map(|reader| &**reader);
+        retention::apply(&*inner.storage, &inner.manifest, readers)
     }
 
     /// Figures of the store.
@@ -339,7 +350,7 @@ impl Store {
     }
 
     /// The writing half, unless the store was closed.
-    fn running(&self) -> Result<&Engine, Error> {
+    pub(crate) fn running(&self) -> Result<&Engine, Error> {
         let engine = self.engine()?;
         if engine.is_running() {
             Ok(engine)
@@ -348,7 +359,7 @@ impl Store {
         }
     }
 
-    fn engine(&self) -> Result<&Engine, Error> {
+    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
         self.inner.engine.as_ref().ok_or(Error::ReadOnly)
     }
 }

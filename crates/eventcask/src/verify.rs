@@ -2,10 +2,11 @@
 //!
 //! The log checks bytes: every checksum, the chain of blocks, their places and positions. Here
 //! the meaning is checked on top: 1. each key belongs to its shard; 2. versions of an aggregate
-//! have no gaps and link back to the event before; 3. ids are stored once; 4. commit times
-//! never step back; 5. definitions and snapshots of views are whole.
+//! have no gaps and link back to the event before, but where events were given up; 3. ids are
+//! stored once; 4. commit times never step back; 5. definitions and snapshots of views are whole.
+//! Segments are read on all cores; what is known of each is merged in their order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -72,15 +73,9 @@ pub(crate) fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport,
     };
     if let Some(manifest) = keep_damage(Manifest::read(&**storage), &mut report.problems)? {
         let live = || storage.is_locked().unwrap_or(false);
-        let parts: Result<Vec<_>, LogError> = (0..manifest.shards)
-            .into_par_iter()
-            .map(|shard| {
-                let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
-                verify_shard(&dir, manifest.shards, &live)
-            })
-            .collect();
-        for part in parts? {
-            report.add(part);
+        for shard in 0..manifest.shards {
+            let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
+            verify_shard(&dir, manifest.shards, &live, &mut report)?;
         }
         verify_views(&**storage, &mut report)?;
     }
@@ -88,107 +83,250 @@ pub(crate) fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport,
     Ok(report)
 }
 
-impl VerifyReport {
-    fn add(&mut self, part: Part) {
-        self.blocks += part.blocks;
-        self.events += part.events;
-        self.aggregates += part.aggregates.len() as u64;
-        self.bytes += part.bytes;
-        self.problems.extend(part.problems);
-        self.unfinished.extend(part.unfinished);
-    }
-}
+/// Segments that are read at once at most, for each core: what is known of each is kept until
+/// those before it are merged.
+const SEGMENTS_A_CORE: usize = 2;
 
-/// What is known of one shard while it is read.
-#[derive(Default)]
-struct Part {
-    blocks: u64,
-    events: u64,
-    bytes: u64,
-    problems: Vec<Problem>,
-    unfinished: Option<Problem>,
-    /// Version and position of the newest event of each aggregate.
-    aggregates: HashMap<String, (u64, u64)>,
-    ids: HashSet<EventId>,
-    last_commit: i64,
-    /// Whether a damaged block was passed, so that versions can not be followed any more.
-    is_broken: bool,
-}
-
+/// Reads the segments of a shard, several at a time, and looks whether they go together.
 fn verify_shard(
     dir: &ShardDir,
     shards: u32,
     live: &(dyn Fn() -> bool + Sync),
-) -> Result<Part, LogError> {
-    let mut part = Part {
-        last_commit: i64::MIN,
-        ..Part::default()
-    };
-    let mut problems = Vec::new();
-    let mut found_before = 0;
-    let verified = dir.verify(live, &mut problems, &mut |head, bytes, damaged| {
-        part.is_broken |= damaged > found_before;
-        found_before = damaged;
-        part.check_block(head, bytes, shards)
-    })?;
-    part.bytes = verified.bytes;
-    part.unfinished = verified.unfinished;
-    part.problems = problems;
-    Ok(part)
+    report: &mut VerifyReport,
+) -> Result<(), LogError> {
+    let segments = dir.segments_to_verify(&mut report.problems)?;
+    let last = segments.last().copied();
+    let mut order = Vec::new();
+    let mut whole = Whole::default();
+    for some in segments.chunks(SEGMENTS_A_CORE * rayon::current_num_threads()) {
+        let parts: Result<Vec<_>, LogError> = some
+            .par_iter()
+            .map(|number| {
+                let mut part = Part::new(*number, shards);
+                let (is_last, problems) = (Some(*number) == last, &mut Vec::new());
+                let verified = dir.verify_segment(
+                    *number,
+                    is_last,
+                    live,
+                    problems,
+                    &mut |head, bytes, damaged| part.check_block(head, bytes, damaged),
+                )?;
+                part.problems.append(problems);
+                part.gone = verified.gone;
+                Ok((part, verified))
+            })
+            .collect();
+        for (part, verified) in parts? {
+            report.bytes += verified.bytes;
+            report.unfinished.extend(verified.unfinished.clone());
+            whole.merge(dir, part, report);
+            order.push(verified);
+        }
+    }
+    report.problems.extend(dir.check_order(&segments, &order));
+    report.aggregates += whole.aggregates.len() as u64;
+    whole.check_ids(dir, report);
+    Ok(())
+}
+
+/// Where an aggregate begins and ends in a segment.
+struct Span {
+    first_version: u64,
+    /// Position of its newest event before, as its first event says.
+    link: u64,
+    version: u64,
+    position: u64,
+    /// Place of the block with its first event.
+    place: u64,
+}
+
+/// An id with the segment and the place of its block.
+type IdPlace = (EventId, u64, u64);
+
+/// What is known of one segment.
+struct Part {
+    segment: u64,
+    shards: u32,
+    blocks: u64,
+    events: u64,
+    gone: u64,
+    problems: Vec<Problem>,
+    aggregates: HashMap<String, Span>,
+    ids: Vec<IdPlace>,
+    /// Commit times of the first and last event.
+    commits: Option<(i64, i64)>,
+    next_position: Option<u64>,
+    /// Whether a damaged block or a gap was passed, so that versions can not be followed.
+    is_broken: bool,
 }
 
 impl Part {
+    fn new(segment: u64, shards: u32) -> Self {
+        Self {
+            segment,
+            shards,
+            blocks: 0,
+            events: 0,
+            gone: 0,
+            problems: Vec::new(),
+            aggregates: HashMap::new(),
+            ids: Vec::new(),
+            commits: None,
+            next_position: None,
+            is_broken: false,
+        }
+    }
+
     fn check_block(
         &mut self,
         head: &BlockHead,
         bytes: &[u8],
-        shards: u32,
+        damaged: usize,
     ) -> Result<(), &'static str> {
+        self.is_broken |= damaged > 0;
         self.blocks += 1;
         if head.rows == 0 {
             return Ok(());
         }
+        let next = self.next_position.replace(head.next_position());
+        self.is_broken |= head.gaps > 0 || next.is_some_and(|next| next != head.first_position);
         self.events += u64::from(head.rows);
         let block = Block::decode(head.clone(), bytes, Payloads::All)?;
-        self.check_events(&block.events(), shards)
+        self.check_events(&block.events(), head)
     }
 
-    fn check_events(&mut self, events: &Events<'_>, shards: u32) -> Result<(), &'static str> {
-        for row in 0..events.len() {
-            let event = events.event(row);
-            if route(event.aggregate, shards) != event.shard {
+    fn check_events(&mut self, events: &Events<'_>, head: &BlockHead) -> Result<(), &'static str> {
+        for index in 0..events.aggregates() {
+            if route(events.key(index), self.shards) != events.shard() {
                 return Err("an event is in a shard that its key does not belong to");
             }
-            if event.commit_time.as_nanos() < self.last_commit {
-                return Err("commit times step back");
-            }
-            self.last_commit = event.commit_time.as_nanos();
-            if events.given_id(row).is_some_and(|id| !self.ids.insert(id)) {
-                return Err("an id is stored twice");
-            }
         }
-        self.check_versions(events)
+        let (first, last) = (head.first_commit, head.last_commit);
+        let before = self.commits.map_or(first, |(_, last)| last);
+        if first < before || last < first {
+            return Err("commit times step back");
+        }
+        self.commits = Some((self.commits.map_or(first, |(first, _)| first), last));
+        let ids = (0..events.len()).filter_map(|row| events.given_id(row));
+        self.ids
+            .extend(ids.map(|id| (id, self.segment, head.place)));
+        self.check_versions(events, head)
     }
 
-    fn check_versions(&mut self, events: &Events<'_>) -> Result<(), &'static str> {
+    fn check_versions(
+        &mut self,
+        events: &Events<'_>,
+        head: &BlockHead,
+    ) -> Result<(), &'static str> {
+        // Where events are gone, the versions of those that are left need not follow.
+        let may_skip = self.is_broken;
         let mut linked = vec![false; events.aggregates()];
+        let mut follows = true;
         for row in 0..events.len() {
-            let event = events.event(row);
             let index = events.aggregate_index(row);
-            let known = self.aggregates.get(event.aggregate).copied();
-            let (version, position) = known.unwrap_or((0, NO_POSITION));
-            let previous = events.previous(index).unwrap_or(NO_POSITION);
-            let links = linked[index] || previous == position;
-            if !self.is_broken && (event.version != version + 1 || !links) {
-                return Err(
-                    "an aggregate's versions have a gap or do not link to the event before",
-                );
+            let (version, position) = (
+                events.columns().versions[row].to_native(),
+                events.position(row),
+            );
+            let link = events.previous(index).unwrap_or(NO_POSITION);
+            match self.aggregates.get_mut(events.key(index)) {
+                None => {
+                    let span = Span {
+                        first_version: version,
+                        link,
+                        version,
+                        position,
+                        place: head.place,
+                    };
+                    self.aggregates.insert(events.key(index).to_owned(), span);
+                }
+                Some(span) => {
+                    let links = linked[index] || link == span.position;
+                    follows &= may_skip || (version == span.version + 1 && links);
+                    follows &= version > span.version;
+                    (span.version, span.position) = (version, position);
+                }
             }
             linked[index] = true;
-            self.aggregates
-                .insert(event.aggregate.to_owned(), (event.version, event.position));
         }
-        Ok(())
+        if follows { Ok(()) } else { Err(BAD_VERSIONS) }
+    }
+}
+
+const BAD_VERSIONS: &str = "an aggregate's versions have a gap or do not link to the event before";
+
+/// What is known of the segments of a shard so far.
+#[derive(Default)]
+struct Whole {
+    aggregates: HashMap<String, Newest>,
+    ids: Vec<IdPlace>,
+    last_commit: Option<i64>,
+    /// Segments so far in which events are missing: behind each, the versions of an aggregate
+    /// need not follow once.
+    gaps: u32,
+}
+
+/// The newest event of an aggregate so far.
+#[derive(Clone, Copy)]
+struct Newest {
+    version: u64,
+    position: u64,
+    /// Segments with missing events up to there.
+    gaps: u32,
+}
+
+impl Whole {
+    fn merge(&mut self, dir: &ShardDir, mut part: Part, report: &mut VerifyReport) {
+        report.blocks += part.blocks;
+        report.events += part.events;
+        let has_gap = part.is_broken || part.gone > 0 || !part.problems.is_empty();
+        self.gaps += u32::from(has_gap);
+        report.problems.append(&mut part.problems);
+        let mut problem = |place, reason: &str| {
+            report.problems.push(Problem {
+                file: dir.describe(part.segment),
+                place,
+                reason: reason.to_owned(),
+            });
+        };
+        if let (Some(before), Some((first, _))) = (self.last_commit, part.commits)
+            && first < before
+        {
+            problem(4096, "commit times step back");
+        }
+        self.last_commit = part.commits.map(|(_, last)| last).or(self.last_commit);
+        let mut wrong: Option<u64> = None;
+        for (key, span) in part.aggregates {
+            let newest = Newest {
+                version: span.version,
+                position: span.position,
+                gaps: self.gaps,
+            };
+            let known = self.aggregates.insert(key, newest).unwrap_or(Newest {
+                version: 0,
+                position: NO_POSITION,
+                gaps: 0,
+            });
+            let may_skip = known.gaps < self.gaps;
+            let follows = span.first_version == known.version + 1 && span.link == known.position;
+            if span.first_version <= known.version || !(follows || may_skip) {
+                wrong = Some(wrong.map_or(span.place, |place| place.min(span.place)));
+            }
+        }
+        if let Some(place) = wrong {
+            problem(place, BAD_VERSIONS);
+        }
+        self.ids.append(&mut part.ids);
+    }
+
+    fn check_ids(&mut self, dir: &ShardDir, report: &mut VerifyReport) {
+        self.ids.par_sort_unstable();
+        let twice = self.ids.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        report.problems.extend(twice.map(|pair| Problem {
+            file: dir.describe(pair[1].1),
+            place: pair[1].2,
+            reason: "an id is stored twice".to_owned(),
+        }));
     }
 }
 
@@ -205,11 +343,23 @@ fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), 
         let mut names = list(&dir)?;
         names.retain(|name| name == "definition" || name.ends_with(".snapshot"));
         for name in names {
-            let framed = Framed::read(storage, &format!("{dir}/{name}"));
-            if let Some(framed) = keep_damage(framed, &mut report.problems)? {
-                report.bytes += 128 + framed.body.len() as u64;
-            }
+            verify_framed(storage, &format!("{dir}/{name}"), report)?;
         }
+    }
+    if list("")?.iter().any(|name| name == "RETENTION") {
+        verify_framed(storage, "RETENTION", report)?;
+    }
+    Ok(())
+}
+
+fn verify_framed(
+    storage: &dyn Storage,
+    path: &str,
+    report: &mut VerifyReport,
+) -> Result<(), Error> {
+    let framed = Framed::read(storage, path);
+    if let Some(framed) = keep_damage(framed, &mut report.problems)? {
+        report.bytes += 128 + framed.body.len() as u64;
     }
     Ok(())
 }
