@@ -42,6 +42,8 @@ pub struct Aggregate {
     bounds: Bounds,
     /// The aggregate's newest position in each of its blocks; the next block is last.
     newest: Vec<u64>,
+    /// Position after the last event that was handed out: blocks may become one meanwhile.
+    next: u64,
     open: Option<(Arc<Block>, std::vec::IntoIter<usize>)>,
 }
 
@@ -78,6 +80,7 @@ impl Aggregate {
             hidden,
             bounds,
             newest,
+            next: 0,
             open: None,
         })
     }
@@ -93,9 +96,30 @@ impl Aggregate {
                 return Ok(None);
             };
             let block = block_at(&self.reader, position)?;
-            let rows = rows_of(&block.events(), position, &self.bounds, &self.hidden);
+            let rows = self.rows_of(&block.events(), position);
+            self.next = position + 1;
             self.open = Some((block, rows.into_iter()));
         }
+    }
+}
+
+impl Aggregate {
+    /// The rows that the aggregate of the event at `position` has in a block up to there,
+    /// within bounds.
+    fn rows_of(&self, events: &Events<'_>, position: u64) -> Vec<usize> {
+        let Some(last) = row_at(events, position) else {
+            return Vec::new();
+        };
+        let (aggregate, bounds) = (events.aggregate_index(last), &self.bounds);
+        let wanted = |row: &usize| {
+            let version = events.columns().versions[*row].to_native();
+            events.aggregate_index(*row) == aggregate
+                && events.position(*row) >= self.next
+                && (bounds.from_version..=bounds.to_version).contains(&version)
+                && events.commit_time(*row) <= bounds.until
+                && !self.hidden.hides(events, *row)
+        };
+        (0..=last).filter(wanted).collect()
     }
 }
 
@@ -143,20 +167,4 @@ fn step_back(
     let previous = events.previous(aggregate);
     let previous = previous.filter(|previous| goes_on && *previous < position);
     Ok(Step::Back(previous))
-}
-
-/// The rows that the aggregate of the event at `position` has in a block, within bounds.
-fn rows_of(events: &Events<'_>, position: u64, bounds: &Bounds, hidden: &Hidden) -> Vec<usize> {
-    let Some(row) = row_at(events, position) else {
-        return Vec::new();
-    };
-    let aggregate = events.aggregate_index(row);
-    let wanted = |row: &usize| {
-        let version = events.columns().versions[*row].to_native();
-        events.aggregate_index(*row) == aggregate
-            && (bounds.from_version..=bounds.to_version).contains(&version)
-            && events.commit_time(*row) <= bounds.until
-            && !hidden.hides(events, *row)
-    };
-    (0..events.len()).filter(wanted).collect()
 }

@@ -16,6 +16,7 @@ pub(crate) struct Plan {
     codec: Codec,
     pub(crate) durability: Durability,
     segment_bytes: u64,
+    seals: bool,
     pub(crate) producers: u32,
     pub(crate) steps: usize,
     pub(crate) faults: Faults,
@@ -30,6 +31,7 @@ impl Plan {
             codec: Codec::None,
             durability: Durability::Sync,
             segment_bytes: 0,
+            seals: false,
             producers: 1,
             steps: 0,
             faults: Faults::none(),
@@ -49,6 +51,7 @@ impl Plan {
             _ => Durability::Sync,
         };
         self.segment_bytes = [5_000, 9_000, 20_000, 1 << 20][rng.usize(..4)];
+        self.seals = rng.u32(..3) > 0;
         self.producers = rng.u32(1..4);
         self.steps = rng.usize(5..25);
         self.fails_early = rng.u32(..4) == 0;
@@ -70,6 +73,7 @@ impl Plan {
             .codec(self.codec)
             .durability(self.durability)
             .segment_bytes(self.segment_bytes)
+            .seal(self.seals)
             .pin(false)
     }
 
