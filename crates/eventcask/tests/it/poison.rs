@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use eventcask::{
     Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent, Options,
-    Outcome, Producer, Storage, Store, Ticket,
+    Outcome, Producer, Refused, Storage, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -32,10 +32,14 @@ fn open(disk: &FaultyDisk, options: &Options) -> Store {
 }
 
 fn append(producer: &mut Producer, key: &str, event: NewEvent<'_>) -> Outcome {
-    match producer.append(key, Expected::Any, &[event]) {
-        Ok(ticket) => ticket.wait(),
-        Err(Error::Refused(refused)) => Err(refused),
-        Err(other) => panic!("{other}"),
+    let ticket = producer.append(key, Expected::Any, &[event]);
+    ticket.map_err(refusal).and_then(Ticket::wait)
+}
+
+fn refusal(error: Error) -> Refused {
+    match error {
+        Error::Refused(refused) => refused,
+        other => panic!("{other}"),
     }
 }
 
@@ -189,8 +193,8 @@ fn store_with_ids(threads: usize) -> (FaultyDisk, Options, Store) {
     (disk, options, store)
 }
 
-/// Tickets of appends to each shard, new events and known ones, as many as were handed over.
-fn tickets(store: &Store) -> Vec<(u32, Ticket)> {
+/// Appends to each shard, new events and known ones: tickets, or refusals at once.
+fn tickets(store: &Store) -> Vec<(u32, Result<Ticket, Refused>)> {
     let mut producer = store.producer();
     let mut tickets = Vec::new();
     for round in 0..40 {
@@ -200,10 +204,7 @@ fn tickets(store: &Store) -> Vec<(u32, Ticket)> {
                 event = event.id(id(u128::from(shard) + 1));
             }
             let ticket = producer.append(&account(shard, SHARDS), Expected::Any, &[event]);
-            match ticket {
-                Ok(ticket) => tickets.push((shard, ticket)),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}"),
-            }
+            tickets.push((shard, ticket.map_err(refusal)));
         }
     }
     tickets
@@ -238,7 +239,8 @@ fn wait_in_all_ways(store: &Store) -> Answers {
             scope.spawn(|| {
                 start.wait();
                 let waiting = tickets(store).into_iter();
-                let outcomes = waiting.map(|(shard, ticket)| (shard, ticket.wait()));
+                let outcomes =
+                    waiting.map(|(shard, ticket)| (shard, ticket.and_then(Ticket::wait)));
                 outcomes.collect::<Vec<_>>()
             })
         });
