@@ -9,3 +9,7 @@ mod output;
 mod usage;
 mod ingest;
 mod queries;
+mod read_only;
+mod limits;
+mod small_disk;
+mod full_disk;
