@@ -13,3 +13,6 @@ mod read_only;
 mod limits;
 mod small_disk;
 mod full_disk;
+mod terminal;
+mod foreign;
+mod writers;
