@@ -72,7 +72,7 @@ fn s8_the_lock_ends_with_its_process_however_that_ends() {
     );
     let file = place.file("rows.ndjson", "{\"k\":1}\n");
     place.ok(&["ingest", &file, "--aggregate", "k"]);
-    assert_eq!(place.export(&[]).len(), 5, "one of each source");
+    assert_eq!(place.export(&[]).len(), 6, "one of each source");
 }
 
 /// A store that is reached by another name is the same store.
