@@ -1,9 +1,12 @@
 //! Runs the real binary on a directory of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,6 +14,7 @@ use tempfile::TempDir;
 /// A directory with a store in it and files beside it.
 pub(crate) struct Place {
     dir: TempDir,
+    store: PathBuf,
 }
 
 /// What a command said.
@@ -23,9 +27,15 @@ pub(crate) struct Said {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().expect("there is room for a directory"),
-        }
+        let dir = tempfile::tempdir().expect("there is room for a directory");
+        let store = dir.path().join("store");
+        Self { dir, store }
+    }
+
+    /// The same place with its store in another directory.
+    pub(crate) fn with_store_in(mut self, store: impl Into<PathBuf>) -> Self {
+        self.store = store.into();
+        self
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -40,9 +50,7 @@ impl Place {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_eventcask"));
-        command
-            .env("EVENTCASK_STORE", self.path("store"))
-            .args(args);
+        command.env("EVENTCASK_STORE", &self.store).args(args);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -51,13 +59,7 @@ impl Place {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Said {
-        let output = self.command(args).output().expect("the binary runs");
-        let text = |bytes| String::from_utf8(bytes).expect("it says text");
-        Said {
-            code: output.status.code(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
+        said(&mut self.command(args))
     }
 
     /// Runs a command that has to succeed and gives what it printed.
@@ -97,8 +99,8 @@ impl Place {
     }
 
     /// The payloads of all events by aggregate, in the order of their versions.
-    pub(crate) fn payloads(&self) -> std::collections::BTreeMap<String, Vec<Value>> {
-        let mut payloads = std::collections::BTreeMap::<String, Vec<Value>>::new();
+    pub(crate) fn payloads(&self) -> BTreeMap<String, Vec<Value>> {
+        let mut payloads = BTreeMap::<String, Vec<Value>>::new();
         for mut event in self.export(&[]) {
             let key = event["aggregate"]
                 .as_str()
@@ -110,6 +112,85 @@ impl Place {
         }
         payloads
     }
+}
+
+/// Runs a command to its end.
+pub(crate) fn said(command: &mut Command) -> Said {
+    let output = command.output().expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("it says text");
+    Said {
+        code: output.status.code(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// Runs a command for as long as any machine needs at most; what takes longer hangs.
+pub(crate) fn said_in_time(mut command: Command) -> Said {
+    let (done, result) = std::sync::mpsc::channel();
+    let shown = format!("{command:?}");
+    std::thread::spawn(move || {
+        let _ = done.send(said(&mut command));
+    });
+    let said = result.recv_timeout(Duration::from_secs(60));
+    said.unwrap_or_else(|_| panic!("it hangs: {shown}"))
+}
+
+/// The same command, run by a shell after a line of its own, such as a limit.
+pub(crate) fn after(line: &str, command: &Command) -> Command {
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", &format!("{line} && exec \"$@\""), "bash"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.expect("no variable is taken away"));
+    }
+    shell
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    shell
+}
+
+/// Everything below a directory, and all that a write would change of it: what kind it is, who
+/// may use it, when it and its content were changed, and the content.
+pub(crate) fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
+    let mut found = BTreeMap::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(path) = left.pop() {
+        let about = fs::symlink_metadata(&path).expect("it is there");
+        let mut bytes = Vec::new();
+        if about.is_file() {
+            bytes = fs::read(&path).expect("it can be read");
+        } else if about.is_symlink() {
+            let target = fs::read_link(&path).expect("it can be read");
+            bytes = target.into_os_string().into_encoded_bytes();
+        } else if about.is_dir() {
+            let entries = fs::read_dir(&path).expect("it can be listed");
+            left.extend(entries.map(|entry| entry.expect("it can be listed").path()));
+        }
+        let entry = Entry {
+            mode: about.mode(),
+            inode: about.ino(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+            bytes,
+        };
+        found.insert(path, entry);
+    }
+    found
+}
+
+/// One thing in a [`tree`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) mode: u32,
+    inode: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    bytes: Vec<u8>,
 }
 
 /// A command that is at work.

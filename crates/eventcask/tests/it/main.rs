@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
+mod faulty;
 
 mod arrows;
 mod append;
@@ -12,6 +13,8 @@ mod tickets;
 mod read;
 mod reopen;
 mod refuse;
+mod poison;
+mod names;
 mod views;
 mod verify;
 mod readme;

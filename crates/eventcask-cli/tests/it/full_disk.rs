@@ -1,0 +1,252 @@
+//! The binary on a disk that is full.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::binary::{Place, Running};
+use crate::small_disk::{BreakingDisk, Kind, SmallDisk};
+
+const DISK_MEGABYTES: u64 = 32;
+const TAKEN_MEGABYTES: usize = 20;
+/// More than is left of the disk, and less than all of it.
+const ROWS: u64 = 60_000;
+const ROW_BYTES: usize = 250;
+
+/// Rows that can not be made smaller, and what they become.
+fn rows() -> (String, BTreeMap<String, Vec<Value>>) {
+    let (mut file, mut payloads) = (String::new(), BTreeMap::<String, Vec<Value>>::new());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for row in 0..ROWS {
+        let mut noise = String::new();
+        while noise.len() < ROW_BYTES - 60 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            noise += &format!("{state:016x}");
+        }
+        let key = format!("account-{}", state % 3000);
+        let payload = json!({"k": key, "row": row, "noise": noise});
+        file += &format!("{payload}\n");
+        payloads.entry(key).or_default().push(payload);
+    }
+    (file, payloads)
+}
+
+/// A place with a small disk that has room for part of the rows.
+fn with_small_disk(kind: Kind) -> Option<(Place, SmallDisk)> {
+    let place = Place::new();
+    let disk = SmallDisk::mount(&place, kind, DISK_MEGABYTES)?;
+    disk.take(TAKEN_MEGABYTES);
+    let place = place.with_store_in(disk.path("store"));
+    Some((place, disk))
+}
+
+fn ingest<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let ingest = ["ingest", file, "--aggregate", "k", "--codec", "none"];
+    [&ingest, more].concat()
+}
+
+/// Ingests until the disk is full, and takes the crumbs that are left.
+fn fill(place: &Place, disk: &SmallDisk, args: &[&str]) {
+    let sentence = place.fails(2, args);
+    let says = sentence.contains("No space left on device") && sentence.contains("free some space");
+    assert!(says, "{sentence}");
+    disk.take_all();
+}
+
+/// How many rows are stored, each as it was given and, of a file, in its order.
+fn check_part(place: &Place, whole: &BTreeMap<String, Vec<Value>>, in_order: bool) -> usize {
+    let found = place.payloads();
+    for (key, found) in &found {
+        let whole = &whole[key];
+        if in_order {
+            assert_eq!(found[..], whole[..found.len()], "{key}");
+        } else {
+            assert!(found.iter().all(|payload| whole.contains(payload)), "{key}");
+        }
+    }
+    found.values().map(Vec::len).sum()
+}
+
+/// Everything that reads does so with no byte left.
+fn check_readable(place: &Place, rows: usize) {
+    assert_eq!(place.json(&["verify"])["ok"], true);
+    assert_eq!(place.json(&["stats"])["events"], rows);
+    let first = place.export(&["--shard", "0"]);
+    let key = first[0]["aggregate"].as_str().expect("it is text");
+    assert!(!place.ok(&["read", key]).is_empty());
+    place.ok(&["view", "list"]);
+}
+
+/// Full, read, killed, given room again: each row is there once.
+fn check_goes_on(kind: Kind, more: &[&str], in_order: bool) {
+    let Some((place, disk)) = with_small_disk(kind) else {
+        return;
+    };
+    let (file, whole) = rows();
+    let file = place.file("rows.ndjson", file);
+    let args = ingest(&file, more);
+    fill(&place, &disk, &args);
+    let stored = check_part(&place, &whole, in_order);
+    assert!(stored > 10_000 && (stored as u64) < ROWS, "{stored}");
+    check_readable(&place, stored);
+
+    disk.free();
+    disk.take(1);
+    let mut running = Running::start(&mut place.command(&[&args[..], &["--acks"]].concat()));
+    running.line();
+    disk.take_all();
+    running.child.kill().expect("it can be killed");
+    running.child.wait().expect("it ends");
+    let stored = check_part(&place, &whole, in_order);
+    check_readable(&place, stored);
+
+    disk.free();
+    let summary = place.json(&args);
+    assert_eq!(summary["rows"], ROWS);
+    let found = place.payloads();
+    let count: usize = found.values().map(Vec::len).sum();
+    assert_eq!(count as u64, ROWS, "each row once");
+    if in_order {
+        assert_eq!(found, whole);
+    }
+    assert_eq!(check_part(&place, &whole, in_order), count);
+    assert_eq!(place.json(&["verify"])["ok"], true);
+}
+
+#[test]
+fn f3_a_full_tmpfs_can_be_read_and_ingest_goes_on_once_there_is_room() {
+    check_goes_on(Kind::Tmpfs, &[], true);
+    check_goes_on(Kind::Tmpfs, &["--id", "row", "--durability", "os"], false);
+}
+
+#[test]
+fn f3_a_full_ext4_can_be_read_and_ingest_goes_on_once_there_is_room() {
+    check_goes_on(Kind::Ext4, &[], true);
+    check_goes_on(Kind::Ext4, &["--id", "row", "--durability", "os"], false);
+}
+
+const ROUNDS: u64 = 3;
+
+/// A row beside those of the file.
+fn extra(round: u64) -> Value {
+    json!({"k": "extra", "row": ROWS + round})
+}
+
+/// Killed again and again while there is no room: it can be opened for writing and closed.
+fn check_opens(kind: Kind) {
+    let Some((place, disk)) = with_small_disk(kind) else {
+        return;
+    };
+    let (file, mut whole) = rows();
+    whole.insert("extra".to_owned(), (0..ROUNDS).map(extra).collect());
+    let few: String = file
+        .lines()
+        .take(2000)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let few = place.file("few.ndjson", few);
+    let file = place.file("rows.ndjson", file);
+    let few = ingest(&few, &["--id", "row"]);
+    place.ok(&few);
+    fill(&place, &disk, &ingest(&file, &["--id", "row"]));
+    for round in 0..ROUNDS {
+        kill_while_full(&place, &disk, round);
+        let stored = check_part(&place, &whole, false);
+        check_readable(&place, stored);
+        let summary = place.json(&few);
+        assert_eq!(summary["duplicates"], 2000, "round {round}: {summary}");
+        assert_eq!(check_part(&place, &whole, false), stored, "round {round}");
+        check_readable(&place, stored);
+    }
+    let extras = place.payloads().get("extra").map_or(0, Vec::len) as u64;
+    assert_eq!(extras, ROUNDS);
+    disk.free();
+    place.json(&ingest(&file, &["--id", "row"]));
+    assert_eq!(check_part(&place, &whole, false) as u64, ROWS + extras);
+}
+
+/// A writer that has just stored a row finds the disk full and is killed.
+fn kill_while_full(place: &Place, disk: &SmallDisk, round: u64) {
+    disk.free();
+    disk.take(TAKEN_MEGABYTES / 4);
+    let args = ["ingest", "-", "--aggregate", "k", "--id", "row", "--acks"];
+    let mut running = Running::start(place.command(&args).stdin(Stdio::piped()));
+    let mut pipe = running.child.stdin.take().expect("it is piped");
+    writeln!(pipe, "{}", extra(round)).expect("it is read");
+    running.line().expect("it is acknowledged");
+    disk.take_all();
+    running.child.kill().expect("it can be killed");
+    running.child.wait().expect("it ends");
+}
+
+#[test]
+fn f4_a_full_disk_can_still_be_opened_and_closed() {
+    check_opens(Kind::Tmpfs);
+    check_opens(Kind::Ext4);
+}
+
+/// Syncs fail in the middle of an ingest. It says so and names the file; what was acknowledged is
+/// on the disk, and once that is well, the rest comes after it.
+fn check_breaks(tries_again: bool) {
+    let place = Place::new();
+    let Some(disk) = BreakingDisk::mount(&place, 8) else {
+        return;
+    };
+    let place = place.with_store_in(disk.path("store"));
+    let (file, whole) = rows();
+    let lines: Vec<Value> = file
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let file = place.file("rows.ndjson", &file);
+    let args = ingest(&file, &["--id", "row", "--shards", "2"]);
+    let running = Running::start(&mut place.command(&[&args[..], &["--acks", "--json"]].concat()));
+    let (mut printed, code, err) = running.end();
+    assert_eq!(code, Some(3), "{err}");
+    let names_it = err.contains("has stopped: could not sync ") && err.contains("(os error ");
+    assert!(names_it && err.contains("/breaking/store/shards/"), "{err}");
+    let summary = printed.pop().expect("there is a summary");
+    assert!(
+        err.contains(summary["error"].as_str().expect("it is said")),
+        "{err}"
+    );
+    let acked = printed
+        .last()
+        .map_or(0, |line| line["acked_rows"].as_u64().expect("it is there"));
+
+    disk.is_well();
+    if tries_again {
+        // The file system may take no more until it is mounted again.
+        let code = place.run(&args).code;
+        assert!(matches!(code, Some(0 | 3)), "{code:?}");
+    }
+    disk.restart();
+    check_stored(&place, &whole, &lines[..acked as usize]);
+    assert_eq!(place.json(&args)["rows"], ROWS);
+    disk.restart();
+    check_stored(&place, &whole, &lines);
+    assert_eq!(place.json(&["verify"])["ok"], true);
+}
+
+/// The store has each of these rows, once.
+fn check_stored(place: &Place, whole: &BTreeMap<String, Vec<Value>>, rows: &[Value]) {
+    let count = check_part(place, whole, false);
+    let found: BTreeSet<u64> = place.payloads().values().flatten().map(number).collect();
+    assert_eq!(found.len(), count, "each row once");
+    let missing = rows.iter().map(number).find(|row| !found.contains(row));
+    assert_eq!(missing, None);
+}
+
+fn number(payload: &Value) -> u64 {
+    payload["row"].as_u64().expect("each row has one")
+}
+
+#[test]
+fn f2_a_disk_that_breaks_is_named_and_what_was_acknowledged_is_there() {
+    check_breaks(false);
+    check_breaks(true);
+}

@@ -1,0 +1,165 @@
+//! What comes from files and command lines can not reach the terminal as a command to it.
+
+use serde_json::json;
+
+use crate::binary::{Place, segment};
+
+/// All characters that a terminal may act upon, in one text. A field of JSON can hold them all.
+fn hostile() -> String {
+    let second_set: String = (0x7f..0xa0).filter_map(char::from_u32).collect();
+    format!("{}{second_set}\u{9b}31m-end", first_set())
+}
+
+/// Those that JSON never holds as they are.
+fn first_set() -> String {
+    let controls: String = (0..0x20).filter_map(char::from_u32).collect();
+    format!("key-{controls}\u{1b}[2J\u{1b}]0;owned\u{7}")
+}
+
+/// The same for arguments of a command, which can not hold a NUL.
+fn argument() -> String {
+    hostile().replace('\0', "")
+}
+
+/// Runs a command and looks at each character that it prints, beside the ends of lines.
+fn check_quiet(place: &Place, code: i32, args: &[&str]) -> String {
+    let said = place.run(args);
+    assert_eq!(said.code, Some(code), "{args:?}: {said:?}");
+    for text in [&said.out, &said.err] {
+        let loud = text.chars().find(|one| one.is_control() && *one != '\n');
+        assert_eq!(loud, None, "{args:?}: {text:?}");
+    }
+    said.out + &said.err
+}
+
+/// A store in which everything that a file can name is hostile, and a view of it.
+fn hostile_store() -> Place {
+    let place = Place::new();
+    let name = first_set();
+    let row = |number: u32| json!({"key": name, "type": &name[..200.min(name.len())], "id": format!("{name}{number}"), "v": number});
+    let file = place.file("rows.ndjson", format!("{}\n{}\n", row(1), row(2)));
+    let source = argument();
+    let fields = ["--aggregate", "key", "--type", "type", "--shards", "1"];
+    let ingest = [&["ingest", &file, "--source", &source], &fields[..]].concat();
+    check_quiet(&place, 0, &ingest);
+    check_quiet(&place, 0, &[&ingest, &["--json"][..]].concat());
+    let view = ["view", "create", "by-key", "--key", "key", "--agg", "count"];
+    check_quiet(&place, 0, &view);
+    place
+}
+
+#[test]
+fn s6_events_and_views_are_printed_without_control_characters() {
+    let place = hostile_store();
+    for args in [
+        &["export"][..],
+        &["stats"],
+        &["verify"],
+        &["view", "list"],
+        &["view", "get", "by-key", "--all"],
+        &["view", "rebuild", "by-key"],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let text = check_quiet(&place, 0, &[args, json].concat());
+            let shows_key = matches!(args[0], "export") || args.contains(&"get");
+            assert!(!shows_key || text.contains("key-"), "{args:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn s6_files_are_inspected_without_control_characters() {
+    let place = hostile_store();
+    let field = first_set().replace('\0', "");
+    let name = field.clone();
+    let view = [
+        "view", "create", "odd", "--key", &field, "--agg", "count", "--type", &name,
+    ];
+    check_quiet(&place, 0, &view);
+    let store = place.path("store");
+    let files = [
+        segment(&store, 0),
+        store.join("MANIFEST"),
+        store.join("views/0001/definition"),
+        store.join("views/0002/definition"),
+        store.join("views/0001/0000.snapshot"),
+    ];
+    for file in files {
+        let file = file.display().to_string();
+        check_quiet(&place, 0, &["inspect", &file]);
+        check_quiet(&place, 0, &["inspect", &file, "--json"]);
+    }
+    for json in [&[][..], &["--json"]] {
+        check_quiet(&place, 0, &[&["view", "list"], json].concat());
+        check_quiet(
+            &place,
+            0,
+            &[&["view", "get", "odd", "--all"], json].concat(),
+        );
+    }
+}
+
+#[test]
+fn s6_rows_that_are_refused_are_told_of_without_control_characters() {
+    let place = Place::new();
+    let name = hostile();
+    let not_json = format!("{}\n", name.replace('\n', ""));
+    let no_text = format!("{}\n", json!({"key": {"a": name}}));
+    let long = format!("{}\n", json!({"key": name.repeat(30)}));
+    for row in [not_json, no_text, long] {
+        let file = place.file("rows.ndjson", row);
+        check_quiet(&place, 2, &["ingest", &file, "--aggregate", "key"]);
+        let skip = ["ingest", &file, "--aggregate", "key", "--on-error", "skip"];
+        check_quiet(&place, 0, &skip);
+        check_quiet(&place, 0, &[&skip[..], &["--json"]].concat());
+    }
+    let header = name.replace(['\n', '\r', '"'], "");
+    let file = place.file("rows.csv", format!("{header},b\n1,2\n"));
+    check_quiet(&place, 2, &["ingest", &file, "--aggregate", "key"]);
+}
+
+#[test]
+fn s6_bad_arguments_are_told_of_without_control_characters() {
+    let place = hostile_store();
+    let name = argument();
+    let agg = format!("sum:{name}");
+    for args in [
+        &[name.as_str()][..],
+        &["read", "--from", &name],
+        &["read", &name, &name],
+        &["export", "--since", &name],
+        &["export", &name],
+        &["inspect", &name],
+        &["ingest", &name, "--aggregate", "k"],
+        &["ingest", "-", "--aggregate", "k", "--codec", &name],
+        &["ingest", "-", "--aggregate", "k", "--on-error", &name],
+        &["view", "create", &name, "--key", "k", "--agg", "count"],
+        &["view", "create", "v", "--key", "k", "--agg", &name],
+        &["view", "get", &name, "--all"],
+        &["view", "get", "by-key", "--all", "--by", &agg],
+        &["view", "drop", &name],
+        &["view", "rebuild", &name],
+        &["stats", "--store", &name],
+        &["verify", "--store", &name],
+    ] {
+        check_quiet(&place, 2, args);
+    }
+    check_quiet(&place, 1, &["read", &name]);
+    check_quiet(&place, 1, &["view", "get", "by-key", &name]);
+}
+
+#[test]
+fn s6_names_of_files_of_rows_are_shown_without_control_characters() {
+    let place = Place::new();
+    let name = argument().replace('/', "");
+    let name: String = name.chars().take(70).collect();
+    let file = place.file(&format!("{name}.ndjson"), "{\"k\":1}\nno\n{\"k\":1}\n");
+    for json in [&[][..], &["--json"]] {
+        let ingest = [&["ingest", &file, "--aggregate", "k"], json].concat();
+        check_quiet(&place, 2, &ingest);
+        check_quiet(&place, 0, &[&ingest[..], &["--on-error", "skip"]].concat());
+    }
+    check_quiet(&place, 2, &["inspect", &file]);
+    let store = place.path("store").join(&name).display().to_string();
+    check_quiet(&place, 2, &["stats", "--store", &store]);
+}

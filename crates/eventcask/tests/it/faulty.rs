@@ -1,0 +1,159 @@
+//! A disk of which one kind of operation goes wrong in one directory.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eventcask::{Lock, Open, Storage, StoredFile};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Read,
+    Write,
+    Sync,
+    SyncDir,
+}
+
+/// How it goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// With this error of the operating system.
+    Errno(i32),
+    /// With a panic, of which the test output shows nothing.
+    Panic,
+}
+
+/// What a panic of the disk says.
+pub(crate) const PANIC: &str = "the driver of the disk fell over";
+
+#[derive(Debug)]
+struct Plan {
+    operation: Operation,
+    /// How the names of the files begin.
+    names: String,
+    fault: Fault,
+}
+
+/// Storage that does as another one, until it is told to fail; clones share the plan.
+#[derive(Clone)]
+pub(crate) struct FaultyDisk {
+    under: Arc<dyn Storage>,
+    plan: Arc<Mutex<Option<Plan>>>,
+}
+
+impl FaultyDisk {
+    pub(crate) fn on(under: Arc<dyn Storage>) -> Self {
+        Self {
+            under,
+            plan: Arc::default(),
+        }
+    }
+
+    /// From now on the operation fails on all files whose names begin with `names`.
+    pub(crate) fn fails(&self, operation: Operation, names: &str, fault: Fault) {
+        let names = names.to_owned();
+        *self.plan() = Some(Plan {
+            operation,
+            names,
+            fault,
+        });
+    }
+
+    pub(crate) fn is_well(&self) {
+        *self.plan() = None;
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Option<Plan>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check(&self, operation: Operation, name: &str) -> io::Result<()> {
+        let plan = self.plan();
+        let hit = |plan: &&Plan| plan.operation == operation && name.starts_with(&plan.names);
+        let fault = plan.as_ref().filter(hit).map(|plan| plan.fault);
+        drop(plan);
+        match fault {
+            None => Ok(()),
+            Some(Fault::Errno(errno)) => Err(io::Error::from_raw_os_error(errno)),
+            Some(Fault::Panic) => std::panic::resume_unwind(Box::new(PANIC)),
+        }
+    }
+}
+
+impl Storage for FaultyDisk {
+    fn create_dir(&self, name: &str) -> io::Result<()> {
+        self.under.create_dir(name)
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        self.under.list(dir)
+    }
+
+    fn open(&self, name: &str, how: Open) -> io::Result<Box<dyn StoredFile>> {
+        Ok(Box::new(FaultyFile {
+            under: self.under.open(name, how)?,
+            disk: self.clone(),
+            name: name.to_owned(),
+        }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.under.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.under.remove(name)
+    }
+
+    fn remove_dir(&self, name: &str) -> io::Result<()> {
+        self.under.remove_dir(name)
+    }
+
+    fn sync_dir(&self, name: &str) -> io::Result<()> {
+        self.check(Operation::SyncDir, name)?;
+        self.under.sync_dir(name)
+    }
+
+    fn lock(&self) -> io::Result<Option<Box<dyn Lock>>> {
+        self.under.lock()
+    }
+
+    fn is_locked(&self) -> io::Result<bool> {
+        self.under.is_locked()
+    }
+
+    fn describe(&self, name: &str) -> String {
+        self.under.describe(name)
+    }
+}
+
+struct FaultyFile {
+    under: Box<dyn StoredFile>,
+    disk: FaultyDisk,
+    name: String,
+}
+
+impl StoredFile for FaultyFile {
+    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
+        self.disk.check(Operation::Read, &self.name)?;
+        self.under.read_at(buffer, place)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
+        self.disk.check(Operation::Write, &self.name)?;
+        self.under.write_all_at(bytes, place)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.disk.check(Operation::Sync, &self.name)?;
+        self.under.sync()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.under.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.under.set_len(len)
+    }
+}
