@@ -183,7 +183,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         if !self.settled {
-            let _ = self.account.failed.set(Refused::Closed);
+            let _ = self.account.failed.set(crate::ticket::dropped());
         }
         if self.account.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.account.closed.notify(usize::MAX);

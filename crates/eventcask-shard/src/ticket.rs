@@ -88,8 +88,18 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if self.0.outcome.get().is_none() {
-            self.set(Err(Refused::Closed));
+            self.set(Err(dropped()));
         }
+    }
+}
+
+/// The answer to what is dropped without one: nothing of it was stored, unless the thread that
+/// had it in hand is failing.
+pub(crate) fn dropped() -> Refused {
+    if std::thread::panicking() {
+        Refused::Poisoned("its worker failed at this batch".into())
+    } else {
+        Refused::Closed
     }
 }
 

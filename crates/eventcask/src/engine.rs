@@ -13,13 +13,12 @@ use eventcask_shard::{
     Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
     Worker,
 };
-use rayon::prelude::*;
 
 use crate::options::cores;
 use crate::sealer::{Sealer, SealerBell};
 use crate::store::{locked, now_nanos};
 use crate::views::Views;
-use crate::{Error, Options};
+use crate::{Error, Options, parallel};
 
 /// The core that the next worker of this process is bound to, so that several stores share
 /// them out.
@@ -70,13 +69,12 @@ impl Engine {
         hasher: &KeyHasher,
         tables: &TableCache,
     ) -> Result<Vec<Opened>, LogError> {
-        (0..manifest.shards)
-            .into_par_iter()
-            .map(|shard| {
-                let dir = ShardDir::new(Arc::clone(storage), manifest, shard);
-                Opened::recover(dir, hasher.clone(), tables.clone())
-            })
-            .collect()
+        let recover = |shard| {
+            let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
+            Opened::recover(dir, hasher.clone(), tables.clone())
+        };
+        let opened = parallel::map(manifest.shards as usize, recover);
+        opened.into_iter().collect()
     }
 
     /// Starts the threads. Shards are dealt out to the workers in turn.

@@ -32,6 +32,7 @@
 
 mod error;
 mod options;
+mod parallel;
 mod store;
 mod engine;
 mod producer;

@@ -16,9 +16,9 @@ use eventcask_shard::{Inbox, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::Error;
 use crate::options::{Options, cores};
 use crate::store::locked;
+use crate::{Error, parallel};
 
 /// How long a block waits at most for workers that are busy.
 const PATIENCE: Duration = Duration::from_millis(20);
@@ -128,10 +128,9 @@ impl Sealer {
 
     /// Seals all that is complete and returns when it is done: how many segments.
     pub(crate) fn seal_all(&self) -> Result<u64, Error> {
-        let sealed: Result<Vec<u64>, LogError> = (0..self.shared.readers.len())
-            .into_par_iter()
-            .map(|shard| self.shared.seal_shard(shard, false))
-            .collect();
+        let seal = |shard| self.shared.seal_shard(shard, false);
+        let sealed = parallel::map(self.shared.readers.len(), seal);
+        let sealed: Result<Vec<u64>, LogError> = sealed.into_iter().collect();
         Ok(sealed?.iter().sum())
     }
 

@@ -11,12 +11,11 @@ use eventcask_log::{
 };
 use eventcask_project::ViewSpec;
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
-use rayon::prelude::*;
 
 use crate::engine::Engine;
 use crate::sealer::Sealer;
 use crate::views::Views;
-use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, retention};
+use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, parallel, retention};
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
 ///
@@ -127,13 +126,12 @@ impl Store {
         let manifest = Manifest::read(&*storage)?;
         let hasher = KeyHasher::default();
         let tables = TableCache::new(options.table_cache_bytes);
-        let opened: Result<Vec<_>, LogError> = (0..manifest.shards)
-            .into_par_iter()
-            .map(|shard| {
-                let dir = ShardDir::new(Arc::clone(&storage), &manifest, shard);
-                ShardReader::open(dir, hasher.clone(), tables.clone())
-            })
-            .collect();
+        let open = |shard| {
+            let dir = ShardDir::new(Arc::clone(&storage), &manifest, shard as u32);
+            ShardReader::open(dir, hasher.clone(), tables.clone())
+        };
+        let opened = parallel::map(manifest.shards as usize, open);
+        let opened: Result<Vec<_>, LogError> = opened.into_iter().collect();
         let (readers, tails): (Vec<_>, Vec<_>) = opened?
             .into_iter()
             .map(|(reader, tail)| (Arc::new(reader), tail))

@@ -14,11 +14,10 @@ use std::time::Instant;
 use eventcask_event::{EventId, Events, NO_POSITION, route};
 use eventcask_log::{
     Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
-    ShardDir, Storage,
+    ShardDir, Storage, VerifiedSegment,
 };
-use rayon::prelude::*;
 
-use crate::Error;
+use crate::{Error, parallel};
 
 /// What a check of a whole store found.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,24 +97,12 @@ fn verify_shard(
     let last = segments.last().copied();
     let mut order = Vec::new();
     let mut whole = Whole::default();
-    for some in segments.chunks(SEGMENTS_A_CORE * rayon::current_num_threads()) {
-        let parts: Result<Vec<_>, LogError> = some
-            .par_iter()
-            .map(|number| {
-                let mut part = Part::new(*number, shards);
-                let (is_last, problems) = (Some(*number) == last, &mut Vec::new());
-                let verified = dir.verify_segment(
-                    *number,
-                    is_last,
-                    live,
-                    problems,
-                    &mut |head, bytes, damaged| part.check_block(head, bytes, damaged),
-                )?;
-                part.problems.append(problems);
-                part.gone = verified.gone;
-                Ok((part, verified))
-            })
-            .collect();
+    for some in segments.chunks(SEGMENTS_A_CORE * parallel::width()) {
+        let parts = parallel::map(some.len(), |index| {
+            let is_last = Some(some[index]) == last;
+            Part::read(dir, some[index], is_last, shards, live)
+        });
+        let parts: Result<Vec<_>, LogError> = parts.into_iter().collect();
         for (part, verified) in parts? {
             report.bytes += verified.bytes;
             report.unfinished.extend(verified.unfinished.clone());
@@ -175,6 +162,23 @@ impl Part {
             next_position: None,
             is_broken: false,
         }
+    }
+
+    /// Reads a segment and gathers what has to be known of it.
+    fn read(
+        dir: &ShardDir,
+        segment: u64,
+        is_last: bool,
+        shards: u32,
+        live: &dyn Fn() -> bool,
+    ) -> Result<(Self, VerifiedSegment), LogError> {
+        let mut part = Self::new(segment, shards);
+        let mut problems = Vec::new();
+        let mut check =
+            |head: &BlockHead, bytes: &[u8], damaged| part.check_block(head, bytes, damaged);
+        let verified = dir.verify_segment(segment, is_last, live, &mut problems, &mut check)?;
+        (part.problems, part.gone) = (problems, verified.gone);
+        Ok((part, verified))
     }
 
     fn check_block(
@@ -320,7 +324,7 @@ impl Whole {
     }
 
     fn check_ids(&mut self, dir: &ShardDir, report: &mut VerifyReport) {
-        self.ids.par_sort_unstable();
+        self.ids.sort_unstable();
         let twice = self.ids.windows(2).filter(|pair| pair[0].0 == pair[1].0);
         report.problems.extend(twice.map(|pair| Problem {
             file: dir.describe(pair[1].1),

@@ -10,10 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
 use eventcask_project::{ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
-use rayon::prelude::*;
 
-use crate::Error;
 use crate::store::locked;
+use crate::{Error, parallel};
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
@@ -433,13 +432,11 @@ impl LiveView {
 
     /// Brings all shards up to what is durable now, several at a time.
     pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
-        self.shards
-            .par_iter()
-            .zip(readers)
-            .for_each(|(shard, reader)| {
-                let watermark = reader.published().watermark;
-                self.catch_up(&mut locked(shard), reader, watermark);
-            });
+        parallel::map(self.shards.len(), |shard| {
+            let reader = &readers[shard];
+            let watermark = reader.published().watermark;
+            self.catch_up(&mut locked(&self.shards[shard]), reader, watermark);
+        });
     }
 
     /// Whether the view follows all shards.
