@@ -49,17 +49,10 @@ fn store_with_events() -> MemoryStorage {
 /// Opens a store that has this file; a snapshot stands beside a definition that is right.
 fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
     let storage = store_with_events();
-    for dir in ["views", "views/0001"] {
-        storage.create_dir(dir).expect("memory can be written");
-    }
     match kind {
-        FramedKind::Definition => put_file(&storage, "views/0001/definition", bytes),
+        FramedKind::Definition => put_definition(&storage, bytes),
         FramedKind::State => {
-            put_file(
-                &storage,
-                "views/0001/definition",
-                &corpus::definition_file(),
-            );
+            put_definition(&storage, &corpus::definition_file());
             put_file(&storage, "views/0001/0000.snapshot", bytes);
         }
     }
@@ -78,4 +71,12 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
         serde_json::from_str::<serde::de::IgnoredAny>(&json).expect("rows are JSON");
     }
     store.views().len() == 1
+}
+
+/// Gives a store a view.
+pub(super) fn put_definition(storage: &MemoryStorage, definition: &[u8]) {
+    for dir in ["views", "views/0001"] {
+        storage.create_dir(dir).expect("memory can be written");
+    }
+    put_file(storage, "views/0001/definition", definition);
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use eventcask::{AggregateReader, Error, Store};
+use eventcask::{AggregateReader, Error, Store, Timestamp};
 use eventcask_cli::output::write_event;
 use serde::de::IgnoredAny;
 
+use super::framed;
 use super::stage::{self, SEGMENT};
+use crate::corpus;
 
 /// Events that are read of one scan; a small file can say that it has a million.
 const EVENTS_MAX: usize = 2_000;
@@ -18,6 +20,7 @@ const AGGREGATES_MAX: usize = 4;
 /// Opens a store whose only segment has these bytes, exports it and reads its aggregates.
 pub fn store(bytes: &[u8]) -> bool {
     let (storage, _) = stage::store_of(bytes);
+    framed::put_definition(&storage, &corpus::definition_file());
     let opened = Store::options().open_storage_read_only(Arc::new(storage));
     let taken = match opened {
         Ok(store) => read(&store),
@@ -58,8 +61,27 @@ fn read(store: &Store) -> bool {
         read_aggregate(&reader.clone().from_version(2));
         assert!(read_aggregate(&reader.last(3)) <= 3);
     }
+    read_part(store);
+    let rows = store.view("delays").and_then(|view| view.rows());
+    rows.expect("whatever the payloads are, the view runs");
     assert_eq!(store.stats().shards.len(), 1);
     !keys.is_empty()
+}
+
+/// Reads from the middle on, within bounds.
+fn read_part(store: &Store) {
+    let from = store.positions()[0] / 2;
+    let (since, until) = (
+        Timestamp::from_nanos(0),
+        Timestamp::from_nanos(i64::MAX - 1),
+    );
+    let scan = store.events().from_position(from).types(&["Deposited"]);
+    for event in scan.since(since).until(until).iter().take(EVENTS_MAX) {
+        match event {
+            Ok(event) => assert_eq!(event.get().event_type, "Deposited"),
+            Err(error) => drop(said(&error)),
+        }
+    }
 }
 
 /// How many events there are, damage being the last.
@@ -85,7 +107,7 @@ fn verify(bytes: &[u8]) {
     let path = directory.path();
     let write = || {
         fs::create_dir_all(path.join("shards/0000"))?;
-        fs::write(path.join("MANIFEST"), crate::corpus::manifest_file())?;
+        fs::write(path.join("MANIFEST"), corpus::manifest_file())?;
         fs::write(path.join(SEGMENT), bytes)
     };
     write().expect("there is room for temporary files");

@@ -15,9 +15,10 @@ fn path_of(target: &str, name: &str) -> PathBuf {
 /// All files, with the names of their targets.
 fn files() -> BTreeSet<(String, String)> {
     let names = |dir: &Path| -> Vec<String> {
-        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+        let entries = fs::read_dir(dir).expect("the corpus is there");
+        let entries = entries.map(|entry| entry.expect("a folder can be listed"));
         entries
-            .map(|entry| entry.file_name().into_string().unwrap())
+            .map(|entry| entry.file_name().into_string().expect("names are texts"))
             .collect()
     };
     let corpus = path_of("", "");
