@@ -94,7 +94,8 @@ impl AggregateReader {
             // As far as versions tell, nothing before these is read; times may leave fewer.
             let newest = self.version()?.min(bounds.to_version);
             let is_bound_by_time = bounds.until != Bounds::default().until;
-            let first = (newest + 1).saturating_sub(count as u64);
+            // A damaged block may say that a version is the largest number of all.
+            let first = newest.saturating_add(1).saturating_sub(count as u64);
             if !is_bound_by_time {
                 bounds.from_version = bounds.from_version.max(first);
             }

@@ -80,12 +80,15 @@ impl NdjsonRows {
         let mut searched = 0;
         loop {
             let bytes = self.window.bytes();
-            if let Some(at) = memchr::memchr(b'\n', &bytes[searched..]) {
+            let end = memchr::memchr(b'\n', &bytes[searched..]).map(|at| searched + at);
+            if let Some(end) = end.filter(|end| *end <= bytes_max) {
                 self.lines += 1;
-                self.used = searched + at + 1;
-                return Ok(Some(Line::Held(searched + at)));
+                self.used = end + 1;
+                return Ok(Some(Line::Held(end)));
             }
-            searched = bytes.len();
+            searched = end.unwrap_or(bytes.len());
+            // A line with its end in the window goes by as well: what becomes of a row must
+            // not depend on how many bytes came at once.
             if searched > bytes_max {
                 self.begin_skip();
                 return self.skip_line().map(Some);

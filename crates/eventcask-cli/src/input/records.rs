@@ -21,6 +21,8 @@ pub(super) struct Records {
     ended: bool,
     /// Bytes at the front of the window that belong to the record.
     used: usize,
+    /// The byte that was parsed last.
+    last: Option<u8>,
     /// The line that the record begins in.
     record_line: u64,
     /// How many fields the record has, and bytes of text in them.
@@ -54,6 +56,7 @@ impl Records {
             parser: csv_core::Reader::new(),
             ended: false,
             used: 0,
+            last: None,
             record_line: 1,
             fields: 0,
             text_bytes: 0,
@@ -121,29 +124,43 @@ impl Records {
         self.begin_record();
         loop {
             if self.used == self.window.bytes().len() && !self.ended {
-                if self.raw().is_empty() {
+                let bytes = self.used - self.blank_before();
+                if bytes == 0 {
                     // So far there were blank lines only.
                     self.is_open = false;
                     self.begin_record();
-                } else if self.used > self.bytes_max {
+                } else if bytes > self.bytes_max {
                     self.begin_skip();
                     return self.skip_record().map(Some);
                 }
                 self.ended = !self.window.fill()?;
                 continue;
             }
+            let before = self.used;
             match self.parse() {
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => self.text.resize(self.text.len() * 2, 0),
                 ReadRecordResult::OutputEndsFull => self.ends.resize(self.ends.len() * 2, 0),
                 ReadRecordResult::End => return Ok(None),
                 ReadRecordResult::Record => {
-                    self.record_line += self.line_ends_before();
                     self.is_open = false;
-                    return Ok(Some(Record::Held));
+                    let end = usize::from(self.used > before);
+                    let bytes = self.used - self.blank_before() - end;
+                    return Ok(Some(self.whole_record(bytes)));
                 }
             }
         }
+    }
+
+    /// A record of which everything is in the window. One that is too long is not taken all the
+    /// same: what becomes of a record must not depend on how many bytes came at once.
+    fn whole_record(&mut self, bytes: usize) -> Record {
+        if bytes <= self.bytes_max {
+            self.record_line += self.line_ends_before();
+            return Record::Held;
+        }
+        self.keep_head();
+        Record::Long(bytes as u64)
     }
 
     /// Lets the record before go, unless the parser is still inside of it.
@@ -170,15 +187,26 @@ impl Records {
         self.used += read;
         self.text_bytes += written;
         self.fields += ended;
+        if let Some(last) = self.used.checked_sub(1).filter(|_| read > 0) {
+            self.last = Some(self.window.bytes()[last]);
+        }
         result
     }
 
     fn begin_skip(&mut self) {
+        self.keep_head();
+        self.skipped = Some(0);
+    }
+
+    /// Lets the blank before a record that is too long go, and keeps the record's beginning.
+    fn keep_head(&mut self) {
         self.record_line += self.line_ends_before();
+        let blank = self.blank_before();
+        self.window.consume(blank);
+        self.used -= blank;
         self.head.clear();
         self.head
             .extend_from_slice(&self.window.bytes()[..SHOWN_BYTES.min(self.used)]);
-        self.skipped = Some(0);
     }
 
     /// Lets a record go by that is too long to be held.
@@ -193,22 +221,30 @@ impl Records {
             if let ReadRecordResult::Record | ReadRecordResult::End = self.parse() {
                 self.is_open = false;
                 self.skipped = None;
-                return Ok(Record::Long(skipped + self.used as u64));
+                // The end of the line is not of the record; at the end of the file there is none.
+                let rest = self.used.saturating_sub(1);
+                return Ok(Record::Long(skipped + rest as u64));
             }
         }
     }
 
-    /// Ends of lines that stand before the record: of blank lines, or the second half of the
-    /// end of the line before.
-    fn line_ends_before(&self) -> u64 {
+    /// Bytes that stand before the record: blank lines, or the second half of the end of the line
+    /// before.
+    fn blank_before(&self) -> usize {
         let bytes = self.window.bytes()[..self.used].iter();
-        let blank = bytes.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+        bytes
+            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+            .count()
+    }
+
+    fn line_ends_before(&self) -> u64 {
+        let blank = self.window.bytes()[..self.blank_before()].iter();
         blank.filter(|byte| **byte == b'\n').count() as u64
     }
 
     /// Adds where the record ends, if that is in another line: a quote may be open.
     pub(super) fn say_where_it_ends(&self, Reason(reason): Reason) -> Reason {
-        let ends_in_line = self.window.bytes()[..self.used].last() == Some(&b'\n');
+        let ends_in_line = self.last == Some(b'\n');
         let last = self.line() - u64::from(ends_in_line);
         if last <= self.record_line {
             return Reason(reason);

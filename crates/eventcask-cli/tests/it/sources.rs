@@ -6,7 +6,7 @@ use std::path::Path;
 
 use eventcask_cli::input::{RowSpec, Rows};
 
-use crate::support::{Dripping, all_of, rows_of, rows_of_stream};
+use crate::support::{Dripping, all_of, checks_of, checks_of_stream, rows_of, rows_of_stream};
 
 const ROWS: &str = "{\"k\":1}\n{\"k\":2}\n";
 const READ: [&str; 2] = ["0:1 1 {\"k\":1}", "1:2 2 {\"k\":2}"];
@@ -208,4 +208,58 @@ fn what_can_not_be_opened_is_said_in_a_sentence() {
         said(dir.path()),
         format!("{shown}: is a directory; name the files in it instead")
     );
+}
+
+/// A row over the limit was hashed whole where its end came in the same read, and by its length
+/// where it did not. So the check of a piped file was another one by chance, and the file was
+/// taken for another file when it was ingested again.
+#[test]
+fn a_row_over_the_limit_is_the_same_however_its_bytes_arrive() {
+    let spec = RowSpec {
+        payload_bytes_max: 100,
+        ..spec()
+    };
+    let long = "x".repeat(5000);
+    let files = [
+        (
+            "f.ndjson",
+            format!("{{\"k\":1}}\n{{\"k\":\"{long}\"}}\r\n{{\"k\":2}}\n"),
+        ),
+        ("f.ndjson", format!("{{\"k\":1}}\n\n{{\"k\":\"{long}\"}}")),
+        ("f.ndjson", format!("{}{{\"k\":1}}\n", " ".repeat(5000))),
+        (
+            "f.csv",
+            format!("k,v\r\n1,2\r\n\r\n{long},3\r\n2,{long}\n3,4"),
+        ),
+        ("f.csv", format!("k,v\n1,{long}")),
+        ("f.csv", format!("k,v\n1,\"{long}\n\n")),
+        ("f.csv", format!("k,v\n1,\"{}", "\n".repeat(5000))),
+        ("f.csv", format!("k,{long}\n1,2\n")),
+    ];
+    for (name, file) in files {
+        let dripping = || Dripping::new(file.as_bytes());
+        let whole = rows_of(name, file.as_bytes(), &spec);
+        assert_eq!(whole, rows_of_stream(name, dripping(), &spec), "{name}");
+        if Rows::of_stream(name, dripping(), spec.clone()).is_ok() {
+            let dripped = checks_of_stream(name, dripping(), &spec);
+            assert_eq!(checks_of(name, file.as_bytes(), &spec), dripped, "{name}");
+        }
+    }
+}
+
+/// The limit is on the row alone: not on blank lines before it, nor on the end of its line.
+#[test]
+fn a_csv_row_of_just_the_limit_is_taken() {
+    let limit = 100;
+    let spec = RowSpec {
+        payload_bytes_max: limit,
+        ..spec()
+    };
+    let over = |bytes: usize| {
+        let file = format!("k\r\n\r\n\r\n{}\r\n", "x".repeat(bytes));
+        let rows = rows_of("f.csv", file.as_bytes(), &spec);
+        rows[0].contains("over the limit")
+    };
+    let largest = limit - r#"{"k":""}"#.len();
+    assert!(!over(largest) && over(largest + 1) && over(limit) && over(limit + 1));
 }

@@ -59,7 +59,14 @@ fn said(failure: &Failure) -> String {
 
 /// The check after each row.
 pub(crate) fn checks_of(name: &str, file: &[u8], spec: &RowSpec) -> Vec<u64> {
-    let stream = Box::new(std::io::Cursor::new(file.to_vec()));
+    checks_of_stream(name, Box::new(std::io::Cursor::new(file.to_vec())), spec)
+}
+
+pub(crate) fn checks_of_stream(
+    name: &str,
+    stream: Box<dyn Read + Send>,
+    spec: &RowSpec,
+) -> Vec<u64> {
     let mut rows = Rows::of_stream(name, stream, spec.clone()).expect("the file can be opened");
     let mut checks = Vec::new();
     while let Some(next) = rows.next().expect("the file can be read") {

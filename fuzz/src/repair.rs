@@ -1,0 +1,272 @@
+//! Makes mutated files right again where only checksums and identities stand in the way.
+//!
+//! Nearly every change of a file fails at a checksum, so without repair a fuzzer only ever
+//! tests the checksums. Two strengths: [`Repair::Seal`] computes the checksums of what lies
+//! where the bytes say, and leaves everything else; [`Repair::Mend`] also puts magic numbers,
+//! versions, identities, chains, and lengths that can not be, in order. The places are those of
+//! `docs/FORMAT.md`; the tests hold them against what the real encoders write.
+
+use crate::bytes::{put, u16_at, u32_at, u64_at};
+
+/// The store that every file of the corpus belongs to, and that repaired ones belong to.
+pub const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
+/// Bytes of the header that all files begin with.
+pub(crate) const HEADER: usize = 128;
+/// Where the first block of a segment is.
+pub(crate) const FIRST_BLOCK: usize = 4096;
+const FIXED_HEAD: usize = 128;
+const ENTRY: usize = 24;
+const BLOCK_ALIGN: usize = 64;
+const SECTION_ALIGN: usize = 16;
+const MAX_SECTION_BYTES: u32 = 16 << 20;
+const BLOCK_MAGIC: [u8; 8] = *b"ECASKBLK";
+
+/// How much is put in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// Checksums only.
+    Seal,
+    /// Magic numbers, versions, identities, lengths and chains, then the checksums.
+    Mend,
+}
+
+/// Leaves the bytes as they are: formats without a checksum need no repair.
+pub fn nothing(_: &mut Vec<u8>, _: Repair) {}
+
+/// Makes bytes text, for formats that begin with a check for it.
+pub fn text(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Mend && str::from_utf8(bytes).is_err() {
+        *bytes = String::from_utf8_lossy(bytes).into_owned().into_bytes();
+    }
+}
+
+/// A manifest.
+pub fn manifest(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Mend {
+        bytes.resize(HEADER, 0);
+        mend_header(bytes, b"ECASKMAN", HEADER as u32);
+        put(bytes, 60, 1u32.to_le_bytes());
+        bytes[72..124].fill(0);
+    }
+    seal_header(bytes);
+}
+
+/// A definition or a snapshot of a view.
+pub fn framed(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Mend {
+        bytes.resize(bytes.len().max(HEADER), 0);
+        mend_header(bytes, b"ECASKFRM", HEADER as u32);
+        let kind = if u32_at(bytes, 56) == 1 { 1u32 } else { 2 };
+        put(bytes, 56, kind.to_le_bytes());
+        put(bytes, 60, 0u32.to_le_bytes());
+        let definition = eventcask_log::Framed::checksum(crate::corpus::definition().as_bytes());
+        let definition = if kind == 1 { 0 } else { definition };
+        put(bytes, 72, definition.to_le_bytes());
+        bytes[88..124].fill(0);
+        let length = (bytes.len() - HEADER) as u64;
+        put(bytes, 80, length.to_le_bytes());
+    }
+    if let Some(body) = bytes.get(HEADER..) {
+        let crc = crc32c::crc32c(body);
+        put(bytes, 76, crc.to_le_bytes());
+    }
+    seal_header(bytes);
+}
+
+/// One block at the start of a segment's blocks.
+pub fn block(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Mend {
+        let length = bytes.len().max(FIXED_HEAD).next_multiple_of(BLOCK_ALIGN);
+        bytes.resize(length, 0);
+    }
+    one_block(bytes, how, &Chain::default());
+}
+
+/// A whole segment: its header, then block after block.
+pub fn segment(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Mend {
+        bytes.resize(bytes.len().max(FIRST_BLOCK), 0);
+        mend_header(bytes, b"ECASKSEG", FIRST_BLOCK as u32);
+        bytes[56..64].fill(0);
+        put(bytes, 64, 1u64.to_le_bytes());
+        bytes[72..124].fill(0);
+        bytes[HEADER..FIRST_BLOCK].fill(0);
+    }
+    seal_header(bytes);
+    let mut chain = Chain::default();
+    while let Some(length) = block_length(bytes, chain.place, how) {
+        let block = &mut bytes[chain.place..chain.place + length];
+        one_block(block, how, &chain);
+        chain.pass(block);
+    }
+}
+
+/// What all headers have in common. The words `write` and `may` stay: their bits have a meaning.
+fn mend_header(bytes: &mut [u8], magic: &[u8; 8], length: u32) {
+    put(bytes, 0, *magic);
+    put(bytes, 8, 1u32.to_le_bytes());
+    put(bytes, 12, length.to_le_bytes());
+    put(bytes, 16, [0; 8]);
+    put(bytes, 40, STORE.to_le_bytes());
+}
+
+fn seal_header(bytes: &mut [u8]) {
+    if bytes.len() >= HEADER {
+        let crc = crc32c::crc32c(&bytes[..124]);
+        put(bytes, 124, crc.to_le_bytes());
+    }
+}
+
+/// What the next block has to follow.
+struct Chain {
+    place: usize,
+    position: u64,
+    crc: u32,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            place: FIRST_BLOCK,
+            position: 0,
+            crc: 0,
+        }
+    }
+}
+
+impl Chain {
+    fn pass(&mut self, block: &[u8]) {
+        self.place += block.len();
+        self.position = self.position.wrapping_add(u64::from(u32_at(block, 44)));
+        self.crc = u32_at(block, 12);
+    }
+}
+
+/// How long the block at `place` is: what it says where that can be, and when mending up to
+/// where the next one begins otherwise.
+fn block_length(bytes: &[u8], place: usize, how: Repair) -> Option<usize> {
+    let rest = bytes.get(place..)?;
+    let said = u32_at(rest, 16) as usize;
+    if said >= FIXED_HEAD && said.is_multiple_of(BLOCK_ALIGN) && said <= rest.len() {
+        return Some(said);
+    }
+    if how == Repair::Seal || rest.len() < FIXED_HEAD || rest.iter().all(|byte| *byte == 0) {
+        return None;
+    }
+    let borders = (FIXED_HEAD..rest.len()).step_by(BLOCK_ALIGN);
+    let next = borders
+        .into_iter()
+        .find(|at| rest[*at..].starts_with(&BLOCK_MAGIC));
+    Some(next.unwrap_or(rest.len() / BLOCK_ALIGN * BLOCK_ALIGN))
+}
+
+fn one_block(block: &mut [u8], how: Repair, chain: &Chain) {
+    if how == Repair::Mend {
+        mend_head(block, chain);
+        mend_sections(block);
+    }
+    for entry in entries(block) {
+        let start = u32_at(block, entry + 16) as usize;
+        let end = start.saturating_add(u32_at(block, entry + 4) as usize);
+        if let Some(stored) = block.get(start..end) {
+            let crc = crc32c::crc32c(stored);
+            put(block, entry + 12, crc.to_le_bytes());
+        }
+    }
+    if let Some(rest) = block.get(16..u32_at(block, 8) as usize) {
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&block[..12]), rest);
+        put(block, 12, crc.to_le_bytes());
+    }
+}
+
+/// Where the entries of a block's section table are, as far as they are there.
+fn entries(block: &[u8]) -> impl Iterator<Item = usize> + use<> {
+    let fit = block.len().saturating_sub(FIXED_HEAD) / ENTRY;
+    let count = usize::from(u16_at(block, 108)).min(fit);
+    (0..count).map(|index| FIXED_HEAD + ENTRY * index)
+}
+
+/// Puts identity, chain, lengths and reserved bytes of a head in order; rows, times, epoch, kind
+/// and codec of sections, and marks stay what the mutation made of them.
+fn mend_head(block: &mut [u8], chain: &Chain) {
+    put(block, 0, BLOCK_MAGIC);
+    put(block, 16, (block.len() as u32).to_le_bytes());
+    put(block, 20, (u32_at(block, 20) & 1).to_le_bytes());
+    put(block, 24, STORE.to_le_bytes());
+    put(block, 40, 0u32.to_le_bytes());
+    put(block, 48, 1u64.to_le_bytes());
+    put(block, 56, (chain.place as u64).to_le_bytes());
+    put(block, 64, chain.position.to_le_bytes());
+    let durable = u64_at(block, 72).min(chain.place as u64);
+    put(block, 72, durable.to_le_bytes());
+    put(block, 104, chain.crc.to_le_bytes());
+    block[112..128].fill(0);
+    let sections = entries(block).count();
+    put(block, 108, (sections as u16).to_le_bytes());
+    let marks = marks_end(block, FIXED_HEAD + ENTRY * sections);
+    let head = marks.unwrap_or_else(|| {
+        put(block, 110, [0; 2]);
+        FIXED_HEAD + ENTRY * sections
+    });
+    put(block, 8, (head as u32).to_le_bytes());
+}
+
+/// Where the source marks that begin at `at` end, if they are all there.
+fn marks_end(block: &[u8], mut at: usize) -> Option<usize> {
+    let count = u16_at(block, 110);
+    if count > 16 {
+        return None;
+    }
+    for _ in 0..count {
+        at += 18 + usize::from(u16_at(block, at + 16));
+    }
+    (at <= block.len()).then_some(at)
+}
+
+/// Moves sections to where they can be, and clears what lies between them.
+fn mend_sections(block: &mut [u8]) {
+    let mut free = u32_at(block, 8) as usize;
+    for entry in entries(block) {
+        let said = u32_at(block, entry + 16) as usize / SECTION_ALIGN * SECTION_ALIGN;
+        let lowest = free.next_multiple_of(SECTION_ALIGN);
+        let start = if (lowest..=block.len()).contains(&said) {
+            said
+        } else {
+            lowest
+        };
+        let room = block.len().saturating_sub(start);
+        let stored = (u32_at(block, entry + 4) as usize).min(room);
+        if start > block.len() {
+            return;
+        }
+        let raw = match block[entry + 1] {
+            0 => stored as u32,
+            _ => u32_at(block, entry + 8).min(MAX_SECTION_BYTES),
+        };
+        put(block, entry + 4, (stored as u32).to_le_bytes());
+        put(block, entry + 8, raw.to_le_bytes());
+        put(block, entry + 16, (start as u32).to_le_bytes());
+        block[free..start].fill(0);
+        free = start + stored;
+    }
+    block[free..].fill(0);
+}
+
+/// The state of a view: layout, and a definition that it can be read by.
+pub fn view_state(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Seal || bytes.is_empty() {
+        return;
+    }
+    bytes[0] = 1;
+    let spec = crate::corpus::SPEC.as_bytes();
+    let length = u32_at(bytes, 9) as usize;
+    let is_spec = bytes
+        .get(13..13 + length)
+        .and_then(|json| str::from_utf8(json).ok())
+        .is_some_and(|json| eventcask_project::ViewSpec::from_json(json).is_ok());
+    if !is_spec {
+        bytes.resize(bytes.len().max(13 + spec.len()), 0);
+        put(bytes, 9, (spec.len() as u32).to_le_bytes());
+        bytes[13..13 + spec.len()].copy_from_slice(spec);
+    }
+}
