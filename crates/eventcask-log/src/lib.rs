@@ -29,6 +29,7 @@ mod codec;
 mod block;
 mod sealed;
 mod segment;
+mod spare;
 mod writer;
 mod scan;
 mod recovery;

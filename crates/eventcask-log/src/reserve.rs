@@ -32,9 +32,14 @@ impl ShardDir {
     pub(crate) fn cut_with_room(&self, tail: &Tail, reason: &str) -> Result<Problem, Error> {
         match self.cut(tail, reason) {
             Err(error) if error.kind() == ErrorKind::StorageFull => {
-                // Where it is gone already there is nothing more to give.
-                self.storage.remove(NAME).map_err(|_| error)?;
-                self.cut(tail, reason)
+                let had_spare = self.give_spare_back();
+                let had_reserve = self.storage.remove(NAME).is_ok();
+                // Where both are gone already there is nothing more to give.
+                if had_spare || had_reserve {
+                    self.cut(tail, reason)
+                } else {
+                    Err(error)
+                }
             }
             other => other,
         }

@@ -8,6 +8,8 @@ use crate::segment::{FIRST_BLOCK, SegmentHeader, ShardDir};
 use crate::storage::{Open, StoredFile};
 use crate::{Error, NewSegment};
 
+/// Zeros at the end of a block by which an unfinished write is told from a changed byte.
+const UNFINISHED_BYTES: u32 = 16;
 /// Bytes read at once where a segment is searched.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -316,8 +318,25 @@ impl Scan {
         let Ok(head) = BlockHead::decode(&self.buffer) else {
             return Ok(false);
         };
-        let fits = self.check_head(&head).is_ok();
-        Ok(fits && self.bytes_left()? < u64::from(head.length))
+        if self.check_head(&head).is_err() {
+            return Ok(false);
+        }
+        Ok(self.bytes_left()? < u64::from(head.length) || self.ends_in_zeros(&head)?)
+    }
+
+    /// Whether the last bytes of a block's last section are zeros, and all behind it: a write
+    /// into room that was taken ahead, which ended with its process.
+    fn ends_in_zeros(&mut self, head: &BlockHead) -> Result<bool, Error> {
+        let sections = head.sections.iter().rev();
+        let Some(last) = sections.into_iter().find(|section| section.stored > 0) else {
+            return Ok(false);
+        };
+        let shown = last.stored.min(UNFINISHED_BYTES) as usize;
+        let place = self.place;
+        self.place += (last.end() - shown) as u64;
+        let is_zero = self.rest_is_zero();
+        self.place = place;
+        is_zero
     }
 
     /// Whether a good block further on says that the bytes at the scan's place were durable:

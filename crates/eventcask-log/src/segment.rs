@@ -141,7 +141,11 @@ impl ShardDir {
         let temporary = format!("{path}.new");
         let header = encode_header(self, new, None);
         let make = || {
-            let file = self.storage.open(&temporary, Open::Create)?;
+            // A spare has its room already; where there is none, or it can not be had, a new file
+            // does as well.
+            let is_spare = self.storage.rename(&self.spare(), &temporary).is_ok();
+            let how = if is_spare { Open::Write } else { Open::Create };
+            let file = self.storage.open(&temporary, how)?;
             file.write_all_at(&header, 0)?;
             file.sync()?;
             self.storage.rename(&temporary, &path)?;

@@ -111,6 +111,15 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Gives back the room after the last block of the open segment, when nothing more will be
+    /// written to it.
+    pub fn trim(&mut self, place: u64) {
+        if let Some((_, file)) = self.open.as_ref().filter(|_| !self.unsynced) {
+            // Room that stays costs nothing but itself.
+            let _ = file.set_len(place);
+        }
+    }
+
     /// Whether something was written since the last sync.
     #[must_use]
     pub fn is_unsynced(&self) -> bool {

@@ -157,6 +157,11 @@ impl WriteThread {
             deadline = deadline.or_else(|| self.next_deadline());
         }
         self.sync_unsynced();
+        for target in &mut self.targets {
+            if let (None, Some((_, place))) = (&target.broken, target.written) {
+                target.writer.trim(place);
+            }
+        }
         match self
             .targets
             .iter()

@@ -588,7 +588,8 @@ impl ShardReader {
     }
 
     /// Runs `read` on the place of the block that holds the first durable event at `position`
-    /// or after it; once more where its segment was written anew meanwhile.
+    /// or after it; once more where its segment was written anew meanwhile. The file of the older
+    /// form may have been filled with zeros since, so that looks like damage first.
     fn read_at<T>(
         &self,
         position: u64,
@@ -598,11 +599,16 @@ impl ShardReader {
             let Some(at) = self.place_from(position)? else {
                 return Ok(None);
             };
-            match read(&at) {
-                Err(error) if error.kind() == ErrorKind::Replaced => {
-                    self.replace(self.dir.sealed_segment(at.segment)?);
-                }
-                other => return other.map(Some),
+            let error = match read(&at) {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) => error,
+            };
+            if !matches!(error.kind(), ErrorKind::Replaced | ErrorKind::Damaged) {
+                return Err(error);
+            }
+            match self.dir.sealed_segment(at.segment) {
+                Ok(newer) if newer.sealed().rewrite > at.rewrite => self.replace(newer),
+                _ => return Err(error),
             }
         }
     }

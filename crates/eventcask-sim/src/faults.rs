@@ -114,6 +114,18 @@ impl Faults {
         }
     }
 
+    /// Whether there is room for a file to grow.
+    pub(crate) fn on_growth(&mut self, growth: u64) -> io::Result<()> {
+        match &mut self.room {
+            Some(room) if *room < growth => Err(self.give(ENOSPC)),
+            Some(room) => {
+                *room -= growth;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn on_cut(&mut self, bytes: u64) {
         if let Some(room) = &mut self.room {
             *room += bytes;

@@ -103,4 +103,14 @@ impl StoredFile for SimFile {
         state.step(Step::SetLen { file, len });
         Ok(())
     }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let before = state.live.bytes[self.file].len() as u64;
+        // Nothing is written, so only the room counts.
+        state.faults.on_growth(len.saturating_sub(before))?;
+        let file = self.file;
+        state.step(Step::SetLen { file, len });
+        Ok(())
+    }
 }

@@ -124,7 +124,7 @@ impl Engine {
             let apply = Box::new(ApplyViews {
                 views: Arc::clone(views),
                 reader: Arc::clone(&shard.reader),
-                sealer: sealer.bell(),
+                sealer: sealer.bell(index),
             });
             crews[crew].push(shard.start(inbox, health, settings, apply));
             doors.push(door);
@@ -250,6 +250,7 @@ struct ApplyViews {
 impl Apply for ApplyViews {
     fn apply(&mut self, block: &Block) {
         self.views.apply(&self.reader, block);
-        self.sealer.at(block.head().segment);
+        let head = block.head();
+        self.sealer.at(head.segment, head.place);
     }
 }

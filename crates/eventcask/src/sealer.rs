@@ -1,8 +1,9 @@
 //! Seals complete segments in the background, and whenever it is asked to.
 //!
-//! One thread waits until a shard begins a new segment. Then it seals what is complete, the
-//! segments of a shard one after the other, several shards at once. Between blocks it gives
-//! way to the workers, as long as it does not fall far behind.
+//! One thread waits until a shard begins a new segment, or has filled half of one. Then it
+//! seals what is complete, the segments of a shard one after the other, several shards at
+//! once, and takes room for the next ones. Between blocks it gives way to the workers, as long
+//! as it does not fall far behind.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,9 @@ pub(crate) struct Shared {
     rings: Condvar,
     stops: AtomicBool,
     codec: Codec,
+    segment_bytes: u64,
+    /// One a shard: whether room for its next segment is to be taken.
+    wants_spare: Vec<AtomicBool>,
     inboxes: Vec<Arc<Inbox>>,
     readers: Vec<Arc<ShardReader>>,
     /// One a shard, held while a segment of it is written anew.
@@ -59,14 +63,22 @@ impl fmt::Debug for Shared {
 #[derive(Debug)]
 pub(crate) struct SealerBell {
     shared: Arc<Shared>,
+    shard: usize,
     segment: u64,
+    is_half_full: bool,
 }
 
 impl SealerBell {
-    /// Says which segment the shard writes to now.
-    pub(crate) fn at(&mut self, segment: u64) {
+    /// Says where the shard writes now.
+    pub(crate) fn at(&mut self, segment: u64, place: u64) {
         if segment > self.segment {
             self.segment = segment;
+            self.is_half_full = false;
+            self.shared.ring();
+        }
+        if !self.is_half_full && place > self.shared.segment_bytes / 2 {
+            self.is_half_full = true;
+            self.shared.wants_spare[self.shard].store(true, Ordering::Relaxed);
             self.shared.ring();
         }
     }
@@ -80,6 +92,8 @@ impl Sealer {
     ) -> Self {
         let shared = Shared {
             codec: options.codec_of_sealed(),
+            segment_bytes: options.segment_bytes,
+            wants_spare: readers.iter().map(|_| AtomicBool::new(false)).collect(),
             inboxes,
             readers: readers.to_vec(),
             rewriting: readers.iter().map(|_| Mutex::default()).collect(),
@@ -91,10 +105,12 @@ impl Sealer {
         }
     }
 
-    pub(crate) fn bell(&self) -> SealerBell {
+    pub(crate) fn bell(&self, shard: usize) -> SealerBell {
         SealerBell {
             shared: Arc::clone(&self.shared),
+            shard,
             segment: 0,
+            is_half_full: false,
         }
     }
 
@@ -209,7 +225,19 @@ impl Shared {
     }
 
     fn note(&self, shard: usize) -> Result<(), LogError> {
-        self.seal_shard(shard, true).map(|_sealed| ())
+        // The room first: the shard may need it before its old segments are sealed.
+        let room = self.take_room(shard);
+        self.seal_shard(shard, true)?;
+        room
+    }
+
+    /// Takes room for the next segment of a shard that has filled half of one.
+    fn take_room(&self, shard: usize) -> Result<(), LogError> {
+        let dir = self.readers[shard].dir();
+        if self.wants_spare[shard].swap(false, Ordering::Relaxed) && !dir.has_spare()? {
+            dir.make_spare(self.segment_bytes, &|| self.give_way(PATIENCE))?;
+        }
+        Ok(())
     }
 
     /// Seals the complete segments of a shard, oldest first.
@@ -237,7 +265,19 @@ impl Shared {
                 None => return Ok(sealed),
             }
             sealed += 1;
+            self.retire(shard, *number, gives_way)?;
         }
+    }
+
+    /// Makes the spare of what a segment was before it was sealed, if there is none.
+    fn retire(&self, shard: usize, number: u64, gives_way: bool) -> Result<(), LogError> {
+        let dir = self.readers[shard].dir();
+        let patience = if gives_way { PATIENCE } else { Duration::ZERO };
+        if dir.has_spare()? {
+            return dir.remove_leftovers();
+        }
+        let go_on = || self.give_way(patience);
+        dir.recycle(number, self.segment_bytes, &go_on).map(|_| ())
     }
 
     /// Waits a little while workers have batches waiting; says whether to go on.

@@ -16,3 +16,4 @@ mod full_disk;
 mod terminal;
 mod foreign;
 mod writers;
+mod fixtures;

@@ -81,6 +81,7 @@ fn check_files(work: impl Fn(&Store), expected: &[&str]) {
 const PLAIN: [&str; 5] = [
     "LOCK",
     "MANIFEST",
+    "RESERVE",
     "shards",
     "shards/0000",
     "shards/0000/0000000001.segment",
