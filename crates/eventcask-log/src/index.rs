@@ -73,9 +73,10 @@ impl Index {
                 self.ids.entry(id.as_u128()).or_insert(position);
             }
         }
-        let truncations = events.truncations();
-        self.truncations
-            .extend(truncations.map(|(key, before)| (key.to_owned(), before)));
+        for (key, before) in events.truncations() {
+            let known = self.truncations.entry(key.to_owned()).or_default();
+            *known = before.max(*known);
+        }
     }
 
     pub(crate) fn add_marks(&mut self, marks: &[SourceMark]) {

@@ -418,8 +418,8 @@ impl ShardReader {
         }
     }
 
-    /// Where an aggregate stands at the end of the last complete segment that holds events of
-    /// it and begins before `position`.
+    /// The newest event of an aggregate in complete segments that is the newest one in its
+    /// segment and lies before `position`.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -428,8 +428,8 @@ impl ShardReader {
         let before = ended.partition_point(|segment| segment.first_position() < position);
         for segment in ended[..before].iter().rev() {
             let found = self.retried(segment, |segment| self.blocks.find_key(segment, key))?;
-            if found.is_some() {
-                return Ok(found);
+            if let Some(place) = found.filter(|place| place.position < position) {
+                return Ok(Some(place));
             }
         }
         Ok(None)

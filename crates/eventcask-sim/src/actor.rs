@@ -61,7 +61,11 @@ impl<'s> Actor<'s> {
             12 => self.append_first(),
             13..15 => self.append_again(),
             15 => return self.append_with_taken_ids(),
-            16..18 => return self.push(),
+            16 => return self.push(),
+            17 => {
+                // A segment that can not be sealed stays as it is.
+                let _ = self.stage.store.seal();
+            }
             18 => self.stage.flush(),
             _ => return self.stage.make_view(),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask::{Options, Store};
+use eventcask::{Options, Storage, Store};
 use fastrand::Rng;
 
 use crate::check::Judge;
@@ -107,7 +107,8 @@ impl Examiner<'_> {
                 "D5: a second opening mended {recovered:?}, or changed events"
             ));
         }
-        Ok(())
+        drop(store);
+        check_all(disk)
     }
 
     /// The power goes while the store is opened, or soon after: nothing that was there gets lost.
@@ -147,6 +148,17 @@ impl Examiner<'_> {
         let after = Content::read(&store, self.ledger)?;
         source::check(&store, &after, self.ledger, self.sources)?;
         view::check(&store, &after, self.ledger, self.judge.facts.view)
+    }
+}
+
+/// After an opening, whatever the crash left, a check of every byte finds nothing wrong.
+pub(crate) fn check_all(disk: &SimDisk) -> Result<(), String> {
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let report = eventcask::verify_storage(&storage);
+    let report = report.map_err(|error| format!("C6: the check failed: {error}"))?;
+    match (report.problems.first(), report.unfinished.first()) {
+        (None, None) => Ok(()),
+        (problem, unfinished) => Err(format!("C6: a false alarm: {:?}", problem.or(unfinished))),
     }
 }
 

@@ -104,7 +104,7 @@ impl Faults {
             Some(room) if *room < growth => {
                 let missing = (growth - *room) as usize;
                 *room = 0;
-                Err((bytes - missing, self.give(ENOSPC)))
+                Err((bytes.saturating_sub(missing), self.give(ENOSPC)))
             }
             Some(room) => {
                 *room -= growth;

@@ -11,20 +11,33 @@ use crate::planted::Planted;
 
 /// Planted bugs of writes hit one write in this many.
 const PLANTED_EVERY: u64 = 11;
+const SEALED_EVERY: u64 = 3;
 
 pub(crate) struct SimFile {
     disk: SimDisk,
     file: FileNumber,
+    /// Whether it was opened as a segment on its way to its name.
+    is_new_segment: bool,
 }
 
 impl SimFile {
-    pub(crate) fn new(disk: SimDisk, file: FileNumber) -> Self {
-        Self { disk, file }
+    pub(crate) fn new(disk: SimDisk, file: FileNumber, is_new_segment: bool) -> Self {
+        Self {
+            disk,
+            file,
+            is_new_segment,
+        }
     }
 
     /// Writes as the planted bug wants it.
     fn write(&self, state: &mut State, place: u64, bytes: &[u8]) {
         state.writes += 1;
+        let is_lost = state.planted == Some(Planted::SealedWriteIsLost)
+            && self.is_new_segment
+            && state.writes.is_multiple_of(SEALED_EVERY);
+        if is_lost {
+            return;
+        }
         let mut place = place;
         let mut bytes: Arc<[u8]> = bytes.into();
         if state.writes.is_multiple_of(PLANTED_EVERY) {

@@ -31,11 +31,19 @@ pub enum Planted {
     VersionIsOffByOne,
     /// Rows of a source from the seventh on are sent under offsets that are one too high.
     SourceSkipsRow,
+    /// Now and then an append is sent without the version that it expects.
+    ExpectationIsDropped,
+    /// The events of an append are sent one by one.
+    AppendIsSplit,
+    /// Each third write to a segment that is being sealed is dropped.
+    SealedWriteIsLost,
+    /// A file takes another's name some time after that was given up, not at once.
+    RenameLeavesAGap,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -50,5 +58,9 @@ impl Planted {
         Self::LevelIsOverstated,
         Self::VersionIsOffByOne,
         Self::SourceSkipsRow,
+        Self::ExpectationIsDropped,
+        Self::AppendIsSplit,
+        Self::SealedWriteIsLost,
+        Self::RenameLeavesAGap,
     ];
 }

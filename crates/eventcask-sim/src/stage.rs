@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eventcask::{Error, Outcome, Producer, Refused, Store, Ticket, ViewSpec};
+use eventcask::{Error, Expected, Outcome, Producer, Refused, Store, Ticket, ViewSpec};
 
 use crate::disk::SimDisk;
 use crate::journal::{Level, Note};
@@ -48,7 +48,18 @@ impl Stage {
             entry: number,
             lane,
         });
-        match producer.append(&entry.key, entry.expected, &events) {
+        let expected = match self.has(Planted::ExpectationIsDropped, number) {
+            true => Expected::Any,
+            false => entry.expected,
+        };
+        if self.planted == Some(Planted::AppendIsSplit) {
+            let (last, first) = events.split_last()?;
+            for event in first {
+                drop(producer.append(&entry.key, Expected::Any, &[*event]));
+            }
+            events = vec![*last];
+        }
+        match producer.append(&entry.key, expected, &events) {
             Ok(ticket) => Some(ticket),
             Err(error) => {
                 self.answered(number, Err(refusal(error)));

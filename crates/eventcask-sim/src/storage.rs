@@ -59,13 +59,22 @@ impl Storage for SimDisk {
             }
             (None, _) => return Err(not_found()),
         };
-        Ok(Box::new(SimFile::new(self.clone(), file)))
+        let is_new_segment = name.ends_with(".segment.new");
+        Ok(Box::new(SimFile::new(self.clone(), file, is_new_segment)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         state.live.file(from).ok_or_else(not_found)?;
         let lasts = state.planted != Some(Planted::RenameIsLost);
+        if state.planted == Some(Planted::RenameLeavesAGap) && state.live.file(to).is_some() {
+            state.step(Step::Remove(to.to_owned()));
+            let dir = crate::image::parent(to).to_owned();
+            state.step(Step::SyncDir {
+                name: dir,
+                well: true,
+            });
+        }
         let (from, to) = (from.to_owned(), to.to_owned());
         state.step(Step::Rename { from, to, lasts });
         Ok(())

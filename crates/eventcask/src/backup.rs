@@ -6,6 +6,7 @@
 //! 3. The manifest comes last: the copy is a store only once it is whole.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use eventcask_event::Timestamp;
@@ -48,20 +49,27 @@ impl Store {
     /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or what a disk said; what
     /// was copied until then is no store.
     pub fn backup(&self, directory: impl AsRef<Path>) -> Result<BackupReport, Error> {
+        self.backup_storage(&(Arc::new(FileStorage::new(directory.as_ref())) as Arc<dyn Storage>))
+    }
+
+    /// As [`backup`](Self::backup), to storage of your own.
+    ///
+    /// # Errors
+    /// As [`backup`](Self::backup).
+    pub fn backup_storage(&self, to: &Arc<dyn Storage>) -> Result<BackupReport, Error> {
         let started = Instant::now();
-        let to = FileStorage::new(directory.as_ref());
-        let _lock = prepare(&to)?;
-        let mut report = self.inner.sealer.holding(|| self.copy(&to))?;
+        let _lock = prepare(&**to)?;
+        let mut report = self.inner.sealer.holding(|| self.copy(to))?;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }
 
-    fn copy(&self, to: &FileStorage) -> Result<BackupReport, Error> {
+    fn copy(&self, storage: &Arc<dyn Storage>) -> Result<BackupReport, Error> {
         let inner = &self.inner;
         for shard in 0..inner.manifest.shards {
-            let storage = std::sync::Arc::new(to.clone());
-            ShardDir::new(storage, &inner.manifest, shard).create()?;
+            ShardDir::new(Arc::clone(storage), &inner.manifest, shard).create()?;
         }
+        let to = &**storage;
         let mut report = self.copy_shards(to)?;
         for reader in &inner.readers {
             let dir = format!("shards/{:04}", reader.shard());
@@ -73,7 +81,7 @@ impl Store {
         Ok(report)
     }
 
-    fn copy_shards(&self, to: &FileStorage) -> Result<BackupReport, Error> {
+    fn copy_shards(&self, to: &dyn Storage) -> Result<BackupReport, Error> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -105,7 +113,7 @@ impl Store {
         }
         // Whoever writes acknowledges only what is in its file: what was acknowledged before now
         // is read from now on. Its clock may be ahead of this one.
-        let newest = |reader: &std::sync::Arc<ShardReader>| reader.last_commit();
+        let newest = |reader: &Arc<ShardReader>| reader.last_commit();
         let seen = self.inner.readers.iter().filter_map(newest).max();
         let time = now_nanos().max(seen.map_or(i64::MIN, |seen| seen.saturating_add(1)));
         self.refresh()?;
@@ -113,7 +121,7 @@ impl Store {
     }
 
     /// Definitions of views, and snapshots that are not ahead of the copy.
-    fn copy_views(&self, to: &FileStorage, report: &mut BackupReport) -> Result<(), Error> {
+    fn copy_views(&self, to: &dyn Storage, report: &mut BackupReport) -> Result<(), Error> {
         let from = &*self.inner.storage;
         let list = |dir: &str| {
             let names = from.list(dir);
@@ -145,7 +153,7 @@ impl Store {
 fn copy_shard(
     reader: &ShardReader,
     time: i64,
-    to: &FileStorage,
+    to: &dyn Storage,
     report: &mut BackupReport,
 ) -> Result<(), LogError> {
     let parts = reader.published().cut(time);
@@ -161,7 +169,7 @@ fn copy_shard(
 }
 
 /// Makes and takes the directory; it must be empty.
-fn prepare(to: &FileStorage) -> Result<Box<dyn Lock>, LogError> {
+fn prepare(to: &dyn Storage) -> Result<Box<dyn Lock>, LogError> {
     let here = to.describe("");
     let failed = |error| LogError::io("make", &here, error);
     if !to.list("").map_err(failed)?.is_empty() {
@@ -174,7 +182,7 @@ fn prepare(to: &FileStorage) -> Result<Box<dyn Lock>, LogError> {
     lock.ok_or_else(taken)
 }
 
-fn make_dirs(to: &FileStorage, dirs: &[&str]) -> Result<(), LogError> {
+fn make_dirs(to: &dyn Storage, dirs: &[&str]) -> Result<(), LogError> {
     for dir in dirs {
         let made = to.create_dir(dir);
         made.map_err(|error| LogError::io("make", &to.describe(dir), error))?;
@@ -183,7 +191,7 @@ fn make_dirs(to: &FileStorage, dirs: &[&str]) -> Result<(), LogError> {
     sync_dir(to, "")
 }
 
-fn sync_dir(to: &FileStorage, dir: &str) -> Result<(), LogError> {
+fn sync_dir(to: &dyn Storage, dir: &str) -> Result<(), LogError> {
     let synced = to.sync_dir(dir);
     synced.map_err(|error| LogError::io("sync", &to.describe(dir), error))
 }

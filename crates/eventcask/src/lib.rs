@@ -59,8 +59,8 @@ pub use eventcask_event::{
 };
 pub use eventcask_log::{
     BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,
-    Open, Problem, Sealed, Section, SegmentInspection, SourceMark, Storage, StoredFile, Table,
-    TableKind,
+    Open, Problem, RepairedSegment, Sealed, Section, SegmentInspection, SourceMark, Storage,
+    StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
 pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
@@ -71,7 +71,7 @@ pub use retention::Reclaimed;
 pub use scan::{Scan, ScanEvents};
 pub use stats::{ShardStats, Stats, ViewStats};
 pub use store::Store;
-pub use verify::{VerifyReport, verify};
+pub use verify::{VerifyReport, verify, verify_storage};
 pub use view::View;
 
 use std::path::Path;

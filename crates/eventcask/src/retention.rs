@@ -121,7 +121,9 @@ impl Store {
         let mut all = Reclaimed::default();
         for reader in &self.inner.readers {
             let hidden = reader.published().hidden.clone();
-            for segment in reader.published().ended().iter() {
+            // Asked for before the loop: the lock must not be held while segments are replaced.
+            let ended = reader.published().ended();
+            for segment in ended.iter() {
                 all.add(&count(reader, &hidden, segment)?);
             }
         }
@@ -144,7 +146,9 @@ impl Store {
         let mut all = Reclaimed::default();
         for (shard, reader) in self.inner.readers.iter().enumerate() {
             let hidden = reader.published().hidden.clone();
-            for segment in reader.published().ended().iter() {
+            // Asked for before the loop: the lock must not be held while segments are replaced.
+            let ended = reader.published().ended();
+            for segment in ended.iter() {
                 let found = count(reader, &hidden, segment)?;
                 if found.events == 0 {
                     continue;
@@ -153,8 +157,8 @@ impl Store {
                 let number = segment.number();
                 self.inner.sealer.rewrite(shard, number, &fate)?;
                 all.add(&found);
-                let ended = reader.published().ended();
-                let after = ended.iter().find(|segment| segment.number() == number);
+                let now = reader.published().ended();
+                let after = now.iter().find(|segment| segment.number() == number);
                 all.disk_bytes_after += after.map_or(0, |segment| segment.sealed().length);
             }
         }

@@ -6,6 +6,7 @@
 //! as it does not fall far behind.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -206,12 +207,17 @@ impl Shared {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         let pool = pool.thread_name(name).build();
         while self.wait() {
-            let result = match &pool {
+            let seal = || match &pool {
                 Ok(pool) => self.seal_in(pool),
                 // Without threads of its own it does one shard after the other.
                 Err(_) => (0..self.readers.len()).try_for_each(|shard| self.note(shard)),
             };
-            *locked(&self.failure) = result.err().map(|error| error.to_string());
+            // Whatever fails here, the segments are as they were.
+            let failure = match catch_unwind(AssertUnwindSafe(seal)) {
+                Ok(result) => result.err().map(|error| error.to_string()),
+                Err(_) => Some("the thread that seals segments failed".to_owned()),
+            };
+            *locked(&self.failure) = failure;
         }
     }
 

@@ -59,7 +59,11 @@ pub fn verify(directory: impl AsRef<Path>) -> Result<VerifyReport, Error> {
     verify_storage(&(Arc::new(FileStorage::new(directory.as_ref())) as Arc<dyn Storage>))
 }
 
-pub(crate) fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
+/// As [`verify`], for a store on storage of your own.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
     let started = Instant::now();
     let mut report = VerifyReport {
         blocks: 0,
@@ -284,6 +288,7 @@ impl Whole {
         report.blocks += part.blocks;
         report.events += part.events;
         let has_gap = part.is_broken || part.gone > 0 || !part.problems.is_empty();
+        let gaps_before = self.gaps;
         self.gaps += u32::from(has_gap);
         report.problems.append(&mut part.problems);
         let mut problem = |place, reason: &str| {
@@ -304,7 +309,8 @@ impl Whole {
             let newest = Newest {
                 version: span.version,
                 position: span.position,
-                gaps: self.gaps,
+                // What is missing may have come after this event.
+                gaps: gaps_before,
             };
             let known = self.aggregates.insert(key, newest).unwrap_or(Newest {
                 version: 0,

@@ -8,3 +8,5 @@ mod logic;
 mod planted;
 mod regressions;
 mod trials;
+mod copies;
+mod retention;

@@ -78,7 +78,7 @@ fn check_files(work: impl Fn(&Store), expected: &[&str]) {
     options.open(&path).unwrap().close().unwrap();
 }
 
-const PLAIN: [&str; 5] = [
+const PLAIN: [&str; 6] = [
     "LOCK",
     "MANIFEST",
     "RESERVE",
