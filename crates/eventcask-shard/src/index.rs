@@ -347,6 +347,15 @@ impl ShardReader {
         Ok(())
     }
 
+    /// Takes up the newest form of a segment that another process wrote anew.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn renew(&self, segment: u64) -> Result<(), Error> {
+        self.replace(self.dir.sealed_segment(segment)?);
+        Ok(())
+    }
+
     /// Puts a segment that was written anew in the place of its older form.
     pub fn replace(&self, segment: EndedSegment) {
         let number = segment.number();

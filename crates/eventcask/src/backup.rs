@@ -156,16 +156,27 @@ fn copy_shard(
     to: &dyn Storage,
     report: &mut BackupReport,
 ) -> Result<(), LogError> {
-    let parts = reader.published().cut(time);
-    let Some(parts) = parts else {
-        let reason = "a segment was completed while the copy began; try again";
-        return Err(LogError::new(LogErrorKind::Replaced, reason));
-    };
-    for (segment, rewrite, length) in parts {
-        report.bytes += reader.blocks().copy(segment, rewrite, length, to)?;
-        report.segments += 1;
+    let mut copied = 0;
+    loop {
+        let parts = reader.published().cut(time);
+        let Some(parts) = parts else {
+            let reason = "a segment was completed while the copy began; try again";
+            return Err(LogError::new(LogErrorKind::Replaced, reason));
+        };
+        let next = parts.into_iter().find(|(segment, ..)| *segment > copied);
+        let Some((segment, rewrite, length)) = next else {
+            return Ok(());
+        };
+        match reader.blocks().copy(segment, rewrite, length, to) {
+            // Another process sealed it since this one read the log.
+            Err(error) if error.kind() == LogErrorKind::Replaced => reader.renew(segment)?,
+            bytes => {
+                report.bytes += bytes?;
+                report.segments += 1;
+                copied = segment;
+            }
+        }
     }
-    Ok(())
 }
 
 /// Makes and takes the directory; it must be empty.

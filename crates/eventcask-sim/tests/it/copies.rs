@@ -47,6 +47,8 @@ fn while_depositing(options: &eventcask::Options, disk: &SimDisk, copy: impl Fn(
     let (acknowledged, wanted) = (AtomicU32::new(0), AtomicU32::new(8));
     std::thread::scope(|scope| {
         scope.spawn(|| deposit_as_wanted(&store, &acknowledged, &wanted));
+        // Also where a copy is not as it should be, the other thread must end.
+        let _end = Ending(&wanted);
         for round in 0..ROUNDS {
             wanted.fetch_add(8, Ordering::Release);
             while acknowledged.load(Ordering::Acquire) < round * 8 {
@@ -54,8 +56,16 @@ fn while_depositing(options: &eventcask::Options, disk: &SimDisk, copy: impl Fn(
             }
             copy(&store, acknowledged.load(Ordering::Acquire));
         }
-        wanted.store(0, Ordering::Release);
     });
+}
+
+/// Says at its end that no more deposits are wanted.
+struct Ending<'a>(&'a AtomicU32);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
 }
 
 fn check_copy(options: &eventcask::Options, copy: MemoryStorage, at_least: u32) {
