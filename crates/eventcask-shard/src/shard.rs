@@ -280,7 +280,9 @@ impl Shard {
             return;
         }
         let mut in_flight = self.judge(delivery);
-        in_flight.mark_before = self.pass_mark(&in_flight.delivery);
+        if in_flight.failed.is_none() {
+            in_flight.mark_before = self.pass_mark(&in_flight.delivery);
+        }
         in_flight.bytes = in_flight.delivery.batch.bytes();
         if self.builder.rows() == 0 {
             in_flight.is_done = true;
@@ -342,8 +344,34 @@ impl Shard {
             }
         }
         drop(appends);
+        drop(directory);
         in_flight.delivery = delivery;
+        if in_flight.failed.is_some() && in_flight.delivery.batch.source().is_some() {
+            self.undo(&mut in_flight);
+        }
         in_flight
+    }
+
+    /// Takes back what was admitted of a batch of which a row could not be decided: the mark of
+    /// its source stands for all of its rows or for none.
+    fn undo(&mut self, in_flight: &mut InFlight) {
+        let mut directory = self.reader.directory_mut();
+        for before in self.builder.before() {
+            directory.take_back(before.slot, before.version, before.last);
+        }
+        for index in 0..self.builder.rows() {
+            let (row, _) = self.builder.built(index);
+            if let Some(id) = in_flight.delivery.batch.id(row) {
+                self.dedup.forget(id);
+            }
+        }
+        self.builder.clear();
+        in_flight.counted = Flushed::default();
+        if let Some(refused) = &in_flight.failed {
+            for (_, outcome) in &mut in_flight.answers {
+                *outcome = Err(refused.clone());
+            }
+        }
     }
 
     /// Moves the mark of the batch's source on, and returns how it was.
