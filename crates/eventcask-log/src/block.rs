@@ -330,6 +330,9 @@ pub(crate) fn padding_is_zero(head: &BlockHead, bytes: &[u8]) -> bool {
 
 fn open(section: &Section, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let stored = stored(section, bytes)?;
+    if section.codec == 0 {
+        return Ok(stored.to_vec());
+    }
     let mut raw = vec![0; section.raw as usize];
     codec::decompress(section.codec, stored, &mut raw)?;
     Ok(raw)
@@ -338,6 +341,10 @@ fn open(section: &Section, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
 fn open_aligned(section: &Section, bytes: &[u8]) -> Result<AlignedVec<16>, &'static str> {
     let stored = stored(section, bytes)?;
     let mut raw = AlignedVec::with_capacity(section.raw as usize);
+    if section.codec == 0 {
+        raw.extend_from_slice(stored);
+        return Ok(raw);
+    }
     raw.resize(section.raw as usize, 0);
     codec::decompress(section.codec, stored, &mut raw)?;
     Ok(raw)

@@ -1,5 +1,6 @@
 //! Reads blocks at known places, from any thread.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,12 +11,18 @@ use crate::recovery::for_chunks;
 use crate::scan::BlockPlace;
 use crate::segment::ShardDir;
 use crate::storage::{Open, Storage, StoredFile};
-use crate::{Block, BlockHead, Error, Payloads};
+use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
 
 /// Blocks kept decoded, newest first: enough for a loader that walks back over neighbours.
 const KEPT_BLOCKS: usize = 8;
+/// The largest buffer that a thread keeps: blocks of batches are well below.
+const KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// Segment files kept open.
 const KEPT_FILES: usize = 16;
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Reads the blocks of one shard. Cheap to share: it keeps a few files open and a few blocks
 /// decoded.
@@ -85,13 +92,36 @@ impl BlockReader {
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.
     pub fn read(&self, at: &BlockPlace, want: Payloads<'_>) -> Result<Block, Error> {
+        if at.length > MAX_BLOCK_BYTES {
+            let name = self.dir.describe(at.segment);
+            let reason = "a block is longer than a block can be";
+            return Err(Error::damaged(&name, at.place, reason));
+        }
+        // Room for the stored bytes is made once a thread, not once a block.
+        BUFFER.with_borrow_mut(|buffer| {
+            if buffer.len() < at.length as usize {
+                buffer.resize(at.length as usize, 0);
+            }
+            let block = self.read_into(&mut buffer[..at.length as usize], at, want);
+            if buffer.len() > KEPT_BUFFER_BYTES {
+                *buffer = Vec::new();
+            }
+            block
+        })
+    }
+
+    fn read_into(
+        &self,
+        bytes: &mut [u8],
+        at: &BlockPlace,
+        want: Payloads<'_>,
+    ) -> Result<Block, Error> {
         let name = self.dir.describe(at.segment);
         let damaged = |reason| Error::damaged(&name, at.place, reason);
-        let mut bytes = vec![0; at.length as usize];
         let file = self.file(at.segment, at.rewrite)?;
         self.reads.fetch_add(1, Ordering::Relaxed);
         let read = file
-            .read_at(&mut bytes, at.place)
+            .read_at(bytes, at.place)
             .map_err(|e| Error::io("read", &name, e))?;
         let size = BlockHead::peek(&bytes[..read]).map_err(damaged)?;
         let head = bytes

@@ -15,6 +15,7 @@ mod reopen;
 mod refuse;
 mod poison;
 mod names;
+mod history;
 mod views;
 mod verify;
 mod readme;

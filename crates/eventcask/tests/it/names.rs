@@ -146,7 +146,7 @@ fn s5_names_beyond_their_limit_are_refused_and_leave_nothing() {
             let refused = store.producer_from(&huge);
             assert_eq!(refused.expect_err("too long").kind(), ErrorKind::Invalid);
         },
-        &PLAIN[..4],
+        &PLAIN[..5],
     );
 }
 
@@ -156,7 +156,7 @@ fn s5_names_of_views_are_refused_or_do_not_become_file_names() {
     let names = [
         ".", "..", "CON", "nul.txt", "LOCK", "MANIFEST", "0001", "Account", "account",
     ];
-    let mut expected: Vec<String> = PLAIN[..4].iter().map(|&name| name.to_owned()).collect();
+    let mut expected: Vec<String> = PLAIN[..5].iter().map(|&name| name.to_owned()).collect();
     expected.push("views".to_owned());
     for number in 1..=names.len() {
         let dir = format!("views/{number:04}");
