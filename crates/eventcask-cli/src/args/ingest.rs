@@ -68,6 +68,18 @@ pub struct IngestArgs {
     /// How blocks are compressed: none, lz4, zstd:LEVEL or auto
     #[arg(long, value_name = "CODEC", default_value = "auto")]
     pub codec: Codec,
+    /// How segments are compressed once they are complete [default: zstd:3, and none with --codec
+    /// none]
+    #[arg(
+        long,
+        value_name = "CODEC",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    pub seal_codec: Codec,
+    /// At how many bytes a new segment is begun
+    #[arg(long, value_name = "N", hide = true)]
+    pub segment_bytes: Option<u64>,
     /// What becomes of a row that can not be taken: stop (all rows before it are stored), skip, or
     /// quarantine:FILE (listed there, one JSON object a line)
     #[arg(long, value_name = "WHAT", default_value = "stop")]

@@ -4,13 +4,17 @@
 mod ingest;
 mod read;
 mod view;
+mod backup;
+mod truncate;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use backup::BackupArgs;
 pub use ingest::{IngestArgs, OnError};
 pub use read::{ExportArgs, ReadArgs, TailArgs};
+pub use truncate::{ReclaimArgs, TruncateArgs};
 pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};
 
 /// An embedded event store and stream processor.
@@ -78,6 +82,29 @@ Exit code 0: all is well. 1: something is damaged, and it is said what and where
 Example:
   eventcask verify --store flights")]
     Verify,
+    /// Keep all that is whole of a damaged store, and say what was given up
+    #[command(after_help = "\
+Run it after `eventcask verify` said no; a store that is whole is left alone. Damaged files are kept \
+beside those that take their place.
+
+Exit code 0: the store is whole now. 1: something is still wrong, and it is said what and where.
+
+Example:
+  eventcask repair --store flights")]
+    Repair,
+    /// Copy a store into a directory of its own, also while another process writes to it
+    Backup(BackupArgs),
+    /// Give up old events: readers do not see them any more
+    Truncate(TruncateArgs),
+    /// Take back the room of events that were given up
+    Reclaim(ReclaimArgs),
+    /// Seal all complete segments now: smaller, and faster to open
+    #[command(after_help = "\
+It is done in the background as well, whenever a store is open for writing.
+
+Example:
+  eventcask seal --store flights")]
+    Seal,
     /// Decode one segment or manifest
     #[command(after_help = "\
 Exit code 1: the file is damaged; what comes before the damage is shown.

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use eventcask::{
-    BlockHead, Framed, FramedKind, Inspection, Manifest, Section, SegmentInspection, SourceMark,
-    Timestamp,
+    BlockHead, Framed, FramedKind, Inspection, Manifest, Sealed, Section, SegmentInspection,
+    SourceMark, Table as SealedTable, TableKind, Timestamp,
 };
 
 use super::store::failure;
@@ -79,6 +79,9 @@ fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
             .number("position", framed.progress);
         object.text("definition_crc32c", &format!("{:08x}", framed.definition));
     }
+    if let Some(time) = retention_of(framed) {
+        object.shown("before", time);
+    }
     object.number("bytes", framed.body.len());
     if let Some(json) = definition_of(framed) {
         object.raw("definition", json.as_bytes());
@@ -89,8 +92,16 @@ fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
 fn kind_of(framed: &Framed) -> &'static str {
     match framed.kind {
         FramedKind::Definition => "view definition",
-        _ => "view state",
+        FramedKind::Retention => "retention",
+        FramedKind::State => "view state",
     }
+}
+
+/// The time before which all events are given up, if that is what the file says.
+fn retention_of(framed: &Framed) -> Option<Timestamp> {
+    let time: [u8; 8] = framed.body.as_slice().try_into().ok()?;
+    let time = Timestamp::from_nanos(i64::from_le_bytes(time));
+    (framed.kind == FramedKind::Retention).then_some(time)
 }
 
 /// The JSON text of a definition, if it is one.
@@ -112,11 +123,54 @@ fn write_segment(line: &mut Vec<u8>, segment: &SegmentInspection) {
             "previous_crc32c",
             &format!("{:08x}", segment.header.previous_crc),
         );
+    if let Some(sealed) = &segment.sealed {
+        write_sealed(object.value("sealed"), sealed);
+    }
     write_list(object.value("blocks"), &segment.blocks, write_block);
     if let Some(problem) = &segment.problem {
         write_problem(object.value("problem"), problem);
     }
     object.end();
+}
+
+fn write_sealed(out: &mut Vec<u8>, sealed: &Sealed) {
+    let mut object = Object::new(out);
+    object
+        .number("next_position", sealed.next_position)
+        .number("rewrite", sealed.rewrite)
+        .number("events", sealed.events)
+        .number("removed", sealed.removed)
+        .number("lost", sealed.lost)
+        .number("blocks_end", sealed.blocks_end)
+        .number("length", sealed.length)
+        .number("raw_bytes", sealed.raw_bytes)
+        .number("epoch", sealed.epoch)
+        .text("last_crc32c", &format!("{:08x}", sealed.last_crc));
+    write_list(object.value("tables"), &sealed.tables, write_table);
+    object.end();
+}
+
+fn write_table(out: &mut Vec<u8>, table: &SealedTable) {
+    let mut object = Object::new(out);
+    object
+        .text("kind", table_kind(table.kind))
+        .number("place", table.place)
+        .number("bytes", table.length);
+    object.end();
+}
+
+fn table_kind(kind: TableKind) -> &'static str {
+    match kind {
+        TableKind::Blocks => "blocks",
+        TableKind::Marks => "marks",
+        TableKind::Truncations => "truncations",
+        TableKind::KeyFilter => "key filter",
+        TableKind::KeyDirectory => "key directory",
+        TableKind::KeyPages => "key pages",
+        TableKind::IdFilter => "id filter",
+        TableKind::IdDirectory => "id directory",
+        TableKind::IdPages => "id pages",
+    }
 }
 
 fn write_block(out: &mut Vec<u8>, block: &BlockHead) {
@@ -125,7 +179,11 @@ fn write_block(out: &mut Vec<u8>, block: &BlockHead) {
         .number("place", block.place)
         .number("bytes", block.length)
         .number("first_position", block.first_position)
-        .number("rows", block.rows)
+        .number("rows", block.rows);
+    if block.gaps > 0 {
+        object.number("gaps", block.gaps);
+    }
+    object
         .number("durable_place", block.durable_place)
         .shown("first_commit", Timestamp::from_nanos(block.first_commit))
         .shown("last_commit", Timestamp::from_nanos(block.last_commit))
@@ -205,6 +263,9 @@ fn framed_text(framed: &Framed) -> String {
         let (shard, progress) = (framed.shard, count(framed.progress));
         text += &format!("shard {shard}, holds the events before position {progress}\n");
     }
+    if let Some(time) = retention_of(framed) {
+        text += &format!("all events before {time} are given up\n");
+    }
     match definition_of(framed) {
         Some(json) => text += &format!("{json}\n"),
         None => text += &format!("{}\n", bytes(framed.body.len() as u64)),
@@ -217,6 +278,9 @@ fn segment_text(segment: &SegmentInspection) -> String {
         "segment {} of shard {} of store {:032x}, from position {}\n",
         segment.header.number, segment.shard, segment.store, segment.header.first_position,
     );
+    if let Some(sealed) = &segment.sealed {
+        text += &sealed_text(sealed);
+    }
     let names = [
         ">place",
         ">bytes",
@@ -232,8 +296,10 @@ fn segment_text(segment: &SegmentInspection) -> String {
             .marks
             .iter()
             .map(|mark| format!("{} to {}", mark.source, mark.next));
+        let gaps = (block.gaps > 0).then(|| format!("{} gaps", count(block.gaps)));
         let marks: Vec<_> = marks
             .chain(block.close.then(|| "clean close".to_owned()))
+            .chain(gaps)
             .collect();
         table.row([
             block.place.to_string(),
@@ -246,5 +312,25 @@ fn segment_text(segment: &SegmentInspection) -> String {
         ]);
     }
     text += &table.to_string();
+    text
+}
+
+fn sealed_text(sealed: &Sealed) -> String {
+    let mut text = format!(
+        "sealed, written anew {} times: {} events up to position {}, {} taken out, {} lost\nblocks end at byte {} of {}\n\n",
+        sealed.rewrite,
+        count(sealed.events),
+        sealed.next_position,
+        count(sealed.removed),
+        count(sealed.lost),
+        sealed.blocks_end,
+        sealed.length,
+    );
+    let mut table = Table::new(&["table", ">place", ">bytes"]);
+    for one in &sealed.tables {
+        let kind = table_kind(one.kind).to_owned();
+        table.row([kind, one.place.to_string(), one.length.to_string()]);
+    }
+    text += &format!("{table}\n");
     text
 }

@@ -8,6 +8,10 @@ mod tail;
 mod view;
 mod stats;
 mod verify;
+mod repair;
+mod backup;
+mod truncate;
+mod reclaim;
 mod inspect;
 mod manual;
 
@@ -25,6 +29,11 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::View(args) => view::run(args.command, &global),
         Command::Stats => stats::run(&global),
         Command::Verify => verify::run(&global),
+        Command::Repair => repair::run(&global),
+        Command::Backup(args) => backup::run(&args, &global),
+        Command::Truncate(args) => truncate::run(&args, &global),
+        Command::Reclaim(args) => reclaim::run(&args, &global),
+        Command::Seal => reclaim::seal(&global),
         Command::Inspect { file } => inspect::run(&file, &global),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::pages(dir.as_deref()),

@@ -1,6 +1,6 @@
 //! `eventcask read`: one aggregate's events.
 
-use super::store::{failure, open_to_read};
+use super::store::{failure, open_to_read, shown};
 use crate::args::{Global, ReadArgs};
 use crate::failure::Failure;
 use crate::output::{Document, Out, write_event};
@@ -35,7 +35,7 @@ pub(super) fn run(args: &ReadArgs, global: &Global) -> Result<(), Failure> {
     if is_known {
         return Ok(());
     }
-    let store = global.store.display();
+    let store = shown(global);
     Err(Failure::No(format!(
         "there is no aggregate {:?} in {store}",
         args.key

@@ -2,10 +2,10 @@
 
 use eventcask::{ShardStats, Stats, Store, ViewStats};
 
-use super::store::open_to_read;
+use super::store::{open_to_read, shown};
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::{Object, Out, Table, bytes, count, write_list};
+use crate::output::{Object, Out, Table, bytes, count, escaped, write_list};
 
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
@@ -45,7 +45,12 @@ fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats) {
             "bytes_per_event",
             format_args!("{:.2}", bytes_per_event(stats)),
         )
-        .number("segments", stats.segments);
+        .number("segments", stats.segments)
+        .number("sealed_segments", stats.sealed_segments)
+        .number("lost_events", stats.lost_events);
+    if let Some(reason) = &stats.seal_failure {
+        object.text("seal_failure", reason);
+    }
     write_list(object.value("per_shard"), &stats.shards, write_shard);
     write_list(object.value("projections"), &stats.views, write_view);
     object.end();
@@ -61,6 +66,8 @@ fn write_shard(out: &mut Vec<u8>, shard: &ShardStats) {
         .number("raw_bytes", shard.raw_bytes)
         .number("disk_bytes", shard.disk_bytes)
         .number("segments", shard.segments)
+        .number("sealed_segments", shard.sealed_segments)
+        .number("lost_events", shard.lost_events)
         .number("directory_bytes", shard.directory_bytes);
     if let Some(reason) = &shard.poisoned {
         object.text("poisoned", reason);
@@ -90,14 +97,25 @@ fn write_view(out: &mut Vec<u8>, view: &ViewStats) {
 fn text(global: &Global, store: &Store, stats: &Stats) -> String {
     let (events, aggregates) = (count(stats.events), count(stats.aggregates));
     let mut text = format!(
-        "store {}, made {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {:.1} bytes an event\n\n",
-        global.store.display(),
+        "store {}, made {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {} of them sealed, {:.1} bytes an event\n",
+        shown(global),
         store.created(),
         bytes(stats.raw_bytes),
         bytes(stats.disk_bytes),
         count(stats.segments),
+        count(stats.sealed_segments),
         bytes_per_event(stats),
     );
+    if stats.lost_events > 0 {
+        text += &format!(
+            "{} events were damaged and given up by a repair\n",
+            count(stats.lost_events)
+        );
+    }
+    if let Some(reason) = &stats.seal_failure {
+        text += &format!("segments can not be sealed: {}\n", escaped(reason));
+    }
+    text.push('\n');
     text += &shard_table(&stats.shards).to_string();
     if !stats.views.is_empty() {
         text += &format!("\n{}", view_table(&stats.views));

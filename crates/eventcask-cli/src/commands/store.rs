@@ -4,6 +4,12 @@ use eventcask::{Error, ErrorKind, Store};
 
 use crate::args::Global;
 use crate::failure::Failure;
+use crate::output::escaped;
+
+/// The directory of the store, fit for a terminal.
+pub(super) fn shown(global: &Global) -> String {
+    escaped(&global.store.display().to_string()).into_owned()
+}
 
 /// The store, for reading only: a writer may be at work.
 pub(super) fn open_to_read(global: &Global) -> Result<Store, Failure> {
@@ -31,6 +37,7 @@ pub(super) fn failure(error: &Error) -> Failure {
         | ErrorKind::NotAStore
         | ErrorKind::StorageFull
         | ErrorKind::UnknownView => Failure::Input(sentence),
+        ErrorKind::UnknownAggregate => Failure::No(sentence),
         _ => Failure::Engine(sentence),
     }
 }

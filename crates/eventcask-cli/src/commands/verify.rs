@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use eventcask::VerifyReport;
+use eventcask::{Problem, VerifyReport};
 
-use super::store::failure;
+use super::store::{failure, shown};
 use crate::args::Global;
 use crate::failure::Failure;
-use crate::output::{Object, Out, bytes, count, duration, write_list, write_problem};
+use crate::output::{Object, Out, bytes, count, duration, escaped, write_list, write_problem};
 
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let report = eventcask::verify(&global.store).map_err(|error| failure(&error))?;
@@ -21,18 +21,17 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         out.write(text(&report).as_bytes())?;
     }
     out.flush()?;
+    damaged(&report, &shown(global))
+}
+
+/// What a report that finds damage ends a command with.
+pub(super) fn damaged(report: &VerifyReport, store: &str) -> Result<(), Failure> {
     match report.problems.len() {
         0 => Ok(()),
-        1 => Err(Failure::No(format!(
-            "{} is damaged in one place",
-            global.store.display()
+        1 => Err(Failure::No(format!("{store} is damaged in one place"))),
+        places => Err(Failure::No(format!(
+            "{store} is damaged in {places} places"
         ))),
-        places => {
-            let store = global.store.display();
-            Err(Failure::No(format!(
-                "{store} is damaged in {places} places"
-            )))
-        }
     }
 }
 
@@ -59,18 +58,23 @@ fn speed(report: &VerifyReport) -> f64 {
     report.bytes as f64 / report.seconds.max(1e-6)
 }
 
-fn text(report: &VerifyReport) -> String {
-    let problems = report.problems.iter().map(|problem| {
-        format!(
-            "{}: byte {}: {}\n",
-            problem.file, problem.place, problem.reason
-        )
-    });
-    let mut text: String = problems.collect();
-    for unfinished in &report.unfinished {
+/// What is wrong and where, one line each, and a verdict.
+pub(super) fn text(report: &VerifyReport) -> String {
+    let mut text = String::new();
+    for Problem {
+        file,
+        place,
+        reason,
+        ..
+    } in &report.problems
+    {
+        text += &escaped(&format!("{file}: byte {place}: {reason}"));
+        text.push('\n');
+    }
+    for Problem { file, place, .. } in &report.unfinished {
         text += &format!(
-            "{}: an unfinished write at byte {}, of which nothing was acknowledged; it is set aside when the store is next opened for writing\n",
-            unfinished.file, unfinished.place
+            "{}: an unfinished write at byte {place}, of which nothing was acknowledged; it is set aside when the store is next opened for writing\n",
+            escaped(file)
         );
     }
     let verdict = if report.is_ok() {

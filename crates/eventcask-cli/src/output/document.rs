@@ -1,7 +1,9 @@
 //! Standard output: lines, or one JSON document.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 
+use super::json::Object;
+use super::quiet::Quiet;
 use crate::failure::Failure;
 
 /// Bytes that are gathered before they are written.
@@ -10,6 +12,14 @@ const OUT_BYTES: usize = 64 << 10;
 /// Standard output, gathered in a buffer; [`flush`](Self::flush) before the end.
 pub struct Out {
     stdout: BufWriter<StdoutLock<'static>>,
+    /// What a terminal must not act upon is escaped; everywhere else bytes stay what they are.
+    terminal: Option<Terminal>,
+}
+
+#[derive(Default)]
+struct Terminal {
+    quiet: Quiet,
+    shown: Vec<u8>,
 }
 
 impl Out {
@@ -17,16 +27,23 @@ impl Out {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it takes a lock")]
     pub fn new() -> Self {
+        let stdout = io::stdout().lock();
+        let terminal = stdout.is_terminal().then(Terminal::default);
         Self {
-            stdout: BufWriter::with_capacity(OUT_BYTES, io::stdout().lock()),
+            stdout: BufWriter::with_capacity(OUT_BYTES, stdout),
+            terminal,
         }
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes as they are, and to a terminal through [`Quiet`].
     ///
     /// # Errors
     /// [`Failure::BrokenPipe`] when the reader has gone, or why the disk takes no more.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let bytes = match &mut self.terminal {
+            None => bytes,
+            Some(terminal) => terminal.show(bytes),
+        };
         self.stdout
             .write_all(bytes)
             .map_err(|error| Failure::writing(&error))
@@ -50,6 +67,29 @@ impl Out {
             .flush()
             .map_err(|error| Failure::writing(&error))
     }
+}
+
+impl Terminal {
+    fn show(&mut self, bytes: &[u8]) -> &[u8] {
+        self.shown.clear();
+        self.quiet.filter(bytes, &mut self.shown);
+        &self.shown
+    }
+}
+
+/// Prints one document: an object, as `write` fills it.
+///
+/// # Errors
+/// As [`Out::write`].
+pub fn print_object(write: impl FnOnce(&mut Object<'_>)) -> Result<(), Failure> {
+    let mut line = Vec::new();
+    let mut object = Object::new(&mut line);
+    write(&mut object);
+    object.end();
+    line.push(b'\n');
+    let mut out = Out::new();
+    out.write(&line)?;
+    out.flush()
 }
 
 /// Objects one a line, or as the array of one JSON document.

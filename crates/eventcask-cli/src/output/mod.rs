@@ -6,12 +6,14 @@ mod event;
 mod json;
 mod document;
 mod text;
+mod quiet;
 mod table;
 mod units;
 
-pub use document::{Document, Out};
+pub use document::{Document, Out, print_object};
 pub use event::write_event;
 pub use json::{Object, write_json_string, write_list, write_problem};
+pub use quiet::Quiet;
 pub use table::Table;
 pub use text::escaped;
 pub use units::{bytes, count, duration};

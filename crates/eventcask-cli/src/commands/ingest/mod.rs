@@ -80,12 +80,16 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
 fn open(args: &IngestArgs, global: &Global) -> Result<Store, Failure> {
     let mut options = Store::options()
         .durability(args.durability)
-        .codec(args.codec);
+        .codec(args.codec)
+        .seal_codec(args.seal_codec);
     if let Some(shards) = args.shards {
         options = options.shards(shards);
     }
     if let Some(threads) = args.threads {
         options = options.threads(threads);
+    }
+    if let Some(bytes) = args.segment_bytes {
+        options = options.segment_bytes(bytes);
     }
     options.open(&global.store).map_err(|error| failure(&error))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use eventcask::Stats;
 
 use super::super::stats::bytes_per_event;
+use super::super::store::shown;
 use super::flushes::Flushes;
 use super::rejects::Rejects;
 use crate::args::{Global, IngestArgs};
@@ -122,7 +123,7 @@ impl Summary<'_> {
         );
         text += &format!(
             "store {}: {} events of {} aggregates in {} shards\n{} raw, {} on disk, {:.1} bytes an event\n",
-            self.global.store.display(),
+            shown(self.global),
             count(stats.events),
             count(stats.aggregates),
             stats.shards.len(),

@@ -1,0 +1,55 @@
+//! `eventcask truncate` and `reclaim`.
+
+use clap::{ArgGroup, Args};
+use eventcask::Timestamp;
+
+/// Give up old events: readers do not see them any more
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["before_version", "all", "before"])))]
+#[command(after_help = "\
+An aggregate keeps its version, and what is appended to it later goes on from there. Views keep \
+what they hold until `eventcask view rebuild`. The room is taken back by `eventcask reclaim`.
+
+Exit code 1: the store has no such aggregate.
+
+Example:
+  eventcask truncate N14228 --before-version 100 --dry-run
+  eventcask truncate N14228 --all
+  eventcask truncate --before 2026-01-01T00:00:00Z")]
+pub struct TruncateArgs {
+    /// Key of the aggregate
+    #[arg(
+        value_name = "KEY",
+        required_unless_present = "before",
+        conflicts_with = "before"
+    )]
+    pub key: Option<String>,
+    /// Give up its events before this version
+    #[arg(long, value_name = "N", requires = "key")]
+    pub before_version: Option<u64>,
+    /// Give up all its events
+    #[arg(long, requires = "key")]
+    pub all: bool,
+    /// Give up all events of the store that were accepted before this time
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<Timestamp>,
+    /// Say what would be given up, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Take back the room of events that were given up
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Complete segments that hold such events are written anew without them. What is in the segment that \
+is being written to stays until that is complete. The ids of the events are forgotten with them: a \
+row with such an id is stored again. How far files were taken in is not.
+
+Example:
+  eventcask reclaim --dry-run
+  eventcask reclaim --json")]
+pub struct ReclaimArgs {
+    /// Say what would be taken back, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
