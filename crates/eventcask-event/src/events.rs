@@ -1,5 +1,7 @@
 //! The events of a block, read in place.
 
+use std::collections::HashSet;
+
 use crate::{
     ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
     TRUNCATED_TYPE, Timestamp,
@@ -95,17 +97,21 @@ impl<'a> Events<'a> {
                 "an event type has an encoding that this version does not know",
             ));
         }
-        let aggregates = columns.key_ends.len() as u32;
-        if columns
-            .aggregates
-            .iter()
-            .any(|index| index.to_native() >= aggregates)
-        {
-            return Err(Malformed(
-                "a row names an aggregate that the block does not list",
-            ));
-        }
+        check_aggregates(columns)?;
         check_payloads(columns, payload_bytes)
+    }
+
+    /// Checks that no aggregate is listed twice. It takes as long as all of
+    /// [`check`](Self::check), so it is for those who read a block for good, not for every reader.
+    ///
+    /// # Errors
+    /// That one is.
+    pub fn check_keys(&self) -> Result<(), Malformed> {
+        let mut known = HashSet::with_capacity(self.aggregates());
+        match (0..self.aggregates()).all(|aggregate| known.insert(self.key(aggregate))) {
+            true => Ok(()),
+            false => Err(Malformed("the block lists an aggregate twice")),
+        }
     }
 
     /// The events of parts that were checked.
@@ -330,6 +336,25 @@ fn check_texts(bytes: &[u8], ends: &[rkyv::rend::u32_le], limit: usize) -> Resul
         Ok(())
     } else {
         Err(())
+    }
+}
+
+/// Each row has an aggregate, and each aggregate a row.
+fn check_aggregates(columns: &ArchivedColumns) -> Result<(), Malformed> {
+    let mut has_row = vec![false; columns.key_ends.len()];
+    for index in columns.aggregates.iter() {
+        let Some(has_row) = has_row.get_mut(index.to_native() as usize) else {
+            return Err(Malformed(
+                "a row names an aggregate that the block does not list",
+            ));
+        };
+        *has_row = true;
+    }
+    match has_row.iter().all(|has_row| *has_row) {
+        true => Ok(()),
+        false => Err(Malformed(
+            "the block lists an aggregate of which it has no event",
+        )),
     }
 }
 

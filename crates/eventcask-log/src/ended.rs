@@ -150,11 +150,12 @@ impl BlockReader {
         if let Some(index) = segment.gathered.get() {
             return Ok(find(&index.blocks));
         }
-        match self.table(segment, TableKind::Blocks) {
-            Ok(table) => {
-                let (number, rewrite) = (segment.number(), segment.sealed.rewrite);
-                Ok(index::find_block(&table, position, number, rewrite))
-            }
+        let sealed = &segment.sealed;
+        let found = self.decoded(segment, TableKind::Blocks, |table| {
+            index::find_block(table, position, segment.number(), sealed)
+        });
+        match found {
+            Ok(found) => Ok(found),
             Err(error) => Ok(find(&self.gather_after(segment, error)?.blocks)),
         }
     }
@@ -262,10 +263,10 @@ impl BlockReader {
         let Some(page) = pages::find(&directory, hash) else {
             return Ok(None);
         };
-        let place = table.place + u64::from(page.start);
         if u64::from(page.end) > table.length {
-            return Err(self.damaged(segment, place, "a page goes beyond its table"));
+            return Err(self.damaged(segment, table.place, "a page goes beyond its table"));
         }
+        let place = table.place + u64::from(page.start);
         let bytes = self.bytes(segment, place, u64::from(page.end - page.start), page.crc)?;
         find(&bytes).map_err(|reason| self.damaged(segment, place, reason))
     }

@@ -117,9 +117,11 @@ impl BlockHead {
         let names_fit = self
             .marks
             .iter()
-            .all(|mark| mark.source.len() <= MAX_SOURCE_BYTES);
+            .all(|mark| (1..=MAX_SOURCE_BYTES).contains(&mark.source.len()));
         if self.marks.len() > MAX_MARKS || !names_fit {
-            return Err("the block would have too many or too long source marks");
+            return Err(
+                "the block would have too many source marks, or one without a name or with too long a one",
+            );
         }
         if self.rows > MAX_BLOCK_ROWS || self.head_bytes(sections) > MAX_HEAD_BYTES {
             return Err("the block would have too many events or event types");
@@ -227,6 +229,9 @@ impl BlockHead {
         if rows > MAX_BLOCK_ROWS || !is_possible || (rows < 2 && gaps > 0) {
             return Err("a block's rows or positions are impossible");
         }
+        if rows > 0 && fields.u32(20) & FLAG_CLOSE != 0 {
+            return Err("a block with events says that it ends a clean close");
+        }
         if fields.u64(72) > fields.u64(56) {
             return Err("a block says that bytes after it were durable");
         }
@@ -293,8 +298,7 @@ fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'stati
             crc: fields.u32(12),
             start: fields.u32(16),
         };
-        let fits = section.start as usize >= earliest
-            && (section.start as usize).is_multiple_of(SECTION_ALIGN)
+        let fits = section.start as usize == earliest.next_multiple_of(SECTION_ALIGN)
             && section.end() <= size.block as usize
             && section.raw <= MAX_SECTION_BYTES
             && (section.codec != 0 || section.raw == section.stored);
@@ -347,6 +351,9 @@ pub(crate) fn decode_marks_of(
         let (name, rest) = rest
             .split_at_checked(usize::from(fields.u16(16)))
             .ok_or(BAD_MARKS)?;
+        if !(1..=MAX_SOURCE_BYTES).contains(&name.len()) {
+            return Err(BAD_MARKS);
+        }
         let source = str::from_utf8(name).map_err(|_| BAD_MARKS)?.to_owned();
         marks.push(SourceMark {
             source,

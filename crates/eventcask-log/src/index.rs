@@ -12,8 +12,9 @@ use crate::head::{decode_marks_of, encode_marks_of};
 use crate::pages::{self, PageBuilder};
 use crate::scan::BlockPlace;
 use crate::sealed::{Sealed, TableKind};
+use crate::segment::FIRST_BLOCK;
 use crate::wire::Fields;
-use crate::{Block, BlockHead, SourceMark, filter};
+use crate::{Block, BlockHead, MAX_BLOCK_BYTES, SourceMark, filter};
 
 /// Bytes of a block in the table of blocks.
 const BLOCK_BYTES: usize = 48;
@@ -160,12 +161,28 @@ pub(crate) fn find_block(
     table: &[u8],
     position: u64,
     segment: u64,
-    rewrite: u32,
-) -> Option<BlockPlace> {
+    sealed: &Sealed,
+) -> Result<Option<BlockPlace>, &'static str> {
     let entries = table.as_chunks::<BLOCK_BYTES>().0;
     let at = entries.partition_point(|entry| Fields(entry).u64(24) <= position);
-    let fields = Fields(entries.get(at)?);
-    Some(BlockPlace {
+    let Some(entry) = entries.get(at) else {
+        return Ok(None);
+    };
+    let at = decode_block(Fields(entry), segment, sealed.rewrite);
+    let end = at.place.checked_add(u64::from(at.length));
+    let is_possible = at.place >= FIRST_BLOCK
+        && end.is_some_and(|end| end <= sealed.blocks_end)
+        && at.length <= MAX_BLOCK_BYTES
+        && at.next_position > position
+        && at.next_position <= sealed.next_position;
+    match is_possible {
+        true => Ok(Some(at)),
+        false => Err("the table of blocks is malformed"),
+    }
+}
+
+fn decode_block(fields: Fields<'_>, segment: u64, rewrite: u32) -> BlockPlace {
+    BlockPlace {
         segment,
         rewrite,
         place: fields.u64(0),
@@ -175,7 +192,7 @@ pub(crate) fn find_block(
         next_position: fields.u64(24),
         first_commit: fields.i64(32),
         last_commit: fields.i64(40),
-    })
+    }
 }
 
 /// Reads the table of marks.

@@ -193,7 +193,7 @@ impl ShardDir {
                 continue;
             }
             if number == begin {
-                scan = Scan::resume(self, tail)?;
+                scan.go_on_at(tail);
             } else {
                 tail.enter(&scan);
             }
@@ -248,16 +248,19 @@ impl ShardDir {
         mut reason: &'static str,
         visit: &mut Visit<'_>,
     ) -> Result<Option<&'static str>, Error> {
-        while Scan::resume(self, tail)?.was_durable()? {
-            let before = tail.place;
+        loop {
             let mut scan = Scan::resume(self, tail)?;
+            // A writer that completed the segment and sealed it meanwhile is met the next time.
+            if scan.is_sealed() || !scan.was_durable()? {
+                return Ok(Some(reason));
+            }
+            let before = tail.place;
             reason = match walk_segment(&mut scan, tail, visit)? {
                 None => return Ok(None),
                 Some(reason) if tail.place == before => return Err(scan.damaged(reason)),
                 Some(reason) => reason,
             };
         }
-        Ok(Some(reason))
     }
 
     /// Keeps what is beyond the tail beside the segment, then takes it off.
@@ -372,9 +375,18 @@ fn visit_from(
 
 /// The block just met, with the payloads of truncations.
 pub(crate) fn open_block(scan: &Scan, head: &BlockHead) -> Result<Block, Error> {
+    decode_block(scan, head).map_err(|reason| Error::damaged(scan.name(), head.place, reason))
+}
+
+/// As [`open_block`]; says what is wrong with it.
+pub(crate) fn decode_block(scan: &Scan, head: &BlockHead) -> Result<Block, &'static str> {
     let truncations = [TRUNCATED_TYPE.to_owned()];
-    let block = Block::decode(head.clone(), scan.bytes(), Payloads::Types(&truncations));
-    block.map_err(|reason| Error::damaged(scan.name(), head.place, reason))
+    let block = Block::decode(head.clone(), scan.bytes(), Payloads::Types(&truncations))?;
+    block
+        .events()
+        .check_keys()
+        .map_err(|malformed| malformed.0)?;
+    Ok(block)
 }
 
 /// Hands the bytes of a file from `place` on to `each`, a chunk at a time.

@@ -1,7 +1,7 @@
 //! Keeps what is whole of a damaged shard.
 //!
-//! 1. Each segment is read as far as it is whole. One that fits between its neighbours is left
-//!    alone.
+//! 1. Each segment is read as far as it is whole. One that fits between its neighbours, and
+//!    whose header and tables say what its blocks hold, is left alone.
 //! 2. Of a damaged one, good blocks are looked for behind the damage as well. It is copied
 //!    aside, then written anew, sealed, with what is left; its header says how many events were
 //!    given up.
@@ -11,13 +11,18 @@
 
 use eventcask_event::Events;
 
-use crate::recovery::for_chunks;
+use crate::recovery::{decode_block, for_chunks};
 use crate::rewrite::{Before, Rewriter};
-use crate::scan::{Scan, Step};
+use crate::scan::{Bounds, Scan, Step};
 use crate::sealed::Sealed;
 use crate::segment::{FIRST_BLOCK, ShardDir};
 use crate::storage::Open;
+use crate::verify::SealedCheck;
 use crate::{Block, BlockHead, Codec, Error, ErrorKind, Fate, NewSegment, Payloads, Rewriting};
+
+/// Segments that may be missing together: more of them tell of a name that was made up, and each
+/// would become a file.
+const MAX_MISSING: u64 = 1000;
 
 /// What was done to a damaged segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,12 +39,19 @@ pub struct RepairedSegment {
     pub next_position: u64,
     /// Events that were kept.
     pub kept: u64,
-    /// Events that were given up.
+    /// Events that were given up now; the segment's header counts earlier ones as well.
     pub lost: u64,
 }
 
 /// What the segment before ends with: what the next one must follow.
 type Ends = (u64, u32);
+
+/// What was found of a damaged segment.
+struct Found {
+    before: Before,
+    /// Events between and in its blocks that were gone before the damage.
+    gone: u64,
+}
 
 /// A segment that is to be mended: what is known of it.
 struct Damaged {
@@ -58,7 +70,12 @@ impl ShardDir {
         let dir = self.dir();
         let names = self.storage.list(&dir);
         let names = names.map_err(|e| Error::io("list", &self.storage.describe(&dir), e))?;
-        let last = Self::numbers_of(&names).last().copied().unwrap_or(0);
+        let numbers = Self::numbers_of(&names);
+        let last = numbers.last().copied().unwrap_or(0);
+        if last - numbers.len() as u64 > MAX_MISSING {
+            let reason = "more segments before it are missing than can be repaired";
+            return Err(Error::damaged(&self.describe(last), 0, reason));
+        }
         let mut repaired = Vec::new();
         let mut before = (0, 0);
         for number in 1..=last {
@@ -114,25 +131,36 @@ impl ShardDir {
                 }));
             }
         };
+        let mut checked = SealedCheck::of(&header);
         let sealed = header.sealed;
         let mut place = scan.place;
         let bad = loop {
             match scan.step()? {
-                Step::Block(head) if head.rows > 0 => {
-                    let block = Block::decode(head, scan.bytes(), Payloads::Shut);
-                    if let Err(reason) = block {
+                Step::Block(head) => {
+                    let decoded = match &mut checked {
+                        Some(checked) => checked.add(&scan, &head),
+                        None if head.rows > 0 => decode_block(&scan, &head).map(drop),
+                        None => Ok(()),
+                    };
+                    if let Err(reason) = decoded {
                         break Some((place, reason));
                     }
                     place = scan.place;
                 }
-                Step::Block(_) => place = scan.place,
                 Step::End => break None,
                 Step::Bad(_) if is_last && sealed.is_none() && !scan.was_durable()? => break None,
                 Step::Bad(reason) => break Some((scan.place, reason)),
             }
         };
-        if let Some((place, reason)) = bad {
-            return damaged(format!("damaged at byte {place}: {reason}"), sealed);
+        let mut bad = bad.map(|(place, reason)| format!("damaged at byte {place}: {reason}"));
+        if let (None, Some(checked)) = (&bad, checked) {
+            let mut problems = Vec::new();
+            checked.finish(self, &mut scan, &mut problems)?;
+            let first = problems.first();
+            bad = first.map(|at| format!("damaged at byte {}: {}", at.place, at.reason));
+        }
+        if let Some(reason) = bad {
+            return damaged(reason, sealed);
         }
         let ends = match &sealed {
             None => (scan.next_position, scan.previous_crc),
@@ -171,22 +199,28 @@ impl ShardDir {
         let sealed = damaged.sealed.as_ref();
         let rewrite = sealed.map_or(0, |sealed| sealed.rewrite) + 1;
         let mut rewriter = Rewriter::begin(self, &new, rewrite, &how)?;
-        let end = after.or(sealed.map(|sealed| (sealed.next_position, sealed.last_crc)));
+        let said = sealed.map(|sealed| (sealed.next_position, sealed.last_crc));
+        // What would end before it begins says nothing.
+        let end = after.or(said).filter(|end| end.0 >= before.0);
         let limit = end.map_or(u64::MAX, |end| end.0);
-        let mut found = Before {
-            next_position: before.0,
-            last_crc: 0,
-            newest_commit: sealed.map_or(i64::MIN, |sealed| sealed.newest_commit),
-            epoch: sealed.map_or(0, |sealed| sealed.epoch),
-            removed: 0,
+        let mut found = Found {
+            before: Before {
+                next_position: before.0,
+                last_crc: before.1,
+                newest_commit: sealed.map_or(i64::MIN, |sealed| sealed.newest_commit),
+                epoch: sealed.map_or(0, |sealed| sealed.epoch),
+                removed: 0,
+            },
+            gone: 0,
         };
         if !damaged.is_missing {
             self.rescue(damaged, &mut found, limit, &mut rewriter)?;
         }
+        let (removed, lost) =
+            sealed.map_or((found.gone, 0), |sealed| (sealed.removed, sealed.lost));
+        let mut found = found.before;
         (found.next_position, found.last_crc) =
             end.unwrap_or((found.next_position, found.last_crc));
-        // What had been taken out before is not known to be lost, unless it was counted.
-        let removed = sealed.map_or(0, |sealed| sealed.removed);
         let segment = rewriter.finish_within(&mut found, removed)?;
         let sealed = segment.sealed();
         let report = RepairedSegment {
@@ -196,7 +230,7 @@ impl ShardDir {
             first_position: before.0,
             next_position: sealed.next_position,
             kept: sealed.events,
-            lost: sealed.lost,
+            lost: sealed.lost.saturating_sub(lost),
         };
         Ok((report, (sealed.next_position, sealed.last_crc)))
     }
@@ -205,23 +239,29 @@ impl ShardDir {
     fn rescue(
         &self,
         damaged: &Damaged,
-        found: &mut Before,
+        found: &mut Found,
         limit: u64,
         rewriter: &mut Rewriter<'_>,
     ) -> Result<(), Error> {
         let file = self.open(damaged.number, Open::Read)?;
         let state = NewSegment {
             number: damaged.number,
-            first_position: found.next_position,
-            previous_crc: 0,
+            first_position: found.before.next_position,
+            previous_crc: found.before.last_crc,
         };
+        let ends = &mut found.before;
         let owner = (self.store, self.shard);
         let name = self.describe(damaged.number);
         let mut scan = Scan::over(file, name, owner, &state, FIRST_BLOCK);
-        scan.allow_gaps(damaged.sealed.as_ref())?;
-        while let Some(head) = scan.next_good(limit)? {
-            found.epoch = head.epoch;
-            found.last_crc = head.crc;
+        scan.allow_gaps(damaged.sealed.as_ref(), limit)?;
+        while let Some(head) = scan.next_good()? {
+            if head.previous_crc == ends.last_crc {
+                found.gone += head.first_position - ends.next_position;
+            }
+            found.gone += head.gaps;
+            ends.epoch = head.epoch;
+            // Also where its events can not be read, or it has none, it says how far they went.
+            (ends.next_position, ends.last_crc) = (head.next_position(), head.crc);
             let block = match head.rows {
                 0 => None,
                 _ => match Block::decode(head.clone(), scan.bytes(), Payloads::All) {
@@ -230,8 +270,7 @@ impl ShardDir {
                 },
             };
             if block.is_some() {
-                found.next_position = head.next_position();
-                found.newest_commit = found.newest_commit.max(head.last_commit);
+                ends.newest_commit = ends.newest_commit.max(head.last_commit);
             }
             rewriter.add(&head, block.as_ref())?;
         }
@@ -267,30 +306,28 @@ impl ShardDir {
 
 impl Scan {
     /// Lets blocks have gaps between them: what a damaged header would say is not known.
-    fn allow_gaps(&mut self, sealed: Option<&Sealed>) -> Result<(), Error> {
-        let end = match sealed {
+    fn allow_gaps(&mut self, sealed: Option<&Sealed>, limit: u64) -> Result<(), Error> {
+        let place = match sealed {
             Some(sealed) => sealed.blocks_end,
             None => self.len()?,
         };
-        self.end_at(end);
+        let position = limit;
+        self.end_at(Bounds { place, position });
         Ok(())
     }
 
-    /// The next good block whose events lie before `limit`, wherever it is.
-    fn next_good(&mut self, limit: u64) -> Result<Option<BlockHead>, Error> {
+    /// The next good block, wherever it is.
+    fn next_good(&mut self) -> Result<Option<BlockHead>, Error> {
+        // The first one need not follow the segment before: that may be damaged as well.
+        let mut from = self.place;
         loop {
-            let place = self.place;
-            let (next_position, previous_crc) = (self.next_position, self.previous_crc);
-            if let Step::Block(head) = self.step()?
-                && head.next_position() <= limit
-            {
+            if let Step::Block(head) = self.step()? {
                 return Ok(Some(head));
             }
-            (self.place, self.next_position) = (place, next_position);
-            self.previous_crc = previous_crc;
-            if !self.skip_to_head()? {
+            if !self.skip_to_head(from)? {
                 return Ok(None);
             }
+            from = self.place + 1;
         }
     }
 }

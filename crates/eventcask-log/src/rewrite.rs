@@ -37,7 +37,7 @@ const WRITE_BYTES: usize = 1 << 20;
 pub enum Fate {
     /// It stays as it is.
     Kept,
-    /// It is taken out.
+    /// It is taken out, as are all of its aggregate before it: nothing links to those any more.
     Removed,
     /// Its content is taken out, and a truncation stays in its place: the version of its
     /// aggregate is known by nothing else.
@@ -257,6 +257,14 @@ impl<'r> Rewriter<'r> {
 
     /// Ends the new form and puts it in the place of the old one, durably.
     pub(crate) fn finish(mut self, before: &Before) -> Result<EndedSegment, Error> {
+        let ended = self.complete(before);
+        if ended.is_err() {
+            self.abandon();
+        }
+        ended
+    }
+
+    fn complete(&mut self, before: &Before) -> Result<EndedSegment, Error> {
         self.flush()?;
         self.write_marks();
         let (first_commit, last_commit) = self.index.commit_range();

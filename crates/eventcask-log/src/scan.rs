@@ -75,6 +75,24 @@ pub(crate) enum Step {
     Bad(&'static str),
 }
 
+/// What no block of a sealed segment goes beyond.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Where its blocks end.
+    pub(crate) place: u64,
+    /// Position after its last event.
+    pub(crate) position: u64,
+}
+
+impl Bounds {
+    fn of(sealed: &Sealed) -> Self {
+        Self {
+            place: sealed.blocks_end,
+            position: sealed.next_position,
+        }
+    }
+}
+
 /// A walk over the blocks of one segment.
 pub(crate) struct Scan {
     name: String,
@@ -85,8 +103,8 @@ pub(crate) struct Scan {
     pub(crate) place: u64,
     pub(crate) next_position: u64,
     pub(crate) previous_crc: u32,
-    /// Where the blocks of a sealed segment end. Its events may have gaps between them.
-    sealed_end: Option<u64>,
+    /// The bounds of a sealed segment. Its events may have gaps between them.
+    bounds: Option<Bounds>,
     buffer: Vec<u8>,
 }
 
@@ -97,25 +115,27 @@ impl Scan {
         let header = dir.read_header(number, &*file)?;
         let owner = (dir.store, dir.shard);
         let mut scan = Self::over(file, dir.describe(number), owner, &header.new, FIRST_BLOCK);
-        scan.sealed_end = header.sealed.as_ref().map(|sealed| sealed.blocks_end);
+        scan.bounds = header.sealed.as_ref().map(Bounds::of);
         Ok((scan, header))
     }
 
     /// Goes on at `tail`, inside its segment.
     pub(crate) fn resume(dir: &ShardDir, tail: &Tail) -> Result<Self, Error> {
-        let file = dir.open(tail.segment, Open::Read)?;
-        let state = NewSegment {
-            number: tail.segment,
-            first_position: tail.next_position,
-            previous_crc: tail.previous_crc,
-        };
-        Ok(Self::over(
-            file,
-            dir.describe(tail.segment),
-            (dir.store, dir.shard),
-            &state,
-            tail.place,
-        ))
+        let (mut scan, _) = Self::begin(dir, tail.segment)?;
+        scan.go_on_at(tail);
+        Ok(scan)
+    }
+
+    /// Moves on to `tail`, in the file that is open: another may have its name by now.
+    pub(crate) fn go_on_at(&mut self, tail: &Tail) {
+        self.place = tail.place;
+        self.next_position = tail.next_position;
+        self.previous_crc = tail.previous_crc;
+    }
+
+    /// Whether the segment was sealed when the scan began.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.bounds.is_some()
     }
 
     /// A walk over a file called `name` that begins at `place` in this state.
@@ -134,27 +154,27 @@ impl Scan {
             place,
             next_position: state.first_position,
             previous_crc: state.previous_crc,
-            sealed_end: None,
+            bounds: None,
             buffer: Vec::new(),
         }
     }
 
     /// As [`over`](Self::over), for a segment that may be sealed.
     pub(crate) fn until(mut self, sealed: Option<&Sealed>) -> Self {
-        self.sealed_end = sealed.map(|sealed| sealed.blocks_end);
+        self.bounds = sealed.map(Bounds::of);
         self
     }
 
-    /// Ends the blocks at a place, and lets them have gaps between them.
-    pub(crate) fn end_at(&mut self, place: u64) {
-        self.sealed_end = Some(place);
+    /// Lets the blocks have gaps between them, within these bounds.
+    pub(crate) fn end_at(&mut self, bounds: Bounds) {
+        self.bounds = Some(bounds);
     }
 
-    /// Moves on to the next place where the head of a block of this segment stands, whatever it
-    /// follows; says whether there is one.
-    pub(crate) fn skip_to_head(&mut self) -> Result<bool, Error> {
-        let end = self.sealed_end.unwrap_or(u64::MAX);
-        let mut place = (self.place + 1).next_multiple_of(BLOCK_ALIGN as u64);
+    /// Moves on to the next place, `from` or behind it, where the head of a block of this segment
+    /// stands, whatever it follows; says whether there is one.
+    pub(crate) fn skip_to_head(&mut self, from: u64) -> Result<bool, Error> {
+        let end = self.bounds.map_or(u64::MAX, |bounds| bounds.place);
+        let mut place = from.next_multiple_of(BLOCK_ALIGN as u64);
         while place < end {
             let read = self.read(place, CHUNK_BYTES)?;
             let chunk = std::mem::take(&mut self.buffer);
@@ -202,13 +222,15 @@ impl Scan {
 
     /// Reads the next block and steps over it if it is good.
     pub(crate) fn step(&mut self) -> Result<Step, Error> {
-        if self.sealed_end.is_some_and(|end| self.place >= end) {
+        if self.bounds.is_some_and(|bounds| self.place >= bounds.place) {
             return Ok(Step::End);
         }
         let fixed = self.read(self.place, FIXED_HEAD_BYTES)?;
         if fixed < FIXED_HEAD_BYTES || self.buffer.iter().all(|byte| *byte == 0) {
+            // Only a segment that is as written may end with zeros; a sealed one knows its end.
+            let ends = self.bounds.is_none() && self.rest_is_zero()?;
             let bad = Step::Bad("the bytes after the last block are no block");
-            return Ok(if self.rest_is_zero()? { Step::End } else { bad });
+            return Ok(if ends { Step::End } else { bad });
         }
         let size = match BlockHead::peek(&self.buffer) {
             Ok(size) => size,
@@ -247,9 +269,15 @@ impl Scan {
         if (head.segment, head.place) != (self.number, self.place) {
             return Err("a block belongs to another place");
         }
-        let follows = match self.sealed_end {
+        let follows = match self.bounds {
             None => head.first_position == self.next_position && head.gaps == 0,
-            Some(_) => head.first_position >= self.next_position,
+            Some(bounds) => {
+                let ends = self.place + u64::from(head.length) <= bounds.place;
+                if !ends || head.next_position() > bounds.position {
+                    return Err("a block goes beyond what the segment's header says");
+                }
+                head.first_position >= self.next_position
+            }
         };
         if !follows || head.previous_crc != self.previous_crc {
             return Err("a block does not follow the one before it");

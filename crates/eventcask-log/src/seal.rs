@@ -17,7 +17,14 @@ impl ShardDir {
         let rewrite = header.sealed.as_ref().map_or(0, |sealed| sealed.rewrite) + 1;
         let mut rewriter = Rewriter::begin(self, &header.new, rewrite, how)?;
         match copy(&mut scan, &mut rewriter) {
-            Ok(Some(read)) => rewriter.finish(&before(&scan, &header, &read)).map(Some),
+            Ok(Some(read)) => {
+                let said = header.sealed.as_ref().map(|sealed| sealed.events);
+                if said.is_some_and(|said| said != read.events) {
+                    rewriter.abandon();
+                    return Err(scan.damaged("its header does not say what its blocks hold"));
+                }
+                rewriter.finish(&before(&scan, &header, &read)).map(Some)
+            }
             Ok(None) => {
                 rewriter.abandon();
                 Ok(None)
@@ -35,6 +42,7 @@ impl ShardDir {
 struct Read {
     epoch: u64,
     newest_commit: Option<i64>,
+    events: u64,
 }
 
 /// Hands all blocks on; `None` where it is not to go on.
@@ -47,6 +55,7 @@ fn copy(scan: &mut Scan, rewriter: &mut Rewriter<'_>) -> Result<Option<Read>, Er
             Step::Block(head) => head,
         };
         read.epoch = head.epoch;
+        read.events += u64::from(head.rows);
         let decoded = (head.rows > 0).then(|| {
             let block = Block::decode(head.clone(), scan.bytes(), Payloads::All);
             block.map_err(|reason| Error::damaged(scan.name(), head.place, reason))

@@ -1,8 +1,8 @@
 //! What the header of a sealed segment says: all that is needed to open it without reading on.
 
-use crate::Error;
 use crate::segment::FIRST_BLOCK;
 use crate::wire::{Fields, put};
+use crate::{Error, MAX_BLOCK_BYTES};
 
 /// Where this part of the header starts and what it ends with.
 const START: usize = 128;
@@ -11,6 +11,11 @@ const TABLES_AT: usize = 256;
 const TABLE_BYTES: usize = 32;
 /// Tables that a header has room for, and more than there are kinds.
 const MAX_TABLES: usize = 64;
+/// No sealed segment is larger: it was at most as large as [`crate::SEGMENT_BYTES`] and a block, and
+/// what is in it grows by its tables only. So lengths of many can be added.
+const MAX_BYTES: u64 = 1 << 40;
+/// No block is shorter.
+const LEAST_BLOCK_BYTES: u64 = 128;
 /// A table starts at a multiple of this.
 pub(crate) const TABLE_ALIGN: u64 = 64;
 
@@ -185,18 +190,28 @@ impl Sealed {
         let span = self.next_position.checked_sub(first_position);
         let gone = self.removed.checked_add(self.lost);
         let counted = gone.and_then(|gone| gone.checked_add(self.events));
-        let mut end = self.blocks_end;
-        let tables_follow = self.tables.iter().all(|table| {
-            let follows = table.place >= end && table.place.is_multiple_of(TABLE_ALIGN);
-            end = table.place.saturating_add(table.length);
-            follows && end <= self.length
-        });
+        // It can be written anew once more.
+        let rewrites = 1..u32::MAX;
         span.is_some()
             && span == counted
-            && self.rewrite > 0
+            && rewrites.contains(&self.rewrite)
+            && self.first_events <= self.events
             && self.blocks_end >= FIRST_BLOCK
             && self.blocks_end <= self.length
-            && tables_follow
+            && self.length <= MAX_BYTES
+            && self.raw_bytes / u64::from(MAX_BLOCK_BYTES) <= self.blocks_end / LEAST_BLOCK_BYTES
+            && self.tables_follow()
+    }
+
+    /// Whether the tables lie behind the blocks and within the file, one after the other.
+    fn tables_follow(&self) -> bool {
+        let mut before = self.blocks_end;
+        self.tables.iter().all(|table| {
+            let end = table.place.checked_add(table.length);
+            let follows = table.place >= before && table.place.is_multiple_of(TABLE_ALIGN);
+            before = end.unwrap_or(u64::MAX);
+            follows && end.is_some_and(|end| end <= self.length)
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 //! follows. Whether they fit together is looked at when all are read.
 
 use crate::index::Index;
-use crate::recovery::open_block;
+use crate::recovery::decode_block;
 use crate::scan::{Problem, Scan, Step};
 use crate::sealed::Sealed;
 use crate::segment::{SegmentHeader, ShardDir};
@@ -96,10 +96,9 @@ impl ShardDir {
             match scan.step()? {
                 Step::Block(head) => {
                     let wrong = visit(&head, scan.bytes(), problems.len()).err();
+                    let gathered = checked.as_mut().and_then(|one| one.add(&scan, &head).err());
+                    let wrong = wrong.or(gathered);
                     problems.extend(wrong.map(|reason| scan.problem(place, reason)));
-                    if let Some(checked) = &mut checked {
-                        checked.add(&scan, &head);
-                    }
                 }
                 Step::End => break None,
                 Step::Bad(reason) if !is_last || checked.is_some() => break Some(reason),
@@ -121,7 +120,7 @@ impl ShardDir {
                 let sealed = &checked.sealed;
                 verified.ends = Some((sealed.next_position, sealed.last_crc));
                 verified.gone = sealed.removed + sealed.lost;
-                verified.bytes = sealed.length;
+                verified.bytes = scan.len()?;
                 checked.finish(self, &mut scan, problems)?;
             }
         }
@@ -151,17 +150,17 @@ impl ShardDir {
 }
 
 /// Gathers from the blocks of a sealed segment what its header and its tables should say.
-struct SealedCheck {
+pub(crate) struct SealedCheck {
     sealed: Sealed,
     index: Index,
     events: u64,
     raw_bytes: u64,
-    /// A block whose events can not be read is a problem that was named before.
+    /// A block whose events can not be read is a problem that is named by itself.
     is_readable: bool,
 }
 
 impl SealedCheck {
-    fn of(header: &SegmentHeader) -> Option<Self> {
+    pub(crate) fn of(header: &SegmentHeader) -> Option<Self> {
         Some(Self {
             sealed: header.sealed.clone()?,
             index: Index::default(),
@@ -171,10 +170,11 @@ impl SealedCheck {
         })
     }
 
-    fn add(&mut self, scan: &Scan, head: &BlockHead) {
-        let block = (head.rows > 0).then(|| open_block(scan, head)).transpose();
-        self.is_readable &= block.is_ok();
-        let block = block.unwrap_or_default();
+    pub(crate) fn add(&mut self, scan: &Scan, head: &BlockHead) -> Result<(), &'static str> {
+        let block = (head.rows > 0).then(|| decode_block(scan, head));
+        let block = block
+            .transpose()
+            .inspect_err(|_| self.is_readable = false)?;
         self.index.add(head, self.sealed.rewrite, block.as_ref());
         self.events += u64::from(head.rows);
         self.raw_bytes += head
@@ -182,9 +182,10 @@ impl SealedCheck {
             .iter()
             .map(|one| u64::from(one.raw))
             .sum::<u64>();
+        Ok(())
     }
 
-    fn finish(
+    pub(crate) fn finish(
         self,
         dir: &ShardDir,
         scan: &mut Scan,
@@ -198,7 +199,7 @@ impl SealedCheck {
         let said = (sealed.events, sealed.raw_bytes, sealed.first_events);
         let found = (self.events, self.raw_bytes, self.index.first_events);
         let is_so = said == found && (sealed.first_commit, sealed.last_commit) == range;
-        if !is_so || scan.next_position > sealed.next_position {
+        if !is_so {
             problems.push(scan.problem(128, "its header does not say what its blocks hold"));
         }
         let mut at = sealed.blocks_end;

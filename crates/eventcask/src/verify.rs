@@ -209,6 +209,7 @@ impl Part {
                 return Err("an event is in a shard that its key does not belong to");
             }
         }
+        events.check_keys().map_err(|malformed| malformed.0)?;
         let (first, last) = (head.first_commit, head.last_commit);
         let before = self.commits.map_or(first, |(_, last)| last);
         if first < before || last < first {

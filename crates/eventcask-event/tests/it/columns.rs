@@ -91,6 +91,50 @@ fn events_are_read_from_their_columns() {
     assert_eq!(all[2].id, EventId::engine_made(3, 2, 12, commit_time));
 }
 
+/// A block could list an aggregate of which it has no event.
+#[test]
+fn an_aggregate_that_is_listed_has_a_row() {
+    let mut columns = example();
+    columns.add_aggregate("third", NO_POSITION);
+    let wrong = "the block lists an aggregate of which it has no event";
+    assert_eq!(check(&columns, 0), Err(wrong));
+    columns.aggregates = vec![0, 1, 2];
+    assert!(check(&columns, 0).is_ok());
+}
+
+/// Of an aggregate that was listed twice a reader found the events of one of the two only.
+#[test]
+fn an_aggregate_is_listed_once() {
+    for (key, expected) in [
+        ("third", None),
+        ("first", Some("the block lists an aggregate twice")),
+    ] {
+        let mut columns = Columns::default();
+        for key in ["first", "second", key] {
+            columns.add_aggregate(key, NO_POSITION);
+        }
+        columns.add_type("Noise", 1, 0);
+        columns.aggregates = vec![0, 1, 2];
+        columns.types = vec![0, 0, 0];
+        columns.versions = vec![1, 1, 2];
+        columns.payload_lengths = vec![0, 0, 0];
+        let bytes = archive(&columns);
+        let starts = Events::check(3, open(&bytes), 0, &[0]).unwrap();
+        let payloads = [Some(Vec::new())];
+        let events = Events::new(EventsParts {
+            store: 0,
+            shard: 0,
+            first_position: 0,
+            commit_time: Timestamp::from_nanos(0),
+            columns: open(&bytes),
+            ids: &[],
+            payloads: &payloads,
+            payload_starts: &starts,
+        });
+        assert_eq!(events.check_keys().err().map(|wrong| wrong.0), expected);
+    }
+}
+
 #[test]
 fn columns_can_say_positions_and_commit_times_themselves() {
     let mut columns = example();

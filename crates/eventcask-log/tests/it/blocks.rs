@@ -315,19 +315,26 @@ fn with_section(block: &[u8], [kind, codec, flags]: [u8; 3]) -> Vec<u8> {
     let sections = u16::from_le_bytes(block[108..110].try_into().unwrap());
     // The entry takes the place of zeros and of the columns' first bytes, which move on.
     let columns = u32::from_le_bytes(block[128 + 16..128 + 20].try_into().unwrap());
-    block.splice(columns as usize..columns as usize, [0; 64]);
+    let shift = (head + 24).next_multiple_of(16) - columns;
+    let zeros = vec![0; shift as usize];
+    block.splice(columns as usize..columns as usize, zeros);
+    let last = 128 + (usize::from(sections) - 1) * 24;
+    let number = |at: usize| u32::from_le_bytes(block[at..at + 4].try_into().unwrap());
+    let end = (number(last + 16) + number(last + 4) + shift).next_multiple_of(16);
+    block.truncate(end as usize);
+    block.resize(block.len().next_multiple_of(64), 0);
     let length = block.len() as u32;
     let mut entry = [0; 24];
     entry[0] = kind;
     entry[1] = codec;
-    entry[16..20].copy_from_slice(&length.to_le_bytes());
+    entry[16..20].copy_from_slice(&end.to_le_bytes());
     entry[20] = flags;
     let at = head as usize;
     block[at..at + 24].copy_from_slice(&entry);
     for entry in 0..usize::from(sections) {
         let start = 128 + entry * 24 + 16;
         let old = u32::from_le_bytes(block[start..start + 4].try_into().unwrap());
-        block[start..start + 4].copy_from_slice(&(old + 64).to_le_bytes());
+        block[start..start + 4].copy_from_slice(&(old + shift).to_le_bytes());
     }
     block[8..12].copy_from_slice(&(head + 24).to_le_bytes());
     block[16..20].copy_from_slice(&length.to_le_bytes());

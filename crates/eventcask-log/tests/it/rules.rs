@@ -53,6 +53,11 @@ fn seal_section(block: &mut [u8], section: usize) {
 
 /// Breaks a rule in the second block: it must not be a block then, for this reason.
 fn refuses(reason: &str, change: impl Fn(&mut Vec<u8>)) {
+    refuses_if(true, reason, change);
+}
+
+/// Changes the second block, which is a block then or not.
+fn refuses_if(is_refused: bool, reason: &str, change: impl Fn(&mut Vec<u8>)) {
     let (storage, second) = two_blocks();
     let whole = bytes_of(&storage, FIRST_SEGMENT);
     let mut block = whole[second..].to_vec();
@@ -68,6 +73,10 @@ fn refuses(reason: &str, change: impl Fn(&mut Vec<u8>)) {
     let verified = dir.verify(&|| false, &mut problems, &mut |_, _, _| Ok(()));
     // A block that goes on beyond the end of the file is a write that was not finished.
     problems.extend(verified.unwrap().unfinished);
+    if !is_refused {
+        assert_eq!((problems, read(&storage).unwrap().len()), (vec![], 9));
+        return;
+    }
     assert_eq!(problems.len(), 1, "{reason}");
     assert_eq!(problems[0].reason, reason);
     assert_eq!(problems[0].place, second as u64);
@@ -186,17 +195,21 @@ fn s2_sections_that_do_not_fit_are_refused() {
     });
 }
 
-/// Puts one more section without bytes in the place of the first source mark.
+/// Puts one more section without bytes, and a mark, in the place of the source marks.
 fn add_section(block: &mut [u8], raw: u32) {
     let at = entry(4);
-    let end = number(block, 16);
+    let end = number(block, entry(3) + 16) + number(block, entry(3) + 4);
+    let end = end.next_multiple_of(16);
     block[at..at + 24].fill(0);
     block[at] = 3;
     block[at + 1] = 2;
     put(block, at + 8, raw);
     put(block, at + 16, end);
     put(block, 108, 5);
-    let head = at + 24;
+    block[at + 24..at + 43].fill(b'a');
+    block[at + 40..at + 42].copy_from_slice(&[1, 0]);
+    block[110] = 1;
+    let head = at + 43;
     put(block, 8, head as u32);
 }
 
@@ -221,15 +234,82 @@ fn source_marks_that_do_not_fill_their_place_are_refused() {
     refuses(malformed, |block| block[110] = 1);
     refuses(malformed, |block| block[110] = 3);
     refuses(malformed, |block| {
-        // Seventeen marks with empty names would fill the head.
-        let end = entry(4) + 17 * 18;
-        block[entry(4)..end].fill(0);
+        // Seventeen marks would fill the head.
+        let end = entry(4) + 17 * 19;
+        block[entry(4)..end].fill(b'a');
+        for mark in 0..17 {
+            let name = entry(4) + mark * 19 + 16;
+            block[name..name + 2].copy_from_slice(&[1, 0]);
+        }
         put(block, 8, end as u32);
         block[110] = 17;
     });
     refuses(malformed, |block| block[entry(4) + 16] = 2);
     refuses(malformed, |block| block[entry(4) + 17] = 0xff);
     refuses(malformed, |block| block[entry(4) + 18] = 0xff);
+}
+
+/// A name of a source has 1 to 1,024 bytes; readers took any.
+#[test]
+fn s2_source_marks_without_a_name_or_with_too_long_a_one_are_refused() {
+    for (length, is_good) in [(0, false), (1, true), (1024, true), (1025, false)] {
+        refuses_if(
+            !is_good,
+            "the source marks of a block are malformed",
+            |block| {
+                // A head that holds one mark only; the sections behind it move on.
+                let head = number(block, 8) as usize;
+                let sections = number(block, entry(0) + 16) as usize;
+                let mut mark = vec![0; 16];
+                mark.extend_from_slice(&(length as u16).to_le_bytes());
+                mark.resize(18 + length, b'a');
+                let end = entry(4) + mark.len();
+                let moved = end.next_multiple_of(16);
+                mark.resize(moved - entry(4), 0);
+                block.splice(entry(4)..sections, mark);
+                for section in 0..4 {
+                    let start = number(block, entry(section) + 16) as usize;
+                    put(
+                        block,
+                        entry(section) + 16,
+                        (start + moved - sections) as u32,
+                    );
+                }
+                let last = number(block, entry(3) + 16) + number(block, entry(3) + 4);
+                block.truncate(last as usize);
+                block.resize(block.len().next_multiple_of(64), 0);
+                let whole = block.len() as u32;
+                put(block, 16, whole);
+                put(block, 8, end as u32);
+                block[110] = 1;
+                assert!(head > entry(4));
+            },
+        );
+    }
+}
+
+/// A section could start at any later multiple of 16, so the same events had many forms.
+#[test]
+fn a_section_that_does_not_start_at_the_first_border_is_refused() {
+    refuses("a section does not fit into its block", |block| {
+        let start = number(block, entry(3) + 16);
+        let length = number(block, entry(3) + 4);
+        let payload = block[start as usize..(start + length) as usize].to_vec();
+        block.extend_from_slice(&[0; 64]);
+        block[start as usize..(start + length) as usize].fill(0);
+        let moved = (start + 16) as usize;
+        block[moved..moved + payload.len()].copy_from_slice(&payload);
+        put(block, entry(3) + 16, start + 16);
+        let whole = block.len() as u32;
+        put(block, 16, whole);
+    });
+}
+
+/// The mark of a clean close was believed on a block with events.
+#[test]
+fn c3_a_block_with_events_ends_no_clean_close() {
+    let reason = "a block with events says that it ends a clean close";
+    refuses(reason, |block| block[20] = 1);
 }
 
 /// Changes a block whose checksums are right then: opening says that it is damaged.

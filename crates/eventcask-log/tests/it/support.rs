@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eventcask_event::{Columns, EventId, EventRef, NO_POSITION, NO_TIME, Timestamp};
+use eventcask_event::{Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, Timestamp};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, BlockReader, Codec, Compressor, Error, ErrorKind, Manifest,
-    MemoryStorage, NewSegment, Open, Payloads, Recovery, SegmentWriter, ShardDir, SourceMark,
-    Storage, Tail,
+    Block, BlockHead, BlockPlace, BlockReader, Codec, Compressor, EndedSegment, Error, ErrorKind,
+    Fate, Manifest, MemoryStorage, NewSegment, Open, Payloads, Problem, Recovery, Rewriting,
+    SegmentWriter, ShardDir, SourceMark, Storage, TableCache, Tail,
 };
 
 pub(crate) const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
@@ -278,11 +278,11 @@ impl Writer {
 pub(crate) fn read(storage: &(impl Storage + Clone + 'static)) -> Result<Vec<Seen>, Error> {
     let dir = shard_on(storage.clone());
     let mut places = Vec::new();
-    dir.follow(&mut Tail::empty(), &mut |_, at| {
+    let ended = dir.follow(&mut Tail::empty(), &mut |_, at| {
         places.push(*at);
         Ok(())
     })?;
-    read_places(&dir, &places)
+    read_places(&dir, &ended, &places)
 }
 
 /// Recovers the shard, then reads all events.
@@ -295,17 +295,82 @@ pub(crate) fn recover(
         places.push(*at);
         Ok(())
     })?;
-    Ok((recovery, read_places(&dir, &places)?))
+    let seen = read_places(&dir, &recovery.ended, &places)?;
+    Ok((recovery, seen))
 }
 
-fn read_places(dir: &ShardDir, places: &[BlockPlace]) -> Result<Vec<Seen>, Error> {
-    let reader = BlockReader::new(dir.clone(), eventcask_log::TableCache::default());
+fn read_places(
+    dir: &ShardDir,
+    ended: &[EndedSegment],
+    places: &[BlockPlace],
+) -> Result<Vec<Seen>, Error> {
+    let reader = reader_of(dir);
     let mut seen = Vec::new();
-    for at in places {
+    let mut all = Vec::new();
+    for segment in ended {
+        all.extend(places_of(&reader, segment)?);
+    }
+    for at in all.iter().chain(places) {
         let block = reader.read(at, Payloads::All)?;
         seen.extend(block.events().iter().map(|event| Seen::of(&event)));
     }
     Ok(seen)
+}
+
+pub(crate) fn reader_of(dir: &ShardDir) -> BlockReader {
+    BlockReader::new(dir.clone(), TableCache::default())
+}
+
+/// The places of all blocks of an ended segment, found one after the other.
+pub(crate) fn places_of(
+    reader: &BlockReader,
+    segment: &EndedSegment,
+) -> Result<Vec<BlockPlace>, Error> {
+    let mut places = Vec::new();
+    let mut position = segment.first_position();
+    while let Some(at) = reader.place_from(segment, position)? {
+        assert!(at.next_position > position, "it goes on");
+        position = at.next_position;
+        places.push(at);
+    }
+    Ok(places)
+}
+
+/// Seals a segment with this codec and this fate of its events.
+pub(crate) fn seal_with(
+    dir: &ShardDir,
+    segment: u64,
+    codec: Codec,
+    fate: &dyn Fn(&Events<'_>, usize) -> Fate,
+) -> Result<EndedSegment, Error> {
+    let how = Rewriting {
+        codec,
+        fate,
+        go_on: &|| true,
+    };
+    Ok(dir.seal(segment, &how)?.expect("it goes on"))
+}
+
+/// Seals a segment and keeps all its events.
+pub(crate) fn seal(storage: &(impl Storage + Clone + 'static), segment: u64) -> EndedSegment {
+    let dir = shard_on(storage.clone());
+    seal_with(&dir, segment, Codec::Lz4, &|_, _| Fate::Kept).unwrap()
+}
+
+/// What is wrong with a shard, as the check of every byte sees it.
+pub(crate) fn problems_of(storage: &(impl Storage + Clone + 'static)) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let dir = shard_on(storage.clone());
+    let verified = dir.verify(
+        &|| false,
+        &mut problems,
+        &mut |head, bytes, _| match head.rows {
+            0 => Ok(()),
+            _ => Block::decode(head.clone(), bytes, Payloads::All).map(drop),
+        },
+    );
+    problems.extend(verified.unwrap().unfinished);
+    problems
 }
 
 /// The damage that an error is about.
