@@ -200,7 +200,8 @@ impl Published {
     }
 
     /// Takes up a complete segment, or a newer form of it.
-    fn end(&mut self, ended: Arc<EndedSegment>) {
+    fn end(&mut self, ended: EndedSegment) {
+        let ended = Arc::new(ended);
         self.watermark = self.watermark.max(ended.sealed().next_position);
         let segment = Segment {
             number: ended.number(),
@@ -342,7 +343,7 @@ impl ShardReader {
             for (key, before) in truncations {
                 Arc::make_mut(&mut published.hidden).truncate(&key, before);
             }
-            published.end(Arc::new(segment));
+            published.end(segment);
         }
         Ok(())
     }
@@ -359,7 +360,7 @@ impl ShardReader {
     /// Puts a segment that was written anew in the place of its older form.
     pub fn replace(&self, segment: EndedSegment) {
         let number = segment.number();
-        self.published_mut().end(Arc::new(segment));
+        self.published_mut().end(segment);
         self.blocks.forget(number);
     }
 

@@ -655,20 +655,27 @@ impl History for Stored<'_> {
         if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
             return Ok(compare_in(&stored.block, position, key, event));
         }
-        let block = self.reader.block_at(position).map_err(unreadable)?;
+        let block = self
+            .reader
+            .block_at(position)
+            .map_err(|error| unreadable(&error))?;
         Ok(block.and_then(|block| compare_in(&block, position, key, event)))
     }
 
     fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused> {
-        self.reader.position_of(id).map_err(unreadable)
+        self.reader
+            .position_of(id)
+            .map_err(|error| unreadable(&error))
     }
 
     fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused> {
-        self.reader.newest_before(key, u64::MAX).map_err(unreadable)
+        self.reader
+            .newest_before(key, u64::MAX)
+            .map_err(|error| unreadable(&error))
     }
 }
 
-fn unreadable(error: Error) -> Refused {
+fn unreadable(error: &Error) -> Refused {
     Refused::Unreadable(error.to_string().into())
 }
 

@@ -401,7 +401,7 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     let stored = open(&disk, &options).stats().events;
     let answered =
         |kind: fn(&Outcome) -> bool| outcomes.iter().filter(|one| kind(one)).count() as u64 * 1000;
-    let acknowledged = answered(|one| one.is_ok());
+    let acknowledged = answered(Outcome::is_ok);
     let doubtful = answered(|one| matches!(one, Err(Refused::Poisoned(_))));
     let told_nothing_is_stored = outcomes
         .iter()
