@@ -36,7 +36,11 @@ impl Block {
         let mut columns = Columns::default();
         let mut types: Vec<(&str, Encoding)> = Vec::new();
         let mut payloads: Vec<Vec<u8>> = Vec::new();
-        let aggregate = columns.add_aggregate("N14228", u64::MAX);
+        // A block lists only aggregates of which it has events.
+        let aggregate = match rows {
+            [] => 0,
+            _ => columns.add_aggregate("N14228", u64::MAX),
+        };
         for (at, row) in rows.iter().enumerate() {
             let name = (row.event_type, row.encoding);
             let index = types
