@@ -252,6 +252,27 @@ fn c3_a_clean_close_covers_the_last_block() {
     }
 }
 
+/// The one loss that no single copy can tell from a torn write: the last block was durable, but
+/// nothing was written since that says so. What rotted is kept, and one more write ends the doubt.
+#[test]
+fn c4_a_last_block_that_rots_before_anything_else_is_written_looks_torn() {
+    let storage = MemoryStorage::default();
+    let mut writer = Writer::new(&storage);
+    writer.append(&deposits(0, 3));
+    writer.sync();
+    let last = writer.append(&deposits(1, 3)).place;
+    writer.sync();
+    let damaged = flipped(&storage, FIRST_SEGMENT, last as usize + 200, 1);
+    let (recovery, seen) = recover(&damaged).unwrap();
+    assert_eq!((seen.len(), recovery.tail.place), (3, last));
+    assert_eq!(kept(&damaged).len(), 1);
+
+    writer.append(&deposits(2, 3));
+    let damaged = flipped(&storage, FIRST_SEGMENT, last as usize + 200, 1);
+    let expected = (damaged.describe(FIRST_SEGMENT), last);
+    assert_eq!(damage(recover(&damaged)), expected);
+}
+
 #[test]
 fn c3_a_log_goes_on_after_a_clean_close() {
     let storage = MemoryStorage::default();
