@@ -3,6 +3,7 @@
 //! Of the segments that are being written, or were not sealed yet, all blocks are known here.
 //! What is in the others is looked up in their tables when it is asked for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eventcask_event::{EventId, EventRef, Events};
@@ -282,6 +283,9 @@ pub struct ShardReader {
     hasher: KeyHasher,
     directory: RwLock<Directory>,
     published: RwLock<Published>,
+    /// Events from this position on were met since the shard was opened: their aggregates, and
+    /// for a writer their ids, are in memory. Only what lies before is looked up on disk.
+    met_from: AtomicU64,
 }
 
 impl ShardReader {
@@ -293,6 +297,7 @@ impl ShardReader {
             hasher,
             directory: RwLock::default(),
             published: RwLock::default(),
+            met_from: AtomicU64::new(0),
         }
     }
 
@@ -308,7 +313,36 @@ impl ShardReader {
         let reader = Self::new(dir, hasher, tables);
         let mut tail = Tail::empty();
         reader.follow(&mut tail)?;
+        reader.note_what_was_met();
         Ok((reader, tail))
+    }
+
+    /// Says that the blocks of the segments that are ended now were not met.
+    pub(crate) fn note_what_was_met(&self) {
+        let ended = self.published().ended();
+        let from = ended
+            .last()
+            .map_or(0, |segment| segment.sealed().next_position);
+        // Relaxed: set once, before the reader is shared.
+        self.met_from.store(from, Ordering::Relaxed);
+    }
+
+    /// The segments of which nothing is in memory, oldest first.
+    fn not_met(&self) -> (Arc<Vec<Arc<EndedSegment>>>, usize) {
+        let (ended, from) = (
+            self.published().ended(),
+            self.met_from.load(Ordering::Relaxed),
+        );
+        let count = ended.partition_point(|segment| segment.first_position() < from);
+        (ended, count)
+    }
+
+    /// Where an aggregate that the directory does not know stands.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn not_met_aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Error> {
+        self.newest_before(key, self.met_from.load(Ordering::Relaxed))
     }
 
     /// Takes up what another process wrote since.
@@ -422,9 +456,7 @@ impl ShardReader {
         let known = self.directory().newest(self.hasher.hash(key), key);
         match known {
             Some(position) => Ok(Some(position)),
-            None => Ok(self
-                .newest_before(key, u64::MAX)?
-                .map(|place| place.position)),
+            None => Ok(self.not_met_aggregate(key)?.map(|place| place.position)),
         }
     }
 
@@ -454,13 +486,13 @@ impl ShardReader {
         Ok(found.is_some())
     }
 
-    /// Position of the event of a complete segment that came with an id.
+    /// Position of the event that came with an id that is not in memory.
     ///
     /// # Errors
     /// Damage, or what the disk said.
     pub fn position_of(&self, id: EventId) -> Result<Option<u64>, Error> {
-        let ended = self.published().ended();
-        for segment in ended.iter().rev() {
+        let (ended, not_met) = self.not_met();
+        for segment in ended[..not_met].iter().rev() {
             let found = self.retried(segment, |segment| self.blocks.find_id(segment, id))?;
             if found.is_some() {
                 return Ok(found);

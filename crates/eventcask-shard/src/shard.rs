@@ -151,6 +151,7 @@ impl Opened {
             Ok(())
         })?;
         reader.take_ended(recovery.ended)?;
+        reader.note_what_was_met();
         for mark in &reader.published().marks {
             dedup.set_mark(&mark.source, Some(mark.clone()));
         }
@@ -670,7 +671,7 @@ impl History for Stored<'_> {
 
     fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused> {
         self.reader
-            .newest_before(key, u64::MAX)
+            .not_met_aggregate(key)
             .map_err(|error| unreadable(&error))
     }
 }
