@@ -24,8 +24,8 @@ pub use hunt::{Counts, Finding, Hunt};
 pub use mutator::mutate;
 pub use repair::Repair;
 pub use targets::{
-    block, csv, framed, manifest, ndjson, packed, payloads, sections, segment, store, view_spec,
-    view_state,
+    block, csv, framed, manifest, ndjson, packed, payloads, sealed, sections, segment, store,
+    view_spec, view_state,
 };
 
 /// Longer inputs are cut: all that has a length is met far below, and small inputs are fast.
@@ -54,6 +54,7 @@ const fn entry(
 pub const TARGETS: &[Target] = &[
     entry("block", block, repair::block),
     entry("segment", segment, repair::segment),
+    entry("sealed", sealed, repair::sealed),
     entry("store", store, repair::segment),
     entry("manifest", manifest, repair::manifest),
     entry("framed", framed, repair::framed),

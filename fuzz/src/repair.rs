@@ -6,6 +6,8 @@
 //! versions, identities, chains, and lengths that can not be, in order. The places are those of
 //! `docs/FORMAT.md`; the tests hold them against what the real encoders write.
 
+use std::ops::Range;
+
 use crate::bytes::{put, u16_at, u32_at, u64_at};
 
 /// The store that every file of the corpus belongs to, and that repaired ones belong to.
@@ -101,6 +103,121 @@ pub fn segment(bytes: &mut Vec<u8>, how: Repair) {
     }
 }
 
+/// A sealed segment: its header, block after block, then its tables.
+pub fn sealed(bytes: &mut Vec<u8>, how: Repair) {
+    if how == Repair::Mend {
+        bytes.resize(bytes.len().max(FIRST_BLOCK), 0);
+        mend_header(bytes, b"ECASKSEG", FIRST_BLOCK as u32);
+        put(bytes, 16, 1u64.to_le_bytes());
+        put(bytes, 56, (1u64 << 32).to_le_bytes());
+        put(bytes, 64, 1u64.to_le_bytes());
+        bytes[72..124].fill(0);
+    }
+    let mut chain = Chain {
+        is_sealed: true,
+        ..Chain::default()
+    };
+    let blocks_end = usize::try_from(u64_at(bytes, 184)).unwrap_or(usize::MAX);
+    let blocks_end = blocks_end.min(bytes.len());
+    while chain.place < blocks_end
+        && let Some(length) = block_length(&bytes[..blocks_end], chain.place, how)
+    {
+        let block = &mut bytes[chain.place..chain.place + length];
+        one_block(block, how, &chain);
+        chain.pass(block);
+    }
+    if how == Repair::Mend {
+        mend_sealed(bytes, &chain);
+    }
+    seal_tables(bytes);
+    if bytes.len() >= FIRST_BLOCK {
+        let crc = crc32c::crc32c(&bytes[HEADER..FIRST_BLOCK - 4]);
+        put(bytes, FIRST_BLOCK - 4, crc.to_le_bytes());
+    }
+    seal_header(bytes);
+}
+
+const TABLES: usize = 256;
+const TABLE: usize = 32;
+
+/// Makes the numbers of a sealed header go together.
+fn mend_sealed(bytes: &mut [u8], chain: &Chain) {
+    let sum = [144, 216, 224].map(|at| u64_at(bytes, at));
+    let sum = sum.into_iter().try_fold(0u64, u64::checked_add);
+    if sum != Some(u64_at(bytes, 128)) {
+        let events = u64_at(bytes, 144).min(chain.position);
+        put(bytes, 128, chain.position.to_le_bytes());
+        put(bytes, 144, events.to_le_bytes());
+        put(bytes, 216, (chain.position - events).to_le_bytes());
+        put(bytes, 224, [0; 8]);
+    }
+    let first_events = u64_at(bytes, 208).min(u64_at(bytes, 144));
+    put(bytes, 208, first_events.to_le_bytes());
+    put(bytes, 140, u32_at(bytes, 140).clamp(1, 99).to_le_bytes());
+    put(bytes, 184, (chain.place as u64).to_le_bytes());
+    put(bytes, 192, (bytes.len() as u64).to_le_bytes());
+    let raw_bytes = u64_at(bytes, 200).min(1 << 26);
+    put(bytes, 200, raw_bytes.to_le_bytes());
+    let count = u32_at(bytes, 232).min(9);
+    put(bytes, 232, count.to_le_bytes());
+    let end = TABLES + TABLE * count as usize;
+    bytes[236..TABLES].fill(0);
+    bytes[end..FIRST_BLOCK].fill(0);
+    let mut free = chain.place;
+    for entry in (TABLES..end).step_by(TABLE) {
+        free = free
+            .next_multiple_of(BLOCK_ALIGN)
+            .min(bytes.len() / 64 * 64);
+        free = usize::try_from(u64_at(bytes, entry + 8))
+            .ok()
+            .filter(|at| at.is_multiple_of(BLOCK_ALIGN) && (free..=bytes.len()).contains(at))
+            .unwrap_or(free);
+        put(bytes, entry + 8, (free as u64).to_le_bytes());
+        let length = u64_at(bytes, entry + 16).min((bytes.len() - free) as u64);
+        put(bytes, entry + 16, length.to_le_bytes());
+        put(bytes, entry + 24, [0; 8]);
+        free += length as usize;
+    }
+}
+
+/// Puts the checksums of pages and of tables right.
+fn seal_tables(bytes: &mut [u8]) {
+    let count = (u32_at(bytes, 232) as usize).min(64);
+    let table = |bytes: &[u8], index: usize| {
+        let entry = TABLES + TABLE * index;
+        let start = usize::try_from(u64_at(bytes, entry + 8)).ok()?;
+        let end = start.checked_add(usize::try_from(u64_at(bytes, entry + 16)).ok()?)?;
+        let is_there = start >= FIRST_BLOCK && end <= bytes.len();
+        is_there.then(|| (entry, u32_at(bytes, entry), start..end))
+    };
+    let all: Vec<_> = (0..count).filter_map(|index| table(bytes, index)).collect();
+    for (entry, kind, place) in &all {
+        let pages = all
+            .iter()
+            .find(|(_, pages, _)| *pages == kind.wrapping_add(1));
+        if let (5 | 8, Some((_, _, pages))) = (kind, pages) {
+            seal_pages(bytes, place, pages);
+        }
+        let crc = match kind {
+            6 | 9 => 0,
+            _ => crc32c::crc32c(&bytes[place.clone()]),
+        };
+        put(bytes, entry + 4, crc.to_le_bytes());
+    }
+}
+
+fn seal_pages(bytes: &mut [u8], directory: &Range<usize>, pages: &Range<usize>) {
+    let mut start = 0;
+    for at in directory.clone().step_by(8).take(directory.len() / 8) {
+        let end = u32_at(bytes, at) as usize;
+        if let Some(page) = bytes[pages.clone()].get(start..end) {
+            let crc = crc32c::crc32c(page);
+            put(bytes, at + 4, crc.to_le_bytes());
+        }
+        start = end;
+    }
+}
+
 /// What all headers have in common. The words `write` and `may` stay: their bits have a meaning.
 fn mend_header(bytes: &mut [u8], magic: &[u8; 8], length: u32) {
     put(bytes, 0, *magic);
@@ -122,6 +239,7 @@ struct Chain {
     place: usize,
     position: u64,
     crc: u32,
+    is_sealed: bool,
 }
 
 impl Default for Chain {
@@ -130,6 +248,7 @@ impl Default for Chain {
             place: FIRST_BLOCK,
             position: 0,
             crc: 0,
+            is_sealed: false,
         }
     }
 }
@@ -137,7 +256,11 @@ impl Default for Chain {
 impl Chain {
     fn pass(&mut self, block: &[u8]) {
         self.place += block.len();
-        self.position = self.position.wrapping_add(u64::from(u32_at(block, 44)));
+        let rows = u64::from(u32_at(block, 44)).wrapping_add(u64_at(block, 112));
+        self.position = match self.is_sealed {
+            true => u64_at(block, 64).wrapping_add(rows),
+            false => self.position.wrapping_add(rows),
+        };
         self.crc = u32_at(block, 12);
     }
 }
@@ -191,16 +314,30 @@ fn entries(block: &[u8]) -> impl Iterator<Item = usize> + use<> {
 fn mend_head(block: &mut [u8], chain: &Chain) {
     put(block, 0, BLOCK_MAGIC);
     put(block, 16, (block.len() as u32).to_le_bytes());
-    put(block, 20, (u32_at(block, 20) & 1).to_le_bytes());
+    let has_events = u32_at(block, 44) > 0;
+    put(
+        block,
+        20,
+        (u32_at(block, 20) & u32::from(!has_events)).to_le_bytes(),
+    );
     put(block, 24, STORE.to_le_bytes());
     put(block, 40, 0u32.to_le_bytes());
     put(block, 48, 1u64.to_le_bytes());
     put(block, 56, (chain.place as u64).to_le_bytes());
-    put(block, 64, chain.position.to_le_bytes());
+    let position = match chain.is_sealed {
+        true => u64_at(block, 64).clamp(chain.position, chain.position.saturating_add(1 << 20)),
+        false => chain.position,
+    };
+    put(block, 64, position.to_le_bytes());
     let durable = u64_at(block, 72).min(chain.place as u64);
     put(block, 72, durable.to_le_bytes());
     put(block, 104, chain.crc.to_le_bytes());
-    block[112..128].fill(0);
+    let gaps = match chain.is_sealed {
+        true => u64_at(block, 112) & 0xffff,
+        false => 0,
+    };
+    put(block, 112, gaps.to_le_bytes());
+    block[120..128].fill(0);
     let sections = entries(block).count();
     put(block, 108, (sections as u16).to_le_bytes());
     let marks = marks_end(block, FIXED_HEAD + ENTRY * sections);
@@ -218,7 +355,11 @@ fn marks_end(block: &[u8], mut at: usize) -> Option<usize> {
         return None;
     }
     for _ in 0..count {
-        at += 18 + usize::from(u16_at(block, at + 16));
+        let name = usize::from(u16_at(block, at + 16));
+        if !(1..=1024).contains(&name) {
+            return None;
+        }
+        at += 18 + name;
     }
     (at <= block.len()).then_some(at)
 }
@@ -227,13 +368,8 @@ fn marks_end(block: &[u8], mut at: usize) -> Option<usize> {
 fn mend_sections(block: &mut [u8]) {
     let mut free = u32_at(block, 8) as usize;
     for entry in entries(block) {
-        let said = u32_at(block, entry + 16) as usize / SECTION_ALIGN * SECTION_ALIGN;
         let lowest = free.next_multiple_of(SECTION_ALIGN);
-        let start = if (lowest..=block.len()).contains(&said) {
-            said
-        } else {
-            lowest
-        };
+        let start = lowest;
         let room = block.len().saturating_sub(start);
         let stored = (u32_at(block, entry + 4) as usize).min(room);
         if start > block.len() {

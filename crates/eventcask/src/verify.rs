@@ -251,7 +251,7 @@ impl Part {
                 }
                 Some(span) => {
                     let links = linked[index] || link == span.position;
-                    follows &= may_skip || (version == span.version + 1 && links);
+                    follows &= may_skip || (Some(version) == span.version.checked_add(1) && links);
                     follows &= version > span.version;
                     (span.version, span.position) = (version, position);
                 }
@@ -319,7 +319,8 @@ impl Whole {
                 gaps: 0,
             });
             let may_skip = known.gaps < self.gaps;
-            let follows = span.first_version == known.version + 1 && span.link == known.position;
+            let next = known.version.checked_add(1);
+            let follows = Some(span.first_version) == next && span.link == known.position;
             if span.first_version <= known.version || !(follows || may_skip) {
                 wrong = Some(wrong.map_or(span.place, |place| place.min(span.place)));
             }

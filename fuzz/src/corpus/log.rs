@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use eventcask_event::{Columns, NO_POSITION, NO_TIME};
 use eventcask_log::{
-    Block, BlockHead, Codec, Compressor, Manifest, MemoryStorage, NewSegment, SegmentWriter,
-    ShardDir, SourceMark, Tail,
+    Block, BlockHead, Codec, Compressor, Fate, Manifest, MemoryStorage, NewSegment, Rewriting,
+    SegmentWriter, ShardDir, SourceMark, Tail,
 };
 
 use crate::repair::STORE;
@@ -83,6 +83,16 @@ pub(crate) fn in_a_segment(block: &[u8]) -> Vec<u8> {
     [header, block].concat()
 }
 
+/// A second segment, with three events, behind a first one that ends like this.
+pub(crate) fn segment_after(first_position: u64, previous_crc: u32) -> Vec<u8> {
+    let mut log = Log::beginning_with(NewSegment {
+        number: 2,
+        first_position,
+        previous_crc,
+    });
+    log.append(&deposits(7, 3)).segment()
+}
+
 /// A shard with one segment.
 pub(super) struct Log {
     storage: MemoryStorage,
@@ -93,22 +103,27 @@ pub(super) struct Log {
     compressor: Compressor,
     newest: HashMap<String, (u64, u64)>,
     marks: Vec<SourceMark>,
-    is_reordered: bool,
+    has_places: bool,
 }
 
 impl Log {
     pub(super) fn new() -> Self {
-        let (storage, dir) = stage::empty_store();
-        let mut writer =
-            SegmentWriter::open(dir.clone(), &Tail::empty()).expect("there is no segment yet");
-        let first = NewSegment {
+        Self::beginning_with(NewSegment {
             number: 1,
             first_position: 0,
             previous_crc: 0,
-        };
+        })
+    }
+
+    fn beginning_with(first: NewSegment) -> Self {
+        let (storage, dir) = stage::empty_store();
+        let mut writer =
+            SegmentWriter::open(dir.clone(), &Tail::empty()).expect("there is no segment yet");
         writer.roll(&first).expect("memory can be written");
         let tail = Tail {
-            segment: 1,
+            segment: first.number,
+            next_position: first.first_position,
+            previous_crc: first.previous_crc,
             place: FIRST_BLOCK,
             durable_place: FIRST_BLOCK,
             epoch: 1,
@@ -124,7 +139,7 @@ impl Log {
             compressor: Compressor::default(),
             newest: HashMap::new(),
             marks: Vec::new(),
-            is_reordered: false,
+            has_places: false,
         }
     }
 
@@ -134,8 +149,8 @@ impl Log {
     }
 
     /// Blocks say positions and commit times of each row, and have them backwards.
-    pub(super) fn reordered(&mut self) -> &mut Self {
-        self.is_reordered = true;
+    pub(super) fn with_places(&mut self) -> &mut Self {
+        self.has_places = true;
         self
     }
 
@@ -178,7 +193,20 @@ impl Log {
     }
 
     pub(super) fn segment(&self) -> Vec<u8> {
-        stage::bytes_of(&self.storage, stage::SEGMENT)
+        let name = format!("shards/0000/{:010}.segment", self.tail.segment);
+        stage::bytes_of(&self.storage, &name)
+    }
+
+    /// The segment sealed; `fate` is asked about each position.
+    pub(super) fn sealed(&self, codec: Codec, fate: &dyn Fn(u64) -> Fate) -> Vec<u8> {
+        let how = Rewriting {
+            codec,
+            fate: &|events, row| fate(events.position(row)),
+            go_on: &|| true,
+        };
+        let sealed = self.dir.seal(1, &how);
+        sealed.expect("memory can be written").expect("it goes on");
+        self.segment()
     }
 
     /// The segment without its header.
@@ -189,7 +217,7 @@ impl Log {
     fn head(&self) -> BlockHead {
         BlockHead {
             store: self.dir.store(),
-            segment: 1,
+            segment: self.tail.segment,
             place: self.tail.place,
             first_position: self.tail.next_position,
             durable_place: self.tail.durable_place,
@@ -203,7 +231,7 @@ impl Log {
     }
 
     fn put(&mut self, head: &BlockHead, bytes: &[u8]) -> &mut Self {
-        let written = self.writer.append(1, head.place, bytes);
+        let written = self.writer.append(head.segment, head.place, bytes);
         written.expect("memory can be written");
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
@@ -246,9 +274,9 @@ impl Log {
         if rows.iter().any(|row| row.time != NO_TIME) {
             columns.times = rows.iter().map(|row| row.time).collect();
         }
-        if self.is_reordered {
+        if self.has_places {
             let positions = self.tail.next_position..self.tail.next_position + rows.len() as u64;
-            columns.positions = positions.rev().collect();
+            columns.positions = positions.collect();
             columns.commit_times = rows.iter().map(|_| self.tail.last_commit).collect();
         }
     }

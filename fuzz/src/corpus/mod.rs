@@ -8,9 +8,9 @@ mod log;
 mod views;
 mod rows;
 
-use eventcask_log::Codec;
+use eventcask_log::{Codec, Fate};
 
-pub(crate) use log::{FIRST_BLOCK, in_a_segment, manifest_file};
+pub(crate) use log::{FIRST_BLOCK, in_a_segment, manifest_file, segment_after};
 use log::{Log, Row};
 pub(crate) use views::{SPEC, definition, definition_file, segment_for_views, spec};
 
@@ -41,6 +41,7 @@ fn entry(target: &'static str, name: &'static str, bytes: Vec<u8>) -> Entry {
 pub fn entries() -> Vec<Entry> {
     let mut all = blocks();
     all.extend(segments());
+    all.extend(sealed());
     all.extend(stores());
     all.extend(manifests());
     all.extend(views::entries());
@@ -81,8 +82,8 @@ fn blocks() -> Vec<Entry> {
         entry("block", "types", with(Codec::None, &log::many_types(9))),
         entry(
             "block",
-            "reordered",
-            Log::new().reordered().append(&deposits).blocks(),
+            "own-places",
+            Log::new().with_places().append(&deposits).blocks(),
         ),
         entry(
             "block",
@@ -131,6 +132,45 @@ fn segments() -> Vec<Entry> {
     ]
 }
 
+/// Sealed segments: whole ones, and what is left where events were taken out.
+fn sealed() -> Vec<Entry> {
+    let bank = || {
+        let mut bank = Log::new();
+        bank.mark("flights-2013.csv", 400);
+        for seed in 0..3 {
+            bank.append(&log::deposits_with_ids(seed, 6));
+        }
+        bank.append(&[Row::new("account-1", "$truncated", "\u{3}\0\0\0\0\0\0\0")]);
+        bank
+    };
+    let mut damaged = bank().sealed(Codec::None, &|_| Fate::Kept);
+    damaged[130] ^= 1;
+    let thin = |position| match position {
+        2..=7 => Fate::Removed,
+        9 => Fate::Emptied,
+        _ => Fate::Kept,
+    };
+    vec![
+        entry(
+            "sealed",
+            "plain",
+            bank().sealed(Codec::None, &|_| Fate::Kept),
+        ),
+        entry(
+            "sealed",
+            "zstd",
+            bank().sealed(Codec::Zstd(3), &|_| Fate::Kept),
+        ),
+        entry("sealed", "thinned", bank().sealed(Codec::Lz4, &thin)),
+        entry(
+            "sealed",
+            "emptied",
+            bank().sealed(Codec::Lz4, &|_| Fate::Removed),
+        ),
+        entry("sealed", "refused-damaged", damaged),
+    ]
+}
+
 fn stores() -> Vec<Entry> {
     let mut bank = Log::new();
     for seed in 0..4 {
@@ -141,9 +181,9 @@ fn stores() -> Vec<Entry> {
         entry("store", "flights", segment_for_views()),
         entry(
             "store",
-            "reordered",
+            "own-places",
             Log::new()
-                .reordered()
+                .with_places()
                 .append(&log::deposits(1, 9))
                 .segment(),
         ),

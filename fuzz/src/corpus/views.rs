@@ -66,7 +66,7 @@ fn state_of(spec: &str) -> Vec<u8> {
 
 fn file_of(kind: FramedKind, progress: u64, body: Vec<u8>) -> Vec<u8> {
     let definition = match kind {
-        FramedKind::Definition => 0,
+        FramedKind::Definition | FramedKind::Retention => 0,
         FramedKind::State => Framed::checksum(definition().as_bytes()),
     };
     let framed = Framed {

@@ -51,6 +51,7 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
     let storage = store_with_events();
     match kind {
         FramedKind::Definition => put_definition(&storage, bytes),
+        FramedKind::Retention => put_file(&storage, "RETENTION", bytes),
         FramedKind::State => {
             put_definition(&storage, &corpus::definition_file());
             put_file(&storage, "views/0001/0000.snapshot", bytes);
@@ -58,9 +59,9 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
     }
     let store = Store::options().open_storage_read_only(Arc::new(storage));
     let Ok(store) = store.inspect_err(|error| assert!(!error.to_string().is_empty())) else {
-        assert_eq!(
+        assert_ne!(
             kind,
-            FramedKind::Definition,
+            FramedKind::State,
             "a snapshot is made again if need be"
         );
         return false;

@@ -11,7 +11,7 @@ const SEED: u64 = 71;
 /// free core, and half a minute on a busy one.
 fn mutations_of(target: &Target) -> u64 {
     match target.name {
-        "store" | "sections" => 8_000,
+        "store" | "sections" | "sealed" => 8_000,
         "segment" => 12_000,
         "block" | "csv" | "packed" => 15_000,
         _ => 30_000,
@@ -94,6 +94,7 @@ fn has_fields(target: &str) -> bool {
         "block",
         "segment",
         "store",
+        "sealed",
         "manifest",
         "framed",
         "view_state",
@@ -105,7 +106,13 @@ fn has_fields(target: &str) -> bool {
 fn extremes(entry: &Entry) -> impl Iterator<Item = (usize, usize, u64)> {
     let is_segment = ["segment", "store"].contains(&entry.target);
     let places = (0..entry.bytes.len()).step_by(4);
-    let places = places.filter(move |at| !is_segment || !(128..4096).contains(at));
+    // So are those behind the tables of a sealed one.
+    let zeros = match entry.target {
+        "sealed" => 256 + 9 * 32..4096,
+        _ if is_segment => 128..4096,
+        _ => 0..0,
+    };
+    let places = places.filter(move |at| !zeros.contains(at));
     let fields = places.flat_map(|at| [4, 8].map(|width| (at, width)));
     let aligned = fields.filter(|(at, width)| at.is_multiple_of(*width));
     aligned.flat_map(|(at, width)| {
