@@ -91,6 +91,10 @@ impl SegmentWriter {
                 let name = self.dir.describe(*number);
                 Error::new(ErrorKind::Io, format!("could not cut {name} back: {cut}"))
             })?;
+            // What was refused must not come back: without this the next block could be lost with
+            // the cut, and most of the refused one still be there.
+            file.sync()
+                .map_err(|error| Error::failed_sync(&self.dir.describe(*number), error))?;
         }
         Err(error)
     }

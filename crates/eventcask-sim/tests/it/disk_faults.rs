@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use eventcask::{ErrorKind, Expected, FlushTicket, NewEvent, Options, Outcome, Refused};
+use eventcask::{
+    Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options, Outcome, Refused,
+};
 use eventcask_sim::{Faults, SimDisk};
 
 use crate::bank::{
@@ -238,5 +240,31 @@ fn f6_a_write_that_stops_half_way_is_undone_by_opening() {
         let mut producer = store.producer();
         let next = producer.append("account-1", Expected::Exact(version), &[event]);
         assert_eq!(next.unwrap().wait().unwrap().version(), Some(version + 1));
+    }
+}
+
+/// What was written of a refused block is cut off, and the cut is durable before anything else is
+/// written there: no loss of power brings the block back.
+#[test]
+fn f3_what_a_full_disk_refused_does_not_come_back() {
+    let options = options().shards(1).durability(Durability::Os);
+    for room in (3_000..3_700).step_by(7) {
+        let disk = SimDisk::new();
+        let store = open_with(&options, &disk);
+        disk.set_faults(Faults::none().room(room));
+        let mut answers = deposit(&store, 0..8);
+        disk.set_faults(Faults::none());
+        answers.extend(deposit(&store, 8..10));
+        let stored = acknowledged(&answers);
+        assert!(stored.len() < 10, "the disk was full");
+        for seed in 0..24 {
+            let image = disk.power_cut(disk.steps(), seed);
+            let store = open_with(&options, &SimDisk::of(image));
+            let found = deposits(&store);
+            assert!(
+                found.is_subset(&stored),
+                "room {room} seed {seed}: {found:?} of {stored:?}"
+            );
+        }
     }
 }
