@@ -190,6 +190,19 @@ impl BlockHead {
         bytes.starts_with(&MAGIC)
     }
 
+    /// Whether these bytes, fewer than a head has, are the beginning of one.
+    pub(crate) fn may_be_cut(bytes: &[u8]) -> bool {
+        let known = bytes.len().min(MAGIC.len());
+        bytes[..known] == MAGIC[..known]
+    }
+
+    /// Whether the fixed part of a head names this store, shard, segment and place.
+    pub(crate) fn names(fixed: &[u8], owner: (u128, u32), segment: u64, place: u64) -> bool {
+        let fields = Fields(fixed);
+        (fields.u128(24), fields.u32(40)) == owner
+            && (fields.u64(48), fields.u64(56)) == (segment, place)
+    }
+
     /// Says how long the head is that begins with these 128 bytes, if it can be one.
     pub(crate) fn peek(fixed: &[u8]) -> Result<HeadSize, &'static str> {
         let fields = Fields(fixed);

@@ -334,14 +334,16 @@ impl Scan {
     /// Whether a good head stands here whose block goes on beyond the end of the file: a write
     /// that ended with its process. No byte that changed looks like that.
     pub(crate) fn is_unfinished(&mut self) -> Result<bool, Error> {
-        if self.read(self.place, FIXED_HEAD_BYTES)? < FIXED_HEAD_BYTES {
-            return Ok(false);
+        let read = self.read(self.place, FIXED_HEAD_BYTES)?;
+        if read < FIXED_HEAD_BYTES {
+            return Ok(read > 0 && BlockHead::may_be_cut(&self.buffer));
         }
         let Ok(size) = BlockHead::peek(&self.buffer) else {
             return Ok(false);
         };
+        let names_us = BlockHead::names(&self.buffer, self.owner, self.number, self.place);
         if self.read(self.place, size.head)? < size.head {
-            return Ok(false);
+            return Ok(names_us);
         }
         let Ok(head) = BlockHead::decode(&self.buffer) else {
             return Ok(false);

@@ -264,7 +264,7 @@ fn framed_text(framed: &Framed) -> String {
         text += &format!("shard {shard}, holds the events before position {progress}\n");
     }
     if let Some(time) = retention_of(framed) {
-        text += &format!("all events before {time} are given up\n");
+        return text + &format!("all events before {time} are given up\n");
     }
     match definition_of(framed) {
         Some(json) => text += &format!("{json}\n"),

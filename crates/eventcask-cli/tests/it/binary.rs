@@ -114,6 +114,54 @@ impl Place {
     }
 }
 
+/// Events by aggregate and version; where some were given up, versions have gaps.
+pub(crate) type Events = BTreeMap<(String, u64), Value>;
+
+impl Place {
+    /// All events, each whole.
+    pub(crate) fn events(&self) -> Events {
+        let all = self.export(&[]);
+        let number = all.len();
+        let name = |event: &Value| {
+            let key = event["aggregate"].as_str().expect("a key is text");
+            let version = event["version"].as_u64().expect("it is a number");
+            (key.to_owned(), version)
+        };
+        let events: Events = all.into_iter().map(|event| (name(&event), event)).collect();
+        assert_eq!(events.len(), number, "each version is there once");
+        events
+    }
+
+    /// Takes in rows that fill several small segments of each of two shards, and seals those
+    /// that are complete.
+    pub(crate) fn fill_segments(&self, rows: u64) {
+        let file = self.file("flights.csv", flights(rows));
+        let ingest = ["ingest", &file, "--on-error", "skip", "--shards", "2"];
+        let small = ["--segment-bytes", "150000", "--durability", "os"];
+        self.ok(&[&ingest[..], &FLIGHTS, &small].concat());
+        self.ok(&["seal"]);
+    }
+
+    /// The segments of a shard, in their order.
+    pub(crate) fn segments(&self, shard: u32) -> Vec<PathBuf> {
+        let dir = self.path(&format!("store/shards/{shard:04}"));
+        let entries = fs::read_dir(dir).expect("it can be listed");
+        let paths = entries.map(|entry| entry.expect("it can be listed").path());
+        let mut segments: Vec<_> = paths
+            .filter(|path| path.extension().is_some_and(|name| name == "segment"))
+            .collect();
+        segments.sort();
+        segments
+    }
+}
+
+/// Changes a bit of a file.
+pub(crate) fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).expect("it is there");
+    bytes[at] ^= 1;
+    fs::write(path, bytes).expect("it can be written");
+}
+
 /// Runs a command to its end.
 pub(crate) fn said(command: &mut Command) -> Said {
     let output = command.output().expect("the binary runs");

@@ -1,12 +1,14 @@
 //! The binary on a disk that is full.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::binary::{Place, Running};
+use crate::binary::{Place, Running, tree};
 use crate::small_disk::{BreakingDisk, Kind, SmallDisk};
 
 const DISK_MEGABYTES: u64 = 32;
@@ -136,8 +138,9 @@ fn extra(round: u64) -> Value {
     json!({"k": "extra", "row": ROWS + round})
 }
 
-/// Killed again and again while there is no room: it can be opened for writing and closed.
-fn check_opens(kind: Kind) {
+/// Killed again and again while there is no room: it can be opened for writing and closed. With
+/// `tear`, what was written last is cut short, so that opening has something to set aside.
+fn check_opens(kind: Kind, tear: bool) {
     let Some((place, disk)) = with_small_disk(kind) else {
         return;
     };
@@ -154,7 +157,7 @@ fn check_opens(kind: Kind) {
     place.ok(&few);
     fill(&place, &disk, &ingest(&file, &["--id", "row"]));
     for round in 0..ROUNDS {
-        kill_while_full(&place, &disk, round);
+        kill_while_full(&place, &disk, round, tear);
         let stored = check_part(&place, &whole, false);
         check_readable(&place, stored);
         let summary = place.json(&few);
@@ -163,30 +166,56 @@ fn check_opens(kind: Kind) {
         check_readable(&place, stored);
     }
     let extras = place.payloads().get("extra").map_or(0, Vec::len) as u64;
-    assert_eq!(extras, ROUNDS);
+    assert_eq!(extras, if tear { 0 } else { ROUNDS });
     disk.free();
     place.json(&ingest(&file, &["--id", "row"]));
     assert_eq!(check_part(&place, &whole, false) as u64, ROWS + extras);
 }
 
 /// A writer that has just stored a row finds the disk full and is killed.
-fn kill_while_full(place: &Place, disk: &SmallDisk, round: u64) {
+fn kill_while_full(place: &Place, disk: &SmallDisk, round: u64, tear: bool) {
     disk.free();
     disk.take(TAKEN_MEGABYTES / 4);
+    let before = segments(disk);
     let args = ["ingest", "-", "--aggregate", "k", "--id", "row", "--acks"];
     let mut running = Running::start(place.command(&args).stdin(Stdio::piped()));
     let mut pipe = running.child.stdin.take().expect("it is piped");
     writeln!(pipe, "{}", extra(round)).expect("it is read");
     running.line().expect("it is acknowledged");
+    if tear {
+        let after = segments(disk);
+        let grown = after
+            .iter()
+            .filter(|(path, bytes)| before.get(*path) != Some(bytes));
+        for (path, bytes) in grown {
+            let file = OpenOptions::new().write(true).open(path);
+            file.and_then(|file| file.set_len(bytes - 10))
+                .expect("it can be cut");
+        }
+    }
     disk.take_all();
     running.child.kill().expect("it can be killed");
     running.child.wait().expect("it ends");
 }
 
+/// How long each segment is.
+fn segments(disk: &SmallDisk) -> BTreeMap<PathBuf, u64> {
+    let names = tree(&disk.path("store/shards")).into_keys();
+    let segments = names.filter(|path| path.extension().is_some_and(|name| name == "segment"));
+    let length = |path: &PathBuf| path.metadata().expect("it is there").len();
+    segments.map(|path| (path.clone(), length(&path))).collect()
+}
+
 #[test]
 fn f4_a_full_disk_can_still_be_opened_and_closed() {
-    check_opens(Kind::Tmpfs);
-    check_opens(Kind::Ext4);
+    check_opens(Kind::Tmpfs, false);
+    check_opens(Kind::Ext4, false);
+}
+
+#[test]
+fn f4_a_torn_end_is_set_aside_on_a_full_disk() {
+    check_opens(Kind::Tmpfs, true);
+    check_opens(Kind::Ext4, true);
 }
 
 /// Syncs fail in the middle of an ingest. It says so and names the file; what was acknowledged is

@@ -17,3 +17,6 @@ mod terminal;
 mod foreign;
 mod writers;
 mod fixtures;
+mod repair;
+mod backup;
+mod truncate;

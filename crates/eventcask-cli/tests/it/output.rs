@@ -1,7 +1,7 @@
 //! Events as lines of JSON, and text for people.
 
 use eventcask::{Encoding, EventId, EventRef, Timestamp};
-use eventcask_cli::output::{bytes, count, duration, escaped, write_event};
+use eventcask_cli::output::{Quiet, bytes, count, duration, escaped, write_event};
 
 fn event(payload: &[u8]) -> EventRef<'_> {
     EventRef {
@@ -112,5 +112,27 @@ fn figures_are_shown_with_units() {
     assert_eq!(
         duration(std::time::Duration::from_millis(59_000)),
         "59.00 s"
+    );
+}
+
+/// What a terminal gets of text that comes in two pieces, wherever it is cut.
+fn check_quiet(text: &str, expected: &str) {
+    for at in 0..=text.len() {
+        let (mut quiet, mut shown) = (Quiet::default(), Vec::new());
+        quiet.filter(&text.as_bytes()[..at], &mut shown);
+        quiet.filter(&text.as_bytes()[at..], &mut shown);
+        assert_eq!(String::from_utf8_lossy(&shown), expected, "cut at {at}");
+    }
+}
+
+#[test]
+fn what_a_terminal_acts_on_is_escaped_also_where_it_is_cut_in_two() {
+    check_quiet("{\"a\":\"b\"}\n", "{\"a\":\"b\"}\n");
+    check_quiet("\u{7f}\u{80}\u{9b}\u{9f}", r"\u007f\u0080\u009b\u009f");
+    check_quiet("a\u{9b}31mb\u{9b}", r"a\u009b31mb\u009b");
+    // Others begin with the same byte, or hold the same bytes.
+    check_quiet(
+        "\u{a0}\u{e9}\u{bf}\u{20ac}\u{1f600}\u{500}",
+        "\u{a0}\u{e9}\u{bf}\u{20ac}\u{1f600}\u{500}",
     );
 }

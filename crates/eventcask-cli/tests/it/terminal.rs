@@ -1,6 +1,8 @@
 //! What comes from files and command lines can not reach the terminal as a command to it.
 
-use serde_json::json;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
 
 use crate::binary::{Place, segment};
 
@@ -162,4 +164,117 @@ fn s6_names_of_files_of_rows_are_shown_without_control_characters() {
     check_quiet(&place, 2, &["inspect", &file]);
     let store = place.path("store").join(&name).display().to_string();
     check_quiet(&place, 2, &["stats", "--store", &store]);
+}
+
+/// A store may be named by others as well.
+#[test]
+fn s6_names_of_stores_are_shown_without_control_characters() {
+    let place = Place::new();
+    let name = argument()
+        .replace('/', "")
+        .chars()
+        .take(60)
+        .collect::<String>();
+    let store = place.path(&name).display().to_string();
+    let file = place.file(&format!("{name}.ndjson"), "{\"k\":1}\nno\n{\"k\":1}\n");
+    let at = |args: &[&str]| {
+        let args = [args, &["--store", &store]].concat();
+        args.iter().map(|&arg| arg.to_owned()).collect::<Vec<_>>()
+    };
+    let check = |code, args: &[&str]| {
+        for json in [&[][..], &["--json"]] {
+            let args = at(&[args, json].concat());
+            check_quiet(
+                &place,
+                code,
+                &args.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
+        }
+    };
+    check(2, &["ingest", &file, "--aggregate", "k", "--shards", "1"]);
+    check(
+        0,
+        &["ingest", &file, "--aggregate", "k", "--on-error", "skip"],
+    );
+    check(0, &["stats"]);
+    check(0, &["verify"]);
+    check(1, &["read", "nobody"]);
+    let path = segment(store.as_ref(), 0);
+    let mut bytes = std::fs::read(&path).expect("it is there");
+    bytes[4096 + 100] ^= 1;
+    std::fs::write(&path, bytes).expect("it can be written");
+    check(1, &["verify"]);
+    check(1, &["inspect", &path.display().to_string()]);
+}
+
+/// A store whose payloads, keys of a view and definition hold the second set of controls.
+fn loud_store() -> (Place, String) {
+    let place = Place::new();
+    let loud: String = (0x7f..0xa0).filter_map(char::from_u32).collect();
+    let row = format!("{{\"k\":1,\"text\":\"{loud}\"}}\n");
+    let file = place.file("rows.ndjson", row);
+    place.ok(&["ingest", &file, "--aggregate", "k", "--shards", "1"]);
+    let view = ["view", "create", "v", "--key", "text", "--agg", "count"];
+    place.ok(&[&view[..], &["--type", &loud]].concat());
+    let view = ["view", "create", "w", "--key", "text", "--agg", "count"];
+    place.ok(&view);
+    (place, loud)
+}
+
+/// JSON allows these within its texts as they are, and whoever reads a pipe gets what was stored.
+#[test]
+fn s6_payloads_are_piped_as_they_are() {
+    let (place, loud) = loud_store();
+    assert!(place.ok(&["export"]).contains(&loud));
+    assert_eq!(place.payloads()["1"], [json!({"k": 1, "text": loud})]);
+}
+
+/// A terminal acts on them: there they are escaped, and the JSON says the same.
+#[test]
+fn s6_payloads_are_shown_at_a_terminal_without_control_characters() {
+    let (place, loud) = loud_store();
+    let definition = place.path("store/views/0001/definition");
+    let definition = definition.display().to_string();
+    for args in [
+        &["export"][..],
+        &["export", "--json"],
+        &["read", "1"],
+        &["view", "list", "--json"],
+        &["view", "get", "w", "--all", "--json"],
+        &["inspect", &definition],
+        &["inspect", &definition, "--json"],
+    ] {
+        let Some(shown) = at_terminal(&place, args) else {
+            return;
+        };
+        let seen = shown.chars().find(|one| one.is_control() && *one != '\n');
+        assert_eq!(seen, None, "{args:?}: {shown:?}");
+        assert!(shown.contains("\\u007f\\u0080"), "{args:?}: {shown}");
+        assert!(shown.contains("\\u009f"), "{args:?}: {shown}");
+    }
+    let shown = at_terminal(&place, &["export"]).expect("it was there before");
+    let event: Value = serde_json::from_str(&shown).expect("it is JSON");
+    assert_eq!(event["payload"]["text"], loud);
+}
+
+/// What a command prints at a terminal; where there is no tool that makes one, it says so.
+fn at_terminal(place: &Place, args: &[&str]) -> Option<String> {
+    let command = place.command(args);
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let quoted = words.map(|word| format!("'{}'", word.display()));
+    let line = quoted.collect::<Vec<_>>().join(" ");
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]);
+    script.env("EVENTCASK_STORE", place.path("store"));
+    match script.stdin(Stdio::null()).output() {
+        Err(error) => {
+            println!("nothing was tried: there is no terminal to be had: {error}");
+            None
+        }
+        Ok(output) => {
+            assert!(output.status.success(), "{args:?}: {output:?}");
+            let shown = String::from_utf8(output.stdout).expect("it is text");
+            Some(shown.replace("\r\n", "\n"))
+        }
+    }
 }
