@@ -94,10 +94,6 @@ impl Storage for FileStorage {
         fs::rename(self.path(from), self.path(to))
     }
 
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::hard_link(self.path(from), self.path(to))
-    }
-
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name))
     }

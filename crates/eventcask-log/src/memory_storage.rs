@@ -102,14 +102,6 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut tree = locked(&self.inner.tree);
-        let file = tree.files.get(from).ok_or(io::ErrorKind::NotFound)?;
-        let file = file.clone();
-        tree.files.insert(to.to_owned(), file);
-        Ok(())
-    }
-
     fn remove(&self, name: &str) -> io::Result<()> {
         let removed = locked(&self.inner.tree).files.remove(name);
         removed

@@ -321,9 +321,6 @@ impl<'r> Rewriter<'r> {
         let replace = || {
             self.file.write_all_at(header, 0)?;
             self.file.sync()?;
-            if self.rewrite == 1 {
-                self.dir.keep_retired(self.new.number);
-            }
             storage.rename(&self.temporary, &path)?;
             storage.sync_dir(&self.dir.dir())
         };

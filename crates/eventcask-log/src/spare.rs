@@ -12,17 +12,12 @@ use crate::segment::ShardDir;
 use crate::storage::{Open, StoredFile};
 
 const SPARE: &str = "spare";
-const RETIRED: &str = ".retired";
 /// Bytes that are filled between two looks at whether to go on.
 const FILL_BYTES: usize = 1 << 20;
 
 impl ShardDir {
     pub(crate) fn spare(&self) -> String {
         format!("{}/{SPARE}", self.dir())
-    }
-
-    fn retired(&self, segment: u64) -> String {
-        format!("{}{RETIRED}", self.path(segment))
     }
 
     /// Whether a file waits to become the next segment.
@@ -43,36 +38,6 @@ impl ShardDir {
         let made = self.storage.open(&new, Open::Create);
         let file = made.map_err(|e| Error::io("make", &self.storage.describe(&new), e))?;
         self.fill(&*file, &new, bytes, go_on)
-    }
-
-    /// Keeps the file of a segment under another name, for when its sealed form has taken its
-    /// place.
-    pub(crate) fn keep_retired(&self, segment: u64) {
-        // Without it the next spare is a new file.
-        let _ = self
-            .storage
-            .link(&self.path(segment), &self.retired(segment));
-    }
-
-    /// Makes a spare of the file that a sealed segment had before, if it was kept. Says whether
-    /// there is one now.
-    ///
-    /// # Errors
-    /// What the disk said.
-    pub fn recycle(
-        &self,
-        segment: u64,
-        bytes: u64,
-        go_on: &dyn Fn() -> bool,
-    ) -> Result<bool, Error> {
-        let retired = self.retired(segment);
-        let file = match self.storage.open(&retired, Open::Write) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            other => other.map_err(|e| Error::io("open", &self.storage.describe(&retired), e))?,
-        };
-        // Blocks that a reader may still be at must not become zeros while the name could come
-        // back to them: the new name was made durable before this.
-        self.fill(&*file, &retired, bytes, go_on)
     }
 
     /// Fills a file with zeros and makes it the spare.
@@ -117,21 +82,6 @@ impl ShardDir {
         file.set_len(bytes)?;
         file.sync()?;
         Ok(true)
-    }
-
-    /// Removes what an end of the process left of files that are not part of the data.
-    ///
-    /// # Errors
-    /// What the disk said.
-    pub fn remove_leftovers(&self) -> Result<(), Error> {
-        let dir = self.dir();
-        let left = |name: &&String| name.ends_with(RETIRED) || *name == "spare.new";
-        for name in self.names()?.iter().filter(left) {
-            let path = format!("{dir}/{name}");
-            let removed = self.storage.remove(&path);
-            removed.map_err(|e| Error::io("remove", &self.storage.describe(&path), e))?;
-        }
-        Ok(())
     }
 
     /// Gives back the room of a spare that is not needed, such as on a full disk; says whether

@@ -43,15 +43,6 @@ pub trait Storage: Send + Sync {
     /// What the disk said.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
-    /// Gives a file a second name. A storage that can not do it says so, and nothing is lost
-    /// but some speed.
-    ///
-    /// # Errors
-    /// What the disk said; [`io::ErrorKind::Unsupported`] where there is no such thing.
-    fn link(&self, _from: &str, _to: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
     /// Removes a file.
     ///
     /// # Errors

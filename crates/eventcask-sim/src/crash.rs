@@ -102,11 +102,6 @@ impl Replay {
                     self.rename_later(to, change);
                 }
             }
-            Step::Link { from, to } => {
-                if let Some(node) = self.live.names.get(from) {
-                    self.rename_later(to, NameChange::Put(to.clone(), *node));
-                }
-            }
             Step::Remove(name) => self.rename_later(name, NameChange::Remove(name.clone())),
             Step::RemoveDir(name) => self.rename_later(name, NameChange::RemoveDir(name.clone())),
             Step::SyncDir { name, well: true } => self.sync_dir(name),

@@ -50,10 +50,6 @@ pub(crate) enum Step {
         /// Whether the new name gets onto the disk at all; without is a planted bug.
         lasts: bool,
     },
-    Link {
-        from: String,
-        to: String,
-    },
     Remove(String),
     RemoveDir(String),
     SyncDir {

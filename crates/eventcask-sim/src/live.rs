@@ -63,11 +63,6 @@ impl Live {
                     self.names.insert(to.clone(), node);
                 }
             }
-            Step::Link { from, to } => {
-                if let Some(node) = self.names.get(from).copied() {
-                    self.names.insert(to.clone(), node);
-                }
-            }
             Step::Remove(name) => {
                 self.names.remove(name);
             }

@@ -80,14 +80,6 @@ impl Storage for SimDisk {
         Ok(())
     }
 
-    fn link(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.state();
-        state.live.file(from).ok_or_else(not_found)?;
-        let (from, to) = (from.to_owned(), to.to_owned());
-        state.step(Step::Link { from, to });
-        Ok(())
-    }
-
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
         state.live.file(name).ok_or_else(not_found)?;

@@ -271,19 +271,7 @@ impl Shared {
                 None => return Ok(sealed),
             }
             sealed += 1;
-            self.retire(shard, *number, gives_way)?;
         }
-    }
-
-    /// Makes the spare of what a segment was before it was sealed, if there is none.
-    fn retire(&self, shard: usize, number: u64, gives_way: bool) -> Result<(), LogError> {
-        let dir = self.readers[shard].dir();
-        let patience = if gives_way { PATIENCE } else { Duration::ZERO };
-        if dir.has_spare()? {
-            return dir.remove_leftovers();
-        }
-        let go_on = || self.give_way(patience);
-        dir.recycle(number, self.segment_bytes, &go_on).map(|_| ())
     }
 
     /// Waits a little while workers have batches waiting; says whether to go on.

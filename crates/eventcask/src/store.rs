@@ -90,9 +90,6 @@ impl Store {
         let tables = TableCache::new(options.table_cache_bytes);
         let opened = Engine::recover(&storage, &manifest, &hasher, &tables)?;
         eventcask_log::keep_reserve(&*storage);
-        for shard in &opened {
-            shard.reader.dir().remove_leftovers()?;
-        }
         retention::apply(
             &*storage,
             &manifest,

@@ -78,7 +78,7 @@ fn an_unfinished_end_is_a_problem_only_without_a_writer() {
     let (storage, _) = two_segments();
     let file = storage.open(SECOND_SEGMENT, Open::Write).unwrap();
     let end = file.len().unwrap();
-    file.write_all_at(b"ECASKBLK, or the beginning of it", end)
+    file.write_all_at(b"bytes that do not begin as blocks", end)
         .unwrap();
     assert_eq!(verify(&storage, true).1, []);
     let (_, problems) = verify(&storage, false);
