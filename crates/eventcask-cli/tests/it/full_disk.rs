@@ -1,6 +1,6 @@
 //! The binary on a disk that is full.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use crate::binary::{Place, Running, tree};
-use crate::small_disk::{BreakingDisk, Kind, SmallDisk};
+use crate::small_disk::{Kind, SmallDisk};
 
 const DISK_MEGABYTES: u64 = 32;
 const TAKEN_MEGABYTES: usize = 20;
@@ -216,70 +216,4 @@ fn f4_a_full_disk_can_still_be_opened_and_closed() {
 fn f4_a_torn_end_is_set_aside_on_a_full_disk() {
     check_opens(Kind::Tmpfs, true);
     check_opens(Kind::Ext4, true);
-}
-
-/// Syncs fail in the middle of an ingest. It says so and names the file; what was acknowledged is
-/// on the disk, and once that is well, the rest comes after it.
-fn check_breaks(tries_again: bool) {
-    let place = Place::new();
-    let Some(disk) = BreakingDisk::mount(&place, 8) else {
-        return;
-    };
-    let place = place.with_store_in(disk.path("store"));
-    let (file, whole) = rows();
-    let lines: Vec<Value> = file
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
-    let file = place.file("rows.ndjson", &file);
-    let args = ingest(&file, &["--id", "row", "--shards", "2"]);
-    let running = Running::start(&mut place.command(&[&args[..], &["--acks", "--json"]].concat()));
-    let (mut printed, code, err) = running.end();
-    assert_eq!(code, Some(3), "{err}");
-    // A kernel that finds out first makes the file system read-only, and the write fails.
-    let stopped =
-        ["could not sync ", "could not write "].map(|doing| format!("has stopped: {doing}"));
-    let is_said = stopped.iter().any(|stopped| err.contains(stopped));
-    let names_it = is_said && err.contains("(os error ");
-    assert!(names_it && err.contains("/breaking/store/shards/"), "{err}");
-    let summary = printed.pop().expect("there is a summary");
-    assert!(
-        err.contains(summary["error"].as_str().expect("it is said")),
-        "{err}"
-    );
-    let acked = printed
-        .last()
-        .map_or(0, |line| line["acked_rows"].as_u64().expect("it is there"));
-
-    disk.is_well();
-    if tries_again {
-        // The file system may take no more until it is mounted again.
-        let code = place.run(&args).code;
-        assert!(matches!(code, Some(0 | 3)), "{code:?}");
-    }
-    disk.restart();
-    check_stored(&place, &whole, &lines[..acked as usize]);
-    assert_eq!(place.json(&args)["rows"], ROWS);
-    disk.restart();
-    check_stored(&place, &whole, &lines);
-    assert_eq!(place.json(&["verify"])["ok"], true);
-}
-
-/// The store has each of these rows, once.
-fn check_stored(place: &Place, whole: &BTreeMap<String, Vec<Value>>, rows: &[Value]) {
-    let count = check_part(place, whole, false);
-    let found: BTreeSet<u64> = place.payloads().values().flatten().map(number).collect();
-    assert_eq!(found.len(), count, "each row once");
-    let missing = rows.iter().map(number).find(|row| !found.contains(row));
-    assert_eq!(missing, None);
-}
-
-fn number(payload: &Value) -> u64 {
-    payload["row"].as_u64().expect("each row has one")
-}
-
-#[test]
-fn f2_a_disk_that_breaks_is_named_and_what_was_acknowledged_is_there() {
-    check_breaks(false);
-    check_breaks(true);
 }

@@ -94,64 +94,6 @@ fn is_written(file: &mut File, bytes: &[u8]) -> bool {
     }
 }
 
-/// A disk that has fewer blocks than it says: writes are taken, and fail when they are synced.
-pub(crate) struct BreakingDisk {
-    disk: SmallDisk,
-    /// Where its image is.
-    image: SmallDisk,
-}
-
-impl BreakingDisk {
-    /// Mounts a disk of 32 MiB of which there are so many.
-    pub(crate) fn mount(place: &Place, megabytes: u64) -> Option<Self> {
-        let image = SmallDisk::mount(place, Kind::Tmpfs, megabytes)?;
-        let root = place.path("breaking");
-        fs::create_dir(&root).expect("there is room for a directory");
-        let path = image.path("image");
-        let file = File::create(&path).expect("there is room for a file");
-        file.set_len(32 << 20).expect("nothing of it is there yet");
-        let options = ["-q", "-F", "-m", "0", "-E", "nodiscard"];
-        let made = run(Command::new("mkfs.ext4").args(options).arg(&path));
-        let disk = SmallDisk { root };
-        let breaking = Self { disk, image };
-        match made.and_then(|()| breaking.mount_again()) {
-            Ok(()) => Some(breaking),
-            Err(reason) => {
-                println!("nothing was tried: a disk that breaks can not be mounted: {reason}");
-                None
-            }
-        }
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.disk.path(name)
-    }
-
-    /// All its blocks are there from now on.
-    pub(crate) fn is_well(&self) {
-        let grown = mount(&["-o", "remount,size=64m"], &self.image.root);
-        grown.expect("memory can be had");
-    }
-
-    /// Forgets what is only in memory, as a restart of the machine would.
-    pub(crate) fn restart(&self) {
-        run(Command::new("umount").arg(&self.disk.root)).expect("nobody uses it");
-        // It answers 1 where it mended something.
-        let checked = Command::new("e2fsck")
-            .args(["-fy"])
-            .arg(self.image.path("image"))
-            .output();
-        let code = checked.expect("it runs").status.code();
-        assert!(matches!(code, Some(0 | 1)), "{code:?}");
-        self.mount_again().expect("it was mounted before");
-    }
-
-    fn mount_again(&self) -> Result<(), String> {
-        let image = self.image.path("image").display().to_string();
-        mount(&["-o", "loop", &image], &self.disk.root)
-    }
-}
-
 fn make_ext4(place: &Place, megabytes: u64) -> Result<String, String> {
     let image = place.path("disk.ext4");
     let file = File::create(&image).expect("there is room for a file");

@@ -111,7 +111,10 @@ fn check_reclaim(truncate: &[&[&str]], gone: impl Fn(&str, u64) -> bool) -> Valu
         (&planned["dry_run"], &done["dry_run"]),
         (&true.into(), &false.into())
     );
-    assert!(done["disk_bytes_after"].as_u64() < done["disk_bytes_before"].as_u64(), "{done}");
+    assert!(
+        done["disk_bytes_after"].as_u64() < done["disk_bytes_before"].as_u64(),
+        "{done}"
+    );
     assert!(disk(&place) < full, "{done}");
     let left = without(&before, gone);
     assert_eq!(place.events(), left);
