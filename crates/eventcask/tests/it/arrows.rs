@@ -8,9 +8,13 @@ use serde_json::Value;
 /// Each crate and all of ours that it may depend on, tests aside.
 const ARROWS: &[(&str, &[&str])] = &[
     ("eventcask-event", &[]),
+    ("eventcask-table", &[]),
     ("eventcask-log", &["eventcask-event"]),
-    ("eventcask-project", &["eventcask-event"]),
-    ("eventcask-shard", &["eventcask-event", "eventcask-log"]),
+    ("eventcask-project", &["eventcask-event", "eventcask-table"]),
+    (
+        "eventcask-shard",
+        &["eventcask-event", "eventcask-log", "eventcask-table"],
+    ),
     (
         "eventcask",
         &[
@@ -29,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "eventcask-event",
             "eventcask-log",
             "eventcask-shard",
+            "eventcask-table",
         ],
     ),
     (
