@@ -10,8 +10,8 @@ use eventcask_log::{
     TableCache,
 };
 use eventcask_shard::{
-    Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
-    Worker,
+    Apply, Bell, CommitClock, DedupSettings, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    ShardSettings, Worker,
 };
 
 use crate::options::cores;
@@ -68,10 +68,11 @@ impl Engine {
         manifest: &Manifest,
         hasher: &KeyHasher,
         tables: &TableCache,
+        dedup: DedupSettings,
     ) -> Result<Vec<Opened>, LogError> {
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
-            Opened::recover(dir, hasher.clone(), tables.clone())
+            Opened::recover(dir, hasher.clone(), tables.clone(), dedup)
         };
         let opened = parallel::map(manifest.shards as usize, recover);
         opened.into_iter().collect()

@@ -63,7 +63,9 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
-pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
+pub use eventcask_shard::{
+    Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
+};
 pub use options::Options;
 pub use producer::{FlushTicket, Producer};
 pub use repair::{RepairReport, repair};

@@ -10,7 +10,7 @@ use eventcask_log::{
     TableCache, Tail,
 };
 use eventcask_project::ViewSpec;
-use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
+use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
 use crate::engine::Engine;
 use crate::sealer::Sealer;
@@ -88,7 +88,13 @@ impl Store {
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
         let tables = TableCache::new(options.table_cache_bytes);
-        let opened = Engine::recover(&storage, &manifest, &hasher, &tables)?;
+        let opened = Engine::recover(
+            &storage,
+            &manifest,
+            &hasher,
+            &tables,
+            options.dedup_settings(manifest.shards),
+        )?;
         eventcask_log::keep_reserve(&*storage);
         retention::apply(
             &*storage,
@@ -297,6 +303,30 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.inner)
+    }
+
+    /// Where the time of the engine's threads went since the store was opened, over all shards.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::NewEvent;
+    /// let before = store.stages();
+    /// let mut producer = store.producer();
+    /// producer.push("account-42", &NewEvent::json("Deposited", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let stages = store.stages().since(&before);
+    /// assert_eq!(stages.events, 1);
+    /// assert!(stages.decide_ns > 0 && stages.write_ns > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stages(&self) -> Stages {
+        let mut all = Stages::default();
+        for reader in &self.inner.readers {
+            all.add(&reader.stages());
+        }
+        all
     }
 
     /// Makes a view, fills it with all events and keeps it up to date from then on.
