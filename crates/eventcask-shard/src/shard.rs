@@ -217,7 +217,7 @@ impl Opened {
 }
 
 /// Where a shard hands its blocks to the write thread.
-pub(crate) type Send<'s> = &'s mut dyn FnMut(u64, u64, Task);
+pub(crate) type SendTask<'s> = &'s mut dyn FnMut(u64, u64, Task);
 
 impl Shard {
     /// The write thread's side of the shard.
@@ -235,9 +235,26 @@ impl Shard {
         })
     }
 
+    /// Whether so much is on its way to the disk that nothing more is taken.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight_bytes >= IN_FLIGHT_BYTES
+    }
+
+    /// Whether something is on its way to the disk, or waits.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.in_flight.is_empty() || self.has_work()
+    }
+
+    /// Publishes what came back from the disk.
+    pub(crate) fn take_reports(&mut self) {
+        if !self.reports.is_empty() {
+            self.complete();
+        }
+    }
+
     /// One turn: what came back from the disk, then the next batch. Says whether there was
     /// anything to do.
-    pub(crate) fn turn(&mut self, now: &dyn Fn() -> i64, send: Send<'_>) -> bool {
+    pub(crate) fn turn(&mut self, now: &dyn Fn() -> i64, send: SendTask<'_>) -> bool {
         let completed = self.complete();
         let Some(message) = self.next_message() else {
             return completed;
@@ -252,7 +269,7 @@ impl Shard {
     /// The next batch. While a block is in flight, open batches are left to fill up: they
     /// become the next group.
     fn next_message(&mut self) -> Option<Message> {
-        if self.in_flight_bytes >= IN_FLIGHT_BYTES {
+        if self.is_busy() {
             return None;
         }
         if let Some(delivery) = self.taken.pop_front() {
@@ -275,7 +292,7 @@ impl Shard {
             return self.inbox.has_work();
         }
         let waits = !self.taken.is_empty() || self.inbox.has_waiting();
-        waits && self.in_flight_bytes < IN_FLIGHT_BYTES
+        waits && !self.is_busy()
     }
 
     /// Whether all is done and nothing more will come.
@@ -283,7 +300,13 @@ impl Shard {
         self.inbox.is_closed() && self.in_flight.is_empty() && !self.has_work()
     }
 
-    fn receive(&mut self, mut delivery: Box<Delivery>, commit_time: i64, send: Send<'_>) {
+    /// Decides on a batch, and sends what is admitted of it to the disk.
+    pub(crate) fn receive(
+        &mut self,
+        mut delivery: Box<Delivery>,
+        commit_time: i64,
+        send: SendTask<'_>,
+    ) {
         if let Some(refused) = self.refusal(&delivery) {
             refuse_all(&mut delivery, &refused);
             self.inbox.recycle(delivery);
@@ -417,7 +440,7 @@ impl Shard {
         &mut self,
         in_flight: &mut InFlight,
         commit_time: i64,
-        send: Send<'_>,
+        send: SendTask<'_>,
         lap: &mut Lap,
     ) -> Result<(), String> {
         let tail_before = self.tail.clone();
@@ -488,7 +511,7 @@ impl Shard {
         head: &BlockHead,
         roll: Option<NewSegment>,
         bytes: PageBuffer,
-        send: Send<'_>,
+        send: SendTask<'_>,
     ) -> u64 {
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
@@ -503,13 +526,13 @@ impl Shard {
         self.send(task, send)
     }
 
-    fn send(&mut self, task: Task, send: Send<'_>) -> u64 {
+    fn send(&mut self, task: Task, send: SendTask<'_>) -> u64 {
         self.sequence += 1;
         send(self.generation, self.sequence, task);
         self.sequence
     }
 
-    fn flush(&mut self, share: Share, send: Send<'_>) {
+    fn flush(&mut self, share: Share, send: SendTask<'_>) {
         if let Some(reason) = self.health.poisoned() {
             return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
         }
@@ -522,7 +545,7 @@ impl Shard {
     }
 
     /// Writes the mark of a clean close, if there is something to close.
-    pub(crate) fn close(&mut self, commit_time: i64, send: Send<'_>) {
+    pub(crate) fn close(&mut self, commit_time: i64, send: SendTask<'_>) {
         let nothing = self.tail.segment == 0 || self.tail.closed || self.tail.ended;
         if nothing || self.health.poisoned().is_some() {
             return;

@@ -36,6 +36,7 @@ mod parallel;
 mod store;
 mod engine;
 mod producer;
+mod owner;
 mod router;
 mod event;
 mod aggregate;
@@ -67,6 +68,7 @@ pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
 pub use options::Options;
+pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;

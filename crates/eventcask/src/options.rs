@@ -7,7 +7,8 @@ use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
 use eventcask_log::{Codec, FileStorage, SEGMENT_BYTES, Storage, TABLE_CACHE_BYTES};
 use eventcask_shard::{DedupSettings, DedupWindow, Durability};
 
-use crate::{Error, Store};
+use crate::engine::Workers;
+use crate::{Error, ShardOwner, Store};
 
 /// The most shards that are chosen without being asked for.
 const DEFAULT_SHARDS_LIMIT: usize = 16;
@@ -201,7 +202,38 @@ impl Options {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_storage(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
-        Store::open_writer(self, storage)
+        let (store, _) = Store::open_writer(self, Workers::Threads, storage)?;
+        Ok(store)
+    }
+
+    /// Opens the store in a directory for reading and writing, without worker threads: each shard
+    /// has an owner, and the thread that pushes events to it does all the work there.
+    ///
+    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
+    /// the partitions of a topic. `threads` means nothing then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_owned(
+        &self,
+        directory: impl AsRef<Path>,
+    ) -> Result<(Store, Vec<ShardOwner>), Error> {
+        self.open_storage_owned(Arc::new(FileStorage::new(directory.as_ref())))
+    }
+
+    /// As [`open_owned`](Self::open_owned), on storage of your own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_storage_owned(
+        &self,
+        storage: Arc<dyn Storage>,
+    ) -> Result<(Store, Vec<ShardOwner>), Error> {
+        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
+        let owners = (0..).zip(workers);
+        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
+        let owners = owners.collect();
+        Ok((store, owners))
     }
 
     /// Opens a store on storage of your own for reading only.

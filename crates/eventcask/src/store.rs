@@ -1,6 +1,7 @@
 //! The handle that users hold.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -12,7 +13,7 @@ use eventcask_log::{
 use eventcask_project::ViewSpec;
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, OwnedWorker, Workers};
 use crate::sealer::Sealer;
 use crate::views::Views;
 use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, parallel, retention};
@@ -69,7 +70,11 @@ impl Store {
         Options::default()
     }
 
-    pub(crate) fn open_writer(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
+    pub(crate) fn open_writer(
+        options: &Options,
+        by: Workers,
+        storage: Arc<dyn Storage>,
+    ) -> Result<(Self, Vec<OwnedWorker>), Error> {
         let is_new = !Manifest::exists(&*storage)?;
         if is_new {
             prepare(options, &*storage)?;
@@ -111,7 +116,7 @@ impl Store {
             &readers,
             true,
         )?);
-        let (engine, sealer) = Engine::start(options, opened, &views, lock)?;
+        let (engine, sealer, owned) = Engine::start(options, by, opened, &views, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
@@ -123,9 +128,8 @@ impl Store {
             storage,
             tails,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Arc::new(inner);
+        Ok((Self { inner }, owned))
     }
 
     pub(crate) fn open_reader(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
@@ -237,9 +241,11 @@ impl Store {
     /// the mark of a clean end. Other handles and producers find it closed.
     ///
     /// # Errors
-    /// What the disk said; what was acknowledged is durable all the same.
+    /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
+    /// [`crate::ShardOwner`] is still there.
     pub fn close(self) -> Result<(), Error> {
         match &self.inner.engine {
+            Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => Err(Error::Owned),
             Some(engine) => {
                 self.inner.sealer.stop();
                 engine.stop(&self.inner.views)
