@@ -163,7 +163,7 @@ struct Scatter {
 impl Scatter {
     fn new(aggregates: u32) -> Self {
         let aggregates = u64::from(aggregates.max(1));
-        let mut step = mixed(aggregates) % aggregates | 1;
+        let mut step = (mixed(aggregates) % aggregates) | 1;
         while divisor(step, aggregates) != 1 {
             step += 2;
         }

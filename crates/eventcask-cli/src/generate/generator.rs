@@ -125,6 +125,12 @@ impl Generator {
         checksum
     }
 
+    /// The pool that payloads are taken from.
+    #[must_use]
+    pub fn payloads(&self) -> &Payloads {
+        &self.payloads
+    }
+
     /// Bytes of memory that the aggregates take.
     #[must_use]
     pub fn bytes(&self) -> usize {

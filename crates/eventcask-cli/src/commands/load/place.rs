@@ -15,6 +15,8 @@ const TRIES: u32 = 10_000;
 /// The directory of the store.
 pub(super) struct Place {
     store: PathBuf,
+    /// Whether it was one before.
+    is_store: bool,
     /// What becomes of it at the end.
     fate: Fate,
 }
@@ -39,12 +41,14 @@ impl Place {
             let store = global.store.clone();
             return Ok(Self {
                 store,
+                is_store: true,
                 fate: Fate::Keep,
             });
         }
         if global.store == Path::new(crate::args::STORE) {
             return Ok(Self {
                 store: new_directory()?,
+                is_store: false,
                 fate: fate(Fate::Remove),
             });
         }
@@ -58,15 +62,34 @@ impl Place {
             made(&store, fs::create_dir(&store))?;
         }
         let fate = fate(if was_there { Fate::Empty } else { Fate::Remove });
-        Ok(Self { store, fate })
+        Ok(Self {
+            store,
+            is_store: false,
+            fate,
+        })
     }
 
     pub(super) fn store(&self) -> &Path {
         &self.store
     }
 
-    /// Takes away what a run has left, for the next.
-    pub(super) fn clear(&mut self) -> Result<(), Failure> {
+    /// A directory on the same disk that is not a store yet.
+    pub(super) fn for_yardsticks(&self) -> &Path {
+        match self.is_store {
+            false => &self.store,
+            true => self
+                .store
+                .parent()
+                .filter(|path| !path.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+        }
+    }
+
+    /// Takes away what a run before has left.
+    pub(super) fn make_fresh(&self) -> Result<(), Failure> {
+        if self.is_store {
+            return Ok(());
+        }
         removed(&self.store, empty(&self.store))
     }
 

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use eventcask::Codec;
 use serde::Serialize;
 
 use super::machine::{Machine, commit};
-use super::run::Run;
-use crate::args::{Amount, Ids, LoadArgs};
+use super::place::Place;
+use super::run::{Run, yardstick_generators};
+use super::sweep::Point;
+use super::yardsticks::Yardsticks;
+use crate::args::{Amount, Ids, LoadArgs, Sweep};
 use crate::failure::Failure;
 use crate::generate::PayloadKind;
 
@@ -19,10 +23,22 @@ pub(super) struct Report {
     pub(super) commit: Option<String>,
     pub(super) machine: Machine,
     pub(super) parameters: Parameters,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) yardsticks: Option<Yardsticks>,
     pub(super) runs: Vec<Run>,
     /// Of each figure over the runs.
-    pub(super) summary: BTreeMap<&'static str, Spread>,
+    pub(super) summary: Summary,
+    /// The medians as fractions of the yardsticks.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) ratios: BTreeMap<&'static str, f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sweep: Option<Sweep>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) points: Vec<Point>,
 }
+
+/// Spreads by the names of figures.
+pub(super) type Summary = BTreeMap<&'static str, Spread>;
 
 /// What was asked for.
 #[derive(Debug, Clone, Serialize)]
@@ -90,14 +106,50 @@ impl Report {
             commit: commit(),
             machine: Machine::of(store),
             parameters: Parameters::of(args),
+            yardsticks: None,
             runs: Vec::new(),
             summary: BTreeMap::new(),
+            ratios: BTreeMap::new(),
+            sweep: args.sweep,
+            points: Vec::new(),
         }
     }
 
-    pub(super) fn add(&mut self, run: Run) {
-        self.runs.push(run);
+    pub(super) fn add_runs(&mut self, runs: Vec<Run>) {
+        self.runs = runs;
         self.summary = summary(&self.runs);
+        if let Some(yardsticks) = &self.yardsticks {
+            self.ratios = ratios(&self.summary, yardsticks);
+        }
+    }
+
+    /// Adds what was measured with one value of what a sweep changes.
+    pub(super) fn add_point(&mut self, value: String, runs: Vec<Run>) {
+        let summary = summary(&runs);
+        let point = Point {
+            value,
+            runs,
+            summary,
+        };
+        self.points.push(point);
+    }
+
+    /// Measures the machine's own limits, where the store is going to be.
+    pub(super) fn measure_yardsticks(
+        &mut self,
+        args: &LoadArgs,
+        place: &Place,
+    ) -> Result<(), Failure> {
+        let level = match args.codec {
+            Codec::Zstd(level) => level,
+            // What `auto` takes.
+            _ => 1,
+        };
+        let mut generators = yardstick_generators(args);
+        let directory = place.for_yardsticks();
+        let measured = Yardsticks::measure(directory, level, &mut generators)?;
+        self.yardsticks = Some(measured);
+        Ok(())
     }
 
     pub(super) fn json(&self) -> Result<String, Failure> {
@@ -107,7 +159,9 @@ impl Report {
 
     /// Whether the store counted what was sent.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        match self.runs.iter().find_map(|run| run.mismatch.as_ref()) {
+        let of_points = self.points.iter().flat_map(|point| &point.runs);
+        let mut runs = self.runs.iter().chain(of_points);
+        match runs.find_map(|run| run.mismatch.as_ref()) {
             Some(mismatch) => Err(Failure::No(mismatch.clone())),
             None => Ok(()),
         }
@@ -115,12 +169,48 @@ impl Report {
 }
 
 /// Median, least and greatest of each figure.
-pub(super) fn summary(runs: &[Run]) -> BTreeMap<&'static str, Spread> {
+fn summary(runs: &[Run]) -> Summary {
     let spread = |(name, figure): &Figure| {
         let values: Option<Vec<f64>> = runs.iter().map(figure).collect();
         Some((*name, Spread::of(values?)?))
     };
     FIGURES.iter().filter_map(spread).collect()
+}
+
+/// How near the medians are to the machine's limits.
+fn ratios(summary: &Summary, yardsticks: &Yardsticks) -> BTreeMap<&'static str, f64> {
+    let figure = |name: &str| summary.get(name).map(|spread| spread.median);
+    let [events, bytes] = ["events_per_second", "mb_per_second"].map(figure);
+    let disk = &yardsticks.disk;
+    let (one, two) = (&yardsticks.log_one_thread, &yardsticks.log_two_threads);
+    let of = |name, value: Option<f64>, limit: f64| Some((name, value? / limit));
+    let ratios = [
+        of("log_one_thread", events, one.events_per_second),
+        of("log_two_threads", events, two.events_per_second),
+        of(
+            "memory_copy",
+            bytes,
+            yardsticks.memory.copy_gb_per_second * 1e3,
+        ),
+        of("zstd", bytes, yardsticks.codecs.zstd_mb_per_second),
+        of("disk_append", bytes, disk.append_mb_per_second),
+        of("disk_rewrite", bytes, disk.rewrite_mb_per_second),
+        of(
+            "disk_direct",
+            bytes,
+            disk.direct_mb_per_second.unwrap_or(f64::NAN),
+        ),
+        of(
+            "sync_p50",
+            figure("latency_us_p50"),
+            disk.rewrite_sync_us.p50 as f64,
+        ),
+    ];
+    ratios
+        .into_iter()
+        .flatten()
+        .filter(|(_, ratio)| ratio.is_finite())
+        .collect()
 }
 
 impl Spread {

@@ -119,7 +119,24 @@ fn options(args: &LoadArgs) -> Options {
     options
 }
 
+/// What the plain log writes: the same events, as two threads would send them.
+pub(super) fn yardstick_generators(args: &LoadArgs) -> [Generator; 2] {
+    let goal = Goal::measured(args);
+    let payloads = payloads(args);
+    [0, 1].map(|number| generator(args, &payloads, goal.events_expected(), number))
+}
+
 fn generators(args: &LoadArgs, goal: &Goal) -> Vec<Generator> {
+    let payloads = payloads(args);
+    let producers = args.producers as usize;
+    let one = |number: usize| {
+        let events = goal.share(number, producers).events_expected();
+        generator(args, &payloads, events, number as u64)
+    };
+    (0..producers).map(one).collect()
+}
+
+fn payloads(args: &LoadArgs) -> Arc<Payloads> {
     let mut random = Random::new(args.seed);
     let payloads = Payloads::make(
         args.payload,
@@ -127,21 +144,20 @@ fn generators(args: &LoadArgs, goal: &Goal) -> Vec<Generator> {
         args.payload_bytes as usize,
         &mut random,
     );
-    let payloads = Arc::new(payloads);
-    let producers = args.producers as usize;
-    let one = |number: usize| {
-        let recipe = Recipe {
-            skew: args.skew,
-            // Checked before.
-            aggregates: args.aggregates.0 as u32,
-            events: goal.share(number, producers).events_expected(),
-            seed: args.seed,
-            with_ids: args.ids == Ids::Explicit,
-            duplicates: args.duplicates,
-        };
-        Generator::new(&recipe, Arc::clone(&payloads), number as u64, |_| true)
+    Arc::new(payloads)
+}
+
+fn generator(args: &LoadArgs, payloads: &Arc<Payloads>, events: u64, number: u64) -> Generator {
+    let recipe = Recipe {
+        skew: args.skew,
+        // Checked before.
+        aggregates: args.aggregates.0 as u32,
+        events,
+        seed: args.seed,
+        with_ids: args.ids == Ids::Explicit,
+        duplicates: args.duplicates,
     };
-    (0..producers).map(one).collect()
+    Generator::new(&recipe, Arc::clone(payloads), number, |_| true)
 }
 
 /// The measured phase, and the store before and after it.
