@@ -15,6 +15,7 @@ use eventcask_shard::{
 };
 
 use crate::options::cores;
+use crate::projections::Projections;
 use crate::sealer::{Sealer, SealerBell};
 use crate::store::{locked, now_nanos};
 use crate::views::Views;
@@ -82,6 +83,7 @@ impl Engine {
         options: &Options,
         opened: Vec<Opened>,
         views: &Arc<Views>,
+        projections: &Arc<Projections>,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer), Error> {
         let last_commit = opened
@@ -121,8 +123,9 @@ impl Engine {
                 inbox: Arc::clone(&inbox),
                 health: Arc::clone(&health),
             };
-            let apply = Box::new(ApplyViews {
+            let apply = Box::new(Followers {
                 views: Arc::clone(views),
+                projections: Arc::clone(projections),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
             });
@@ -240,16 +243,19 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
         .collect()
 }
 
-/// Hands the durable blocks of a shard to the views, and tells the sealer of new segments.
-struct ApplyViews {
+/// Hands the durable blocks of a shard to the views and projections, and tells the sealer of new
+/// segments.
+struct Followers {
     views: Arc<Views>,
+    projections: Arc<Projections>,
     reader: Arc<ShardReader>,
     sealer: SealerBell,
 }
 
-impl Apply for ApplyViews {
+impl Apply for Followers {
     fn apply(&mut self, block: &Block) {
         self.views.apply(&self.reader, block);
+        self.projections.apply(&self.reader, block);
         let head = block.head();
         self.sealer.at(head.segment, head.place);
     }

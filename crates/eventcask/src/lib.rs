@@ -40,8 +40,11 @@ mod router;
 mod event;
 mod aggregate;
 mod scan;
+mod follower;
 mod views;
 mod view;
+mod projections;
+mod projected;
 mod sealer;
 mod retention;
 mod backup;
@@ -62,10 +65,13 @@ pub use eventcask_log::{
     Open, Problem, RepairedSegment, Sealed, Section, SegmentInspection, SourceMark, Storage,
     StoredFile, Table, TableKind,
 };
-pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
+pub use eventcask_project::{
+    Batch, BatchValues, Keyed, Number, Projection, SpecError, Value, ViewRow, ViewSpec,
+};
 pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
 pub use options::Options;
 pub use producer::{FlushTicket, Producer};
+pub use projected::Projected;
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;
 pub use scan::{Scan, ScanEvents};

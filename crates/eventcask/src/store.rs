@@ -9,13 +9,16 @@ use eventcask_log::{
     Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage,
     TableCache, Tail,
 };
-use eventcask_project::ViewSpec;
+use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
 
 use crate::engine::Engine;
+use crate::projections::Projections;
 use crate::sealer::Sealer;
 use crate::views::Views;
-use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, parallel, retention};
+use crate::{
+    AggregateReader, Error, Options, Producer, Projected, Scan, Stats, View, parallel, retention,
+};
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
 ///
@@ -31,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) hasher: KeyHasher,
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
+    pub(crate) projections: Arc<Projections>,
     pub(crate) sealer: Sealer,
     pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
@@ -105,13 +109,15 @@ impl Store {
             &readers,
             true,
         )?);
-        let (engine, sealer) = Engine::start(options, opened, &views, lock)?;
+        let projections = Arc::default();
+        let (engine, sealer) = Engine::start(options, opened, &views, &projections, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
             hasher,
             readers,
             views,
+            projections,
             sealer,
             engine: Some(engine),
             storage,
@@ -148,6 +154,7 @@ impl Store {
             hasher,
             readers,
             views,
+            projections: Arc::default(),
             sealer: Sealer::default(),
             storage,
             engine: None,
@@ -345,6 +352,18 @@ impl Store {
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.remove(name)
+    }
+
+    /// Has a projection follow the store, for as long as the handle or a clone of it is held. Its
+    /// states are filled from the log first; from then on each event is applied once it is durable
+    /// and before its append is answered. In a store that is open for reading only, an event is
+    /// applied when it is asked for after [`refresh`](Self::refresh) found it.
+    ///
+    /// # Errors
+    /// [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what the disk
+    /// said.
+    pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
+        Projected::start(&self.inner, projection)
     }
 
     /// The writing half, unless the store was closed.

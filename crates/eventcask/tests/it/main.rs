@@ -17,5 +17,6 @@ mod poison;
 mod names;
 mod history;
 mod views;
+mod projections;
 mod verify;
 mod readme;
