@@ -54,6 +54,15 @@ impl<V> Default for Keyed<V> {
     }
 }
 
+/// An aggregate that is being looked up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Probe {
+    hash: u64,
+    aggregate: u32,
+    /// The one it likely is.
+    slot: u32,
+}
+
 /// The values of a batch's aggregates, by their index in the batch.
 #[derive(Debug)]
 pub struct BatchValues<'k, V> {
@@ -111,25 +120,34 @@ impl<V> Keyed<V> {
     /// The key itself is compared: two keys with one hash are two aggregates.
     #[inline]
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        let keys = self.keys.as_bytes();
-        self.table.find(hash, |slot| {
-            let entry = &self.entries[slot as usize];
-            &keys[entry.key_start as usize..][..entry.key_bytes as usize] == key
-        })
+        self.table.find(hash, |slot| self.is_key(slot, key))
     }
 
-    fn prefetch_entry(&self, hash: u64) {
-        if let Some(slot) = self.table.likely(hash) {
-            prefetch(&self.entries, slot as usize);
-        }
+    #[inline]
+    fn is_key(&self, slot: u32, key: &[u8]) -> bool {
+        let Some(entry) = self.entries.get(slot as usize) else {
+            return false;
+        };
+        let start = entry.key_start as usize;
+        // Of bytes, not of text: whether characters begin and end there is not asked each time.
+        same_bytes(
+            &self.keys.as_bytes()[start..][..entry.key_bytes as usize],
+            key,
+        )
     }
+}
 
-    fn prefetch_key(&self, hash: u64) {
-        if let Some(slot) = self.table.likely(hash) {
-            let entry = &self.entries[slot as usize];
-            prefetch(self.keys.as_bytes(), entry.key_start as usize);
-        }
+/// As `==`, without a call for keys of usual length.
+#[inline]
+fn same_bytes(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
     }
+    let (words, tail) = one.as_chunks::<8>();
+    let (other_words, other_tail) = other.as_chunks::<8>();
+    let same = |(one, other): (&[u8; 8], &[u8; 8])| one == other;
+    words.iter().zip(other_words).all(same)
+        && tail.iter().zip(other_tail).all(|(one, other)| one == other)
 }
 
 impl<V: Default> Keyed<V> {
@@ -164,22 +182,31 @@ impl<V: Default> Keyed<V> {
         slots: &mut [u32],
         mut aggregates: impl Iterator<Item = u32>,
     ) {
-        let mut group = [(0, 0); GROUP];
+        let mut group = [Probe::default(); GROUP];
         loop {
             let mut filled = 0;
-            for (place, aggregate) in group.iter_mut().zip(aggregates.by_ref()) {
+            for (probe, aggregate) in group.iter_mut().zip(aggregates.by_ref()) {
                 let hash = self.hash(batch.key_bytes(aggregate as usize));
                 self.table.prefetch(hash);
-                *place = (hash, aggregate);
+                *probe = Probe {
+                    hash,
+                    aggregate,
+                    slot: NONE,
+                };
                 filled += 1;
             }
-            let group = &group[..filled];
-            group
-                .iter()
-                .for_each(|(hash, _)| self.prefetch_entry(*hash));
-            group.iter().for_each(|(hash, _)| self.prefetch_key(*hash));
-            for (hash, aggregate) in group {
-                slots[*aggregate as usize] = self.slot(*hash, batch, *aggregate as usize);
+            let group = &mut group[..filled];
+            for probe in &mut *group {
+                probe.slot = self.table.likely(probe.hash).unwrap_or(NONE);
+                prefetch(&self.entries, probe.slot as usize);
+            }
+            for probe in &*group {
+                if let Some(entry) = self.entries.get(probe.slot as usize) {
+                    prefetch(self.keys.as_bytes(), entry.key_start as usize);
+                }
+            }
+            for probe in &*group {
+                slots[probe.aggregate as usize] = self.slot(probe, batch);
             }
             if filled < GROUP {
                 return;
@@ -188,10 +215,15 @@ impl<V: Default> Keyed<V> {
     }
 
     #[inline]
-    fn slot(&mut self, hash: u64, batch: &Batch<'_>, aggregate: usize) -> u32 {
-        match self.find(hash, batch.key_bytes(aggregate)) {
+    fn slot(&mut self, probe: &Probe, batch: &Batch<'_>) -> u32 {
+        let aggregate = probe.aggregate as usize;
+        let key = batch.key_bytes(aggregate);
+        if self.is_key(probe.slot, key) {
+            return probe.slot;
+        }
+        match self.find(probe.hash, key) {
             Some(slot) => slot,
-            None => self.add(hash, batch.key(aggregate)),
+            None => self.add(probe.hash, batch.key(aggregate)),
         }
     }
 
