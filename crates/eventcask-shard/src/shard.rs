@@ -333,6 +333,12 @@ impl Shard {
                     let rows = row..row + append.rows as usize;
                     row = rows.end;
                     let outcome = admission.judge(rows, append.expected);
+                    if let Err(refused @ Refused::Unreadable(_)) = &outcome
+                        && delivery.batch.source().is_some()
+                    {
+                        // It was not decided on, so the mark of its source must not pass it.
+                        in_flight.failed.get_or_insert(refused.clone());
+                    }
                     in_flight.answers.push((append.completion, outcome));
                 }
                 None => {

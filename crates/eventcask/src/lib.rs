@@ -36,6 +36,7 @@ mod parallel;
 mod store;
 mod engine;
 mod producer;
+mod session;
 mod router;
 mod event;
 mod aggregate;
@@ -58,7 +59,8 @@ pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use eventcask_event::{
     Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PAYLOAD_BYTES_LIMIT, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent, Timestamp, route,
+    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent,
+    Timestamp, route,
 };
 pub use eventcask_log::{
     BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,

@@ -29,9 +29,33 @@ const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
 pub struct Producer {
     inner: Arc<Inner>,
     router: Router,
-    source: Option<String>,
+    pub(crate) origin: Origin,
     account: Arc<Account>,
     own: Option<Share>,
+}
+
+/// Where the events of a producer come from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Nowhere that the store knows of.
+    Unmarked,
+    /// A source, by whose offsets the store knows them.
+    Source(String),
+    /// A session, which is a source whose offsets the producer gives.
+    Session {
+        source: String,
+        /// The ordinal of the next event.
+        next: u64,
+    },
+}
+
+impl Origin {
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::Unmarked => None,
+            Self::Source(source) | Self::Session { source, .. } => Some(source),
+        }
+    }
 }
 
 /// What became of pushed events, once all of it is known.
@@ -59,13 +83,13 @@ impl FlushTicket {
 }
 
 impl Producer {
-    pub(crate) fn new(inner: Arc<Inner>, source: Option<&str>) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, origin: Origin) -> Self {
         let engine = engine_of(&inner);
         let router = Router::new(inner.hasher.clone(), engine);
         let (account, own) = Account::open();
         Self {
             router,
-            source: source.map(str::to_owned),
+            origin,
             account,
             own: Some(own),
             inner,
@@ -108,7 +132,12 @@ impl Producer {
         send: SendBy,
     ) -> Result<Ticket, Error> {
         let bytes = self.check_append(key, events)?;
-        self.append_checked(key, expected, events, bytes, send)
+        let first = self.ordinals(expected, events.len())?;
+        let ticket = self.append_checked(key, expected, events, bytes, first, send)?;
+        if let (Some(_), Origin::Session { next, .. }) = (first, &mut self.origin) {
+            *next += events.len() as u64;
+        }
+        Ok(ticket)
     }
 
     /// Gives up all versions of an aggregate before `version`.
@@ -122,7 +151,7 @@ impl Producer {
         let version = version.to_le_bytes();
         let event = NewEvent::truncation(&version);
         let bytes = EventBatch::row_bytes(key, &event);
-        self.append_checked(key, expected, &[event], bytes, Lane::send)
+        self.append_checked(key, expected, &[event], bytes, None, Lane::send)
     }
 
     fn append_checked(
@@ -131,20 +160,27 @@ impl Producer {
         expected: Expected,
         events: &[NewEvent<'_>],
         bytes: usize,
+        first_ordinal: Option<u64>,
         send: SendBy,
     ) -> Result<Ticket, Error> {
         let (shard, lane, hash) = self.router.route(key);
-        let mut open = lane.open.lock();
+        let open_batch = Arc::clone(&lane.open);
+        let mut open = open_batch.lock();
         lane.check_health()?;
         let room = Room {
             bytes,
             events: events.len(),
-            of_source: false,
+            of_source: first_ordinal.is_some(),
         };
         let was_empty = lane.make_room(&mut open, &room, shard, send)?;
         let first_row = open.batch.len();
+        let mut ordinal = first_ordinal;
         for event in events {
             open.batch.push(key, hash, event)?;
+            if let (Some(place), Some(source)) = (ordinal, self.origin.source()) {
+                lane.mark(&mut open, source, place, 0);
+                ordinal = Some(place + 1);
+            }
         }
         let (completion, ticket) = Ticket::new();
         let rows = events.len() as u32;
@@ -197,7 +233,14 @@ impl Producer {
     /// # Errors
     /// An event that can not be taken, or a shard that stopped.
     pub fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Error> {
-        self.push_row(key, event, None)
+        let Origin::Session { next, .. } = &self.origin else {
+            return self.push_row(key, event, None);
+        };
+        self.push_row(key, event, Some((*next, 0)))?;
+        if let Origin::Session { next, .. } = &mut self.origin {
+            *next += 1;
+        }
+        Ok(())
     }
 
     /// As [`push`](Self::push), for a row of the producer's source: `offset` is its place
@@ -215,7 +258,7 @@ impl Producer {
         key: &str,
         event: &NewEvent<'_>,
     ) -> Result<(), Error> {
-        if self.source.is_none() {
+        if !matches!(self.origin, Origin::Source(_)) {
             return Err(Invalid::NoSource.into());
         }
         self.push_row(key, event, Some((offset, check)))
@@ -248,9 +291,8 @@ impl Producer {
         open.batch.push(key, hash, event)?;
         open.account
             .get_or_insert_with(|| Account::share(&self.account));
-        if let (Some((offset, check)), Some(source)) = (place, &self.source) {
-            open.batch.mark(source, lane.sent, offset, check);
-            lane.sent = offset + 1;
+        if let (Some((offset, check)), Some(source)) = (place, self.origin.source()) {
+            lane.mark(&mut open, source, offset, check);
         }
         drop(open);
         if was_empty {
@@ -265,15 +307,26 @@ impl Producer {
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
     pub fn flush(&mut self) -> Result<FlushTicket, Error> {
-        for (shard, lane) in self.router.lanes().iter().enumerate() {
-            lane.send(&mut lane.open.lock(), shard as u32)?;
-        }
+        self.hand_over()?;
         let (account, own) = Account::open();
         let flushed = std::mem::replace(&mut self.account, account);
         if let Some(before) = self.own.replace(own) {
             before.settle(Flushed::default(), None);
         }
         Ok(FlushTicket { account: flushed })
+    }
+
+    /// Hands over the open batches.
+    fn hand_over(&self) -> Result<(), Error> {
+        let mut lanes = self.router.lanes().iter().enumerate();
+        lanes.try_for_each(|(shard, lane)| lane.send(&mut lane.open.lock(), shard as u32))
+    }
+
+    /// Hands over the open batches; the next rows may be any of the source.
+    pub(crate) fn begin_anew(&mut self) -> Result<(), Error> {
+        self.hand_over()?;
+        self.router.begin_anew();
+        Ok(())
     }
 }
 
@@ -284,7 +337,7 @@ impl Drop for Producer {
         if let Some(own) = self.own.take() {
             own.settle(Flushed::default(), None);
         }
-        if let Some(source) = &self.source {
+        if let Some(source) = self.origin.source() {
             locked(&engine_of(&self.inner).sources).remove(source);
         }
     }
@@ -317,6 +370,12 @@ impl Lane {
             None if self.door.inbox.is_closed() => Err(Refused::Closed.into()),
             None => Ok(()),
         }
+    }
+
+    /// Marks the row just pushed with its place in its source.
+    fn mark(&mut self, open: &mut Delivery, source: &str, offset: u64, check: u64) {
+        open.batch.mark(source, self.sent, offset, check);
+        self.sent = offset + 1;
     }
 
     /// Makes room in the open batch and says whether it is empty.

@@ -43,6 +43,11 @@ impl Router {
         (shard, &mut self.lanes[shard as usize], hash)
     }
 
+    /// Says of no lane any more what of a source went that way.
+    pub(crate) fn begin_anew(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.sent = 0);
+    }
+
     pub(crate) fn lanes(&self) -> &[Lane] {
         &self.lanes
     }

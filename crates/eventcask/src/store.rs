@@ -13,6 +13,7 @@ use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
 
 use crate::engine::Engine;
+use crate::producer::Origin;
 use crate::projections::Projections;
 use crate::sealer::Sealer;
 use crate::views::Views;
@@ -172,7 +173,7 @@ impl Store {
     #[must_use]
     pub fn producer(&self) -> Producer {
         assert!(self.inner.engine.is_some(), "{}", Error::ReadOnly);
-        Producer::new(Arc::clone(&self.inner), None)
+        Producer::new(Arc::clone(&self.inner), Origin::Unmarked)
     }
 
     /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
@@ -186,13 +187,19 @@ impl Store {
     /// is open, or a name that is empty or too long.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
-        let engine = self.engine()?;
-        if !locked(&engine.sources).insert(source.to_owned()) {
-            return Err(Error::SourceInUse {
-                name: source.to_owned(),
-            });
+        self.take_source(source)?;
+        let origin = Origin::Source(source.to_owned());
+        Ok(Producer::new(Arc::clone(&self.inner), origin))
+    }
+
+    /// Keeps other producers of a source out.
+    pub(crate) fn take_source(&self, source: &str) -> Result<(), Error> {
+        if locked(&self.engine()?.sources).insert(source.to_owned()) {
+            return Ok(());
         }
-        Ok(Producer::new(Arc::clone(&self.inner), Some(source)))
+        Err(Error::SourceInUse {
+            name: source.to_owned(),
+        })
     }
 
     /// How far each shard has durably consumed a source; `None` where it has nothing of it.

@@ -9,6 +9,7 @@ mod arrows;
 mod append;
 mod dedup;
 mod source;
+mod session;
 mod tickets;
 mod read;
 mod reopen;
