@@ -19,7 +19,7 @@ use crate::build::{Before, BlockBuilder};
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
 use crate::delivery::refuse_all;
-use crate::inbox::Message;
+use crate::inbox::{Message, Rest};
 use crate::index::with_event;
 use crate::{
     Apply, Completion, Delivery, Flushed, Inbox, KeyHasher, Outcome, Refused, ShardReader, Share,
@@ -257,21 +257,25 @@ impl Shard {
         self.taken.pop_front().map(Message::Delivery)
     }
 
-    /// Whether [`turn`](Self::turn) would do something.
-    pub(crate) fn has_work(&self) -> bool {
+    /// Whether [`turn`](Self::turn) would do something, or when it will without being called.
+    pub(crate) fn look(&self) -> Rest {
         if !self.reports.is_empty() {
-            return true;
+            return Rest::Not;
         }
         if self.in_flight.is_empty() && self.taken.is_empty() {
-            return self.inbox.has_work();
+            return self.inbox.look();
         }
         let waits = !self.taken.is_empty() || self.inbox.has_waiting();
-        waits && self.in_flight_bytes < IN_FLIGHT_BYTES
+        if waits && self.in_flight_bytes < IN_FLIGHT_BYTES {
+            Rest::Not
+        } else {
+            Rest::Until(None)
+        }
     }
 
     /// Whether all is done and nothing more will come.
     pub(crate) fn is_finished(&self) -> bool {
-        self.inbox.is_closed() && self.in_flight.is_empty() && !self.has_work()
+        self.inbox.is_closed() && self.in_flight.is_empty() && self.look() != Rest::Not
     }
 
     fn receive(&mut self, mut delivery: Box<Delivery>, commit_time: i64, send: Send<'_>) {

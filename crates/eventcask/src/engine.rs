@@ -37,6 +37,7 @@ pub(crate) struct ShardDoor {
 pub(crate) struct Engine {
     pub(crate) shards: Vec<ShardDoor>,
     pub(crate) max_payload_bytes: usize,
+    pub(crate) batch_bytes: usize,
     pub(crate) threads: usize,
     /// Cores that workers were bound to.
     pub(crate) pinned: Vec<usize>,
@@ -106,7 +107,12 @@ impl Engine {
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
         let inboxes: Vec<_> = (0..opened.len())
-            .map(|index| Arc::new(Inbox::new(Arc::clone(&bells[index % threads]))))
+            .map(|index| {
+                Arc::new(Inbox::new(
+                    Arc::clone(&bells[index % threads]),
+                    options.linger,
+                ))
+            })
             .collect();
         let sealer = Sealer::new(options, inboxes.clone(), &readers);
         for (index, shard) in opened.into_iter().enumerate() {
@@ -135,6 +141,7 @@ impl Engine {
         let mut engine = Self {
             shards: doors,
             max_payload_bytes: options.max_payload_bytes,
+            batch_bytes: options.batch_bytes,
             threads,
             pinned: Vec::new(),
             clock: Arc::clone(&clock),

@@ -1,7 +1,7 @@
 //! Events on their way in: encoded once, into the open batch of their shard.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
 use eventcask_log::MAX_SECTION_BYTES;
@@ -12,16 +12,14 @@ use crate::engine::Engine;
 use crate::router::{Lane, Router};
 use crate::store::{Inner, locked};
 
-/// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
-/// flat, and larger batches compress a little better.
-const BATCH_BYTES: usize = 256 << 10;
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
 
 /// Appends events to a store, for one thread; each thread makes its own.
 ///
 /// Events go into an open batch for each shard. A worker with nothing else to do takes it as
-/// it is, so a single event is not held up; under load it fills to 256 KiB first.
+/// it is, so a single event is not held up; under load it fills first, see
+/// [`Options::batch_bytes`](crate::Options::batch_bytes).
 ///
 /// Dropping a producer hands over what it holds; [`flush`](Self::flush) also tells what became
 /// of it.
@@ -190,10 +188,7 @@ impl Producer {
             expected,
             completion,
         });
-        drop(open);
-        if was_empty {
-            lane.door.inbox.opened();
-        }
+        lane.leave(open, was_empty);
         Ok(ticket)
     }
 
@@ -294,10 +289,7 @@ impl Producer {
         if let (Some((offset, check)), Some(source)) = (place, self.origin.source()) {
             lane.mark(&mut open, source, offset, check);
         }
-        drop(open);
-        if was_empty {
-            lane.door.inbox.opened();
-        }
+        lane.leave(open, was_empty);
         Ok(())
     }
 
@@ -378,6 +370,16 @@ impl Lane {
         self.sent = offset + 1;
     }
 
+    /// Lets the worker at the open batch, which it is told of if this was the first row.
+    fn leave(&self, mut open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
+        let inbox = &self.door.inbox;
+        if was_empty {
+            inbox.note_age(&mut open);
+            drop(open);
+            inbox.opened();
+        }
+    }
+
     /// Makes room in the open batch and says whether it is empty.
     fn make_room(
         &self,
@@ -386,7 +388,7 @@ impl Lane {
         shard: u32,
         send: SendBy,
     ) -> Result<bool, Error> {
-        let full = open.batch.bytes() + room.bytes > BATCH_BYTES;
+        let full = open.batch.bytes() + room.bytes > self.batch_bytes;
         // Each of the events may be of a type that is new to the batch.
         let crowded = open.batch.types().len() + room.events > MAX_BATCH_TYPES;
         // Rows of a source and others do not share a batch.

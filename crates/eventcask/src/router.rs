@@ -21,6 +21,8 @@ pub(crate) struct Lane {
     pub(crate) open: Arc<OpenBatch>,
     /// The offset after the last row of a source that went this way.
     pub(crate) sent: u64,
+    /// The size that the open batch does not pass.
+    pub(crate) batch_bytes: usize,
 }
 
 impl Router {
@@ -29,6 +31,7 @@ impl Router {
             door: door.clone(),
             open: door.inbox.register(),
             sent: 0,
+            batch_bytes: engine.batch_bytes,
         };
         Self {
             hasher,

@@ -11,6 +11,7 @@ mod dedup;
 mod source;
 mod session;
 mod tickets;
+mod linger;
 mod read;
 mod reopen;
 mod refuse;
