@@ -180,6 +180,8 @@ impl Producer {
                 ordinal = Some(place + 1);
             }
         }
+        open.account
+            .get_or_insert_with(|| Account::share(&self.account));
         let (completion, ticket) = Ticket::new();
         let rows = events.len() as u32;
         open.appends.push(Append {
@@ -293,8 +295,9 @@ impl Producer {
         Ok(())
     }
 
-    /// Hands over everything pushed so far. The ticket is done once all of it is answered: it
-    /// is durable then, as the store's policy says.
+    /// Hands over everything pushed and appended so far. The ticket is done once all of it is
+    /// answered: it is durable then, as the store's policy says. Only what was pushed is counted;
+    /// appends have tickets of their own.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
