@@ -1,8 +1,8 @@
 //! The `eventcask` command line.
 //!
 //! This crate has one job: to let people and scripts use a store without writing Rust. Its
-//! main function is [`main`]; [`input`] reads files of rows, [`output`] prints events, and
-//! the commands between them use nothing but the public face of `eventcask`. It never touches
+//! main function is [`main`]; [`input`] reads files of rows, [`generate`] makes events up,
+//! [`output`] prints them, and the commands between them use nothing but the public face of `eventcask`. It never touches
 //! a store's files itself, and nothing depends on it.
 //!
 //! ```
@@ -16,6 +16,7 @@
 pub mod args;
 mod commands;
 pub mod input;
+pub mod generate;
 pub mod output;
 pub mod failure;
 mod progress;

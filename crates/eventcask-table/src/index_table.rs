@@ -9,10 +9,13 @@
 //! 4. Buckets follow the order of the tags, so a part is moved in one pass from front to back, and
 //!    neither hashes nor keys are needed for it.
 
+use crate::lanes::{Lanes, Matches};
 use crate::prefetch;
 
+/// Bits of a tag.
+const TAG: u32 = u32::BITS;
 /// Slots of a bucket: what a cache line holds.
-const SLOTS: usize = 8;
+const SLOTS: usize = Lanes::<TAG>::COUNT;
 const PARTS: usize = 64;
 const PART_BITS: u32 = PARTS.trailing_zeros();
 /// The tag of a slot that was never taken, and of one that was given up.
@@ -38,7 +41,7 @@ struct Part {
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Bucket {
-    tags: [u32; SLOTS],
+    tags: Lanes<TAG>,
     indexes: [u32; SLOTS],
 }
 
@@ -85,8 +88,7 @@ impl IndexTable {
         let tag = tag_of(hash);
         let part = self.part(tag);
         let bucket = part.buckets.get(part.home(tag))?;
-        let matches = bucket.matches(tag);
-        (matches != 0).then(|| bucket.indexes[matches.trailing_zeros() as usize])
+        bucket.matches(tag).next().map(|slot| bucket.indexes[slot])
     }
 
     /// The entry with this hash that is the one looked for.
@@ -108,15 +110,12 @@ impl IndexTable {
         let mut at = part.home(tag);
         loop {
             let bucket = part.buckets.get(at)?;
-            let mut matches = bucket.matches(tag);
-            while matches != 0 {
-                let slot = matches.trailing_zeros() as usize;
-                if is_it(bucket.indexes[slot]) {
+            for slot in bucket.matches(tag) {
+                if bucket.tag(slot) == tag && is_it(bucket.indexes[slot]) {
                     return Some((number, at, slot));
                 }
-                matches &= matches - 1;
             }
-            if bucket.matches(EMPTY) != 0 {
+            if !bucket.matches(EMPTY).is_empty() {
                 return None;
             }
             at = part.next(at);
@@ -138,7 +137,7 @@ impl IndexTable {
     pub fn remove(&mut self, hash: u64, is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let (part, at, slot) = self.place(hash, is_it)?;
         let bucket = &mut self.parts[part].buckets[at];
-        bucket.tags[slot] = GONE;
+        bucket.tags.set(slot, GONE.into());
         self.len -= 1;
         Some(bucket.indexes[slot])
     }
@@ -185,21 +184,14 @@ impl Part {
     }
 
     fn grow(&mut self) {
-        let taken = |tag: &u32| *tag > GONE;
-        let live: usize = self
-            .buckets
-            .iter()
-            .map(|one| one.tags.iter().filter(|tag| taken(tag)).count())
-            .sum();
+        let live: usize = self.buckets.iter().map(|one| one.live().count()).sum();
         let wanted = (live + 1) * 4 / (SLOTS * 3);
         let grown = (wanted + wanted / 4 + 1).max(1);
         let old = std::mem::replace(&mut self.buckets, vec![Bucket::EMPTY; grown]);
         self.used = 0;
         for bucket in old {
-            for (tag, index) in bucket.tags.into_iter().zip(bucket.indexes) {
-                if taken(&tag) {
-                    self.insert(tag, index);
-                }
+            for (tag, index) in bucket.live() {
+                self.insert(tag, index);
             }
         }
     }
@@ -209,11 +201,10 @@ impl Part {
         let mut at = self.home(tag);
         loop {
             let bucket = &mut self.buckets[at];
-            let free = bucket.matches(EMPTY) | bucket.matches(GONE);
-            if free != 0 {
-                let slot = free.trailing_zeros() as usize;
-                self.used += usize::from(bucket.tags[slot] == EMPTY);
-                (bucket.tags[slot], bucket.indexes[slot]) = (tag, index);
+            if let Some(slot) = bucket.free() {
+                self.used += usize::from(bucket.tag(slot) == EMPTY);
+                bucket.tags.set(slot, tag.into());
+                bucket.indexes[slot] = index;
                 return;
             }
             at = self.next(at);
@@ -223,17 +214,30 @@ impl Part {
 
 impl Bucket {
     const EMPTY: Self = Self {
-        tags: [EMPTY; SLOTS],
+        tags: Lanes::zero(),
         indexes: [0; SLOTS],
     };
 
-    /// A bit for each slot with this tag. Without a branch: which slot it is can not be foreseen.
     #[inline]
-    fn matches(&self, tag: u32) -> u32 {
-        let mut bits = 0;
-        for (slot, one) in self.tags.iter().enumerate() {
-            bits |= u32::from(*one == tag) << slot;
-        }
-        bits
+    fn tag(&self, slot: usize) -> u32 {
+        self.tags.get(slot) as u32
+    }
+
+    #[inline]
+    fn matches(&self, tag: u32) -> Matches<TAG> {
+        self.tags.matches(tag.into())
+    }
+
+    /// A slot that can be taken.
+    #[inline]
+    fn free(&self) -> Option<usize> {
+        let empty = self.matches(EMPTY);
+        empty.or(self.matches(GONE)).next()
+    }
+
+    /// Tags and indexes of the slots that are taken.
+    fn live(&self) -> impl Iterator<Item = (u32, u32)> {
+        let all = (0..SLOTS).map(|slot| (self.tag(slot), self.indexes[slot]));
+        all.filter(|(tag, _)| *tag > GONE)
     }
 }

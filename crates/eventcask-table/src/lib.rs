@@ -25,6 +25,7 @@
 //! ```
 
 mod prefetch;
+mod lanes;
 mod index_table;
 mod small_table;
 

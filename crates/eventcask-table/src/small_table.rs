@@ -1,9 +1,12 @@
 //! From hashes to the indexes of at most 65,536 entries: as `IndexTable`, with 16 slots of four
 //! bytes in a cache line.
 
+use crate::lanes::{Lanes, Matches};
 use crate::prefetch;
 
-const SLOTS: usize = 16;
+/// Bits of a tag.
+const TAG: u32 = u16::BITS;
+const SLOTS: usize = Lanes::<TAG>::COUNT;
 /// The tag of a slot that was never taken, and of one that was given up.
 const EMPTY: u16 = 0;
 const GONE: u16 = 1;
@@ -21,7 +24,7 @@ pub struct SmallTable {
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Bucket {
-    tags: [u16; SLOTS],
+    tags: Lanes<TAG>,
     indexes: [u16; SLOTS],
 }
 
@@ -42,6 +45,12 @@ impl SmallTable {
             buckets: vec![Bucket::EMPTY; buckets_for(entries)],
             used: 0,
         }
+    }
+
+    /// Removes all entries and keeps the memory.
+    pub fn clear(&mut self) {
+        self.buckets.fill(Bucket::EMPTY);
+        self.used = 0;
     }
 
     /// Whether one more entry would fill more than four fifths of its slots, and the table is to be
@@ -75,15 +84,12 @@ impl SmallTable {
         let mut at = self.home(hash);
         loop {
             let bucket = self.buckets.get(at)?;
-            let mut matches = bucket.matches(tag);
-            while matches != 0 {
-                let slot = matches.trailing_zeros() as usize;
-                if is_it(bucket.indexes[slot]) {
+            for slot in bucket.matches(tag) {
+                if bucket.tag(slot) == tag && is_it(bucket.indexes[slot]) {
                     return Some((at, slot));
                 }
-                matches &= matches - 1;
             }
-            if bucket.matches(EMPTY) != 0 {
+            if !bucket.matches(EMPTY).is_empty() {
                 return None;
             }
             at = self.next(at);
@@ -109,11 +115,10 @@ impl SmallTable {
         let mut at = self.home(hash);
         loop {
             let bucket = &mut self.buckets[at];
-            let free = bucket.matches(EMPTY) | bucket.matches(GONE);
-            if free != 0 {
-                let slot = free.trailing_zeros() as usize;
-                self.used += usize::from(bucket.tags[slot] == EMPTY);
-                (bucket.tags[slot], bucket.indexes[slot]) = (tag_of(hash), index);
+            if let Some(slot) = bucket.free() {
+                self.used += usize::from(bucket.tag(slot) == EMPTY);
+                bucket.tags.set(slot, tag_of(hash).into());
+                bucket.indexes[slot] = index;
                 return;
             }
             at = self.next(at);
@@ -124,7 +129,7 @@ impl SmallTable {
     pub fn remove(&mut self, hash: u64, is_it: impl FnMut(u16) -> bool) -> Option<u16> {
         let (at, slot) = self.place(hash, is_it)?;
         let bucket = &mut self.buckets[at];
-        bucket.tags[slot] = GONE;
+        bucket.tags.set(slot, GONE.into());
         Some(bucket.indexes[slot])
     }
 
@@ -142,16 +147,24 @@ fn buckets_for(entries: usize) -> usize {
 
 impl Bucket {
     const EMPTY: Self = Self {
-        tags: [EMPTY; SLOTS],
+        tags: Lanes::zero(),
         indexes: [0; SLOTS],
     };
 
     #[inline]
-    fn matches(&self, tag: u16) -> u32 {
-        let mut bits = 0;
-        for (slot, one) in self.tags.iter().enumerate() {
-            bits |= u32::from(*one == tag) << slot;
-        }
-        bits
+    fn tag(&self, slot: usize) -> u16 {
+        self.tags.get(slot) as u16
+    }
+
+    #[inline]
+    fn matches(&self, tag: u16) -> Matches<TAG> {
+        self.tags.matches(tag.into())
+    }
+
+    /// A slot that can be taken.
+    #[inline]
+    fn free(&self) -> Option<usize> {
+        let empty = self.matches(EMPTY);
+        empty.or(self.matches(GONE)).next()
     }
 }

@@ -91,6 +91,17 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The key of an event belongs to another shard than its owner's.
+    #[error("aggregate {key:?} belongs to shard {shard}: give its events to the owner of that one")]
+    OtherShard {
+        /// The key.
+        key: String,
+        /// The shard that it belongs to.
+        shard: u32,
+    },
+    /// A shard has an owner, who must be gone before the store can be closed.
+    #[error("a shard of the store has an owner; drop all of them, then close the store")]
+    Owned,
     /// A projection has stopped in a shard; the others go on, and so does the store.
     #[error("the projection has stopped in shard {shard}: {reason}; mend it and make it anew")]
     ProjectionStopped {
@@ -118,6 +129,8 @@ impl Error {
             | Self::Spec(_)
             | Self::ViewExists { .. }
             | Self::ViewName { .. }
+            | Self::OtherShard { .. }
+            | Self::Owned
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
             Self::Log(error) => kind_of_log(error.kind()),

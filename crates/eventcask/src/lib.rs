@@ -36,6 +36,7 @@ mod parallel;
 mod store;
 mod engine;
 mod producer;
+mod owner;
 mod session;
 mod router;
 mod event;
@@ -70,8 +71,11 @@ pub use eventcask_log::{
 pub use eventcask_project::{
     Batch, BatchValues, Keyed, Number, Projection, SpecError, Value, ViewRow, ViewSpec,
 };
-pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
+pub use eventcask_shard::{
+    Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
+};
 pub use options::Options;
+pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use projected::Projected;
 pub use repair::{RepairReport, repair};

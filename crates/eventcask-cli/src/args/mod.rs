@@ -2,6 +2,7 @@
 //! and the manual pages.
 
 mod ingest;
+mod load;
 mod read;
 mod view;
 mod backup;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use backup::BackupArgs;
 pub use ingest::{IngestArgs, OnError};
+pub use load::{Amount, Ids, LoadArgs, Sweep};
 pub use read::{ExportArgs, ReadArgs, TailArgs};
 pub use truncate::{ReclaimArgs, TruncateArgs};
 pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};
@@ -44,12 +46,15 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The directory of the store, where none is named.
+pub const STORE: &str = "./eventcask";
+
 /// What all commands take.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Directory of the store
     #[arg(long, global = true, value_name = "DIR", env = "EVENTCASK_STORE")]
-    #[arg(default_value = "./eventcask", hide_env_values = true)]
+    #[arg(default_value = STORE, hide_env_values = true)]
     pub store: PathBuf,
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
@@ -61,6 +66,8 @@ pub struct Global {
 pub enum Command {
     /// Append the rows of files as events, each row exactly once
     Ingest(Box<IngestArgs>),
+    /// Make load and measure what the store does with it
+    Load(Box<LoadArgs>),
     /// Print one aggregate's events in order, one JSON object a line
     Read(ReadArgs),
     /// Print all events in the order they were accepted, one JSON object a line

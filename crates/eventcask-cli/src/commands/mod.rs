@@ -2,6 +2,7 @@
 
 mod store;
 mod ingest;
+mod load;
 mod read;
 mod export;
 mod tail;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Ingest(args) => ingest::run(&args, &global),
+        Command::Load(args) => load::run(&args, &global),
         Command::Read(args) => read::run(&args, &global),
         Command::Export(args) => export::run(&args, &global),
         Command::Tail(args) => tail::run(&args, &global),

@@ -20,3 +20,4 @@ mod fixtures;
 mod repair;
 mod backup;
 mod truncate;
+mod load;

@@ -1,0 +1,129 @@
+//! `eventcask load`: events are made up, sent as fast as they are taken or at a rate, and what
+//! the store does with them is measured.
+//!
+//! 1. `place` finds a directory for the store, and takes it away at the end.
+//! 2. `run` opens a store and goes through the phases: filling, warming up, measuring.
+//! 3. A `phase` has a thread for each producer, which sends by its `pace`, and another that
+//!    takes the answers and counts `latencies`.
+//! 4. `yardsticks` are the machine's own limits, measured before.
+//! 5. A `meter` says what the measured phase cost: CPU by thread, memory, disk.
+//! 6. A `sweep` does all this again with other settings.
+//! 7. `report` puts the runs together, and `text` shows them to people.
+
+mod place;
+mod yardsticks;
+mod goal;
+mod pace;
+mod phase;
+mod latencies;
+mod threads;
+mod meter;
+mod run;
+mod machine;
+mod sweep;
+mod report;
+mod text;
+
+use std::io::Write as _;
+use std::io::stderr;
+
+use self::place::Place;
+use self::report::Report;
+use self::run::Run;
+use crate::args::{Global, Ids, LoadArgs, Sweep};
+use crate::failure::Failure;
+use crate::generate::Key;
+use crate::output::Out;
+use crate::signals;
+
+pub(super) fn run(args: &LoadArgs, global: &Global) -> Result<(), Failure> {
+    check(args)?;
+    signals::listen()?;
+    let mut place = Place::new(args, global)?;
+    let mut report = Report::new(args, place.store());
+    let ended = measure(args, &mut place, &mut report);
+    let removed = place.end();
+    ended?;
+    print(&report, global)?;
+    removed?;
+    if signals::is_stopped() {
+        return Err(Failure::Interrupted);
+    }
+    report.check()
+}
+
+/// What the definitions of the options can not say.
+fn check(args: &LoadArgs) -> Result<(), Failure> {
+    let wrong = |sentence: &str| Err(Failure::Input(sentence.to_owned()));
+    if args.aggregates.0 > u64::from(Key::LIMIT) {
+        return wrong("--aggregates: a thousand million is the most");
+    }
+    if args.ids != Ids::Explicit && (args.duplicates > 0.0 || args.fill_window.is_some()) {
+        return wrong("--duplicates and --fill-window are about ids, and need --ids explicit");
+    }
+    if args.into_existing && (args.runs > 1 || args.sweep.is_some()) {
+        return wrong(
+            "--into-existing: further runs need stores of their own; leave out --runs and --sweep",
+        );
+    }
+    if args.sweep == Some(Sweep::Rate) && (args.rate.is_some() || args.one_by_one) {
+        return wrong(
+            "--sweep rate goes through rates by itself; leave out --rate and --one-by-one",
+        );
+    }
+    Ok(())
+}
+
+fn measure(args: &LoadArgs, place: &mut Place, report: &mut Report) -> Result<(), Failure> {
+    if args.yardsticks {
+        report.measure_yardsticks(args, place)?;
+    }
+    if matches!(args.sweep, None | Some(Sweep::Rate)) {
+        report.add_runs(runs(args, place, "")?);
+    }
+    let Some(sweep) = args.sweep else {
+        return Ok(());
+    };
+    let greatest = report.summary.get("events_per_second").copied();
+    for (value, args) in sweep::points(args, sweep, greatest) {
+        if signals::is_stopped() {
+            break;
+        }
+        report.add_point(value.clone(), runs(&args, place, &value)?);
+    }
+    Ok(())
+}
+
+/// All runs with the same settings, of which `what` is not as it was said.
+fn runs(args: &LoadArgs, place: &mut Place, what: &str) -> Result<Vec<Run>, Failure> {
+    let mut runs = Vec::new();
+    for number in 1..=args.runs {
+        place.make_fresh()?;
+        let run = Run::measure(args, place)?;
+        let blank = if what.is_empty() { "" } else { " " };
+        tell(&format!(
+            "{what}{blank}run {number} of {}: {run}",
+            args.runs
+        ));
+        runs.push(run);
+        if signals::is_stopped() {
+            break;
+        }
+    }
+    Ok(runs)
+}
+
+/// Says something on standard error; who has closed it does not want to know.
+fn tell(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+fn print(report: &Report, global: &Global) -> Result<(), Failure> {
+    let mut out = Out::new();
+    if global.json {
+        out.line(&report.json()?)?;
+    } else {
+        out.write(text::shown(report).as_bytes())?;
+    }
+    out.flush()
+}
