@@ -125,6 +125,7 @@ impl ShardOwner {
         for event in events {
             self.open.batch.push(key, hash, event)?;
         }
+        self.open.account.get_or_insert_with(|| self.ledger.share());
         let (completion, ticket) = Ticket::new();
         self.open.appends.push(Append {
             first_row,
@@ -135,7 +136,8 @@ impl ShardOwner {
         Ok(ticket)
     }
 
-    /// Works off the open batch. The ticket is done once everything pushed so far is answered.
+    /// Works off the open batch. The ticket is done once everything pushed and appended so far is
+    /// answered.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
