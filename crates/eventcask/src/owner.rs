@@ -36,8 +36,9 @@ use crate::{Error, Store};
 ///     .into_iter()
 ///     .map(|mut owner| {
 ///         std::thread::spawn(move || {
-///             let mine = (0..100).map(|n| format!("account-{n}"));
-///             for key in mine.filter(|key| route(key, 2) == owner.shard()) {
+///             let shard = owner.shard();
+///             let keys = (0..100).map(|n| format!("account-{n}"));
+///             for key in keys.filter(|key| route(key, 2) == shard) {
 ///                 owner.push(&key, &NewEvent::json("Opened", b"{}"))?;
 ///             }
 ///             let ticket = owner.flush()?;
