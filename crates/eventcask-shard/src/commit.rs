@@ -321,26 +321,38 @@ impl Target {
 
     /// Does jobs that can be done together; `None` is the result of one that is dropped.
     fn do_run(&mut self, run: &[Job], results: &mut Vec<Option<Result<(), Failure>>>) {
-        let generation = run[0].generation;
-        let is_refused = |target: &Self| {
-            let refused = target.refused_generation;
-            refused.is_some_and(|refused| generation <= refused)
-        };
-        for (index, job) in run.iter().enumerate() {
-            let result = match (&self.broken, &job.task) {
-                _ if is_refused(self) => None,
-                (Some(reason), _) => Some(Err(Failure::Broken(Arc::clone(reason)))),
-                // At once and not with the group: what is written after it relies on it.
-                (None, Task::Sync) => Some(self.sync()),
-                // The first one writes all.
-                (None, Task::Write { .. }) if index > 0 => Some(Ok(())),
-                (None, Task::Write { .. }) => {
-                    let written = self.write(run);
-                    Some(written.map_err(|error| self.fail(generation, &error)))
-                }
-            };
-            results.push(result);
+        if run.len() > 1 && self.is_open_to(&run[0]) {
+            match self.write(run) {
+                Ok(()) => return results.extend(run.iter().map(|_| Some(Ok(())))),
+                // One by one then: those that there is room for are stored.
+                Err(error) if error.kind() == ErrorKind::StorageFull => {}
+                Err(error) => self.broken = Some(error.to_string().into()),
+            }
         }
+        results.extend(run.iter().map(|job| self.do_job(job)));
+    }
+
+    /// Whether a job is to be done, neither dropped nor refused.
+    fn is_open_to(&self, job: &Job) -> bool {
+        let refused = self.refused_generation;
+        self.broken.is_none() && refused.is_none_or(|refused| job.generation > refused)
+    }
+
+    fn do_job(&mut self, job: &Job) -> Option<Result<(), Failure>> {
+        if let Some(refused) = self.refused_generation
+            && job.generation <= refused
+        {
+            return None;
+        }
+        Some(match (&self.broken, &job.task) {
+            (Some(reason), _) => Err(Failure::Broken(Arc::clone(reason))),
+            // At once and not with the group: what is written after it relies on it.
+            (None, Task::Sync) => self.sync(),
+            (None, Task::Write { .. }) => {
+                let written = self.write(std::slice::from_ref(job));
+                written.map_err(|error| self.fail(job.generation, &error))
+            }
+        })
     }
 
     /// Writes the blocks of some jobs, which follow each other.
