@@ -161,7 +161,15 @@ fn mend_sealed(bytes: &mut [u8], chain: &Chain) {
     let count = u32_at(bytes, 232).min(9);
     put(bytes, 232, count.to_le_bytes());
     let end = TABLES + TABLE * count as usize;
-    bytes[236..TABLES].fill(0);
+    // The highest id is none, or one that rises with time.
+    let says = bytes[252] & 1;
+    bytes[252..TABLES].copy_from_slice(&u32::from(says).to_le_bytes());
+    if says == 0 {
+        bytes[236..252].fill(0);
+    } else {
+        bytes[245] = 0x70 | (bytes[245] & 0xf);
+        bytes[243] = 0x80 | (bytes[243] & 0x3f);
+    }
     bytes[end..FIRST_BLOCK].fill(0);
     let mut free = chain.place;
     for entry in (TABLES..end).step_by(TABLE) {

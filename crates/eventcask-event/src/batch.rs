@@ -232,6 +232,18 @@ impl EventBatch {
         self.types[row]
     }
 
+    /// The index of each row's type.
+    #[must_use]
+    pub fn type_indexes(&self) -> &[u16] {
+        &self.types
+    }
+
+    /// Bytes of a row's payload.
+    #[must_use]
+    pub fn payload_len(&self, row: usize) -> u32 {
+        self.payloads[row].1
+    }
+
     /// The payload of a row.
     #[must_use]
     pub fn payload(&self, row: usize) -> &[u8] {
@@ -273,13 +285,14 @@ impl EventBatch {
             .collect()
     }
 
-    /// Puts buffers back that were taken out, for the rows to come.
-    pub fn give_back(&mut self, buffers: Vec<Vec<u8>>) {
-        for (group, buffer) in self.groups.iter_mut().zip(buffers) {
-            if group.bytes.capacity() < buffer.capacity() {
-                group.bytes = buffer;
-                group.bytes.clear();
-            }
+    /// As [`take_payloads`](Self::take_payloads), and leaves the buffers of `payloads` in their
+    /// place for the rows to come.
+    pub fn swap_payloads(&mut self, payloads: &mut Vec<Option<Vec<u8>>>) {
+        payloads.resize(self.groups_used, None);
+        for (group, payloads) in self.groups.iter_mut().zip(payloads) {
+            let mut spare = payloads.take().unwrap_or_default();
+            spare.clear();
+            *payloads = Some(std::mem::replace(&mut group.bytes, spare));
         }
     }
 

@@ -34,6 +34,13 @@ impl EventId {
         self.0
     }
 
+    /// Whether it is a version 7 UUID: its highest bits are a time, so ids that are made one after
+    /// the other rise.
+    #[must_use]
+    pub const fn rises_with_time(self) -> bool {
+        (self.0 >> 76) & 0xf == 7 && (self.0 >> 62) & 0b11 == 0b10
+    }
+
     /// The id of a name that is not a UUID: the first 128 bits of the SHA-256 of its UTF-8
     /// bytes, with version 8 and the variant of RFC 9562 (its appendix B.2) set.
     ///

@@ -4,14 +4,19 @@
 //! checksummed by itself; 3. zeros up to the next border; 4. the head over the room.
 //! Decoding checks each part before it is used, so [`Block::events`] can not fail.
 
-use eventcask_event::{ArchivedColumns, Columns, Events, EventsParts, Timestamp};
+use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
+use rkyv::api::high::to_bytes_in;
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
+use crate::buffer::{Buffer, PAGE_BYTES};
 use crate::codec::{self, Codec, Compressor};
 use crate::head::{
     BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_SECTION_BYTES, SECTION_ALIGN, Section,
 };
+
+/// A block of so many bytes ends at a page of its file, so that the one behind it begins at one.
+const PAGED_BLOCK_BYTES: usize = 64 << 10;
 
 /// Which payloads a reader wants decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,17 @@ pub struct Block {
     payload_starts: Vec<u32>,
 }
 
+/// The memory of a block, which can be used again for another one.
+#[derive(Debug, Default)]
+pub struct BlockParts {
+    /// Ids, 16 bytes little-endian each, one a row or none at all; 0 where the engine makes it.
+    pub ids: Vec<u8>,
+    /// One a type: the payloads of its rows end to end, or `None` where they are left shut.
+    pub payloads: Vec<Option<Vec<u8>>>,
+    columns: AlignedVec<16>,
+    payload_starts: Vec<u32>,
+}
+
 impl Block {
     /// A block to be written. `ids` has 16 bytes a row or none; `payloads` one entry a type.
     ///
@@ -55,13 +71,32 @@ impl Block {
         ids: Vec<u8>,
         payloads: Vec<Vec<u8>>,
     ) -> Result<Self, String> {
-        let columns = rkyv::to_bytes::<rancor::Error>(columns).map_err(|e| e.to_string())?;
-        let mut block = Self {
-            head,
-            columns,
+        let parts = BlockParts {
             ids,
             payloads: payloads.into_iter().map(Some).collect(),
-            payload_starts: Vec::new(),
+            ..BlockParts::default()
+        };
+        Self::of_parts(head, columns, parts)
+    }
+
+    /// As [`new`](Self::new), from parts whose ids and payloads are filled. The columns are archived
+    /// into the memory that they had before.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_parts(
+        head: BlockHead,
+        columns: &Columns,
+        mut parts: BlockParts,
+    ) -> Result<Self, String> {
+        parts.columns.clear();
+        let columns = to_bytes_in::<_, rancor::Error>(columns, parts.columns);
+        let mut block = Self {
+            head,
+            columns: columns.map_err(|e| e.to_string())?,
+            ids: parts.ids,
+            payloads: parts.payloads,
+            payload_starts: parts.payload_starts,
         };
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
@@ -83,7 +118,7 @@ impl Block {
         }
         // What is not worth compressing is stored as it is, so a block never grows by more
         // than its head and the zeros between its sections.
-        let zeros = (sections + 1) * BLOCK_ALIGN;
+        let zeros = (sections + 1) * BLOCK_ALIGN + PAGE_BYTES;
         let block = sizes.sum::<usize>() + self.head.head_bytes(sections) + zeros;
         if block > MAX_BLOCK_BYTES as usize {
             return Err("the block would pass 64 MiB");
@@ -127,10 +162,15 @@ impl Block {
         })
     }
 
-    /// The buffers of the payloads, for a block that is not needed any more.
+    /// The memory of a block that is not needed any more.
     #[must_use]
-    pub fn into_payloads(self) -> Vec<Vec<u8>> {
-        self.payloads.into_iter().flatten().collect()
+    pub fn into_parts(self) -> BlockParts {
+        BlockParts {
+            ids: self.ids,
+            payloads: self.payloads,
+            columns: self.columns,
+            payload_starts: self.payload_starts,
+        }
     }
 
     /// Bytes of the sections before compression.
@@ -148,7 +188,40 @@ impl Block {
         &self,
         codec: Codec,
         compressor: &mut Compressor,
-        out: &mut Vec<u8>,
+        out: &mut impl Buffer,
+    ) -> BlockHead {
+        let base = out.len();
+        let head = self.encode_sections(codec, compressor, out);
+        finish(head, base, out)
+    }
+
+    /// As [`encode`](Self::encode), but a large block goes on with zeros to the end of a page of its
+    /// file, so that it can be written past the system's cache.
+    ///
+    /// # Panics
+    /// As [`encode`](Self::encode).
+    pub fn encode_paged(
+        &self,
+        codec: Codec,
+        compressor: &mut Compressor,
+        out: &mut impl Buffer,
+    ) -> BlockHead {
+        let base = out.len();
+        let head = self.encode_sections(codec, compressor, out);
+        if out.len() - base >= PAGED_BLOCK_BYTES {
+            let end = head.place as usize + (out.len() - base);
+            let zeros = end.next_multiple_of(PAGE_BYTES) - end;
+            out.resize(out.len() + zeros);
+        }
+        finish(head, base, out)
+    }
+
+    /// Appends room for the head, and the sections; the head is to be written yet.
+    fn encode_sections(
+        &self,
+        codec: Codec,
+        compressor: &mut Compressor,
+        out: &mut impl Buffer,
     ) -> BlockHead {
         let mut head = BlockHead {
             sections: Vec::new(),
@@ -157,15 +230,22 @@ impl Block {
         let base = out.len();
         let types = self.payloads.len();
         let sections = 1 + usize::from(!self.ids.is_empty()) + types;
-        out.resize(base + head.head_bytes(sections), 0);
-        let mut add = |kind, event_type, codec, raw: &[u8]| {
+        let columns = archived(&self.columns).expect("checked when the block was made");
+        out.resize(base + head.head_bytes(sections));
+        let mut add = |kind, event_type: usize, codec: Codec, raw: &[u8]| {
             pad(out, base, SECTION_ALIGN);
             let start = out.len();
-            let codec = compressor.append(codec, raw, out);
+            let codec = if kind == Section::PAYLOADS {
+                let is_text = columns.type_encodings[event_type] == Encoding::Json as u8;
+                let name = self.type_name(event_type);
+                compressor.append_payloads(codec.for_section(is_text), name, raw, out)
+            } else {
+                compressor.append(codec.for_section(false), raw, out)
+            };
             head.sections.push(Section {
                 kind,
                 codec,
-                event_type,
+                event_type: event_type as u16,
                 stored: (out.len() - start) as u32,
                 raw: raw.len() as u32,
                 crc: crc32c::crc32c(&out[start..]),
@@ -178,16 +258,16 @@ impl Block {
         }
         for (index, payloads) in self.payloads.iter().enumerate() {
             let payloads = payloads.as_deref().expect("no payloads were left shut");
-            add(Section::PAYLOADS, index as u16, codec, payloads);
+            add(Section::PAYLOADS, index, codec, payloads);
         }
-        finish(head, base, out)
+        head
     }
 
     /// Appends a block without events: what a clean close ends with.
-    pub fn encode_empty(head: BlockHead, out: &mut Vec<u8>) -> BlockHead {
+    pub fn encode_empty(head: BlockHead, out: &mut impl Buffer) -> BlockHead {
         debug_assert_eq!(head.rows, 0);
         let base = out.len();
-        out.resize(base + head.head_bytes(0), 0);
+        out.resize(base + head.head_bytes(0));
         finish(head, base, out)
     }
 
@@ -350,11 +430,12 @@ fn open_aligned(section: &Section, bytes: &[u8]) -> Result<AlignedVec<16>, &'sta
     Ok(raw)
 }
 
-fn pad(out: &mut Vec<u8>, base: usize, align: usize) {
-    out.resize(base + (out.len() - base).next_multiple_of(align), 0);
+fn pad(out: &mut impl Buffer, base: usize, align: usize) {
+    out.resize(base + (out.len() - base).next_multiple_of(align));
 }
 
-fn finish(mut head: BlockHead, base: usize, out: &mut Vec<u8>) -> BlockHead {
+/// Ends a block at the next border and writes its head over the room for it.
+fn finish(mut head: BlockHead, base: usize, out: &mut impl Buffer) -> BlockHead {
     pad(out, base, BLOCK_ALIGN);
     head.length = (out.len() - base) as u32;
     head.encode_over(&mut out[base..]);

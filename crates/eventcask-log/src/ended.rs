@@ -71,6 +71,15 @@ impl EndedSegment {
         self.gathered.get().is_none()
     }
 
+    /// Whether it certainly holds no event that came with an id.
+    #[must_use]
+    pub fn has_no_ids(&self) -> bool {
+        match self.gathered.get() {
+            Some(index) => index.ids.is_empty(),
+            None => self.sealed.rewrite > 0 && self.sealed.table(TableKind::IdPages).is_none(),
+        }
+    }
+
     /// How many blocks with events it has.
     #[must_use]
     pub fn blocks(&self) -> u64 {

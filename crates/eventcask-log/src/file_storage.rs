@@ -2,13 +2,13 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, OFlags};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 
+use crate::disk_file::DiskFile;
 use crate::storage::{Lock, Open, Storage, StoredFile};
 
 /// Name of the file in which a writer leaves its process id, for people.
@@ -87,7 +87,7 @@ impl Storage for FileStorage {
                 "it is not a plain file",
             ));
         }
-        Ok(Box::new(file))
+        Ok(Box::new(DiskFile::new(file)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -180,42 +180,3 @@ struct DirectoryLock {
 }
 
 impl Lock for DirectoryLock {}
-
-impl StoredFile for File {
-    fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
-        let mut read = 0;
-        while read < buffer.len() {
-            match FileExt::read_at(self, &mut buffer[read..], place + read as u64) {
-                Ok(0) => break,
-                Ok(bytes) => read += bytes,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(read)
-    }
-
-    fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
-        FileExt::write_all_at(self, bytes, place)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        Self::set_len(self, len)
-    }
-
-    fn allocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(self, FallocateFlags::empty(), 0, len) {
-            Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP) => Self::set_len(self, len),
-            Err(error) => Err(error.into()),
-        }
-    }
-}

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use eventcask_event::NO_POSITION;
+use eventcask_event::{EventId, NO_POSITION};
 use twox_hash::XxHash3_64;
 
 use crate::head::{decode_marks_of, encode_marks_of};
@@ -85,6 +85,13 @@ impl Index {
             self.marks.retain(|old| old.source != mark.source);
             self.marks.push(mark.clone());
         }
+    }
+
+    /// The highest id that rises with time; 0 without one.
+    pub(crate) fn highest_id(&self) -> u128 {
+        let ids = self.ids.keys().copied();
+        let rising = ids.filter(|id| EventId::from_u128(*id).rises_with_time());
+        rising.max().unwrap_or(0)
     }
 
     /// Commit times of the first and of the last event.

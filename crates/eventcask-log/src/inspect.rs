@@ -13,6 +13,7 @@ use crate::{BlockHead, Error, ErrorKind, Framed, Manifest, NewSegment};
 /// What a file of a store holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there is one of it at a time")]
 pub enum Inspection {
     /// The manifest.
     Manifest(Manifest),

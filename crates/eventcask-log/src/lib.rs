@@ -20,11 +20,13 @@
 mod error;
 mod storage;
 mod file_storage;
+mod disk_file;
 mod memory_storage;
 mod wire;
 mod manifest;
 mod framed;
 mod head;
+mod buffer;
 mod codec;
 mod block;
 mod sealed;
@@ -45,7 +47,8 @@ mod verify;
 mod repair;
 mod inspect;
 
-pub use block::{Block, Payloads};
+pub use block::{Block, BlockParts, Payloads};
+pub use buffer::{Buffer, PageBuffer};
 pub use codec::{Codec, Compressor};
 pub use ended::{EndedSegment, TABLE_CACHE_BYTES, TableCache};
 pub use error::{Error, ErrorKind};

@@ -284,6 +284,7 @@ impl<'r> Rewriter<'r> {
             first_events: self.index.first_events,
             removed,
             lost: span - self.events - removed,
+            highest_id: Some(self.index.highest_id()),
             ..Sealed::default()
         };
         self.write_tables(&mut sealed)?;

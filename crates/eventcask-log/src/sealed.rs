@@ -1,5 +1,7 @@
 //! What the header of a sealed segment says: all that is needed to open it without reading on.
 
+use eventcask_event::EventId;
+
 use crate::segment::FIRST_BLOCK;
 use crate::wire::{Fields, put};
 use crate::{Error, MAX_BLOCK_BYTES};
@@ -111,6 +113,9 @@ pub struct Sealed {
     pub removed: u64,
     /// Events that a repair had to give up.
     pub lost: u64,
+    /// The highest id in it that [rises with time](EventId::rises_with_time), 0 without one; `None`
+    /// where its writer did not say.
+    pub highest_id: Option<u128>,
     /// Its tables.
     pub tables: Vec<Table>,
 }
@@ -138,6 +143,12 @@ impl Sealed {
         put(page, 216, self.removed.to_le_bytes());
         put(page, 224, self.lost.to_le_bytes());
         put(page, 232, (self.tables.len() as u32).to_le_bytes());
+        put(page, 236, self.highest_id.unwrap_or(0).to_le_bytes());
+        put(
+            page,
+            252,
+            u32::from(self.highest_id.is_some()).to_le_bytes(),
+        );
         for (index, table) in self.tables.iter().enumerate() {
             let at = TABLES_AT + index * TABLE_BYTES;
             put(page, at, (table.kind as u32).to_le_bytes());
@@ -159,7 +170,12 @@ impl Sealed {
         let count = fields.u32(232) as usize;
         let ends = (0..count.min(MAX_TABLES)).map(|index| tables_end(index + 1));
         let unused = ends.into_iter().all(|end| fields.is_zero(end - 8, end));
-        if count > MAX_TABLES || !unused || !fields.is_zero(236, TABLES_AT) {
+        let highest_id = match (fields.u32(252), fields.u128(236)) {
+            (0, 0) => None,
+            (1, id) if id == 0 || EventId::from_u128(id).rises_with_time() => Some(id),
+            _ => return damaged(236, "the highest id of its header can not be one"),
+        };
+        if count > MAX_TABLES || !unused {
             return damaged(232, "reserved bytes of its header are in use");
         }
         let sealed = Self {
@@ -177,6 +193,7 @@ impl Sealed {
             first_events: fields.u64(208),
             removed: fields.u64(216),
             lost: fields.u64(224),
+            highest_id,
             tables: decode_tables(fields, count),
         };
         if !sealed.is_possible(first_position) || !fields.is_zero(tables_end(count), CRC_AT) {

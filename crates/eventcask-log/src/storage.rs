@@ -94,6 +94,19 @@ pub trait StoredFile: Send + Sync {
     /// What the disk said; part of the bytes may have been written.
     fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()>;
 
+    /// Writes parts one after the other, the first at `place`. Parts that lie at pages in memory
+    /// and fill whole ones may pass by the system's cache.
+    ///
+    /// # Errors
+    /// As [`write_all_at`](Self::write_all_at).
+    fn write_parts_at(&self, parts: &[&[u8]], mut place: u64) -> io::Result<()> {
+        for part in parts {
+            self.write_all_at(part, place)?;
+            place += part.len() as u64;
+        }
+        Ok(())
+    }
+
     /// Makes everything written before durable.
     ///
     /// # Errors

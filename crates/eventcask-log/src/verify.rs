@@ -198,7 +198,10 @@ impl SealedCheck {
         let range = self.index.commit_range();
         let said = (sealed.events, sealed.raw_bytes, sealed.first_events);
         let found = (self.events, self.raw_bytes, self.index.first_events);
-        let is_so = said == found && (sealed.first_commit, sealed.last_commit) == range;
+        let highest = self.index.highest_id();
+        let is_so = said == found
+            && (sealed.first_commit, sealed.last_commit) == range
+            && sealed.highest_id.is_none_or(|said| said == highest);
         if !is_so {
             problems.push(scan.problem(128, "its header does not say what its blocks hold"));
         }

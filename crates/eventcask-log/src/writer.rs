@@ -62,15 +62,15 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Writes a block at its place in its segment, which must be the open one. A disk that is full
-    /// leaves the file as it was.
+    /// Writes blocks that follow each other at the place of the first one in their segment, which
+    /// must be the open one. A disk that is full leaves the file as it was.
     ///
     /// # Errors
     /// What the disk said.
     ///
     /// # Panics
     /// When no segment was made yet.
-    pub fn append(&mut self, segment: u64, place: u64, block: &[u8]) -> Result<(), Error> {
+    pub fn append(&mut self, segment: u64, place: u64, blocks: &[&[u8]]) -> Result<(), Error> {
         let (number, file) = self
             .open
             .as_ref()
@@ -81,7 +81,7 @@ impl SegmentWriter {
             return Err(Error::new(ErrorKind::Io, message));
         }
         self.unsynced = true;
-        let Err(error) = file.write_all_at(block, place) else {
+        let Err(error) = file.write_parts_at(blocks, place) else {
             return Ok(());
         };
         let error = Error::io("write", &self.dir.describe(*number), error);

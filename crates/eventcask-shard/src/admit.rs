@@ -11,7 +11,7 @@ use eventcask_event::{EventBatch, EventId, Expected, NewEvent};
 use eventcask_log::KeyPlace;
 
 use crate::build::BlockBuilder;
-use crate::dedup::Dedup;
+use crate::dedup::{Dedup, Seen};
 use crate::directory::{AggregateSlot, Directory};
 use crate::{Answer, Outcome, Refused};
 
@@ -26,8 +26,8 @@ pub(crate) trait History {
         event: &NewEvent<'_>,
     ) -> Result<Option<(u64, bool)>, Refused>;
 
-    /// Position of the event that came with an id.
-    fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused>;
+    /// Position of the event that came with an id, if it lies in this range.
+    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused>;
 
     /// Where an aggregate stands.
     fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused>;
@@ -44,7 +44,34 @@ pub(crate) struct Admission<'s> {
     pub(crate) history: &'s dyn History,
 }
 
+/// Rows whose memory is asked for together: as many as a core can wait for at once. Measured: 256
+/// are no better.
+pub(crate) const ROWS_AHEAD: usize = 64;
+
 impl Admission<'_> {
+    /// Asks for the memory by which the rows from `row` on will be judged: of the next ones, what
+    /// their aggregates are, which was found by what was asked for when those before were judged; of
+    /// those behind, where to look.
+    pub(crate) fn prefetch(&self, row: usize) {
+        let next = row + ROWS_AHEAD;
+        if row == 0 {
+            self.prefetch_places(row..next);
+        }
+        self.prefetch_places(next..next + ROWS_AHEAD);
+        for row in row..next.min(self.batch.len()) {
+            self.directory.prefetch_entry(self.batch.hash(row));
+        }
+    }
+
+    fn prefetch_places(&self, rows: Range<usize>) {
+        for row in rows.start..rows.end.min(self.batch.len()) {
+            self.directory.prefetch(self.batch.hash(row));
+            if let Some(id) = self.batch.id(row) {
+                self.dedup.prefetch(id);
+            }
+        }
+    }
+
     /// Decides on events of one aggregate that are stored together or not at all.
     pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> Outcome {
         debug_assert!(!rows.is_empty());
@@ -86,10 +113,11 @@ impl Admission<'_> {
     }
 
     /// Position of the event that came with an id.
-    fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused> {
-        match self.dedup.position(id) {
-            Some(position) => Ok(Some(position)),
-            None => self.history.position_of(id),
+    fn position_of(&mut self, id: EventId) -> Result<Option<u64>, Refused> {
+        match self.dedup.seen(id) {
+            Seen::At(position) => Ok(Some(position)),
+            Seen::MaybeOnDisk { from, before } => self.history.position_of(id, from..before),
+            Seen::New => Ok(None),
         }
     }
 
@@ -173,7 +201,7 @@ impl Admission<'_> {
             position = self.first_position + self.builder.rows() as u64;
             let before = (self.directory.version(slot), self.directory.last(slot));
             version = self.directory.admit(slot, position);
-            self.builder.add(self.batch, row, slot, before);
+            self.builder.add(self.batch, row, slot, before, version);
             if let Some(id) = self.batch.id(row) {
                 self.dedup.insert(id, position);
             }

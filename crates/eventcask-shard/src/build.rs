@@ -1,36 +1,42 @@
 //! From the admitted rows of a batch to the columns of a block.
+//!
+//! Whether an aggregate has a row in the block already is told by the position of its last event,
+//! which the directory has: no table of the block's aggregates is needed.
 
-use std::collections::HashMap;
-
-use eventcask_event::{Columns, EventBatch, EventId, NO_TIME};
-use eventcask_log::{Block, BlockHead};
-use foldhash::fast::RandomState;
+use eventcask_event::{Columns, EventBatch, EventId, NO_POSITION, NO_TIME};
+use eventcask_log::{Block, BlockHead, BlockParts};
 
 use crate::directory::AggregateSlot;
 
-/// How an aggregate stood before the block, to be put back if the block is refused.
+/// An aggregate of a block: how it stood before, to be put back if the block is refused, and its
+/// newest event in it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Before {
+pub(crate) struct Touched {
     pub(crate) slot: AggregateSlot,
     pub(crate) version: u64,
     pub(crate) last: u64,
+    pub(crate) newest: u64,
 }
 
 /// Gathers admitted rows; it is used again for each block and keeps its memory.
 #[derive(Debug, Default)]
 pub(crate) struct BlockBuilder {
+    first_position: u64,
     columns: Columns,
     rows: Vec<u32>,
-    local: HashMap<AggregateSlot, u32, RandomState>,
-    before: Vec<Before>,
+    touched: Vec<Touched>,
+    /// Memory of blocks that are not needed any more.
+    parts: Vec<BlockParts>,
+    spare_touched: Vec<Vec<Touched>>,
 }
 
 impl BlockBuilder {
-    pub(crate) fn clear(&mut self) {
+    /// Begins the block whose first event gets this position.
+    pub(crate) fn begin(&mut self, first_position: u64) {
+        self.first_position = first_position;
         self.columns.clear();
         self.rows.clear();
-        self.local.clear();
-        self.before.clear();
+        self.touched.clear();
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -42,34 +48,59 @@ impl BlockBuilder {
         (self.rows[index] as usize, self.columns.versions[index])
     }
 
-    /// Adds a row whose aggregate had this version and last position `before` it.
+    /// Adds a row, which got `version`; its aggregate had this version and last position `before`.
+    #[inline]
     pub(crate) fn add(
         &mut self,
         batch: &EventBatch,
         row: usize,
         slot: AggregateSlot,
         before: (u64, u64),
+        version: u64,
     ) {
-        let (version, last) = before;
-        let local = *self.local.entry(slot).or_insert_with(|| {
-            self.before.push(Before {
+        let last = before.1;
+        let position = self.first_position + self.rows.len() as u64;
+        let local = if last >= self.first_position && last != NO_POSITION {
+            let local = self.columns.aggregates[(last - self.first_position) as usize];
+            self.touched[local as usize].newest = position;
+            local
+        } else {
+            self.touched.push(Touched {
                 slot,
-                version,
+                version: before.0,
                 last,
+                newest: position,
             });
             self.columns.add_aggregate(batch.key(row), last)
-        });
+        };
         self.rows.push(row as u32);
         self.columns.aggregates.push(local);
-        self.columns.versions.push(version + 1);
-        self.columns
-            .payload_lengths
-            .push(batch.payload(row).len() as u32);
+        self.columns.versions.push(version);
+        self.columns.payload_lengths.push(batch.payload_len(row));
     }
 
-    /// How the aggregates of the block stood before it.
-    pub(crate) fn before(&self) -> &[Before] {
-        &self.before
+    /// The aggregates of the block.
+    pub(crate) fn touched(&self) -> &[Touched] {
+        &self.touched
+    }
+
+    /// The aggregates of the block, for as long as it is in flight.
+    pub(crate) fn take_touched(&mut self) -> Vec<Touched> {
+        let spare = self.spare_touched.pop().unwrap_or_default();
+        std::mem::replace(&mut self.touched, spare)
+    }
+
+    /// Keeps the memory of a block that is not needed any more, and of its aggregates.
+    pub(crate) fn recycle(&mut self, parts: BlockParts, mut touched: Vec<Touched>) {
+        touched.clear();
+        self.spare_touched.push(touched);
+        self.parts.push(parts);
+    }
+
+    /// Gives back memory that was kept beyond so many blocks.
+    pub(crate) fn keep(&mut self, blocks: usize) {
+        self.parts.truncate(blocks);
+        self.spare_touched.truncate(blocks);
     }
 
     /// The block of the rows that were added; payloads are taken out of the batch.
@@ -78,6 +109,7 @@ impl BlockBuilder {
         head: BlockHead,
         batch: &mut EventBatch,
     ) -> Result<Block, String> {
+        let mut parts = self.parts.pop().unwrap_or_default();
         let rows = &self.rows;
         if batch.has_times() {
             let times = rows.iter().map(|row| batch.time(*row as usize));
@@ -86,20 +118,13 @@ impl BlockBuilder {
                 self.columns.times.clear();
             }
         }
-        let mut ids = Vec::new();
-        if rows.iter().any(|row| batch.id(*row as usize).is_some()) {
-            ids.reserve(rows.len() * 16);
-            for row in rows {
-                let id = batch.id(*row as usize).map_or(0, EventId::as_u128);
-                ids.extend_from_slice(&id.to_le_bytes());
-            }
-        }
-        let payloads = self.add_types(batch);
-        Block::new(head, &self.columns, ids, payloads)
+        add_ids(&mut parts.ids, rows, batch);
+        self.add_types(batch, &mut parts.payloads);
+        Block::of_parts(head, &self.columns, parts)
     }
 
-    /// Fills the type columns and returns the payloads of each type.
-    fn add_types(&mut self, batch: &mut EventBatch) -> Vec<Vec<u8>> {
+    /// Fills the type columns and moves the payloads of each type out of the batch.
+    fn add_types(&mut self, batch: &mut EventBatch, payloads: &mut Vec<Option<Vec<u8>>>) {
         if self.rows.len() == batch.len() {
             for event_type in batch.types() {
                 self.columns.add_type(
@@ -108,25 +133,38 @@ impl BlockBuilder {
                     event_type.encoding(),
                 );
             }
-            self.columns
-                .types
-                .extend((0..batch.len()).map(|row| batch.type_index(row)));
-            return batch.take_payloads();
+            self.columns.types.extend_from_slice(batch.type_indexes());
+            batch.swap_payloads(payloads);
+            return;
         }
+        payloads.clear();
         let mut local: Vec<Option<u16>> = vec![None; batch.types().len()];
-        let mut payloads: Vec<Vec<u8>> = Vec::new();
         for row in &self.rows {
             let row = *row as usize;
             let index = usize::from(batch.type_index(row));
             let local = *local[index].get_or_insert_with(|| {
-                payloads.push(Vec::new());
+                payloads.push(Some(Vec::new()));
                 let named = &batch.types()[index];
                 self.columns
                     .add_type(named.name(), named.schema(), named.encoding())
             });
             self.columns.types.push(local);
-            payloads[usize::from(local)].extend_from_slice(batch.payload(row));
+            if let Some(bytes) = &mut payloads[usize::from(local)] {
+                bytes.extend_from_slice(batch.payload(row));
+            }
         }
-        payloads
+    }
+}
+
+/// Fills the section of ids, which stays empty where no row has one.
+fn add_ids(ids: &mut Vec<u8>, rows: &[u32], batch: &EventBatch) {
+    ids.clear();
+    if !rows.iter().any(|row| batch.id(*row as usize).is_some()) {
+        return;
+    }
+    ids.reserve(rows.len() * 16);
+    for row in rows {
+        let id = batch.id(*row as usize).map_or(0, EventId::as_u128);
+        ids.extend_from_slice(&id.to_le_bytes());
     }
 }

@@ -1,7 +1,7 @@
 //! The thread that makes blocks durable, so that the worker goes on with the next batch.
 //!
 //! 1. It waits for a job, then takes all that are ready, up to a limit: that is a group.
-//! 2. The blocks are written, each at its place.
+//! 2. The blocks of each shard that follow each other in a file are written at once.
 //! 3. Where the policy asks for it, one sync for each shard of the group.
 //! 4. Each job is reported, in order.
 //!
@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crossbeam_queue::SegQueue;
-use eventcask_log::{Error, ErrorKind, NewSegment, SegmentWriter};
+use eventcask_log::{Error, ErrorKind, NewSegment, PageBuffer, SegmentWriter};
 
 use crate::Bell;
+use crate::stages::{Lap, StageCounters, count};
 
 /// Bytes that are written before a sync at most. Larger groups gain nothing and delay answers.
 const GROUP_BYTES: usize = 4 << 20;
@@ -85,7 +86,7 @@ pub(crate) enum Task {
         roll: Option<NewSegment>,
         segment: u64,
         place: u64,
-        bytes: Vec<u8>,
+        bytes: PageBuffer,
     },
     /// Make everything before durable, whatever the policy.
     Sync,
@@ -109,7 +110,7 @@ pub(crate) struct Done {
     /// Segment and place up to which the disk has everything, where that is known.
     pub(crate) durable: Option<(u64, u64)>,
     /// The buffer of the job, to be used again.
-    pub(crate) buffer: Vec<u8>,
+    pub(crate) buffer: PageBuffer,
 }
 
 /// Where the write thread reports, one a shard.
@@ -124,6 +125,9 @@ pub(crate) struct Target {
     pub(crate) refused_generation: Option<u64>,
     pub(crate) broken: Option<Arc<str>>,
     pub(crate) written: Option<(u64, u64)>,
+    /// Jobs that are done together.
+    pub(crate) group: Vec<Job>,
+    pub(crate) stages: Arc<StageCounters>,
 }
 
 /// Writes and syncs the blocks of some shards.
@@ -192,30 +196,25 @@ impl WriteThread {
         deadline.filter(|_| unsynced)
     }
 
+    /// Takes the jobs that are ready, does them, and reports.
     fn do_group(&mut self, first: Job) {
-        let mut reports: Vec<(usize, Done)> = Vec::new();
         let mut bytes = 0;
         let mut next = Some(first);
         while let Some(job) = next {
             bytes += job.task.bytes();
-            let shard = job.shard;
-            reports.extend(self.targets[shard].write(job).map(|done| (shard, done)));
+            self.targets[job.shard].group.push(job);
             next = if bytes < GROUP_BYTES {
                 self.jobs.try_recv().ok()
             } else {
                 None
             };
         }
+        let done: Vec<Vec<Done>> = self.targets.iter_mut().map(Target::do_group).collect();
         if self.durability == Durability::Sync {
             self.sync_unsynced();
         }
-        for (shard, mut done) in reports {
-            let target = &self.targets[shard];
-            if let (Some(reason), Ok(())) = (&target.broken, &done.result) {
-                done.result = Err(Failure::Broken(Arc::clone(reason)));
-            }
-            done.durable = target.durable();
-            target.reports.push(done);
+        for (target, done) in self.targets.iter().zip(done) {
+            target.report(done);
         }
         self.bell.ring();
     }
@@ -241,71 +240,143 @@ impl Drop for WriteThread {
 }
 
 impl Task {
-    fn bytes(&self) -> usize {
+    fn block(&self) -> Option<&[u8]> {
         match self {
-            Self::Write { bytes, .. } => bytes.len(),
-            Self::Sync => 0,
+            Self::Write { bytes, .. } => Some(bytes),
+            Self::Sync => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.block().map_or(0, <[u8]>::len)
+    }
+
+    /// Segment, and where the block ends there.
+    fn end(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Write {
+                segment,
+                place,
+                bytes,
+                ..
+            } => Some((*segment, place + bytes.len() as u64)),
+            Self::Sync => None,
+        }
+    }
+
+    /// Whether its block follows right behind `end`.
+    fn follows(&self, end: Option<(u64, u64)>) -> bool {
+        match self {
+            Self::Write {
+                roll: None,
+                segment,
+                place,
+                ..
+            } => end == Some((*segment, *place)),
+            _ => false,
+        }
+    }
+}
+
+/// How many of the first jobs can be done at once: blocks that follow each other in a file.
+fn run_of(jobs: &[Job]) -> usize {
+    let follows = |pair: &[Job]| {
+        pair[0].generation == pair[1].generation && pair[1].task.follows(pair[0].task.end())
+    };
+    1 + jobs.windows(2).take_while(|pair| follows(pair)).count()
+}
+
+impl Job {
+    /// The report of a job that was done or refused.
+    fn done(self, result: Result<(), Failure>) -> Done {
+        Done {
+            generation: self.generation,
+            sequence: self.sequence,
+            result,
+            durable: None,
+            buffer: match self.task {
+                Task::Write { bytes, .. } => bytes,
+                Task::Sync => PageBuffer::new(),
+            },
         }
     }
 }
 
 impl Target {
-    /// Does a job but for its sync; `None` where it is dropped.
-    fn write(&mut self, job: Job) -> Option<Done> {
-        let Job {
-            generation,
-            sequence,
-            task,
-            ..
-        } = job;
-        if self
-            .refused_generation
-            .is_some_and(|refused| generation <= refused)
-        {
-            return None;
+    /// Does the jobs of the group but for their sync.
+    fn do_group(&mut self) -> Vec<Done> {
+        let mut jobs = std::mem::take(&mut self.group);
+        let mut results = Vec::with_capacity(jobs.len());
+        while results.len() < jobs.len() {
+            let rest = &jobs[results.len()..];
+            let run = &rest[..run_of(rest)];
+            self.do_run(run, &mut results);
         }
-        let (result, buffer) = match (&self.broken, task) {
-            (Some(reason), _) => (Err(Failure::Broken(Arc::clone(reason))), Vec::new()),
-            // At once and not with the group: what is written after it relies on it.
-            (None, Task::Sync) => (self.sync(), Vec::new()),
-            (
-                None,
-                Task::Write {
-                    roll,
-                    segment,
-                    place,
-                    bytes,
-                },
-            ) => {
-                let written = self.write_block(roll, segment, place, &bytes);
-                (
-                    written.map_err(|error| self.fail(generation, &error)),
-                    bytes,
-                )
-            }
-        };
-        Some(Done {
-            generation,
-            sequence,
-            result,
-            durable: None,
-            buffer,
-        })
+        let done = jobs.drain(..).zip(results);
+        let done = done.filter_map(|(job, result)| Some(job.done(result?)));
+        let done = done.collect();
+        self.group = jobs;
+        done
     }
 
-    fn write_block(
-        &mut self,
-        roll: Option<NewSegment>,
-        segment: u64,
-        place: u64,
-        bytes: &[u8],
-    ) -> Result<(), Error> {
-        if let Some(new) = roll {
-            self.writer.roll(&new)?;
+    /// Does jobs that can be done together; `None` is the result of one that is dropped.
+    fn do_run(&mut self, run: &[Job], results: &mut Vec<Option<Result<(), Failure>>>) {
+        let generation = run[0].generation;
+        let is_refused = |target: &Self| {
+            let refused = target.refused_generation;
+            refused.is_some_and(|refused| generation <= refused)
+        };
+        for (index, job) in run.iter().enumerate() {
+            let result = match (&self.broken, &job.task) {
+                _ if is_refused(self) => None,
+                (Some(reason), _) => Some(Err(Failure::Broken(Arc::clone(reason)))),
+                // At once and not with the group: what is written after it relies on it.
+                (None, Task::Sync) => Some(self.sync()),
+                // The first one writes all.
+                (None, Task::Write { .. }) if index > 0 => Some(Ok(())),
+                (None, Task::Write { .. }) => {
+                    let written = self.write(run);
+                    Some(written.map_err(|error| self.fail(generation, &error)))
+                }
+            };
+            results.push(result);
         }
-        self.writer.append(segment, place, bytes)?;
-        self.written = Some((segment, place + bytes.len() as u64));
+    }
+
+    /// Writes the blocks of some jobs, which follow each other.
+    fn write(&mut self, run: &[Job]) -> Result<(), Error> {
+        let Task::Write {
+            roll,
+            segment,
+            place,
+            ..
+        } = &run[0].task
+        else {
+            return Ok(());
+        };
+        let mut lap = Lap::start();
+        if let Some(new) = roll {
+            self.writer.roll(new)?;
+        }
+        let blocks: Vec<&[u8]> = run.iter().filter_map(|job| job.task.block()).collect();
+        self.writer.append(*segment, *place, &blocks)?;
+        let bytes: u64 = blocks.iter().map(|block| block.len() as u64).sum();
+        self.written = Some((*segment, place + bytes));
+        count(&self.stages.written_bytes, bytes);
+        count(&self.stages.groups, 1);
+        lap.end(&self.stages.write_ns);
         Ok(())
+    }
+
+    /// Tells the worker what was done.
+    fn report(&self, done: Vec<Done>) {
+        for mut done in done {
+            if let (Some(reason), Ok(())) = (&self.broken, &done.result) {
+                done.result = Err(Failure::Broken(Arc::clone(reason)));
+            }
+            done.durable = self.durable();
+            self.reports.push(done);
+        }
     }
 
     fn fail(&mut self, generation: u64, error: &Error) -> Failure {
@@ -319,11 +390,13 @@ impl Target {
     }
 
     fn sync(&mut self) -> Result<(), Failure> {
+        let mut lap = Lap::start();
         if self.broken.is_none()
             && let Err(error) = self.writer.sync()
         {
             self.stop(&error.to_string());
         }
+        lap.end(&self.stages.sync_ns);
         match &self.broken {
             Some(reason) => Err(Failure::Broken(Arc::clone(reason))),
             None => Ok(()),
@@ -340,7 +413,7 @@ impl Target {
             sequence: 0,
             result,
             durable: None,
-            buffer: Vec::new(),
+            buffer: PageBuffer::new(),
         });
     }
 

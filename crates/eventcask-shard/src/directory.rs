@@ -1,11 +1,30 @@
 //! The aggregates of a shard: where each one stands.
+//!
+//! 1. An aggregate's entry and its key lie together, in whole words, so that one or two cache
+//!    lines tell all there is to know of it.
+//! 2. Entries are carved out of chunks. Nothing is moved when the directory grows, so nobody waits
+//!    for that.
+//! 3. A table leads from the hash of a key to the place of the entry. Both are asked for before
+//!    they are needed, for many rows at a time.
 
 use std::hash::BuildHasher;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-
 use eventcask_event::NO_POSITION;
+use eventcask_table::{IndexTable, prefetch};
+use foldhash::fast::RandomState;
+
+/// Words of a chunk: 256 KiB, so that an empty shard takes little and a large one few chunks.
+const CHUNK_WORDS: usize = 1 << CHUNK_BITS;
+const CHUNK_BITS: u32 = 15;
+/// Words of an entry before its key.
+const VERSION: usize = 0;
+const LAST: usize = 1;
+const DURABLE: usize = 2;
+const ENTRY_WORDS: usize = 3;
+/// The word of the version has the key's length above it. A version of 2^48 is that of an aggregate
+/// that took a million events a second for nine years.
+const VERSION_BITS: u32 = 48;
+const VERSION_MASK: u64 = (1 << VERSION_BITS) - 1;
 
 /// Hashes keys for the tables in memory, seeded anew in each process: who chooses keys can
 /// not aim them at one place.
@@ -20,117 +39,206 @@ impl KeyHasher {
     }
 }
 
-/// Number of an aggregate in the directory.
+/// Where an aggregate's entry lies in the directory.
 pub(crate) type AggregateSlot = u32;
 
-/// What is known of one aggregate. Admission runs ahead of the disk, so the newest version
-/// and the newest durable event are two things.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    hash: u64,
-    key_start: u64,
-    key_bytes: u16,
-    /// Version after the last admitted event; 0 where all were taken back.
-    version: u64,
-    /// Position of the last admitted event.
-    last: u64,
-    /// Position of the last durable event.
-    durable: u64,
-}
-
-/// The aggregates of a shard by key. About 46 bytes each, and the key.
+/// The aggregates of a shard by key. About 41 bytes each, and the key.
+///
+/// Admission runs ahead of the disk, so the newest version and the newest durable event are two
+/// things.
 #[derive(Debug, Default)]
 pub struct Directory {
-    entries: Vec<Entry>,
-    keys: String,
-    table: HashTable<AggregateSlot>,
+    chunks: Vec<Box<[u64]>>,
+    /// Words of the last chunk that are taken.
+    used: usize,
+    table: IndexTable,
 }
 
 impl Directory {
-    fn key_of(&self, slot: AggregateSlot) -> &str {
-        let entry = &self.entries[slot as usize];
-        let start = entry.key_start as usize;
-        &self.keys[start..start + usize::from(entry.key_bytes)]
+    /// How many aggregates there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Asks for the memory that leads to aggregates with this hash.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.table.prefetch(hash);
+    }
+
+    /// Asks for the memory of the aggregate that likely has this hash, once what leads there has
+    /// been [asked for](Self::prefetch).
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
+        if let Some(slot) = self.table.likely(hash) {
+            self.prefetch_slot(slot);
+        }
+    }
+
+    /// Asks for the memory of an aggregate.
+    #[inline]
+    pub(crate) fn prefetch_slot(&self, slot: AggregateSlot) {
+        let (chunk, word) = place(slot);
+        prefetch(&self.chunks[chunk], word);
+        prefetch(&self.chunks[chunk], word + ENTRY_WORDS + 1);
     }
 
     /// The aggregate with this key. The key itself is compared: two keys with one hash are
     /// two aggregates.
+    #[inline]
     pub(crate) fn find(&self, hash: u64, key: &str) -> Option<AggregateSlot> {
-        self.table
-            .find(hash, |slot| {
-                self.entries[*slot as usize].hash == hash && self.key_of(*slot) == key
-            })
-            .copied()
+        let key = key.as_bytes();
+        self.table.find(hash, |slot| self.has_key(slot, key))
+    }
+
+    #[inline]
+    fn has_key(&self, slot: AggregateSlot, key: &[u8]) -> bool {
+        let (chunk, word) = place(slot);
+        let entry = &self.chunks[chunk][word..];
+        if entry[VERSION] >> VERSION_BITS != key.len() as u64 {
+            return false;
+        }
+        let (whole, rest) = key.as_chunks::<8>();
+        let (words, last) = entry[ENTRY_WORDS..].split_at(whole.len());
+        let mut differs = 0;
+        for (word, bytes) in words.iter().zip(whole) {
+            differs |= word ^ u64::from_le_bytes(*bytes);
+        }
+        if !rest.is_empty() {
+            differs |= last[0] ^ last_word(key);
+        }
+        differs == 0
     }
 
     /// Adds an aggregate without events.
     pub(crate) fn add(&mut self, hash: u64, key: &str) -> AggregateSlot {
-        let slot =
-            u32::try_from(self.entries.len()).expect("a shard has fewer than 2^32 aggregates");
-        self.entries.push(Entry {
-            hash,
-            key_start: self.keys.len() as u64,
-            key_bytes: key.len() as u16,
-            version: 0,
-            last: NO_POSITION,
-            durable: NO_POSITION,
-        });
-        self.keys.push_str(key);
-        let entries = &self.entries;
-        self.table
-            .insert_unique(hash, slot, |slot| entries[*slot as usize].hash);
+        let key = key.as_bytes();
+        let slot = self.take_room(ENTRY_WORDS + key.len().div_ceil(8));
+        let (chunk, word) = place(slot);
+        let entry = &mut self.chunks[chunk][word..];
+        entry[VERSION] = (key.len() as u64) << VERSION_BITS;
+        entry[LAST] = NO_POSITION;
+        entry[DURABLE] = NO_POSITION;
+        let (whole, rest) = key.as_chunks::<8>();
+        let (words, last) = entry[ENTRY_WORDS..].split_at_mut(whole.len());
+        for (word, bytes) in words.iter_mut().zip(whole) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        if !rest.is_empty() {
+            last[0] = last_word(key);
+        }
+        self.table.insert(hash, slot);
         slot
     }
 
-    pub(crate) fn version(&self, slot: AggregateSlot) -> u64 {
-        self.entries[slot as usize].version
+    fn take_room(&mut self, words: usize) -> AggregateSlot {
+        if self.chunks.is_empty() || self.used + words > CHUNK_WORDS {
+            self.chunks.push(vec![0; CHUNK_WORDS].into());
+            self.used = 0;
+        }
+        let slot = ((self.chunks.len() - 1) << CHUNK_BITS) + self.used;
+        self.used += words;
+        u32::try_from(slot).expect("the aggregates of a shard take less than 32 GiB")
     }
 
+    #[inline]
+    fn entry(&self, slot: AggregateSlot) -> &[u64] {
+        let (chunk, word) = place(slot);
+        &self.chunks[chunk][word..word + ENTRY_WORDS]
+    }
+
+    #[inline]
+    fn entry_mut(&mut self, slot: AggregateSlot) -> &mut [u64] {
+        let (chunk, word) = place(slot);
+        &mut self.chunks[chunk][word..word + ENTRY_WORDS]
+    }
+
+    /// Version after the last admitted event; 0 where all were taken back.
+    #[inline]
+    pub(crate) fn version(&self, slot: AggregateSlot) -> u64 {
+        self.entry(slot)[VERSION] & VERSION_MASK
+    }
+
+    /// Position of the last admitted event.
+    #[inline]
     pub(crate) fn last(&self, slot: AggregateSlot) -> u64 {
-        self.entries[slot as usize].last
+        self.entry(slot)[LAST]
     }
 
     /// Admits an event and returns its version.
+    #[inline]
     pub(crate) fn admit(&mut self, slot: AggregateSlot, position: u64) -> u64 {
-        let entry = &mut self.entries[slot as usize];
-        entry.last = position;
-        entry.version += 1;
-        entry.version
+        let entry = self.entry_mut(slot);
+        entry[LAST] = position;
+        // Only a crafted log has so high a version; it must not run over into the key's length.
+        entry[VERSION] += u64::from(entry[VERSION] & VERSION_MASK != VERSION_MASK);
+        entry[VERSION] & VERSION_MASK
     }
 
     /// Says where an aggregate stands, from what was read back.
     pub(crate) fn enter(&mut self, slot: AggregateSlot, version: u64, position: u64) {
-        let entry = &mut self.entries[slot as usize];
-        (entry.version, entry.last) = (version, position);
+        let entry = self.entry_mut(slot);
+        set_version(&mut entry[VERSION], version);
+        entry[LAST] = position;
     }
 
     /// Takes back admitted events: the aggregate is again as it was.
     pub(crate) fn take_back(&mut self, slot: AggregateSlot, version: u64, last: u64) {
-        let entry = &mut self.entries[slot as usize];
         debug_assert!(
-            entry.version > version,
+            self.version(slot) > version,
             "only what was admitted is taken back"
         );
-        entry.version = version;
-        entry.last = last;
+        self.enter(slot, version, last);
     }
 
     /// Says that the event at this position is durable.
+    #[inline]
     pub(crate) fn make_durable(&mut self, slot: AggregateSlot, position: u64) {
-        self.entries[slot as usize].durable = position;
+        self.entry_mut(slot)[DURABLE] = position;
     }
 
     /// Position of the aggregate's newest durable event.
     pub(crate) fn newest(&self, hash: u64, key: &str) -> Option<u64> {
-        let position = self.entries[self.find(hash, key)? as usize].durable;
+        let position = self.entry(self.find(hash, key)?)[DURABLE];
         (position != NO_POSITION).then_some(position)
     }
 
     /// Bytes of memory that the directory takes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
-            + self.keys.capacity()
-            + self.table.allocation_size()
+        self.chunks.len() * CHUNK_WORDS * 8 + self.table.memory_bytes()
+    }
+}
+
+/// The chunk of an entry, and its first word there.
+#[inline]
+fn place(slot: AggregateSlot) -> (usize, usize) {
+    let slot = slot as usize;
+    (slot >> CHUNK_BITS, slot & (CHUNK_WORDS - 1))
+}
+
+/// A version from the log may be any number; more than there is room for stays the highest one.
+fn set_version(word: &mut u64, version: u64) {
+    *word = (*word & !VERSION_MASK) | version.min(VERSION_MASK);
+}
+
+/// The bytes of a key behind its last whole word, as a word with zeros after them.
+#[inline]
+fn last_word(key: &[u8]) -> u64 {
+    let rest = key.len() % 8;
+    match key.last_chunk::<8>() {
+        // One read and a shift, instead of a copy of some bytes.
+        Some(bytes) => u64::from_le_bytes(*bytes) >> (8 * (8 - rest)),
+        None => {
+            let bytes = key.iter().rev();
+            bytes.fold(0, |word, byte| (word << 8) | u64::from(*byte))
+        }
     }
 }

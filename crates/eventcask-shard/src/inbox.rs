@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::Thread;
 
 use crossbeam_queue::ArrayQueue;
@@ -20,14 +20,15 @@ use crate::{Delivery, Share};
 /// Batches that wait at most. More hides a slow disk for longer and delays each answer; fewer
 /// than four let the worker run dry between two wake-ups of the producer.
 const QUEUE_BATCHES: usize = 8;
-/// Emptied batches kept for the next ones.
-const SPARE_BATCHES: usize = 16;
+/// Emptied batches kept for the next ones: as many as wait and are in flight.
+const SPARE_BATCHES: usize = 48;
 
 /// Wakes the worker of some shards, at no cost while it is awake.
 #[derive(Debug, Default)]
 pub struct Bell {
     asleep: AtomicBool,
-    thread: OnceLock<Thread>,
+    /// The one that sleeps: a shard that is owned may be handed to another thread.
+    thread: Mutex<Option<Thread>>,
 }
 
 impl Bell {
@@ -37,7 +38,7 @@ impl Bell {
         // before this fence, or this load sees that it went to sleep.
         fence(Ordering::SeqCst);
         if self.asleep.load(Ordering::Relaxed)
-            && let Some(thread) = self.thread.get()
+            && let Some(thread) = &*locked(&self.thread)
         {
             thread.unpark();
         }
@@ -45,7 +46,7 @@ impl Bell {
 
     /// Sleeps until the bell rings, unless `is_there_work` says so after falling asleep.
     pub(crate) fn sleep(&self, is_there_work: impl FnOnce() -> bool) {
-        self.thread.get_or_init(std::thread::current);
+        *locked(&self.thread) = Some(std::thread::current());
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !is_there_work() {
@@ -150,7 +151,7 @@ impl Inbox {
         if open.is_empty() {
             return Ok(());
         }
-        let delivery = std::mem::replace(open, self.spare.pop().unwrap_or_default());
+        let delivery = std::mem::replace(open, self.empty_batch());
         self.try_message(Message::Delivery(delivery))
             .map_err(|(error, message)| {
                 if let Message::Delivery(delivery) = message {
@@ -259,8 +260,8 @@ impl Inbox {
                 return;
             }
             if !delivery.is_empty() {
-                let spare = self.spare.pop().unwrap_or_default();
-                taken.push_back(std::mem::replace(&mut *delivery, spare));
+                let empty = self.empty_batch();
+                taken.push_back(std::mem::replace(&mut *delivery, empty));
             }
         }
     }
@@ -276,6 +277,12 @@ impl Inbox {
         open.iter()
             .filter_map(Weak::upgrade)
             .any(|batch| batch.try_lock().is_none_or(|delivery| !delivery.is_empty()))
+    }
+
+    /// An empty batch, with the memory of one that was worked off if there is one.
+    #[must_use]
+    pub fn empty_batch(&self) -> Box<Delivery> {
+        self.spare.pop().unwrap_or_default()
     }
 
     /// Keeps the memory of a batch that was worked off.

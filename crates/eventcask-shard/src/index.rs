@@ -3,6 +3,7 @@
 //! Of the segments that are being written, or were not sealed yet, all blocks are known here.
 //! What is in the others is looked up in their tables when it is asked for.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -12,8 +13,12 @@ use eventcask_log::{
     Payloads, Section, ShardDir, TableCache, Tail,
 };
 
+use crate::admit::ROWS_AHEAD;
+use crate::build::Touched;
+use crate::dedup::Dedup;
 use crate::directory::{AggregateSlot, Directory};
 use crate::hidden::Hidden;
+use crate::stages::{StageCounters, Stages};
 use crate::{KeyHasher, SourceMark};
 
 /// The durable events of a shard, in order.
@@ -130,6 +135,21 @@ impl Published {
             Layout::Ended(ended) => !ended.answers_from_tables(),
         });
         wanted.map(|segment| segment.number).collect()
+    }
+
+    /// Position up to which all events lie in segments that answer from their tables.
+    #[must_use]
+    pub fn sealed_to(&self) -> u64 {
+        let mut to = 0;
+        for segment in &self.segments {
+            match &segment.layout {
+                Layout::Ended(ended) if ended.answers_from_tables() => {
+                    to = ended.sealed().next_position;
+                }
+                _ => break,
+            }
+        }
+        to
     }
 
     /// The segments that are complete, oldest first.
@@ -286,6 +306,9 @@ pub struct ShardReader {
     /// Events from this position on were met since the shard was opened: their aggregates, and
     /// for a writer their ids, are in memory. Only what lies before is looked up on disk.
     met_from: AtomicU64,
+    stages: Arc<StageCounters>,
+    ids: AtomicU64,
+    id_bytes: AtomicU64,
 }
 
 impl ShardReader {
@@ -298,7 +321,36 @@ impl ShardReader {
             directory: RwLock::default(),
             published: RwLock::default(),
             met_from: AtomicU64::new(0),
+            stages: Arc::default(),
+            ids: AtomicU64::new(0),
+            id_bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Where the time of the shard's threads went since it was opened.
+    #[must_use]
+    pub fn stages(&self) -> Stages {
+        self.stages.read()
+    }
+
+    /// Ids that the shard's writer has in memory, and their bytes, as of when it last looked: once
+    /// in some ten thousand ids.
+    #[must_use]
+    pub fn ids_in_memory(&self) -> (u64, u64) {
+        (
+            self.ids.load(Ordering::Relaxed),
+            self.id_bytes.load(Ordering::Relaxed),
+        )
+    }
+
+    pub(crate) fn note_ids(&self, dedup: &Dedup) {
+        self.ids.store(dedup.ids() as u64, Ordering::Relaxed);
+        let bytes = dedup.memory_bytes() as u64;
+        self.id_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stage_counters(&self) -> &Arc<StageCounters> {
+        &self.stages
     }
 
     /// A reader of a store that is open for reading only; `tail` is where it goes on.
@@ -327,16 +379,6 @@ impl ShardReader {
         self.met_from.store(from, Ordering::Relaxed);
     }
 
-    /// The segments of which nothing is in memory, oldest first.
-    fn not_met(&self) -> (Arc<Vec<Arc<EndedSegment>>>, usize) {
-        let (ended, from) = (
-            self.published().ended(),
-            self.met_from.load(Ordering::Relaxed),
-        );
-        let count = ended.partition_point(|segment| segment.first_position() < from);
-        (ended, count)
-    }
-
     /// Where an aggregate that the directory does not know stands.
     ///
     /// # Errors
@@ -351,8 +393,7 @@ impl ShardReader {
     /// Damage, or what the disk said.
     pub fn follow(&self, tail: &mut Tail) -> Result<(), Error> {
         let ended = self.dir.follow(tail, &mut |block, at| {
-            let slots = self.enter(block);
-            self.publish(block, at, &block.head().sections, &slots);
+            self.enter(block, at);
             Ok(())
         })?;
         self.take_ended(ended)
@@ -486,16 +527,25 @@ impl ShardReader {
         Ok(found.is_some())
     }
 
-    /// Position of the event that came with an id that is not in memory.
+    /// Position in this range of the event that came with an id, from the complete segments.
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn position_of(&self, id: EventId) -> Result<Option<u64>, Error> {
-        let (ended, not_met) = self.not_met();
-        for segment in ended[..not_met].iter().rev() {
+    pub fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Error> {
+        let ended = self.published().ended();
+        let before = ended.partition_point(|segment| segment.first_position() < range.end);
+        for segment in ended[..before].iter().rev() {
+            let sealed = segment.sealed();
+            if sealed.next_position <= range.start {
+                break;
+            }
+            let highest = sealed.highest_id.filter(|_| id.rises_with_time());
+            if highest.is_some_and(|highest| id.as_u128() > highest) {
+                continue;
+            }
             let found = self.retried(segment, |segment| self.blocks.find_id(segment, id))?;
-            if found.is_some() {
-                return Ok(found);
+            if let Some(position) = found {
+                return Ok(Some(position).filter(|position| range.contains(position)));
             }
         }
         Ok(None)
@@ -537,9 +587,21 @@ impl ShardReader {
         Error::damaged(&file, 0, &format!("no block holds position {position}"))
     }
 
+    /// Takes up a block that was read back.
+    pub(crate) fn enter(&self, block: &Block, at: &BlockPlace) {
+        let slots = self.enter_aggregates(block);
+        // The block first: who finds an event in the directory finds its block as well.
+        let sections = &block.head().sections;
+        self.published_mut().push(block, at, sections);
+        let mut directory = self.directory_mut();
+        for (slot, position) in slots.iter().zip(newest_positions(&block.events())) {
+            directory.make_durable(*slot, position);
+        }
+    }
+
     /// Enters the events of a block that was read back into the directory, and returns the
     /// slots of the block's aggregates.
-    pub(crate) fn enter(&self, block: &Block) -> Vec<AggregateSlot> {
+    fn enter_aggregates(&self, block: &Block) -> Vec<AggregateSlot> {
         let seen = self.published().watermark;
         let mut directory = self.directory_mut();
         let events = block.events();
@@ -560,19 +622,22 @@ impl ShardReader {
         slots
     }
 
-    /// Makes a durable block visible to readers; `slots` are those of its aggregates.
+    /// Makes a durable block of these aggregates visible to readers.
     pub(crate) fn publish(
         &self,
         block: &Block,
         at: &BlockPlace,
         sections: &[Section],
-        slots: &[AggregateSlot],
+        touched: &[Touched],
     ) {
         // The block first: who finds an event in the directory finds its block as well.
         self.published_mut().push(block, at, sections);
         let mut directory = self.directory_mut();
-        for (slot, position) in slots.iter().zip(newest_positions(&block.events())) {
-            directory.make_durable(*slot, position);
+        for (index, one) in touched.iter().enumerate() {
+            if let Some(ahead) = touched.get(index + ROWS_AHEAD) {
+                directory.prefetch_slot(ahead.slot);
+            }
+            directory.make_durable(one.slot, one.newest);
         }
     }
 

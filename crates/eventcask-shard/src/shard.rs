@@ -6,29 +6,33 @@
 //! effects are in the tables, nothing of it is visible, and all of it can be taken back.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use eventcask_event::{EventId, Expected, NewEvent};
 use eventcask_log::{
     Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace, NewSegment,
-    Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
+    PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
 };
 
-use crate::admit::{Admission, History, same_event};
-use crate::build::{Before, BlockBuilder};
+use crate::admit::{Admission, History, ROWS_AHEAD, same_event};
+use crate::build::{BlockBuilder, Touched};
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
 use crate::delivery::refuse_all;
 use crate::inbox::Message;
 use crate::index::with_event;
+use crate::stages::{Lap, StageCounters, count};
 use crate::{
-    Apply, Completion, Delivery, Flushed, Inbox, KeyHasher, Outcome, Refused, ShardReader, Share,
+    Apply, Completion, DedupSettings, Delivery, Flushed, Inbox, KeyHasher, Outcome, Refused,
+    ShardReader, Share,
 };
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
-/// Buffers of written blocks that are kept for the next ones.
-const SPARE_BUFFERS: usize = 4;
+/// Buffers of written blocks that are kept for the next ones: as many as are in flight where blocks
+/// have the usual size.
+const SPARE_BUFFERS: usize = IN_FLIGHT_BYTES / (256 << 10);
 
 /// How a shard writes.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +81,7 @@ struct InFlightBlock {
     block: Block,
     place: BlockPlace,
     sections: Vec<Section>,
-    before: Vec<Before>,
+    touched: Vec<Touched>,
     tail_before: Tail,
 }
 
@@ -99,7 +103,8 @@ pub struct Shard {
     sequence: u64,
     generation: u64,
     reports: Reports,
-    spare: Vec<Vec<u8>>,
+    spare: Vec<PageBuffer>,
+    stages: Arc<StageCounters>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -133,25 +138,24 @@ impl Opened {
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn recover(dir: ShardDir, hasher: KeyHasher, tables: TableCache) -> Result<Self, Error> {
+    pub fn recover(
+        dir: ShardDir,
+        hasher: KeyHasher,
+        tables: TableCache,
+        settings: DedupSettings,
+    ) -> Result<Self, Error> {
         let reader = Arc::new(ShardReader::new(dir, hasher, tables));
-        let mut dedup = Dedup::default();
+        let mut dedup = Dedup::new(settings);
         let recovery = reader.dir().recover(&mut |block, at| {
-            let slots = reader.enter(block);
-            reader.publish(block, at, &block.head().sections, &slots);
-            let events = block.events();
-            for row in 0..events.len() {
-                // Only a crafted log has an id twice; the first event keeps it.
-                if let Some(id) = events.given_id(row)
-                    && dedup.position(id).is_none()
-                {
-                    dedup.insert(id, events.position(row));
-                }
-            }
+            reader.enter(block, at);
+            dedup.enter(block);
             Ok(())
         })?;
         reader.take_ended(recovery.ended)?;
         reader.note_what_was_met();
+        for segment in reader.published().ended().iter() {
+            dedup.rest_in(segment);
+        }
         for mark in &reader.published().marks {
             dedup.set_mark(&mark.source, Some(mark.clone()));
         }
@@ -188,6 +192,8 @@ impl Opened {
             epoch: self.tail.epoch.saturating_add(1),
             ..self.tail
         };
+        let stages = Arc::clone(self.reader.stage_counters());
+        self.reader.note_ids(&self.dedup);
         Shard {
             reader: self.reader,
             inbox,
@@ -205,12 +211,13 @@ impl Opened {
             generation: 0,
             reports: Reports::default(),
             spare: Vec::new(),
+            stages,
         }
     }
 }
 
 /// Where a shard hands its blocks to the write thread.
-pub(crate) type Send<'s> = &'s mut dyn FnMut(u64, u64, Task);
+pub(crate) type SendTask<'s> = &'s mut dyn FnMut(u64, u64, Task);
 
 impl Shard {
     /// The write thread's side of the shard.
@@ -223,12 +230,31 @@ impl Shard {
             refused_generation: None,
             broken: None,
             written: None,
+            group: Vec::new(),
+            stages: Arc::clone(&self.stages),
         })
+    }
+
+    /// Whether so much is on its way to the disk that nothing more is taken.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight_bytes >= IN_FLIGHT_BYTES
+    }
+
+    /// Whether something is on its way to the disk, or waits.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.in_flight.is_empty() || self.has_work()
+    }
+
+    /// Publishes what came back from the disk.
+    pub(crate) fn take_reports(&mut self) {
+        if !self.reports.is_empty() {
+            self.complete();
+        }
     }
 
     /// One turn: what came back from the disk, then the next batch. Says whether there was
     /// anything to do.
-    pub(crate) fn turn(&mut self, now: &dyn Fn() -> i64, send: Send<'_>) -> bool {
+    pub(crate) fn turn(&mut self, now: &dyn Fn() -> i64, send: SendTask<'_>) -> bool {
         let completed = self.complete();
         let Some(message) = self.next_message() else {
             return completed;
@@ -243,7 +269,7 @@ impl Shard {
     /// The next batch. While a block is in flight, open batches are left to fill up: they
     /// become the next group.
     fn next_message(&mut self) -> Option<Message> {
-        if self.in_flight_bytes >= IN_FLIGHT_BYTES {
+        if self.is_busy() {
             return None;
         }
         if let Some(delivery) = self.taken.pop_front() {
@@ -266,7 +292,7 @@ impl Shard {
             return self.inbox.has_work();
         }
         let waits = !self.taken.is_empty() || self.inbox.has_waiting();
-        waits && self.in_flight_bytes < IN_FLIGHT_BYTES
+        waits && !self.is_busy()
     }
 
     /// Whether all is done and nothing more will come.
@@ -274,23 +300,37 @@ impl Shard {
         self.inbox.is_closed() && self.in_flight.is_empty() && !self.has_work()
     }
 
-    fn receive(&mut self, mut delivery: Box<Delivery>, commit_time: i64, send: Send<'_>) {
+    /// Decides on a batch, and sends what is admitted of it to the disk.
+    pub(crate) fn receive(
+        &mut self,
+        mut delivery: Box<Delivery>,
+        commit_time: i64,
+        send: SendTask<'_>,
+    ) {
         if let Some(refused) = self.refusal(&delivery) {
             refuse_all(&mut delivery, &refused);
             self.inbox.recycle(delivery);
             return;
         }
+        let mut lap = Lap::start();
+        count(&self.stages.events, delivery.batch.len() as u64);
+        count(&self.stages.batches, 1);
         let mut in_flight = self.judge(delivery);
+        let ids = self.builder.rows() * usize::from(in_flight.delivery.batch.has_ids());
+        self.dedup
+            .note_block(ids, self.tail.next_position, commit_time);
+        lap.end(&self.stages.decide_ns);
         if in_flight.failed.is_none() {
             in_flight.mark_before = self.pass_mark(&in_flight.delivery);
         }
         in_flight.bytes = in_flight.delivery.batch.bytes();
         if self.builder.rows() == 0 {
             in_flight.is_done = true;
-        } else if let Err(reason) = self.store(&mut in_flight, commit_time, send) {
+        } else if let Err(reason) = self.store(&mut in_flight, commit_time, send, &mut lap) {
             self.in_flight.push_back(in_flight);
             return self.poison(&reason);
         }
+        self.drop_old_ids(commit_time);
         self.in_flight_bytes += in_flight.bytes;
         self.in_flight.push_back(in_flight);
         self.publish_done();
@@ -310,7 +350,7 @@ impl Shard {
     /// Decides on each append of a batch; what is admitted is in the builder then.
     fn judge(&mut self, mut delivery: Box<Delivery>) -> InFlight {
         let mut in_flight = InFlight::default();
-        self.builder.clear();
+        self.builder.begin(self.tail.next_position);
         let history = Stored {
             reader: &self.reader,
             in_flight: &self.in_flight,
@@ -326,8 +366,12 @@ impl Shard {
             history: &history,
         };
         let mut appends = delivery.appends.drain(..).peekable();
-        let mut row = 0;
+        let (mut row, mut asked) = (0, 0);
         while row < delivery.batch.len() {
+            if row >= asked {
+                admission.prefetch(row);
+                asked = row + ROWS_AHEAD;
+            }
             match appends.next_if(|append| append.first_row as usize == row) {
                 Some(append) => {
                     let rows = row..row + append.rows as usize;
@@ -357,8 +401,8 @@ impl Shard {
     /// its source stands for all of its rows or for none.
     fn undo(&mut self, in_flight: &mut InFlight) {
         let mut directory = self.reader.directory_mut();
-        for before in self.builder.before() {
-            directory.take_back(before.slot, before.version, before.last);
+        for touched in self.builder.touched() {
+            directory.take_back(touched.slot, touched.version, touched.last);
         }
         for index in 0..self.builder.rows() {
             let (row, _) = self.builder.built(index);
@@ -366,7 +410,7 @@ impl Shard {
                 self.dedup.forget(id);
             }
         }
-        self.builder.clear();
+        self.builder.begin(self.tail.next_position);
         in_flight.counted = Flushed::default();
         if let Some(refused) = &in_flight.failed {
             for (_, outcome) in &mut in_flight.answers {
@@ -396,7 +440,8 @@ impl Shard {
         &mut self,
         in_flight: &mut InFlight,
         commit_time: i64,
-        send: Send<'_>,
+        send: SendTask<'_>,
+        lap: &mut Lap,
     ) -> Result<(), String> {
         let tail_before = self.tail.clone();
         let roll = self.roll();
@@ -405,15 +450,17 @@ impl Shard {
         let mark = source.and_then(|(source, _)| self.dedup.mark(source));
         head.marks.extend(mark.cloned());
         let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
+        lap.end(&self.stages.build_ns);
         let codec = self.settings.codec.resolve(self.inbox.has_waiting());
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
-        bytes.reserve(block.raw_bytes() + 4096);
-        let head = block.encode(codec, &mut self.compressor, &mut bytes);
+        bytes.reserve(block.raw_bytes() + 2 * 4096);
+        let head = block.encode_paged(codec, &mut self.compressor, &mut bytes);
+        lap.end(&self.stages.encode_ns);
         let stored = InFlightBlock {
             place: BlockPlace::of(&head),
             sections: head.sections.clone(),
-            before: self.builder.before().to_vec(),
+            touched: self.builder.take_touched(),
             block,
             tail_before,
         };
@@ -463,8 +510,8 @@ impl Shard {
         &mut self,
         head: &BlockHead,
         roll: Option<NewSegment>,
-        bytes: Vec<u8>,
-        send: Send<'_>,
+        bytes: PageBuffer,
+        send: SendTask<'_>,
     ) -> u64 {
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
@@ -479,13 +526,13 @@ impl Shard {
         self.send(task, send)
     }
 
-    fn send(&mut self, task: Task, send: Send<'_>) -> u64 {
+    fn send(&mut self, task: Task, send: SendTask<'_>) -> u64 {
         self.sequence += 1;
         send(self.generation, self.sequence, task);
         self.sequence
     }
 
-    fn flush(&mut self, share: Share, send: Send<'_>) {
+    fn flush(&mut self, share: Share, send: SendTask<'_>) {
         if let Some(reason) = self.health.poisoned() {
             return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
         }
@@ -498,7 +545,7 @@ impl Shard {
     }
 
     /// Writes the mark of a clean close, if there is something to close.
-    pub(crate) fn close(&mut self, commit_time: i64, send: Send<'_>) {
+    pub(crate) fn close(&mut self, commit_time: i64, send: SendTask<'_>) {
         let nothing = self.tail.segment == 0 || self.tail.closed || self.tail.ended;
         if nothing || self.health.poisoned().is_some() {
             return;
@@ -509,7 +556,7 @@ impl Shard {
         head.durable_place = head.place;
         // The mark says that all before it is durable, so it is written after a sync.
         self.send(Task::Sync, send);
-        let mut bytes = Vec::new();
+        let mut bytes = PageBuffer::new();
         let head = Block::encode_empty(head, &mut bytes);
         self.hand_over(&head, roll, bytes, send);
         self.send(Task::Sync, send);
@@ -564,13 +611,17 @@ impl Shard {
 
     fn publish(&mut self, mut in_flight: InFlight) {
         self.in_flight_bytes -= in_flight.bytes;
+        let mut lap = Lap::start();
         if let Some(stored) = in_flight.stored.take() {
-            let slots: Vec<_> = stored.before.iter().map(|before| before.slot).collect();
+            let InFlightBlock { block, touched, .. } = &stored;
             self.reader
-                .publish(&stored.block, &stored.place, &stored.sections, &slots);
-            self.apply.apply(&stored.block);
-            let buffers = stored.block.into_payloads();
-            in_flight.delivery.batch.give_back(buffers);
+                .publish(block, &stored.place, &stored.sections, touched);
+            lap.end(&self.stages.publish_ns);
+            self.apply.apply(block);
+            lap.end(&self.stages.project_ns);
+            self.builder
+                .recycle(stored.block.into_parts(), stored.touched);
+            self.builder.keep(SPARE_BUFFERS);
         }
         for (completion, outcome) in in_flight.answers.drain(..) {
             completion.answer(outcome);
@@ -582,6 +633,16 @@ impl Shard {
             share.settle(Flushed::default(), None);
         }
         self.inbox.recycle(in_flight.delivery);
+        lap.end(&self.stages.publish_ns);
+    }
+
+    /// Drops ids that are out of the window, or that rest on disk by now.
+    fn drop_old_ids(&mut self, now: i64) {
+        if self.dedup.is_due() {
+            let sealed_to = self.reader.published().sealed_to();
+            self.dedup.drop_old(sealed_to, now);
+            self.reader.note_ids(&self.dedup);
+        }
     }
 
     /// Takes back the block of a full disk and all that was chained to it.
@@ -596,8 +657,8 @@ impl Shard {
         for mut in_flight in self.in_flight.drain(first..).rev() {
             self.in_flight_bytes -= in_flight.bytes;
             if let Some(stored) = in_flight.stored.take() {
-                for before in stored.before {
-                    directory.take_back(before.slot, before.version, before.last);
+                for touched in stored.touched {
+                    directory.take_back(touched.slot, touched.version, touched.last);
                 }
                 let events = stored.block.events();
                 let ids = (0..events.len()).filter_map(|row| events.given_id(row));
@@ -663,9 +724,9 @@ impl History for Stored<'_> {
         Ok(block.and_then(|block| compare_in(&block, position, key, event)))
     }
 
-    fn position_of(&self, id: EventId) -> Result<Option<u64>, Refused> {
+    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused> {
         self.reader
-            .position_of(id)
+            .position_of(id, range)
             .map_err(|error| unreadable(&error))
     }
 

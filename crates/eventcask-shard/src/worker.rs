@@ -6,6 +6,9 @@
 //!    the bell rings: an idle store uses no CPU.
 //! 3. Once the inboxes are closed and all is worked off, each log gets its mark of a clean
 //!    close.
+//!
+//! Or the thread that makes the events owns the shard: it hands its batches over by
+//! [`Worker::take`], and everything runs right there, without a queue and without another core.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +18,8 @@ use crossbeam_channel::{Sender, bounded};
 use eventcask_log::Error;
 
 use crate::commit::Job;
-use crate::{Bell, CommitClock, Durability, Shard, WriteThread};
+use crate::shard::SendTask;
+use crate::{Bell, CommitClock, Delivery, Durability, Shard, WriteThread};
 
 /// Jobs on their way to the write thread at most, for each shard.
 const JOBS: usize = 64;
@@ -75,15 +79,54 @@ impl Worker {
         self.close();
     }
 
+    /// Takes a batch for the first shard at once, past its queue. Waits where too much is on its way
+    /// to the disk.
+    pub fn take(&mut self, delivery: Box<Delivery>) {
+        while self.shards.first().is_some_and(Shard::is_busy) {
+            if !self.turn() {
+                self.rest();
+            }
+        }
+        let mut delivery = Some(delivery);
+        self.each(|index, shard, now, send| {
+            if index > 0 {
+                return false;
+            }
+            shard.take_reports();
+            if let Some(delivery) = delivery.take() {
+                shard.receive(delivery, now(), send);
+            }
+            true
+        });
+    }
+
     /// Gives each shard its turn and says whether any had something to do.
-    fn turn(&mut self) -> bool {
+    pub fn turn(&mut self) -> bool {
+        self.each(|_, shard, now, send| shard.turn(now, send))
+    }
+
+    /// Sleeps until there is something to do; does not, and says so, where nothing is on its way to
+    /// the disk and nothing waits.
+    pub fn rest_if_more_comes(&self) -> bool {
+        let more_comes = self.shards.iter().any(Shard::has_more);
+        if more_comes {
+            self.rest();
+        }
+        more_comes
+    }
+
+    /// Does something with each shard and says whether it did.
+    fn each(
+        &mut self,
+        mut with: impl FnMut(usize, &mut Shard, &dyn Fn() -> i64, SendTask<'_>) -> bool,
+    ) -> bool {
         let mut worked = false;
         let now = || self.clock.next();
         for (index, shard) in self.shards.iter_mut().enumerate() {
             let jobs = &self.jobs;
             // A panic stops its shard alone, and everyone who waits is told.
-            let turn = catch_unwind(AssertUnwindSafe(|| {
-                shard.turn(&now, &mut |generation, sequence, task| {
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                with(index, shard, &now, &mut |generation, sequence, task| {
                     let sent = jobs.send(Job {
                         shard: index,
                         generation,
@@ -93,7 +136,7 @@ impl Worker {
                     assert!(sent.is_ok(), "the write thread has ended");
                 })
             }));
-            worked |= turn.unwrap_or_else(|panic| {
+            worked |= done.unwrap_or_else(|panic| {
                 shard.poison(&format!("its worker failed: {}", panic_text(&*panic)));
                 true
             });

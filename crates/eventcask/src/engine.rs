@@ -10,8 +10,8 @@ use eventcask_log::{
     TableCache,
 };
 use eventcask_shard::{
-    Apply, Bell, CommitClock, Health, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
-    Worker,
+    Apply, Bell, CommitClock, DedupSettings, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    ShardSettings, Worker,
 };
 
 use crate::options::cores;
@@ -44,7 +44,25 @@ pub(crate) struct Engine {
     pub(crate) recovered: Vec<String>,
     /// Sources that have a producer.
     pub(crate) sources: Mutex<HashSet<String>>,
+    /// Shards whose owner is still there.
+    owned: Arc<AtomicUsize>,
     running: Mutex<Option<Running>>,
+}
+
+/// Who runs the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// Threads of the store.
+    Threads,
+    /// Those who own the shards: one worker a shard.
+    Owners,
+}
+
+/// A worker that is handed out, and the core that its thread should have.
+#[derive(Debug)]
+pub(crate) struct OwnedWorker {
+    pub(crate) worker: Worker,
+    pub(crate) core: Option<core_affinity::CoreId>,
 }
 
 struct Running {
@@ -68,10 +86,11 @@ impl Engine {
         manifest: &Manifest,
         hasher: &KeyHasher,
         tables: &TableCache,
+        dedup: DedupSettings,
     ) -> Result<Vec<Opened>, LogError> {
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
-            Opened::recover(dir, hasher.clone(), tables.clone())
+            Opened::recover(dir, hasher.clone(), tables.clone(), dedup)
         };
         let opened = parallel::map(manifest.shards as usize, recover);
         opened.into_iter().collect()
@@ -80,10 +99,11 @@ impl Engine {
     /// Starts the threads. Shards are dealt out to the workers in turn.
     pub(crate) fn start(
         options: &Options,
+        by: Workers,
         opened: Vec<Opened>,
         views: &Arc<Views>,
         lock: Box<dyn Lock>,
-    ) -> Result<(Self, Sealer), Error> {
+    ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
         let last_commit = opened
             .iter()
             .map(Opened::last_commit)
@@ -94,7 +114,10 @@ impl Engine {
             codec: options.codec,
             segment_bytes: options.segment_bytes,
         };
-        let threads = options.workers(opened.len() as u32);
+        let threads = match by {
+            Workers::Threads => options.workers(opened.len() as u32),
+            Workers::Owners => opened.len(),
+        };
         let mut recovered = Vec::new();
         let mut doors = Vec::new();
         let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
@@ -137,27 +160,29 @@ impl Engine {
             clock: Arc::clone(&clock),
             recovered,
             sources: Mutex::default(),
+            owned: Arc::default(),
             running: Mutex::default(),
         };
-        let mut spawned = engine.spawn(options, crews, &bells, &clock, lock);
+        let mut spawned = engine.spawn(options, by, crews, &bells, lock);
         if options.seal {
-            spawned = spawned.and_then(|()| Ok(sealer.start()?));
+            spawned = spawned.and_then(|owned| sealer.start().map(|()| owned).map_err(Error::from));
         }
         if spawned.is_err() {
             // Threads that did start must not wait for ever.
             engine.shards.iter().for_each(|shard| shard.inbox.close());
         }
-        spawned.map(|()| (engine, sealer))
+        spawned.map(|owned| (engine, sealer, owned))
     }
 
     fn spawn(
         &mut self,
         options: &Options,
+        by: Workers,
         crews: Vec<Vec<Shard>>,
         bells: &[Arc<Bell>],
-        clock: &Arc<CommitClock>,
         lock: Box<dyn Lock>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<OwnedWorker>, Error> {
+        let mut owned = Vec::new();
         let mut running = Running {
             workers: Vec::new(),
             writers: Vec::new(),
@@ -166,14 +191,20 @@ impl Engine {
         let cores = cores_for(options, crews.len());
         for (index, crew) in crews.into_iter().enumerate() {
             let bell = Arc::clone(&bells[index]);
-            let (worker, writes) = Worker::new(crew, options.durability, bell, Arc::clone(clock))?;
+            let clock = Arc::clone(&self.clock);
+            let (worker, writes) = Worker::new(crew, options.durability, bell, clock)?;
             let core = cores.get(index).copied();
-            self.pinned.extend(core.map(|core| core.id));
             let named =
                 |name: &str| std::thread::Builder::new().name(format!("eventcask-{name}-{index}"));
             let failed = |error| LogError::io("start", "a thread of the store", error);
             let writer = named("write").spawn(move || writes.run()).map_err(failed)?;
             running.writers.push(writer);
+            if by == Workers::Owners {
+                self.owned.fetch_add(1, Ordering::Relaxed);
+                owned.push(OwnedWorker { worker, core });
+                continue;
+            }
+            self.pinned.extend(core.map(|core| core.id));
             let worker = named("shard").spawn(move || {
                 if let Some(core) = core {
                     core_affinity::set_for_current(core);
@@ -183,7 +214,12 @@ impl Engine {
             running.workers.push(worker.map_err(failed)?);
         }
         *locked(&self.running) = Some(running);
-        Ok(())
+        Ok(owned)
+    }
+
+    /// The number of shards whose owner is still there.
+    pub(crate) fn owned(&self) -> &Arc<AtomicUsize> {
+        &self.owned
     }
 
     /// Whether the store is open.

@@ -89,6 +89,17 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The key of an event belongs to another shard than its owner's.
+    #[error("aggregate {key:?} belongs to shard {shard}: give its events to the owner of that one")]
+    OtherShard {
+        /// The key.
+        key: String,
+        /// The shard that it belongs to.
+        shard: u32,
+    },
+    /// A shard has an owner, who must be gone before the store can be closed.
+    #[error("a shard of the store has an owner; drop all of them, then close the store")]
+    Owned,
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -108,6 +119,8 @@ impl Error {
             | Self::Spec(_)
             | Self::ViewExists { .. }
             | Self::ViewName { .. }
+            | Self::OtherShard { .. }
+            | Self::Owned
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
             Self::Log(error) => kind_of_log(error.kind()),

@@ -36,6 +36,7 @@ mod parallel;
 mod store;
 mod engine;
 mod producer;
+mod owner;
 mod router;
 mod event;
 mod aggregate;
@@ -63,8 +64,11 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
-pub use eventcask_shard::{Answer, Durability, Flushed, Outcome, Refused, Ticket, TicketFuture};
+pub use eventcask_shard::{
+    Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
+};
 pub use options::Options;
+pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;

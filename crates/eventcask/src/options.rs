@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
 use eventcask_log::{Codec, FileStorage, SEGMENT_BYTES, Storage, TABLE_CACHE_BYTES};
-use eventcask_shard::Durability;
+use eventcask_shard::{DedupSettings, DedupWindow, Durability};
 
-use crate::{Error, Store};
+use crate::engine::Workers;
+use crate::{Error, ShardOwner, Store};
 
 /// The most shards that are chosen without being asked for.
 const DEFAULT_SHARDS_LIMIT: usize = 16;
+/// Memory for ids, unless set.
+const DEDUP_MEMORY_BYTES: u64 = 512 << 20;
 /// The largest segment: places in its tables have 32 bits, and it is written anew as a whole.
 const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 
@@ -41,6 +44,8 @@ pub struct Options {
     pub(crate) seal: bool,
     pub(crate) seal_codec: Codec,
     pub(crate) table_cache_bytes: u64,
+    pub(crate) dedup: DedupWindow,
+    pub(crate) dedup_memory_bytes: u64,
 }
 
 impl Default for Options {
@@ -57,6 +62,8 @@ impl Default for Options {
             seal: true,
             seal_codec: Codec::Auto,
             table_cache_bytes: TABLE_CACHE_BYTES,
+            dedup: DedupWindow::All,
+            dedup_memory_bytes: DEDUP_MEMORY_BYTES,
         }
     }
 }
@@ -141,6 +148,27 @@ impl Options {
         self
     }
 
+    /// How far back each shard remembers the ids of events; [`DedupWindow::All`] by default.
+    pub fn dedup(mut self, window: DedupWindow) -> Self {
+        self.dedup = window;
+        self
+    }
+
+    /// Bytes of memory for ids of [`DedupWindow::All`], over all shards: 512 MiB by default, about 20
+    /// million ids. Beyond that those of sealed segments are left to their tables on disk, and those
+    /// of segments that are not sealed yet stay.
+    pub fn dedup_memory_bytes(mut self, bytes: u64) -> Self {
+        self.dedup_memory_bytes = bytes;
+        self
+    }
+
+    pub(crate) fn dedup_settings(&self, shards: u32) -> DedupSettings {
+        DedupSettings {
+            window: self.dedup,
+            memory_bytes: self.dedup_memory_bytes / u64::from(shards),
+        }
+    }
+
     pub(crate) fn codec_of_sealed(&self) -> Codec {
         match (self.seal_codec, self.codec) {
             (Codec::Auto, Codec::None) => Codec::None,
@@ -174,7 +202,38 @@ impl Options {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_storage(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
-        Store::open_writer(self, storage)
+        let (store, _) = Store::open_writer(self, Workers::Threads, storage)?;
+        Ok(store)
+    }
+
+    /// Opens the store in a directory for reading and writing, without worker threads: each shard
+    /// has an owner, and the thread that pushes events to it does all the work there.
+    ///
+    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
+    /// the partitions of a topic. `threads` means nothing then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_owned(
+        &self,
+        directory: impl AsRef<Path>,
+    ) -> Result<(Store, Vec<ShardOwner>), Error> {
+        self.open_storage_owned(Arc::new(FileStorage::new(directory.as_ref())))
+    }
+
+    /// As [`open_owned`](Self::open_owned), on storage of your own.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_storage_owned(
+        &self,
+        storage: Arc<dyn Storage>,
+    ) -> Result<(Store, Vec<ShardOwner>), Error> {
+        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
+        let owners = (0..).zip(workers);
+        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
+        let owners = owners.collect();
+        Ok((store, owners))
     }
 
     /// Opens a store on storage of your own for reading only.

@@ -14,7 +14,7 @@ use crate::store::{Inner, locked};
 
 /// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
 /// flat, and larger batches compress a little better.
-const BATCH_BYTES: usize = 256 << 10;
+pub(crate) const BATCH_BYTES: usize = 256 << 10;
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
 
@@ -30,14 +30,53 @@ pub struct Producer {
     inner: Arc<Inner>,
     router: Router,
     source: Option<String>,
-    account: Arc<Account>,
-    own: Option<Share>,
+    ledger: Ledger,
 }
 
 /// What became of pushed events, once all of it is known.
 #[derive(Debug)]
 pub struct FlushTicket {
     account: Arc<Account>,
+}
+
+/// Counts what becomes of the events that are pushed, from one flush to the next.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    account: Arc<Account>,
+    own: Option<Share>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        let (account, own) = Account::open();
+        Self {
+            account,
+            own: Some(own),
+        }
+    }
+}
+
+impl Ledger {
+    /// A batch's part of what is counted.
+    pub(crate) fn share(&self) -> Share {
+        Account::share(&self.account)
+    }
+
+    /// Ends the counting of what was pushed so far, and begins anew.
+    pub(crate) fn flush(&mut self) -> FlushTicket {
+        let flushed = std::mem::take(self);
+        FlushTicket {
+            account: Arc::clone(&flushed.account),
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.settle(Flushed::default(), None);
+        }
+    }
 }
 
 impl FlushTicket {
@@ -62,12 +101,10 @@ impl Producer {
     pub(crate) fn new(inner: Arc<Inner>, source: Option<&str>) -> Self {
         let engine = engine_of(&inner);
         let router = Router::new(inner.hasher.clone(), engine);
-        let (account, own) = Account::open();
         Self {
             router,
             source: source.map(str::to_owned),
-            account,
-            own: Some(own),
+            ledger: Ledger::default(),
             inner,
         }
     }
@@ -162,33 +199,7 @@ impl Producer {
     }
 
     fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
-        check_key(key)?;
-        let limit = engine_of(&self.inner).max_payload_bytes;
-        let mut bytes = 0;
-        for event in events {
-            event.check(limit)?;
-            bytes += EventBatch::row_bytes(key, event);
-        }
-        if events.is_empty() {
-            return Err(Invalid::AppendEmpty.into());
-        }
-        if events.len() > MAX_BATCH_TYPES {
-            let types: HashSet<_> = events
-                .iter()
-                .map(|e| (e.event_type, e.schema, e.encoding))
-                .collect();
-            if types.len() > MAX_BATCH_TYPES {
-                return Err(Invalid::TooManyTypes.into());
-            }
-        }
-        if bytes > MAX_APPEND_BYTES {
-            return Err(Invalid::AppendTooLarge {
-                bytes,
-                limit: MAX_APPEND_BYTES,
-            }
-            .into());
-        }
-        Ok(bytes)
+        check_append(key, events, engine_of(&self.inner).max_payload_bytes)
     }
 
     /// Appends one event with any version and without an answer of its own: the fast way in.
@@ -246,8 +257,7 @@ impl Producer {
         };
         let was_empty = lane.make_room(&mut open, &room, shard, Lane::send)?;
         open.batch.push(key, hash, event)?;
-        open.account
-            .get_or_insert_with(|| Account::share(&self.account));
+        open.account.get_or_insert_with(|| self.ledger.share());
         if let (Some((offset, check)), Some(source)) = (place, &self.source) {
             open.batch.mark(source, lane.sent, offset, check);
             lane.sent = offset + 1;
@@ -268,12 +278,7 @@ impl Producer {
         for (shard, lane) in self.router.lanes().iter().enumerate() {
             lane.send(&mut lane.open.lock(), shard as u32)?;
         }
-        let (account, own) = Account::open();
-        let flushed = std::mem::replace(&mut self.account, account);
-        if let Some(before) = self.own.replace(own) {
-            before.settle(Flushed::default(), None);
-        }
-        Ok(FlushTicket { account: flushed })
+        Ok(self.ledger.flush())
     }
 }
 
@@ -281,16 +286,47 @@ impl Drop for Producer {
     fn drop(&mut self) {
         // A closed store has refused what was open; nobody is left to be told.
         let _ = self.flush();
-        if let Some(own) = self.own.take() {
-            own.settle(Flushed::default(), None);
-        }
         if let Some(source) = &self.source {
             locked(&engine_of(&self.inner).sources).remove(source);
         }
     }
 }
 
-fn engine_of(inner: &Inner) -> &Engine {
+/// Checks what is to be appended together, with payloads of up to `limit` bytes, and returns its bytes.
+pub(crate) fn check_append(
+    key: &str,
+    events: &[NewEvent<'_>],
+    limit: usize,
+) -> Result<usize, Error> {
+    check_key(key)?;
+    let mut bytes = 0;
+    for event in events {
+        event.check(limit)?;
+        bytes += EventBatch::row_bytes(key, event);
+    }
+    if events.is_empty() {
+        return Err(Invalid::AppendEmpty.into());
+    }
+    if events.len() > MAX_BATCH_TYPES {
+        let types: HashSet<_> = events
+            .iter()
+            .map(|e| (e.event_type, e.schema, e.encoding))
+            .collect();
+        if types.len() > MAX_BATCH_TYPES {
+            return Err(Invalid::TooManyTypes.into());
+        }
+    }
+    if bytes > MAX_APPEND_BYTES {
+        return Err(Invalid::AppendTooLarge {
+            bytes,
+            limit: MAX_APPEND_BYTES,
+        }
+        .into());
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn engine_of(inner: &Inner) -> &Engine {
     inner
         .engine
         .as_ref()

@@ -60,6 +60,14 @@ pub struct ShardStats {
     pub lost_events: u64,
     /// Bytes of memory that the directory of aggregates takes.
     pub directory_bytes: u64,
+    /// Aggregates that are in the directory: those that were met since the store was opened, or that
+    /// are in segments that are not sealed.
+    pub directory_aggregates: u64,
+    /// Ids of events that are in memory, and the bytes that they take, as of when the shard last
+    /// looked: once in some ten thousand ids.
+    pub ids: u64,
+    /// Bytes of memory that those ids take.
+    pub id_bytes: u64,
     /// Why the shard stopped, if it did.
     pub poisoned: Option<String>,
 }
@@ -113,6 +121,8 @@ impl Stats {
 fn shard(inner: &Inner, index: usize) -> ShardStats {
     let reader = &inner.readers[index];
     let directory_bytes = reader.directory().memory_bytes() as u64;
+    let directory_aggregates = reader.directory().len() as u64;
+    let (ids, id_bytes) = reader.ids_in_memory();
     let poisoned = inner
         .engine
         .as_ref()
@@ -129,6 +139,9 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
         sealed_segments: figures.sealed,
         lost_events: figures.lost,
         directory_bytes,
+        directory_aggregates,
+        ids,
+        id_bytes,
         poisoned: poisoned.map(|reason| reason.to_string()),
     }
 }

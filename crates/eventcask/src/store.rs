@@ -1,6 +1,7 @@
 //! The handle that users hold.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -10,9 +11,9 @@ use eventcask_log::{
     TableCache, Tail,
 };
 use eventcask_project::ViewSpec;
-use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
+use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, OwnedWorker, Workers};
 use crate::sealer::Sealer;
 use crate::views::Views;
 use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, parallel, retention};
@@ -69,7 +70,11 @@ impl Store {
         Options::default()
     }
 
-    pub(crate) fn open_writer(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
+    pub(crate) fn open_writer(
+        options: &Options,
+        by: Workers,
+        storage: Arc<dyn Storage>,
+    ) -> Result<(Self, Vec<OwnedWorker>), Error> {
         let is_new = !Manifest::exists(&*storage)?;
         if is_new {
             prepare(options, &*storage)?;
@@ -88,7 +93,13 @@ impl Store {
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
         let tables = TableCache::new(options.table_cache_bytes);
-        let opened = Engine::recover(&storage, &manifest, &hasher, &tables)?;
+        let opened = Engine::recover(
+            &storage,
+            &manifest,
+            &hasher,
+            &tables,
+            options.dedup_settings(manifest.shards),
+        )?;
         eventcask_log::keep_reserve(&*storage);
         retention::apply(
             &*storage,
@@ -105,7 +116,7 @@ impl Store {
             &readers,
             true,
         )?);
-        let (engine, sealer) = Engine::start(options, opened, &views, lock)?;
+        let (engine, sealer, owned) = Engine::start(options, by, opened, &views, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
@@ -117,9 +128,8 @@ impl Store {
             storage,
             tails,
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Arc::new(inner);
+        Ok((Self { inner }, owned))
     }
 
     pub(crate) fn open_reader(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
@@ -231,9 +241,11 @@ impl Store {
     /// the mark of a clean end. Other handles and producers find it closed.
     ///
     /// # Errors
-    /// What the disk said; what was acknowledged is durable all the same.
+    /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
+    /// [`crate::ShardOwner`] is still there.
     pub fn close(self) -> Result<(), Error> {
         match &self.inner.engine {
+            Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => Err(Error::Owned),
             Some(engine) => {
                 self.inner.sealer.stop();
                 engine.stop(&self.inner.views)
@@ -297,6 +309,30 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.inner)
+    }
+
+    /// Where the time of the engine's threads went since the store was opened, over all shards.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::NewEvent;
+    /// let before = store.stages();
+    /// let mut producer = store.producer();
+    /// producer.push("account-42", &NewEvent::json("Deposited", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let stages = store.stages().since(&before);
+    /// assert_eq!(stages.events, 1);
+    /// assert!(stages.decide_ns > 0 && stages.write_ns > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stages(&self) -> Stages {
+        let mut all = Stages::default();
+        for reader in &self.inner.readers {
+            all.add(&reader.stages());
+        }
+        all
     }
 
     /// Makes a view, fills it with all events and keeps it up to date from then on.

@@ -231,7 +231,7 @@ impl Log {
     }
 
     fn put(&mut self, head: &BlockHead, bytes: &[u8]) -> &mut Self {
-        let written = self.writer.append(head.segment, head.place, bytes);
+        let written = self.writer.append(head.segment, head.place, &[bytes]);
         written.expect("memory can be written");
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();

@@ -202,7 +202,7 @@ impl Writer {
     }
 
     fn put(&mut self, head: BlockHead, bytes: &[u8]) -> Result<BlockHead, Error> {
-        self.writer.append(head.segment, head.place, bytes)?;
+        self.writer.append(head.segment, head.place, &[bytes])?;
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
         self.tail.previous_crc = head.crc;

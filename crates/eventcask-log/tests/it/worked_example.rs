@@ -27,7 +27,7 @@ fn write_example() -> MemoryStorage {
         previous_crc: 0,
     };
     writer.roll(&segment).unwrap();
-    writer.append(1, FIRST_BLOCK, &example_block()).unwrap();
+    writer.append(1, FIRST_BLOCK, &[&example_block()]).unwrap();
     storage
 }
 

@@ -8,9 +8,13 @@ use serde_json::Value;
 /// Each crate and all of ours that it may depend on, tests aside.
 const ARROWS: &[(&str, &[&str])] = &[
     ("eventcask-event", &[]),
+    ("eventcask-table", &[]),
     ("eventcask-log", &["eventcask-event"]),
-    ("eventcask-project", &["eventcask-event"]),
-    ("eventcask-shard", &["eventcask-event", "eventcask-log"]),
+    ("eventcask-project", &["eventcask-event", "eventcask-table"]),
+    (
+        "eventcask-shard",
+        &["eventcask-event", "eventcask-log", "eventcask-table"],
+    ),
     (
         "eventcask",
         &[
@@ -29,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "eventcask-event",
             "eventcask-log",
             "eventcask-shard",
+            "eventcask-table",
         ],
     ),
     (
@@ -43,9 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The most crates that the engine is built from, build tools and our own included. May only
-/// shrink.
-const ENGINE_CRATES: usize = 73;
+/// The most crates of others that the engine is built from, build tools included. May only shrink.
+const ENGINE_CRATES: usize = 68;
 
 /// Crates that an embedded engine must not bring along.
 const NOT_IN_THE_ENGINE: &[&str] = &["tokio", "async-std", "openssl-sys", "clap", "mimalloc"];
@@ -117,7 +121,7 @@ fn a_folder_is_named_as_its_crate() {
     }
 }
 
-/// Names of all crates that the engine is built from, on this machine.
+/// Names of all crates of others that the engine is built from, on this machine.
 fn engine_tree() -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -139,6 +143,7 @@ fn engine_tree() -> BTreeSet<String> {
     lines
         .lines()
         .filter_map(|line| line.split(' ').next())
+        .filter(|name| *name != "eventcask" && !name.starts_with("eventcask-"))
         .map(str::to_owned)
         .collect()
 }

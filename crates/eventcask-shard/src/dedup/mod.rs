@@ -1,0 +1,238 @@
+//! What a shard has seen before: ids, and how far sources were consumed.
+//!
+//! Three ways to know an event again, all of them exact: 1. by its id, within a window; 2. by the
+//! mark of its source, which has passed it; 3. by its ordinal in a session, whose mark has passed
+//! it. The latter two take a few bytes a source or session, and none an event.
+//!
+//! All of it is derived from the log. The ids of sealed segments rest in the tables of those; they
+//! are looked up there when an id comes that may be among them.
+
+mod window;
+mod id_set;
+mod slices;
+
+use std::collections::HashMap;
+
+use eventcask_event::EventId;
+use eventcask_log::{Block, EndedSegment, SourceMark};
+
+use self::slices::Slices;
+use self::window::Marks;
+
+pub use self::window::DedupWindow;
+
+/// How a shard remembers ids.
+#[derive(Debug, Clone, Copy)]
+pub struct DedupSettings {
+    /// How far back.
+    pub window: DedupWindow,
+    /// Bytes of memory for ids, beyond which those of sealed segments are left to their tables.
+    pub memory_bytes: u64,
+}
+
+impl Default for DedupSettings {
+    fn default() -> Self {
+        Self {
+            window: DedupWindow::All,
+            memory_bytes: u64::MAX,
+        }
+    }
+}
+
+/// What memory says of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Its event has this position.
+    At(u64),
+    /// It may be on disk, with a position from `from` up to `before`.
+    MaybeOnDisk { from: u64, before: u64 },
+    /// It is new, or too old to be remembered.
+    New,
+}
+
+/// The ids that events of the shard came with, and the marks of their sources.
+///
+/// An id takes about 23 bytes where ids rise with time, up to 45 where they come in any order.
+#[derive(Debug, Default)]
+pub(crate) struct Dedup {
+    slices: Slices,
+    settings: DedupSettings,
+    window: Marks,
+    /// Ids of events before this position are forgotten.
+    window_start: u64,
+    disk: OnDisk,
+    /// Whether there may be ids to drop.
+    is_due: bool,
+    marks: HashMap<String, SourceMark>,
+}
+
+/// Which ids may be in the tables of sealed segments and not in memory.
+#[derive(Debug, Default)]
+struct OnDisk {
+    /// Their events lie before this position.
+    before: u64,
+    /// The highest of those that rise with time: a higher one is new.
+    highest: Option<u128>,
+    /// Whether there are others.
+    others: bool,
+}
+
+impl OnDisk {
+    fn may_have(&self, id: EventId) -> bool {
+        if id.rises_with_time() {
+            self.highest.is_some_and(|highest| id.as_u128() <= highest)
+        } else {
+            self.others
+        }
+    }
+}
+
+impl Dedup {
+    pub(crate) fn new(settings: DedupSettings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
+    }
+
+    /// Remembers the ids of a block that was read back.
+    pub(crate) fn enter(&mut self, block: &Block) {
+        let events = block.events();
+        let mut ids = 0;
+        for row in 0..events.len() {
+            let Some(id) = events.given_id(row) else {
+                continue;
+            };
+            // Only a crafted log has an id twice; the first event keeps it.
+            if !matches!(self.seen(id), Seen::At(_)) {
+                self.insert(id, events.position(row));
+                ids += 1;
+            }
+        }
+        let head = block.head();
+        self.note_block(ids, head.first_position, head.last_commit);
+    }
+
+    /// Says that the ids of a segment are not in memory, and can be looked up in it.
+    pub(crate) fn rest_in(&mut self, segment: &EndedSegment) {
+        let sealed = segment.sealed();
+        if segment.has_no_ids() {
+            return;
+        }
+        // What is not said may be any.
+        let highest = sealed.highest_id.unwrap_or(u128::MAX);
+        self.rest_on_disk(sealed.next_position, Some(highest));
+    }
+
+    /// Says that ids of events before `position` are on disk; `highest` is the highest of those that
+    /// rise with time.
+    fn rest_on_disk(&mut self, position: u64, highest: Option<u128>) {
+        self.disk.before = self.disk.before.max(position);
+        self.disk.highest = self.disk.highest.max(highest);
+        self.disk.others = true;
+    }
+
+    /// Asks for the memory in which an id would be.
+    #[inline]
+    pub(crate) fn prefetch(&self, id: EventId) {
+        self.slices.prefetch(id.as_u128());
+    }
+
+    /// What is known of an id. One that is too old to count is forgotten.
+    #[inline]
+    pub(crate) fn seen(&mut self, id: EventId) -> Seen {
+        match self.slices.position(id.as_u128()) {
+            Some(position) if position >= self.window_start => Seen::At(position),
+            Some(_) => {
+                self.forget(id);
+                Seen::New
+            }
+            None if self.disk.before > self.window_start && self.disk.may_have(id) => {
+                Seen::MaybeOnDisk {
+                    from: self.window_start,
+                    before: self.disk.before,
+                }
+            }
+            None => Seen::New,
+        }
+    }
+
+    /// Remembers the id of the event at `position`, which was [not seen](Self::seen).
+    #[inline]
+    pub(crate) fn insert(&mut self, id: EventId, position: u64) {
+        let id = id.as_u128();
+        debug_assert!(self.slices.position(id).is_none(), "an id is stored once");
+        self.is_due |= self.slices.insert(id, position, self.window_start);
+    }
+
+    /// Forgets the id of an event that was not stored after all.
+    pub(crate) fn forget(&mut self, id: EventId) {
+        self.slices.forget(id.as_u128());
+    }
+
+    /// Counts the ids of a block that begins at `position`.
+    pub(crate) fn note_block(&mut self, ids: usize, position: u64, commit: i64) {
+        if !matches!(self.settings.window, DedupWindow::All) {
+            self.window.note(ids as u64, position, commit);
+        }
+    }
+
+    /// Whether ids may have to be dropped: slices have changed since it was last asked.
+    pub(crate) fn is_due(&mut self) -> bool {
+        std::mem::take(&mut self.is_due)
+    }
+
+    /// Drops what is out of the window, and leaves to the tables of sealed segments, which reach up
+    /// to `sealed_to`, what there is no room for.
+    pub(crate) fn drop_old(&mut self, sealed_to: u64, now: i64) {
+        self.window_start = self
+            .window_start
+            .max(self.window.start(self.settings.window, now));
+        self.slices.drop_before(self.window_start);
+        match self.settings.window {
+            DedupWindow::Bytes(bytes) => {
+                while let Some(start) = self.next_to_drop(bytes, u64::MAX) {
+                    self.window_start = start;
+                    self.slices.drop_before(start);
+                }
+            }
+            _ => {
+                while let Some(start) = self.next_to_drop(self.settings.memory_bytes, sealed_to) {
+                    let highest = self.slices.drop_before(start);
+                    self.rest_on_disk(start, highest);
+                }
+            }
+        }
+    }
+
+    /// Up to where ids are to be dropped so that the others take at most so many bytes.
+    fn next_to_drop(&self, bytes: u64, limit: u64) -> Option<u64> {
+        let is_over = self.slices.memory_bytes() as u64 > bytes;
+        let oldest = self.slices.oldest_whole_slice().filter(|_| is_over)?;
+        let start = (oldest + 1).min(limit);
+        (start > self.window_start.max(self.disk.before)).then_some(start)
+    }
+
+    /// How far a source was consumed.
+    pub(crate) fn mark(&self, source: &str) -> Option<&SourceMark> {
+        self.marks.get(source)
+    }
+
+    /// Sets the mark of a source; `None` removes it.
+    pub(crate) fn set_mark(&mut self, source: &str, mark: Option<SourceMark>) {
+        match mark {
+            Some(mark) => self.marks.insert(source.to_owned(), mark),
+            None => self.marks.remove(source),
+        };
+    }
+
+    /// Ids in memory.
+    pub(crate) fn ids(&self) -> usize {
+        self.slices.len()
+    }
+
+    /// Bytes of memory that the ids take.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.slices.memory_bytes()
+    }
+}

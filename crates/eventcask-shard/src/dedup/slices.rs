@@ -1,0 +1,207 @@
+//! All ids that are in memory, in slices by their own order.
+//!
+//! 1. A slice holds the ids from its first one up to the next slice's first one, in an [`IdSet`].
+//! 2. Ids that rise with time, as version 7 UUIDs do, all go to the newest slice: its table is
+//!    warm, and none of the others is touched. It is closed when it is nearly full; the next one
+//!    begins behind its highest id.
+//! 3. Other ids go to the slice that they belong to. One that is full is made anew without the ids
+//!    that nobody needs any more, and divided in two in the middle of its ids where that is not
+//!    enough.
+//!
+//! So the same id is always looked for in the same place, in whatever order ids come.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+
+use super::id_set::{IdSet, MAX_IDS};
+
+/// The newest slice is closed at so many ids: the rest is for those that come late.
+const CLOSED_AT: usize = MAX_IDS - MAX_IDS / 16;
+
+/// Ids and the positions of their events.
+#[derive(Debug)]
+pub(super) struct Slices {
+    slices: Vec<Slice>,
+    hasher: RandomState,
+    ids: usize,
+    /// The memory of a slice that was dropped, for the next one: asking the system for as much again
+    /// would take longer than all else.
+    spare: Option<IdSet>,
+}
+
+#[derive(Debug, Default)]
+struct Slice {
+    /// The lowest id that belongs here.
+    first: u128,
+    /// The highest one that came.
+    highest: u128,
+    set: IdSet,
+}
+
+impl Default for Slices {
+    fn default() -> Self {
+        Self {
+            slices: vec![Slice::default()],
+            hasher: RandomState::default(),
+            ids: 0,
+            spare: None,
+        }
+    }
+}
+
+impl Slices {
+    /// How many ids there are.
+    pub(super) fn len(&self) -> usize {
+        self.ids
+    }
+
+    /// The slice that an id belongs to; the newest one is looked at first.
+    #[inline]
+    fn slice_of(&self, id: u128) -> usize {
+        let newest = self.slices.len() - 1;
+        if id >= self.slices[newest].first {
+            return newest;
+        }
+        // The first slice begins at 0, so there is always one.
+        self.slices.partition_point(|slice| slice.first <= id) - 1
+    }
+
+    /// Asks for the memory in which an id would be.
+    #[inline]
+    pub(super) fn prefetch(&self, id: u128) {
+        let slice = &self.slices[self.slice_of(id)];
+        slice.set.prefetch(self.hasher.hash_one(id));
+    }
+
+    /// Position of the event with this id.
+    #[inline]
+    pub(super) fn position(&self, id: u128) -> Option<u64> {
+        let slice = &self.slices[self.slice_of(id)];
+        slice.set.position(self.hasher.hash_one(id), id)
+    }
+
+    /// Adds an id that is not there; those of positions before `start` may be dropped. Says whether
+    /// slices changed.
+    #[inline]
+    pub(super) fn insert(&mut self, id: u128, position: u64, start: u64) -> bool {
+        let mut at = self.slice_of(id);
+        let changes = self.is_full(at);
+        if changes {
+            self.make_room(at, start);
+            at = self.slice_of(id);
+        }
+        let slice = &mut self.slices[at];
+        slice.highest = slice.highest.max(id);
+        slice.set.insert(&self.hasher, id, position);
+        self.ids += 1;
+        changes
+    }
+
+    #[inline]
+    fn is_full(&self, at: usize) -> bool {
+        let is_newest = at + 1 == self.slices.len();
+        self.slices[at].set.len() >= if is_newest { CLOSED_AT } else { MAX_IDS }
+    }
+
+    fn make_room(&mut self, at: usize, start: u64) {
+        let is_newest = at + 1 == self.slices.len();
+        let next = self.slices[at].highest.checked_add(1);
+        match next.filter(|_| is_newest) {
+            Some(first) => self.slices.push(Slice {
+                first,
+                highest: first,
+                set: self
+                    .spare
+                    .take()
+                    .unwrap_or_else(|| IdSet::with_room(MAX_IDS)),
+            }),
+            None => self.divide(at, start),
+        }
+    }
+
+    /// Makes a slice anew without the ids of positions before `start`, or two of it.
+    fn divide(&mut self, at: usize, start: u64) {
+        let all: Vec<(u128, u64)> = self.kept(at, start);
+        if all.len() <= MAX_IDS / 2 {
+            self.slices[at].set = IdSet::of(&self.hasher, &all);
+            return;
+        }
+        let mut order: Vec<u128> = all.iter().map(|(id, _)| *id).collect();
+        let (_, middle, _) = order.select_nth_unstable(all.len() / 2);
+        let first = *middle;
+        let (low, high): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| *id < first);
+        let highest = |ids: &[(u128, u64)]| ids.iter().map(|(id, _)| *id).max();
+        let above = Slice {
+            first,
+            highest: highest(&high).unwrap_or(first),
+            set: IdSet::of(&self.hasher, &high),
+        };
+        self.slices[at].set = IdSet::of(&self.hasher, &low);
+        self.slices[at].highest = highest(&low).unwrap_or(self.slices[at].first);
+        self.slices.insert(at + 1, above);
+    }
+
+    /// The ids of a slice from `start` on; the others are not counted any more.
+    fn kept(&mut self, at: usize, start: u64) -> Vec<(u128, u64)> {
+        let mut dropped = 0;
+        let set = &self.slices[at].set;
+        let ids = set.iter().filter(|(_, position)| {
+            dropped += usize::from(*position < start);
+            *position >= start
+        });
+        let kept = ids.collect();
+        self.ids -= dropped;
+        kept
+    }
+
+    /// Forgets an id.
+    pub(super) fn forget(&mut self, id: u128) {
+        let at = self.slice_of(id);
+        let hash = self.hasher.hash_one(id);
+        self.ids -= usize::from(self.slices[at].set.forget(hash, id));
+    }
+
+    /// Drops the slices whose ids are all of positions before `start`, and of the others those that
+    /// are mostly so. Returns the highest id of those slices that rises with time.
+    pub(super) fn drop_before(&mut self, start: u64) -> Option<u128> {
+        let mut highest = None;
+        let mut at = 0;
+        while at < self.slices.len() {
+            let slice = &self.slices[at];
+            let old = slice.set.before(start);
+            if slice.set.newest() >= start && old * 4 <= slice.set.len() {
+                at += 1;
+                continue;
+            }
+            highest = highest.max(slice.set.highest_rising(old));
+            let kept = self.kept(at, start);
+            let set = IdSet::of(&self.hasher, &kept);
+            let old = std::mem::replace(&mut self.slices[at].set, set);
+            self.spare = self.spare.take().or_else(|| old.emptied());
+            // The first slice stays, so that each id has one; so does the newest.
+            let is_between = at > 0 && at + 1 < self.slices.len();
+            if kept.is_empty() && is_between {
+                self.slices.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        highest
+    }
+
+    /// Position of the oldest event of which ids are in memory, by slices: none older than the
+    /// newest one of the slice that is oldest in whole.
+    pub(super) fn oldest_whole_slice(&self) -> Option<u64> {
+        let full = self.slices.iter().filter(|slice| slice.set.len() > 0);
+        full.map(|slice| slice.set.newest()).min()
+    }
+
+    /// Bytes of memory that the ids take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.slices
+            .iter()
+            .map(|slice| slice.set.memory_bytes())
+            .sum()
+    }
+}
