@@ -172,6 +172,58 @@ impl<'a> Events<'a> {
         text(&columns.keys, &columns.key_ends, aggregate)
     }
 
+    /// The same as bytes, for those who only hash and compare: it is not looked at as text.
+    #[must_use]
+    pub fn key_bytes(&self, aggregate: usize) -> &'a [u8] {
+        let columns = self.parts.columns;
+        bytes_of(&columns.keys, &columns.key_ends, aggregate)
+    }
+
+    /// The event's version in its aggregate.
+    #[must_use]
+    pub fn version(&self, row: usize) -> u64 {
+        self.parts.columns.versions[row].to_native()
+    }
+
+    /// How many event types the block lists.
+    #[must_use]
+    pub fn types(&self) -> usize {
+        self.parts.columns.type_name_ends.len()
+    }
+
+    /// The index of a row's event type in this block.
+    #[must_use]
+    pub fn type_index(&self, row: usize) -> usize {
+        usize::from(self.parts.columns.types[row].to_native())
+    }
+
+    /// Name of the event type with this index in the block.
+    #[must_use]
+    pub fn type_name(&self, event_type: usize) -> &'a str {
+        let columns = self.parts.columns;
+        text(&columns.type_names, &columns.type_name_ends, event_type)
+    }
+
+    /// Version of the schema of the event type with this index.
+    #[must_use]
+    pub fn type_schema(&self, event_type: usize) -> u32 {
+        self.parts.columns.type_schemas[event_type].to_native()
+    }
+
+    /// Encoding of the event type with this index.
+    #[must_use]
+    pub fn type_encoding(&self, event_type: usize) -> Encoding {
+        let number = self.parts.columns.type_encodings[event_type];
+        Encoding::from_u8(number).unwrap_or(Encoding::Bytes)
+    }
+
+    /// When the event of a row happened, as its sender knows it.
+    #[must_use]
+    pub fn time(&self, row: usize) -> Option<Timestamp> {
+        let nanos = self.parts.columns.times.get(row)?.to_native();
+        (nanos != NO_TIME).then(|| Timestamp::from_nanos(nanos))
+    }
+
     /// Position of the newest event that the aggregate has before this block.
     #[must_use]
     pub fn previous(&self, aggregate: usize) -> Option<u64> {
@@ -190,21 +242,15 @@ impl<'a> Events<'a> {
     /// Name of a row's event type.
     #[must_use]
     pub fn event_type(&self, row: usize) -> &'a str {
-        let columns = self.parts.columns;
-        let index = usize::from(columns.types[row].to_native());
-        text(&columns.type_names, &columns.type_name_ends, index)
+        self.type_name(self.type_index(row))
     }
 
     /// The aggregates whose beginning was given up by events of this block, by key, with the
     /// first version that is still there. Their payloads must be open.
     pub fn truncations(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
         let events = *self;
-        let columns = self.parts.columns;
-        let types = 0..columns.type_name_ends.len();
-        let mut named =
-            types.map(|index| text(&columns.type_names, &columns.type_name_ends, index));
         // Hardly any block has one, so the rows are looked at only where the type is listed.
-        let rows = if named.any(|name| name == TRUNCATED_TYPE) {
+        let rows = if self.lists_truncation() {
             0..events.len()
         } else {
             0..0
@@ -215,6 +261,12 @@ impl<'a> Events<'a> {
                 let key = events.key(events.aggregate_index(row));
                 Some((key, u64::from_le_bytes(before)))
             })
+    }
+
+    /// Whether the block lists the type of events by which others are given up.
+    #[must_use]
+    pub fn lists_truncation(&self) -> bool {
+        (0..self.types()).any(|index| self.type_name(index) == TRUNCATED_TYPE)
     }
 
     /// The payload of a row, or `None` where the reader left its type shut.
@@ -241,28 +293,22 @@ impl<'a> Events<'a> {
     /// When there is no such row.
     #[must_use]
     pub fn event(&self, row: usize) -> EventRef<'a> {
-        let columns = self.parts.columns;
-        let event_type = usize::from(columns.types[row].to_native());
+        let event_type = self.type_index(row);
         let position = self.position(row);
         let commit_time = self.commit_time(row);
-        let time = columns
-            .times
-            .get(row)
-            .map_or(NO_TIME, |nanos| nanos.to_native());
         EventRef {
             aggregate: self.key(self.aggregate_index(row)),
-            version: columns.versions[row].to_native(),
+            version: self.version(row),
             shard: self.parts.shard,
             position,
-            event_type: self.event_type(row),
-            schema: columns.type_schemas[event_type].to_native(),
-            encoding: Encoding::from_u8(columns.type_encodings[event_type])
-                .unwrap_or(Encoding::Bytes),
+            event_type: self.type_name(event_type),
+            schema: self.type_schema(event_type),
+            encoding: self.type_encoding(event_type),
             id: self.given_id(row).unwrap_or_else(|| {
                 EventId::engine_made(self.parts.store, self.parts.shard, position, commit_time)
             }),
             commit_time,
-            time: (time != NO_TIME).then(|| Timestamp::from_nanos(time)),
+            time: self.time(row),
             payload: self.payload(row).unwrap_or(&[]),
         }
     }
@@ -276,15 +322,18 @@ impl<'a> Events<'a> {
     }
 }
 
-fn text<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a str {
+fn bytes_of<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a [u8] {
     let start = if index == 0 {
         0
     } else {
         ends[index - 1].to_native() as usize
     };
-    let bytes = &bytes[start..ends[index].to_native() as usize];
+    &bytes[start..ends[index].to_native() as usize]
+}
+
+fn text<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a str {
     // Checked when the block was decoded, and cheap beside the read of the payload.
-    str::from_utf8(bytes).unwrap_or("\u{fffd}")
+    str::from_utf8(bytes_of(bytes, ends, index)).unwrap_or("\u{fffd}")
 }
 
 fn check_lengths(

@@ -6,6 +6,10 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub const MAX_TYPE_BYTES: usize = 255;
 /// Longest name of a source, in bytes of UTF-8.
 pub const MAX_SOURCE_BYTES: usize = 1024;
+/// What the sources of sessions begin with.
+pub const SESSION_PREFIX: &str = "$session/";
+/// Longest name of a session, in bytes of UTF-8.
+pub const MAX_SESSION_BYTES: usize = MAX_SOURCE_BYTES - SESSION_PREFIX.len();
 /// Largest payload unless the store is opened with another limit, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 /// The highest limit that can be set for payloads: half of the largest block.
@@ -82,6 +86,23 @@ pub enum Invalid {
     /// A row's place in a source, from a producer that has none.
     #[error("this producer has no source; make one with Store::producer_from")]
     NoSource,
+    /// The name of a source that only the engine gives.
+    #[error("names of sources that begin with \"$session/\" are reserved; name it otherwise")]
+    SourceReserved,
+    /// The name of a session is empty or too long.
+    #[error("a session's name has 1 to {MAX_SESSION_BYTES} bytes, not {bytes}")]
+    Session {
+        /// Bytes that the name has.
+        bytes: usize,
+    },
+    /// A call that only the producer of a session answers.
+    #[error("this producer is of no session; make one with Store::session")]
+    NoSession,
+    /// An append of a session whose answer could change when it is sent again.
+    #[error(
+        "an append of a session can expect any version, an exact one, or no events; whether there are events can change until it is sent again"
+    )]
+    ExistsInSession,
     /// Text that is not a point in time.
     #[error(
         "{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z is expected, in the years 1678 to 2261"
@@ -124,13 +145,26 @@ pub fn check_type(name: &str) -> Result<(), Invalid> {
     }
 }
 
-/// Tells whether `name` may name a source: 1 to [`MAX_SOURCE_BYTES`] bytes.
+/// Tells whether `name` may name a source: 1 to [`MAX_SOURCE_BYTES`] bytes, and none of those that
+/// stand for sessions.
 ///
 /// # Errors
-/// [`Invalid::Source`].
+/// [`Invalid::Source`] or [`Invalid::SourceReserved`].
 pub fn check_source(name: &str) -> Result<(), Invalid> {
     match name.len() {
+        _ if name.starts_with(SESSION_PREFIX) => Err(Invalid::SourceReserved),
         1..=MAX_SOURCE_BYTES => Ok(()),
         bytes => Err(Invalid::Source { bytes }),
+    }
+}
+
+/// The source that a session is kept as: its name may have 1 to [`MAX_SESSION_BYTES`] bytes.
+///
+/// # Errors
+/// [`Invalid::Session`].
+pub fn source_of_session(name: &str) -> Result<String, Invalid> {
+    match name.len() {
+        1..=MAX_SESSION_BYTES => Ok(format!("{SESSION_PREFIX}{name}")),
+        bytes => Err(Invalid::Session { bytes }),
     }
 }

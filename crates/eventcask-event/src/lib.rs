@@ -34,8 +34,9 @@ pub use events::{EventRef, Events, EventsParts, Malformed};
 pub use expected::Expected;
 pub use id::EventId;
 pub use invalid::{
-    Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SOURCE_BYTES,
-    MAX_TYPE_BYTES, check_key, check_source, check_type,
+    Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES,
+    MAX_SOURCE_BYTES, MAX_TYPE_BYTES, SESSION_PREFIX, check_key, check_source, check_type,
+    source_of_session,
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use routing::{murmur2, route};

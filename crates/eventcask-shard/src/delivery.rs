@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use event_listener::{Event, Listener};
 use eventcask_event::{EventBatch, Expected};
@@ -18,6 +19,8 @@ pub struct Delivery {
     pub appends: Vec<Append>,
     /// The account in which rows without an answer of their own are counted.
     pub account: Option<Share>,
+    /// When the batch got its first row, where batches are to linger.
+    pub(crate) opened: Option<Instant>,
 }
 
 /// Events of one aggregate that are stored together or not at all.
@@ -45,6 +48,7 @@ impl Delivery {
         self.batch.clear();
         self.appends.clear();
         self.account = None;
+        self.opened = None;
     }
 }
 

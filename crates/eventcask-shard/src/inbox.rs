@@ -3,7 +3,7 @@
 //! 1. A producer fills an [`OpenBatch`] of its own and hands it over when it is full.
 //! 2. Where the queue is full the producer is told, or waits.
 //! 3. A worker that has run dry takes the open batches as they are, so that a single event
-//!    does not wait for others.
+//!    does not wait for others; or, where batches are to linger, once they are old enough.
 //! 4. The order of one producer's batches holds: it hands over under its batch's lock, and the
 //!    worker takes an open batch only where the queue is empty under that same lock.
 
@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::Thread;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 use event_listener::{Event, Listener};
@@ -44,16 +45,29 @@ impl Bell {
         }
     }
 
-    /// Sleeps until the bell rings, unless `is_there_work` says so after falling asleep.
-    pub(crate) fn sleep(&self, is_there_work: impl FnOnce() -> bool) {
+    /// Sleeps until the bell rings, or as `look` says after falling asleep.
+    pub(crate) fn sleep(&self, look: impl FnOnce() -> Rest) {
         *locked(&self.thread) = Some(std::thread::current());
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if !is_there_work() {
-            std::thread::park();
+        match look() {
+            Rest::Not => {}
+            Rest::Until(Some(due)) => {
+                std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
+            }
+            Rest::Until(None) => std::thread::park(),
         }
         self.asleep.store(false, Ordering::Relaxed);
     }
+}
+
+/// How long a worker can sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// There is work.
+    Not,
+    /// Until this moment, or until the bell rings.
+    Until(Option<Instant>),
 }
 
 /// Why a batch could not be handed over.
@@ -63,6 +77,14 @@ pub enum SendError {
     Full,
     /// The store is being closed.
     Closed,
+}
+
+/// When an open batch is taken as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Always,
+    At(Instant),
+    Never,
 }
 
 /// What comes through the door.
@@ -85,6 +107,8 @@ pub struct Inbox {
     /// Set once the worker is gone: whoever finds it set empties the queue.
     abandoned: AtomicBool,
     bell: Arc<Bell>,
+    /// How old an open batch becomes at least before it is taken as it is.
+    linger: Duration,
 }
 
 /// The batch that one producer is filling for one shard.
@@ -114,9 +138,10 @@ impl OpenBatch {
 }
 
 impl Inbox {
-    /// The inbox of a shard whose worker listens to `bell`.
+    /// The inbox of a shard whose worker listens to `bell`. Open batches are taken as they are once
+    /// they are as old as `linger`.
     #[must_use]
-    pub fn new(bell: Arc<Bell>) -> Self {
+    pub fn new(bell: Arc<Bell>, linger: Duration) -> Self {
         Self {
             queue: ArrayQueue::new(QUEUE_BATCHES),
             spare: ArrayQueue::new(SPARE_BATCHES),
@@ -125,6 +150,7 @@ impl Inbox {
             closed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             bell,
+            linger,
         }
     }
 
@@ -136,6 +162,13 @@ impl Inbox {
         open.retain(|batch| batch.strong_count() > 0);
         open.push(Arc::downgrade(&batch));
         batch
+    }
+
+    /// Notes when an open batch got its first row, where that matters. The caller holds its lock.
+    pub fn note_age(&self, open: &mut Delivery) {
+        if !self.linger.is_zero() {
+            open.opened = Some(Instant::now());
+        }
     }
 
     /// Tells the worker that an open batch has its first row.
@@ -248,8 +281,9 @@ impl Inbox {
         !self.queue.is_empty()
     }
 
-    /// Takes all open batches as they are, for as long as the queue is empty.
+    /// Takes all open batches that are old enough as they are, for as long as the queue is empty.
     pub(crate) fn take_open(&self, taken: &mut VecDeque<Box<Delivery>>) {
+        let old_enough = self.old_enough();
         let open = locked(&self.open);
         for batch in open.iter().filter_map(Weak::upgrade) {
             // Who holds the lock is just adding to the batch and rings afterwards.
@@ -259,24 +293,57 @@ impl Inbox {
             if self.has_waiting() {
                 return;
             }
-            if !delivery.is_empty() {
+            if !delivery.is_empty() && self.due(&delivery) <= old_enough {
                 let empty = self.empty_batch();
                 taken.push_back(std::mem::replace(&mut *delivery, empty));
             }
         }
     }
 
-    /// Whether there is anything to take.
-    pub(crate) fn has_work(&self) -> bool {
-        if self.has_waiting() {
-            return true;
+    /// Up to when a batch has to be due to be taken now.
+    fn old_enough(&self) -> Due {
+        if self.is_closed() {
+            Due::Never
+        } else if self.linger.is_zero() {
+            Due::Always
+        } else {
+            Due::At(Instant::now())
         }
-        // A batch that is locked is being added to, or its producer waits for room in the queue:
-        // to wait for it here could be to wait for one who waits for this thread.
-        let open = locked(&self.open);
-        open.iter()
-            .filter_map(Weak::upgrade)
-            .any(|batch| batch.try_lock().is_none_or(|delivery| !delivery.is_empty()))
+    }
+
+    /// When an open batch is to be taken as it is.
+    fn due(&self, open: &Delivery) -> Due {
+        match open.opened {
+            None => Due::Always,
+            Some(opened) => opened.checked_add(self.linger).map_or(Due::Never, Due::At),
+        }
+    }
+
+    /// Whether there is anything to take, or when there will be.
+    pub(crate) fn look(&self) -> Rest {
+        if self.has_waiting() {
+            return Rest::Not;
+        }
+        let old_enough = self.old_enough();
+        let mut first = Due::Never;
+        for batch in locked(&self.open).iter().filter_map(Weak::upgrade) {
+            // A batch that is locked is being added to, or its producer waits for room in the queue:
+            // to wait for it here could be to wait for one who waits for this thread.
+            let Some(delivery) = batch.try_lock() else {
+                return Rest::Not;
+            };
+            if !delivery.is_empty() {
+                let due = self.due(&delivery);
+                if due <= old_enough {
+                    return Rest::Not;
+                }
+                first = first.min(due);
+            }
+        }
+        Rest::Until(match first {
+            Due::At(moment) => Some(moment),
+            Due::Always | Due::Never => None,
+        })
     }
 
     /// An empty batch, with the memory of one that was worked off if there is one.

@@ -20,7 +20,7 @@ use crate::build::{BlockBuilder, Touched};
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
 use crate::delivery::refuse_all;
-use crate::inbox::Message;
+use crate::inbox::{Message, Rest};
 use crate::index::with_event;
 use crate::stages::{Lap, StageCounters, count};
 use crate::{
@@ -242,7 +242,7 @@ impl Shard {
 
     /// Whether something is on its way to the disk, or waits.
     pub(crate) fn has_more(&self) -> bool {
-        !self.in_flight.is_empty() || self.has_work()
+        !self.in_flight.is_empty() || self.look() == Rest::Not
     }
 
     /// Publishes what came back from the disk.
@@ -283,21 +283,25 @@ impl Shard {
         self.taken.pop_front().map(Message::Delivery)
     }
 
-    /// Whether [`turn`](Self::turn) would do something.
-    pub(crate) fn has_work(&self) -> bool {
+    /// Whether [`turn`](Self::turn) would do something, or when it will without being called.
+    pub(crate) fn look(&self) -> Rest {
         if !self.reports.is_empty() {
-            return true;
+            return Rest::Not;
         }
         if self.in_flight.is_empty() && self.taken.is_empty() {
-            return self.inbox.has_work();
+            return self.inbox.look();
         }
         let waits = !self.taken.is_empty() || self.inbox.has_waiting();
-        waits && !self.is_busy()
+        if waits && !self.is_busy() {
+            Rest::Not
+        } else {
+            Rest::Until(None)
+        }
     }
 
     /// Whether all is done and nothing more will come.
     pub(crate) fn is_finished(&self) -> bool {
-        self.inbox.is_closed() && self.in_flight.is_empty() && !self.has_work()
+        self.inbox.is_closed() && self.in_flight.is_empty() && self.look() != Rest::Not
     }
 
     /// Decides on a batch, and sends what is admitted of it to the disk.
@@ -377,6 +381,12 @@ impl Shard {
                     let rows = row..row + append.rows as usize;
                     row = rows.end;
                     let outcome = admission.judge(rows, append.expected);
+                    if let Err(refused @ Refused::Unreadable(_)) = &outcome
+                        && delivery.batch.source().is_some()
+                    {
+                        // It was not decided on, so the mark of its source must not pass it.
+                        in_flight.failed.get_or_insert(refused.clone());
+                    }
                     in_flight.answers.push((append.completion, outcome));
                 }
                 None => {

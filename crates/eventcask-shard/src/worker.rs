@@ -3,7 +3,7 @@
 //! 1. Each shard has its turn: what came back from the disk is published, the next batch is
 //!    taken in.
 //! 2. Where there was nothing to do for any of them, look a little longer, then sleep until
-//!    the bell rings: an idle store uses no CPU.
+//!    the bell rings, or a batch that lingers is due: an idle store uses no CPU.
 //! 3. Once the inboxes are closed and all is worked off, each log gets its mark of a clean
 //!    close.
 //!
@@ -18,6 +18,7 @@ use crossbeam_channel::{Sender, bounded};
 use eventcask_log::Error;
 
 use crate::commit::Job;
+use crate::inbox::Rest;
 use crate::shard::SendTask;
 use crate::{Bell, CommitClock, Delivery, Durability, Shard, WriteThread};
 
@@ -145,15 +146,30 @@ impl Worker {
     }
 
     fn rest(&self) {
-        let has_work = || self.shards.iter().any(Shard::has_work);
         for _ in 0..LOOKS {
-            if has_work() {
+            if self.look() == Rest::Not {
                 return;
             }
             std::hint::spin_loop();
         }
-        self.bell
-            .sleep(|| has_work() || self.shards.iter().all(Shard::is_finished));
+        self.bell.sleep(|| {
+            if self.shards.iter().all(Shard::is_finished) {
+                return Rest::Not;
+            }
+            self.look()
+        });
+    }
+
+    /// Whether any shard has something to do, or when the first of them will.
+    fn look(&self) -> Rest {
+        let mut first = None;
+        for shard in &self.shards {
+            match shard.look() {
+                Rest::Not => return Rest::Not,
+                Rest::Until(due) => first = first.into_iter().chain(due).min(),
+            }
+        }
+        Rest::Until(first)
     }
 
     fn close(mut self) {

@@ -15,6 +15,7 @@ use eventcask_shard::{
 };
 
 use crate::options::cores;
+use crate::projections::Projections;
 use crate::sealer::{Sealer, SealerBell};
 use crate::store::{locked, now_nanos};
 use crate::views::Views;
@@ -36,6 +37,7 @@ pub(crate) struct ShardDoor {
 pub(crate) struct Engine {
     pub(crate) shards: Vec<ShardDoor>,
     pub(crate) max_payload_bytes: usize,
+    pub(crate) batch_bytes: usize,
     pub(crate) threads: usize,
     /// Cores that workers were bound to.
     pub(crate) pinned: Vec<usize>,
@@ -102,6 +104,7 @@ impl Engine {
         by: Workers,
         opened: Vec<Opened>,
         views: &Arc<Views>,
+        projections: &Arc<Projections>,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
         let last_commit = opened
@@ -127,7 +130,12 @@ impl Engine {
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
         let inboxes: Vec<_> = (0..opened.len())
-            .map(|index| Arc::new(Inbox::new(Arc::clone(&bells[index % threads]))))
+            .map(|index| {
+                Arc::new(Inbox::new(
+                    Arc::clone(&bells[index % threads]),
+                    options.linger,
+                ))
+            })
             .collect();
         let sealer = Sealer::new(options, inboxes.clone(), &readers);
         for (index, shard) in opened.into_iter().enumerate() {
@@ -144,8 +152,9 @@ impl Engine {
                 inbox: Arc::clone(&inbox),
                 health: Arc::clone(&health),
             };
-            let apply = Box::new(ApplyViews {
+            let apply = Box::new(Followers {
                 views: Arc::clone(views),
+                projections: Arc::clone(projections),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
             });
@@ -155,6 +164,7 @@ impl Engine {
         let mut engine = Self {
             shards: doors,
             max_payload_bytes: options.max_payload_bytes,
+            batch_bytes: options.batch_bytes,
             threads,
             pinned: Vec::new(),
             clock: Arc::clone(&clock),
@@ -276,16 +286,19 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
         .collect()
 }
 
-/// Hands the durable blocks of a shard to the views, and tells the sealer of new segments.
-struct ApplyViews {
+/// Hands the durable blocks of a shard to the views and projections, and tells the sealer of new
+/// segments.
+struct Followers {
     views: Arc<Views>,
+    projections: Arc<Projections>,
     reader: Arc<ShardReader>,
     sealer: SealerBell,
 }
 
-impl Apply for ApplyViews {
+impl Apply for Followers {
     fn apply(&mut self, block: &Block) {
         self.views.apply(&self.reader, block);
+        self.projections.apply(&self.reader, block);
         let head = block.head();
         self.sealer.at(head.segment, head.place);
     }

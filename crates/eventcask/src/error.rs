@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Damaged,
     /// There is no view of this name.
     UnknownView,
+    /// A projection stopped: make it anew, once what stopped it is mended.
+    ProjectionStopped,
     /// There is no aggregate with this key.
     UnknownAggregate,
     /// Any other error of the disk or the operating system.
@@ -100,6 +102,14 @@ pub enum Error {
     /// A shard has an owner, who must be gone before the store can be closed.
     #[error("a shard of the store has an owner; drop all of them, then close the store")]
     Owned,
+    /// A projection has stopped in a shard; the others go on, and so does the store.
+    #[error("the projection has stopped in shard {shard}: {reason}; mend it and make it anew")]
+    ProjectionStopped {
+        /// The shard.
+        shard: u32,
+        /// Why.
+        reason: String,
+    },
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -128,6 +138,7 @@ impl Error {
             Self::ReadOnly => ErrorKind::ReadOnly,
             Self::UnknownView { .. } => ErrorKind::UnknownView,
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
+            Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
         }
     }
 

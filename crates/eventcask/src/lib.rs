@@ -37,12 +37,16 @@ mod store;
 mod engine;
 mod producer;
 mod owner;
+mod session;
 mod router;
 mod event;
 mod aggregate;
 mod scan;
+mod follower;
 mod views;
 mod view;
+mod projections;
+mod projected;
 mod sealer;
 mod retention;
 mod backup;
@@ -56,20 +60,24 @@ pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use eventcask_event::{
     Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PAYLOAD_BYTES_LIMIT, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent, Timestamp, route,
+    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent,
+    Timestamp, route,
 };
 pub use eventcask_log::{
     BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,
     Open, Problem, RepairedSegment, Sealed, Section, SegmentInspection, SourceMark, Storage,
     StoredFile, Table, TableKind,
 };
-pub use eventcask_project::{Number, SpecError, Value, ViewRow, ViewSpec};
+pub use eventcask_project::{
+    Batch, BatchValues, Keyed, Number, Projection, SpecError, Value, ViewRow, ViewSpec,
+};
 pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
 pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
+pub use projected::Projected;
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;
 pub use scan::{Scan, ScanEvents};

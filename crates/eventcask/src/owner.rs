@@ -11,7 +11,7 @@ use eventcask_event::{EventBatch, Expected, MAX_BATCH_TYPES, NewEvent, check_key
 use eventcask_shard::{Append, Delivery, Flushed, Outcome, Refused, Ticket, Worker};
 
 use crate::engine::{Engine, OwnedWorker, ShardDoor};
-use crate::producer::{BATCH_BYTES, FlushTicket, Ledger, check_append, engine_of};
+use crate::producer::{FlushTicket, Ledger, check_append, engine_of};
 use crate::store::Inner;
 use crate::{Error, Store};
 
@@ -198,7 +198,7 @@ impl ShardOwner {
     /// Makes room for events in the open batch.
     fn make_room(&mut self, bytes: usize, events: usize) -> Result<(), Error> {
         let batch = &self.open.batch;
-        let is_full = batch.bytes() + bytes > BATCH_BYTES;
+        let is_full = batch.bytes() + bytes > self.engine().batch_bytes;
         if is_full || batch.types().len() + events > MAX_BATCH_TYPES {
             self.work_off()?;
         }

@@ -1,7 +1,7 @@
 //! Events on their way in: encoded once, into the open batch of their shard.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
 use eventcask_log::MAX_SECTION_BYTES;
@@ -12,16 +12,14 @@ use crate::engine::Engine;
 use crate::router::{Lane, Router};
 use crate::store::{Inner, locked};
 
-/// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
-/// flat, and larger batches compress a little better.
-pub(crate) const BATCH_BYTES: usize = 256 << 10;
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
 
 /// Appends events to a store, for one thread; each thread makes its own.
 ///
 /// Events go into an open batch for each shard. A worker with nothing else to do takes it as
-/// it is, so a single event is not held up; under load it fills to 256 KiB first.
+/// it is, so a single event is not held up; under load it fills first, see
+/// [`Options::batch_bytes`](crate::Options::batch_bytes).
 ///
 /// Dropping a producer hands over what it holds; [`flush`](Self::flush) also tells what became
 /// of it.
@@ -29,8 +27,32 @@ const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
 pub struct Producer {
     inner: Arc<Inner>,
     router: Router,
-    source: Option<String>,
+    pub(crate) origin: Origin,
     ledger: Ledger,
+}
+
+/// Where the events of a producer come from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Nowhere that the store knows of.
+    Unmarked,
+    /// A source, by whose offsets the store knows them.
+    Source(String),
+    /// A session, which is a source whose offsets the producer gives.
+    Session {
+        source: String,
+        /// The ordinal of the next event.
+        next: u64,
+    },
+}
+
+impl Origin {
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::Unmarked => None,
+            Self::Source(source) | Self::Session { source, .. } => Some(source),
+        }
+    }
 }
 
 /// What became of pushed events, once all of it is known.
@@ -98,12 +120,12 @@ impl FlushTicket {
 }
 
 impl Producer {
-    pub(crate) fn new(inner: Arc<Inner>, source: Option<&str>) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, origin: Origin) -> Self {
         let engine = engine_of(&inner);
         let router = Router::new(inner.hasher.clone(), engine);
         Self {
             router,
-            source: source.map(str::to_owned),
+            origin,
             ledger: Ledger::default(),
             inner,
         }
@@ -145,7 +167,12 @@ impl Producer {
         send: SendBy,
     ) -> Result<Ticket, Error> {
         let bytes = self.check_append(key, events)?;
-        self.append_checked(key, expected, events, bytes, send)
+        let first = self.ordinals(expected, events.len())?;
+        let ticket = self.append_checked(key, expected, events, bytes, first, send)?;
+        if let (Some(_), Origin::Session { next, .. }) = (first, &mut self.origin) {
+            *next += events.len() as u64;
+        }
+        Ok(ticket)
     }
 
     /// Gives up all versions of an aggregate before `version`.
@@ -159,7 +186,7 @@ impl Producer {
         let version = version.to_le_bytes();
         let event = NewEvent::truncation(&version);
         let bytes = EventBatch::row_bytes(key, &event);
-        self.append_checked(key, expected, &[event], bytes, Lane::send)
+        self.append_checked(key, expected, &[event], bytes, None, Lane::send)
     }
 
     fn append_checked(
@@ -168,20 +195,27 @@ impl Producer {
         expected: Expected,
         events: &[NewEvent<'_>],
         bytes: usize,
+        first_ordinal: Option<u64>,
         send: SendBy,
     ) -> Result<Ticket, Error> {
         let (shard, lane, hash) = self.router.route(key);
-        let mut open = lane.open.lock();
+        let open_batch = Arc::clone(&lane.open);
+        let mut open = open_batch.lock();
         lane.check_health()?;
         let room = Room {
             bytes,
             events: events.len(),
-            of_source: false,
+            of_source: first_ordinal.is_some(),
         };
         let was_empty = lane.make_room(&mut open, &room, shard, send)?;
         let first_row = open.batch.len();
+        let mut ordinal = first_ordinal;
         for event in events {
             open.batch.push(key, hash, event)?;
+            if let (Some(place), Some(source)) = (ordinal, self.origin.source()) {
+                lane.mark(&mut open, source, place, 0);
+                ordinal = Some(place + 1);
+            }
         }
         let (completion, ticket) = Ticket::new();
         let rows = events.len() as u32;
@@ -191,10 +225,7 @@ impl Producer {
             expected,
             completion,
         });
-        drop(open);
-        if was_empty {
-            lane.door.inbox.opened();
-        }
+        lane.leave(open, was_empty);
         Ok(ticket)
     }
 
@@ -208,7 +239,14 @@ impl Producer {
     /// # Errors
     /// An event that can not be taken, or a shard that stopped.
     pub fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Error> {
-        self.push_row(key, event, None)
+        let Origin::Session { next, .. } = &self.origin else {
+            return self.push_row(key, event, None);
+        };
+        self.push_row(key, event, Some((*next, 0)))?;
+        if let Origin::Session { next, .. } = &mut self.origin {
+            *next += 1;
+        }
+        Ok(())
     }
 
     /// As [`push`](Self::push), for a row of the producer's source: `offset` is its place
@@ -226,7 +264,7 @@ impl Producer {
         key: &str,
         event: &NewEvent<'_>,
     ) -> Result<(), Error> {
-        if self.source.is_none() {
+        if !matches!(self.origin, Origin::Source(_)) {
             return Err(Invalid::NoSource.into());
         }
         self.push_row(key, event, Some((offset, check)))
@@ -258,14 +296,10 @@ impl Producer {
         let was_empty = lane.make_room(&mut open, &room, shard, Lane::send)?;
         open.batch.push(key, hash, event)?;
         open.account.get_or_insert_with(|| self.ledger.share());
-        if let (Some((offset, check)), Some(source)) = (place, &self.source) {
-            open.batch.mark(source, lane.sent, offset, check);
-            lane.sent = offset + 1;
+        if let (Some((offset, check)), Some(source)) = (place, self.origin.source()) {
+            lane.mark(&mut open, source, offset, check);
         }
-        drop(open);
-        if was_empty {
-            lane.door.inbox.opened();
-        }
+        lane.leave(open, was_empty);
         Ok(())
     }
 
@@ -275,10 +309,21 @@ impl Producer {
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
     pub fn flush(&mut self) -> Result<FlushTicket, Error> {
-        for (shard, lane) in self.router.lanes().iter().enumerate() {
-            lane.send(&mut lane.open.lock(), shard as u32)?;
-        }
+        self.hand_over()?;
         Ok(self.ledger.flush())
+    }
+
+    /// Hands over the open batches.
+    fn hand_over(&self) -> Result<(), Error> {
+        let mut lanes = self.router.lanes().iter().enumerate();
+        lanes.try_for_each(|(shard, lane)| lane.send(&mut lane.open.lock(), shard as u32))
+    }
+
+    /// Hands over the open batches; the next rows may be any of the source.
+    pub(crate) fn begin_anew(&mut self) -> Result<(), Error> {
+        self.hand_over()?;
+        self.router.begin_anew();
+        Ok(())
     }
 }
 
@@ -286,7 +331,7 @@ impl Drop for Producer {
     fn drop(&mut self) {
         // A closed store has refused what was open; nobody is left to be told.
         let _ = self.flush();
-        if let Some(source) = &self.source {
+        if let Some(source) = self.origin.source() {
             locked(&engine_of(&self.inner).sources).remove(source);
         }
     }
@@ -355,6 +400,22 @@ impl Lane {
         }
     }
 
+    /// Marks the row just pushed with its place in its source.
+    fn mark(&mut self, open: &mut Delivery, source: &str, offset: u64, check: u64) {
+        open.batch.mark(source, self.sent, offset, check);
+        self.sent = offset + 1;
+    }
+
+    /// Lets the worker at the open batch, which it is told of if this was the first row.
+    fn leave(&self, mut open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
+        let inbox = &self.door.inbox;
+        if was_empty {
+            inbox.note_age(&mut open);
+            drop(open);
+            inbox.opened();
+        }
+    }
+
     /// Makes room in the open batch and says whether it is empty.
     fn make_room(
         &self,
@@ -363,7 +424,7 @@ impl Lane {
         shard: u32,
         send: SendBy,
     ) -> Result<bool, Error> {
-        let full = open.batch.bytes() + room.bytes > BATCH_BYTES;
+        let full = open.batch.bytes() + room.bytes > self.batch_bytes;
         // Each of the events may be of a type that is new to the batch.
         let crowded = open.batch.types().len() + room.events > MAX_BATCH_TYPES;
         // Rows of a source and others do not share a batch.

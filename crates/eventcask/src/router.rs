@@ -21,6 +21,8 @@ pub(crate) struct Lane {
     pub(crate) open: Arc<OpenBatch>,
     /// The offset after the last row of a source that went this way.
     pub(crate) sent: u64,
+    /// The size that the open batch does not pass.
+    pub(crate) batch_bytes: usize,
 }
 
 impl Router {
@@ -29,6 +31,7 @@ impl Router {
             door: door.clone(),
             open: door.inbox.register(),
             sent: 0,
+            batch_bytes: engine.batch_bytes,
         };
         Self {
             hasher,
@@ -41,6 +44,11 @@ impl Router {
         let shard = route(key, self.lanes.len() as u32);
         let hash = self.hasher.hash(key);
         (shard, &mut self.lanes[shard as usize], hash)
+    }
+
+    /// Says of no lane any more what of a source went that way.
+    pub(crate) fn begin_anew(&mut self) {
+        self.lanes.iter_mut().for_each(|lane| lane.sent = 0);
     }
 
     pub(crate) fn lanes(&self) -> &[Lane] {

@@ -157,7 +157,7 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
             failure: None,
         };
         live.each_shard(|shard, state| {
-            let progress = state.state.progress();
+            let progress = state.state().progress();
             let published = inner.readers[shard as usize].published();
             stats.positions.push(progress);
             stats.lag_events += published.watermark.saturating_sub(progress);
@@ -168,7 +168,7 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
             let seconds = oldest.map_or(0, |nanos| (nanos.max(0) / 1_000_000_000).cast_unsigned());
             stats.lag_seconds = stats.lag_seconds.max(seconds);
             if stats.failure.is_none() {
-                stats.failure.clone_from(&state.failure);
+                stats.failure = state.failure().map(str::to_owned);
             }
         });
         stats

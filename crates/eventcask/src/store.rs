@@ -10,13 +10,17 @@ use eventcask_log::{
     Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage,
     TableCache, Tail,
 };
-use eventcask_project::ViewSpec;
+use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
 use crate::engine::{Engine, OwnedWorker, Workers};
+use crate::producer::Origin;
+use crate::projections::Projections;
 use crate::sealer::Sealer;
 use crate::views::Views;
-use crate::{AggregateReader, Error, Options, Producer, Scan, Stats, View, parallel, retention};
+use crate::{
+    AggregateReader, Error, Options, Producer, Projected, Scan, Stats, View, parallel, retention,
+};
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
 ///
@@ -32,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) hasher: KeyHasher,
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
+    pub(crate) projections: Arc<Projections>,
     pub(crate) sealer: Sealer,
     pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
@@ -116,13 +121,16 @@ impl Store {
             &readers,
             true,
         )?);
-        let (engine, sealer, owned) = Engine::start(options, by, opened, &views, lock)?;
+        let projections = Arc::default();
+        let (engine, sealer, owned) =
+            Engine::start(options, by, opened, &views, &projections, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
             hasher,
             readers,
             views,
+            projections,
             sealer,
             engine: Some(engine),
             storage,
@@ -158,6 +166,7 @@ impl Store {
             hasher,
             readers,
             views,
+            projections: Arc::default(),
             sealer: Sealer::default(),
             storage,
             engine: None,
@@ -175,7 +184,7 @@ impl Store {
     #[must_use]
     pub fn producer(&self) -> Producer {
         assert!(self.inner.engine.is_some(), "{}", Error::ReadOnly);
-        Producer::new(Arc::clone(&self.inner), None)
+        Producer::new(Arc::clone(&self.inner), Origin::Unmarked)
     }
 
     /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
@@ -189,13 +198,19 @@ impl Store {
     /// is open, or a name that is empty or too long.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
-        let engine = self.engine()?;
-        if !locked(&engine.sources).insert(source.to_owned()) {
-            return Err(Error::SourceInUse {
-                name: source.to_owned(),
-            });
+        self.take_source(source)?;
+        let origin = Origin::Source(source.to_owned());
+        Ok(Producer::new(Arc::clone(&self.inner), origin))
+    }
+
+    /// Keeps other producers of a source out.
+    pub(crate) fn take_source(&self, source: &str) -> Result<(), Error> {
+        if locked(&self.engine()?.sources).insert(source.to_owned()) {
+            return Ok(());
         }
-        Ok(Producer::new(Arc::clone(&self.inner), Some(source)))
+        Err(Error::SourceInUse {
+            name: source.to_owned(),
+        })
     }
 
     /// How far each shard has durably consumed a source; `None` where it has nothing of it.
@@ -381,6 +396,18 @@ impl Store {
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.remove(name)
+    }
+
+    /// Has a projection follow the store, for as long as the handle or a clone of it is held. Its
+    /// states are filled from the log first; from then on each event is applied once it is durable
+    /// and before its append is answered. In a store that is open for reading only, an event is
+    /// applied when it is asked for after [`refresh`](Self::refresh) found it.
+    ///
+    /// # Errors
+    /// [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what the disk
+    /// said.
+    pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
+        Projected::start(&self.inner, projection)
     }
 
     /// The writing half, unless the store was closed.

@@ -58,7 +58,7 @@ impl View {
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
         let live = self.current()?;
         let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge_key(&shard.state, key));
+        live.each_shard(|_, shard| merged.merge_key(shard.state(), key));
         Ok(merged.get(key))
     }
 
@@ -69,7 +69,7 @@ impl View {
     pub fn rows(&self) -> Result<Vec<ViewRow>, Error> {
         let live = self.current()?;
         let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge(&shard.state));
+        live.each_shard(|_, shard| merged.merge(shard.state()));
         Ok(merged.rows())
     }
 

@@ -1,18 +1,17 @@
 //! All views of a store: kept beside the log, one directory each.
 //!
-//! A view's state in a shard and how far it got are one unit, in memory and on disk. Whoever
-//! comes across a state that is behind brings it up to date from the log before going on, so
-//! it does not matter which blocks it was told of.
+//! A view's state in a shard and how far it got are one unit, in memory and on disk; see
+//! [`follower`](crate::follower).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
 use eventcask_project::{ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
 
+use crate::Error;
+use crate::follower::{self, Fold, Follower};
 use crate::store::locked;
-use crate::{Error, parallel};
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
@@ -55,11 +54,9 @@ pub(crate) struct LiveView {
 /// The state of a view in one shard.
 #[derive(Debug)]
 pub(crate) struct ShardState {
-    pub(crate) state: ViewState,
+    follower: Follower<ViewState>,
     /// The progress that the snapshot on disk has.
     saved: Option<u64>,
-    /// Why the view stopped in this shard, if it did.
-    pub(crate) failure: Option<String>,
 }
 
 fn dir_of(number: u32) -> String {
@@ -173,8 +170,7 @@ impl Views {
         match state.filter(|state| state.progress() <= watermark) {
             Some(state) => ShardState {
                 saved: Some(state.progress()),
-                state,
-                failure: None,
+                follower: Follower::new(state),
             },
             None => ShardState::empty(spec),
         }
@@ -296,23 +292,16 @@ impl Views {
     /// Applies a block that has just become durable to all views.
     pub(crate) fn apply(&self, reader: &ShardReader, block: &Block) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        // What is new is not given up yet.
-        let hidden = Hidden::default();
         for view in live.iter() {
             let mut shard = locked(&view.shards[reader.shard() as usize]);
-            view.catch_up(&mut shard, reader, block.head().first_position);
-            if shard.failure.is_some() {
+            if !shard.follower.follow(reader, block, view.wanted()) {
                 continue;
             }
-            if !shard.apply(block, &hidden) {
-                continue;
-            }
+            let progress = shard.state().progress();
             let due = shard.saved.unwrap_or(0) + SNAPSHOT_EVENTS;
-            if shard.state.progress() >= due
-                && self.save_shard(view, reader.shard(), &mut shard).is_err()
-            {
+            if progress >= due && self.save_shard(view, reader.shard(), &mut shard).is_err() {
                 // The state itself is whole; only a restart after a crash will take longer.
-                shard.saved = Some(shard.state.progress());
+                shard.saved = Some(progress);
             }
         }
     }
@@ -328,7 +317,7 @@ impl Views {
     fn save(&self, view: &LiveView) -> Result<(), Error> {
         for (shard, state) in view.shards.iter().enumerate() {
             let mut state = locked(state);
-            if state.failure.is_none() && state.saved != Some(state.state.progress()) {
+            if state.failure().is_none() && state.saved != Some(state.state().progress()) {
                 self.save_shard(view, shard as u32, &mut state)?;
             }
         }
@@ -340,9 +329,9 @@ impl Views {
             store: self.store,
             kind: FramedKind::State,
             shard,
-            progress: state.state.progress(),
+            progress: state.state().progress(),
             definition: view.definition,
-            body: state.state.encode(),
+            body: state.state().encode(),
         };
         let _saving = locked(&self.saving);
         framed.write(&*self.storage, &dir_of(view.number), &snapshot_name(shard))?;
@@ -351,34 +340,37 @@ impl Views {
     }
 }
 
+impl Fold for ViewState {
+    fn progress(&self) -> u64 {
+        self.progress()
+    }
+
+    fn take(&mut self, block: &Block, hidden: &Hidden, _replay: bool) {
+        let events = block.events();
+        // An event by which others are given up has no JSON and counts for no group.
+        if hidden.is_empty() {
+            self.apply(&events);
+        } else {
+            self.apply_unless(&events, |row| hidden.hides(&events, row));
+        }
+    }
+}
+
 impl ShardState {
     fn empty(spec: &Arc<ViewSpec>) -> Self {
         Self {
-            state: ViewState::new(Arc::clone(spec)),
+            follower: Follower::new(ViewState::new(Arc::clone(spec))),
             saved: None,
-            failure: None,
         }
     }
 
-    /// Applies a block. A failure stops this view alone, and says so.
-    fn apply(&mut self, block: &Block, hidden: &Hidden) -> bool {
-        let events = block.events();
-        let applied = catch_unwind(AssertUnwindSafe(|| {
-            // An event by which others are given up has no JSON and counts for no group.
-            if hidden.is_empty() {
-                self.state.apply(&events);
-            } else {
-                self.state
-                    .apply_unless(&events, |row| hidden.hides(&events, row));
-            }
-        }));
-        if applied.is_err() {
-            let position = block.head().first_position;
-            self.failure = Some(format!(
-                "it failed in the block at position {position}; rebuild it"
-            ));
-        }
-        applied.is_ok()
+    pub(crate) fn state(&self) -> &ViewState {
+        &self.follower.fold
+    }
+
+    /// Why the view stopped in this shard, if it did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.follower.failure.as_deref()
     }
 }
 
@@ -402,40 +394,17 @@ impl LiveView {
         }
     }
 
-    /// Applies what a state has not seen of its shard's log before `position`.
-    fn catch_up(&self, shard: &mut ShardState, reader: &ShardReader, position: u64) {
-        if shard.failure.is_some() || shard.state.progress() >= position {
-            return;
-        }
-        let hidden = Arc::clone(&reader.published().hidden);
-        let want = self
-            .types
+    /// The payloads that the view looks at.
+    fn wanted(&self) -> Payloads<'_> {
+        self.types
             .as_ref()
-            .map_or(Payloads::All, |types| Payloads::Types(types));
-        let mut next = shard.state.progress();
-        while next < position {
-            match reader.read_from(next, want) {
-                Ok(Some((at, block))) if at.first_position < position => {
-                    if !shard.apply(&block, &hidden) {
-                        return;
-                    }
-                    next = at.next_position;
-                }
-                Ok(_) => return,
-                Err(error) => {
-                    shard.failure = Some(error.to_string());
-                    return;
-                }
-            }
-        }
+            .map_or(Payloads::All, |types| Payloads::Types(types))
     }
 
     /// Brings all shards up to what is durable now, several at a time.
     pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
-        parallel::map(self.shards.len(), |shard| {
-            let reader = &readers[shard];
-            let watermark = reader.published().watermark;
-            self.catch_up(&mut locked(&self.shards[shard]), reader, watermark);
+        follower::catch_up_all(&self.shards, readers, |shard, reader| {
+            shard.follower.catch_up_all(reader, self.wanted());
         });
     }
 
@@ -447,12 +416,12 @@ impl LiveView {
         let failure = self
             .shards
             .iter()
-            .find_map(|shard| locked(shard).failure.clone());
+            .find_map(|shard| locked(shard).failure().map(str::to_owned));
         match failure {
             None => Ok(()),
             Some(reason) => Err(LogError::new(
                 eventcask_log::ErrorKind::Damaged,
-                format!("view {:?} has stopped: {reason}", self.name),
+                format!("view {:?} has stopped: {reason}; rebuild it", self.name),
             )
             .into()),
         }

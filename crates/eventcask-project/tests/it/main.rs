@@ -9,3 +9,4 @@ mod windows;
 mod progress;
 mod bytes;
 mod random;
+mod keyed;

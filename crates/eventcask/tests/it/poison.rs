@@ -1,9 +1,7 @@
 //! A shard whose disk failed, or whose worker did: what is said, and to whom.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
 
 use eventcask::{
     Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent, Options,
@@ -11,7 +9,7 @@ use eventcask::{
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
-use crate::support::{all, deposit, id, put};
+use crate::support::{all, deposit, id, in_time, put};
 
 const EIO: i32 = 5;
 /// The shard that fails, and where its files are.
@@ -152,25 +150,6 @@ fn f2_the_first_reason_stays_whatever_fails_later() {
     disk.fails(Operation::Write, BROKEN_FILES, Fault::Errno(28));
     assert!(append(&mut producer, &broken, deposit("3")).is_err());
     assert_eq!(store.stats().shards[BROKEN as usize].poisoned, reason);
-}
-
-/// Long enough for any machine; what takes longer hangs.
-const FOR_EVER: Duration = Duration::from_secs(60);
-
-/// Does something on a thread of its own, so that a test that would hang fails instead.
-fn in_time<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, result) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        let _ = done.send(work());
-    });
-    match result.recv_timeout(FOR_EVER) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("{what} hangs"),
-        Err(RecvTimeoutError::Disconnected) => match thread.join() {
-            Ok(()) => panic!("{what} ended without a word"),
-            Err(panic) => std::panic::resume_unwind(panic),
-        },
-    }
 }
 
 const SHARDS: u32 = 4;

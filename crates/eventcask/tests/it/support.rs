@@ -1,6 +1,9 @@
 //! What the tests share.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use eventcask::{Answer, Codec, EventId, Expected, MemoryStorage, NewEvent, Options, Store};
 
@@ -72,4 +75,26 @@ pub(crate) fn all(store: &Store) -> Vec<String> {
         format!("{}@{}", event.get().aggregate, event.get().version)
     };
     store.events().iter().map(name).collect()
+}
+
+/// Long enough for any machine; what takes longer hangs.
+const FOR_EVER: Duration = Duration::from_secs(60);
+
+/// Does something on a thread of its own, so that a test that would hang fails instead.
+pub(crate) fn in_time<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (done, result) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let _ = done.send(work());
+    });
+    match result.recv_timeout(FOR_EVER) {
+        Ok(result) => result,
+        Err(RecvTimeoutError::Timeout) => panic!("{what} hangs"),
+        Err(RecvTimeoutError::Disconnected) => match thread.join() {
+            Ok(()) => panic!("{what} ended without a word"),
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+    }
 }

@@ -1,0 +1,193 @@
+//! The events of one block, as a projection sees them.
+
+use eventcask_event::{Encoding, EventRef, Events, Timestamp};
+
+/// Events of one shard in their order, to be folded into the state of a [`Projection`].
+///
+/// Everything is reached by a *row*, and what many rows share by an index: the aggregate and
+/// the event type of a row are small numbers within the batch, so that a fast handler looks at
+/// their names once a batch. Nothing is copied. Rows that are not to be seen, since they were
+/// applied before or given up, are left out by [`rows`](Self::rows): use no others.
+///
+/// [`Projection`]: crate::Projection
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    events: Events<'a>,
+    rows: Rows<'a>,
+    replay: bool,
+}
+
+/// Which rows are to be seen.
+#[derive(Debug, Clone, Copy)]
+enum Rows<'a> {
+    /// All from this one on.
+    From(usize),
+    /// These.
+    Listed(&'a [u32]),
+}
+
+impl<'a> Batch<'a> {
+    /// All events of a block from a row on; `replay` as in [`replay`](Self::replay).
+    #[must_use]
+    pub fn new(events: Events<'a>, first_row: usize, replay: bool) -> Self {
+        Self {
+            events,
+            rows: Rows::From(first_row.min(events.len())),
+            replay,
+        }
+    }
+
+    /// The events of a block in these rows, which rise.
+    #[must_use]
+    pub fn listed(events: Events<'a>, rows: &'a [u32], replay: bool) -> Self {
+        Self {
+            events,
+            rows: Rows::Listed(rows),
+            replay,
+        }
+    }
+
+    /// Whether the events are read back from the log, as opposed to having just been stored. What
+    /// is done to the world outside of the state must not be done again.
+    #[must_use]
+    pub fn replay(&self) -> bool {
+        self.replay
+    }
+
+    /// The shard that all events are of.
+    #[must_use]
+    pub fn shard(&self) -> u32 {
+        self.events.shard()
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self.rows {
+            Rows::From(first) => self.events.len() - first,
+            Rows::Listed(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there is no event.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows of the events, in order.
+    pub fn rows(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let (range, listed) = match self.rows {
+            Rows::From(first) => (first..self.events.len(), &[][..]),
+            Rows::Listed(rows) => (0..0, rows),
+        };
+        range.chain(listed.iter().map(|row| *row as usize))
+    }
+
+    /// Whether each aggregate of the block has an event in the batch.
+    pub(crate) fn has_all_aggregates(&self) -> bool {
+        matches!(self.rows, Rows::From(0))
+    }
+
+    /// How many aggregates the block lists; their indexes are below it. Where rows are left out,
+    /// some of them may have no event in the batch.
+    #[must_use]
+    pub fn aggregates(&self) -> usize {
+        self.events.aggregates()
+    }
+
+    /// The index of a row's aggregate.
+    #[must_use]
+    #[inline]
+    pub fn aggregate_index(&self, row: usize) -> usize {
+        self.events.aggregate_index(row)
+    }
+
+    /// Key of the aggregate with this index.
+    #[must_use]
+    pub fn key(&self, aggregate: usize) -> &'a str {
+        self.events.key(aggregate)
+    }
+
+    #[inline]
+    pub(crate) fn key_bytes(&self, aggregate: usize) -> &'a [u8] {
+        self.events.key_bytes(aggregate)
+    }
+
+    /// The event's version in its aggregate.
+    #[must_use]
+    #[inline]
+    pub fn version(&self, row: usize) -> u64 {
+        self.events.version(row)
+    }
+
+    /// The event's position in the shard.
+    #[must_use]
+    #[inline]
+    pub fn position(&self, row: usize) -> u64 {
+        self.events.position(row)
+    }
+
+    /// How many event types the block lists; their indexes are below it.
+    #[must_use]
+    pub fn types(&self) -> usize {
+        self.events.types()
+    }
+
+    /// The index of a row's event type.
+    #[must_use]
+    #[inline]
+    pub fn type_index(&self, row: usize) -> usize {
+        self.events.type_index(row)
+    }
+
+    /// Name of the event type with this index. One name may be listed with several schemas and
+    /// encodings.
+    #[must_use]
+    pub fn type_name(&self, event_type: usize) -> &'a str {
+        self.events.type_name(event_type)
+    }
+
+    /// Version of the schema of the event type with this index.
+    #[must_use]
+    pub fn type_schema(&self, event_type: usize) -> u32 {
+        self.events.type_schema(event_type)
+    }
+
+    /// Encoding of the event type with this index.
+    #[must_use]
+    pub fn type_encoding(&self, event_type: usize) -> Encoding {
+        self.events.type_encoding(event_type)
+    }
+
+    /// The event's payload.
+    #[must_use]
+    #[inline]
+    pub fn payload(&self, row: usize) -> &'a [u8] {
+        self.events.payload(row).unwrap_or(&[])
+    }
+
+    /// When the engine accepted the event.
+    #[must_use]
+    pub fn commit_time(&self, row: usize) -> Timestamp {
+        self.events.commit_time(row)
+    }
+
+    /// When the event happened, as its sender knows it.
+    #[must_use]
+    pub fn time(&self, row: usize) -> Option<Timestamp> {
+        self.events.time(row)
+    }
+
+    /// All of the event of a row.
+    #[must_use]
+    pub fn event(&self, row: usize) -> EventRef<'a> {
+        self.events.event(row)
+    }
+
+    /// All events in their order: the plain way, where speed is no matter.
+    pub fn iter(&self) -> impl Iterator<Item = EventRef<'a>> + use<'a> {
+        let events = self.events;
+        self.rows().map(move |row| events.event(row))
+    }
+}

@@ -1,0 +1,261 @@
+//! A value for each aggregate of a shard.
+//!
+//! All aggregates of a block are looked up together, in passes over groups of them, so
+//! that the memory of one is on its way while others are looked at: 1. hash the key and ask for its
+//! bucket; 2. ask for the entry that is likely the one; 3. ask for its key; 4. compare the keys, and
+//! add those that are new.
+
+use std::hash::{BuildHasher, Hasher};
+use std::ops::{Index, IndexMut};
+
+use eventcask_table::{IndexTable, prefetch};
+use foldhash::fast::RandomState;
+
+use crate::Batch;
+
+/// Aggregates that are looked up together. Measured on tables that no cache holds: from 16 on it
+/// makes little difference, and 64 hashes still stay in the nearest cache.
+const GROUP: usize = 64;
+/// The slot of an aggregate that has no event in the batch.
+const NONE: u32 = u32::MAX;
+
+/// A value for each aggregate that has an event, by key: the state of a projection that keeps one
+/// thing for each aggregate.
+///
+/// An aggregate takes 16 bytes, its key, its value, and about 12 bytes of a table whose hash is
+/// seeded anew in each process. [`of`](Self::of) looks up all aggregates of a batch at once.
+#[derive(Debug)]
+pub struct Keyed<V> {
+    hasher: RandomState,
+    table: IndexTable,
+    entries: Vec<Entry<V>>,
+    keys: String,
+    /// The slots of the batch in hand, kept for its memory.
+    slots: Vec<u32>,
+}
+
+/// The place of a key and its value: side by side, so that they are one access to memory.
+#[derive(Debug)]
+struct Entry<V> {
+    key_start: u64,
+    key_bytes: u32,
+    value: V,
+}
+
+impl<V> Default for Keyed<V> {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::default(),
+            table: IndexTable::default(),
+            entries: Vec::new(),
+            keys: String::new(),
+            slots: Vec::new(),
+        }
+    }
+}
+
+/// An aggregate that is being looked up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Probe {
+    hash: u64,
+    aggregate: u32,
+    /// The one it likely is.
+    slot: u32,
+}
+
+/// The values of a batch's aggregates, by their index in the batch.
+#[derive(Debug)]
+pub struct BatchValues<'k, V> {
+    entries: &'k mut [Entry<V>],
+    slots: &'k [u32],
+}
+
+impl<V> Keyed<V> {
+    /// The value of an aggregate; none where no event of it was applied.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&V> {
+        let slot = self.find(self.hash(key.as_bytes()), key.as_bytes())?;
+        Some(&self.entries[slot as usize].value)
+    }
+
+    /// All aggregates and their values, in the order in which they came up first.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
+        let pair = |entry| (self.key(entry), &entry.value);
+        self.entries.iter().map(pair)
+    }
+
+    /// How many aggregates there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of memory that it takes, besides what the values hold elsewhere.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry<V>>()
+            + self.keys.capacity()
+            + self.table.memory_bytes()
+            + self.slots.capacity() * size_of::<u32>()
+    }
+
+    #[inline]
+    fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+
+    #[inline]
+    fn key(&self, entry: &Entry<V>) -> &str {
+        &self.keys[entry.key_start as usize..][..entry.key_bytes as usize]
+    }
+
+    /// The key itself is compared: two keys with one hash are two aggregates.
+    #[inline]
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.table.find(hash, |slot| self.is_key(slot, key))
+    }
+
+    #[inline]
+    fn is_key(&self, slot: u32, key: &[u8]) -> bool {
+        let Some(entry) = self.entries.get(slot as usize) else {
+            return false;
+        };
+        let start = entry.key_start as usize;
+        // Of bytes, not of text: whether characters begin and end there is not asked each time.
+        same_bytes(
+            &self.keys.as_bytes()[start..][..entry.key_bytes as usize],
+            key,
+        )
+    }
+}
+
+/// As `==`, without a call for keys of usual length.
+#[inline]
+fn same_bytes(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (words, tail) = one.as_chunks::<8>();
+    let (other_words, other_tail) = other.as_chunks::<8>();
+    let same = |(one, other): (&[u8; 8], &[u8; 8])| one == other;
+    words.iter().zip(other_words).all(same)
+        && tail.iter().zip(other_tail).all(|(one, other)| one == other)
+}
+
+impl<V: Default> Keyed<V> {
+    /// The values of all aggregates that have an event in the batch, to be read and changed by
+    /// [`Batch::aggregate_index`]; those that are new have the default value.
+    ///
+    /// # Panics
+    /// Where there are 2^32 - 1 aggregates.
+    pub fn of(&mut self, batch: &Batch<'_>) -> BatchValues<'_, V> {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.clear();
+        slots.resize(batch.aggregates(), NONE);
+        if batch.has_all_aggregates() {
+            let all = 0..batch.aggregates() as u32;
+            self.look_up(batch, &mut slots, all);
+        } else {
+            let rows = batch.rows();
+            let some = rows.map(|row| batch.aggregate_index(row) as u32);
+            self.look_up(batch, &mut slots, some);
+        }
+        self.slots = slots;
+        BatchValues {
+            entries: &mut self.entries,
+            slots: &self.slots,
+        }
+    }
+
+    /// Fills in the slots of these aggregates, which may be named more than once.
+    fn look_up(
+        &mut self,
+        batch: &Batch<'_>,
+        slots: &mut [u32],
+        mut aggregates: impl Iterator<Item = u32>,
+    ) {
+        let mut group = [Probe::default(); GROUP];
+        loop {
+            let mut filled = 0;
+            for (probe, aggregate) in group.iter_mut().zip(aggregates.by_ref()) {
+                let hash = self.hash(batch.key_bytes(aggregate as usize));
+                self.table.prefetch(hash);
+                *probe = Probe {
+                    hash,
+                    aggregate,
+                    slot: NONE,
+                };
+                filled += 1;
+            }
+            let group = &mut group[..filled];
+            for probe in &mut *group {
+                probe.slot = self.table.likely(probe.hash).unwrap_or(NONE);
+                prefetch(&self.entries, probe.slot as usize);
+            }
+            for probe in &*group {
+                if let Some(entry) = self.entries.get(probe.slot as usize) {
+                    prefetch(self.keys.as_bytes(), entry.key_start as usize);
+                }
+            }
+            for probe in &*group {
+                slots[probe.aggregate as usize] = self.slot(probe, batch);
+            }
+            if filled < GROUP {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn slot(&mut self, probe: &Probe, batch: &Batch<'_>) -> u32 {
+        let aggregate = probe.aggregate as usize;
+        let key = batch.key_bytes(aggregate);
+        if self.is_key(probe.slot, key) {
+            return probe.slot;
+        }
+        match self.find(probe.hash, key) {
+            Some(slot) => slot,
+            None => self.add(probe.hash, batch.key(aggregate)),
+        }
+    }
+
+    fn add(&mut self, hash: u64, key: &str) -> u32 {
+        let slot = u32::try_from(self.entries.len()).ok();
+        let slot = slot.filter(|slot| *slot != NONE);
+        let slot = slot.expect("a shard has fewer than 2^32 - 1 aggregates");
+        self.entries.push(Entry {
+            key_start: self.keys.len() as u64,
+            key_bytes: key.len() as u32,
+            value: V::default(),
+        });
+        self.keys.push_str(key);
+        self.table.insert(hash, slot);
+        slot
+    }
+}
+
+impl<V> Index<usize> for BatchValues<'_, V> {
+    type Output = V;
+
+    /// # Panics
+    /// Where the aggregate has no event in the batch.
+    #[inline]
+    fn index(&self, aggregate: usize) -> &V {
+        &self.entries[self.slots[aggregate] as usize].value
+    }
+}
+
+impl<V> IndexMut<usize> for BatchValues<'_, V> {
+    #[inline]
+    fn index_mut(&mut self, aggregate: usize) -> &mut V {
+        &mut self.entries[self.slots[aggregate] as usize].value
+    }
+}

@@ -1,0 +1,129 @@
+//! Keyed state against a map, over random batches.
+
+use std::collections::BTreeMap;
+
+use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
+use eventcask_project::{Batch, Keyed};
+use rkyv::rancor;
+use rkyv::util::AlignedVec;
+
+/// A block of which only the aggregates matter.
+struct Block {
+    columns: AlignedVec,
+    starts: Vec<u32>,
+}
+
+impl Block {
+    fn new(keys: &[String]) -> Self {
+        let mut columns = Columns::default();
+        let mut indexes = BTreeMap::new();
+        if !keys.is_empty() {
+            columns.add_type("Moved", 1, Encoding::Bytes as u8);
+        }
+        for key in keys {
+            let index = *indexes
+                .entry(key)
+                .or_insert_with(|| columns.add_aggregate(key, u64::MAX));
+            columns.aggregates.push(index);
+            columns.types.push(0);
+            columns.versions.push(1);
+            columns.payload_lengths.push(0);
+        }
+        let columns = rkyv::to_bytes::<rancor::Error>(&columns).unwrap();
+        let sizes = vec![0; usize::from(!keys.is_empty())];
+        let starts = Events::check(keys.len(), archived(&columns), 0, &sizes).unwrap();
+        Self { columns, starts }
+    }
+
+    fn with_events<T>(&self, use_them: impl FnOnce(Events<'_>) -> T) -> T {
+        let columns = archived(&self.columns);
+        let payloads = vec![Some(Vec::new()); columns.type_name_ends.len()];
+        use_them(Events::new(EventsParts {
+            store: 7,
+            shard: 0,
+            first_position: 0,
+            commit_time: Timestamp::from_nanos(0),
+            columns,
+            ids: &[],
+            payloads: &payloads,
+            payload_starts: &self.starts,
+        }))
+    }
+}
+
+fn archived(columns: &AlignedVec) -> &ArchivedColumns {
+    rkyv::access::<ArchivedColumns, rancor::Error>(columns).unwrap()
+}
+
+fn count(state: &mut Keyed<u64>, batch: &Batch<'_>) {
+    let mut counts = state.of(batch);
+    for row in batch.rows() {
+        counts[batch.aggregate_index(row)] += 1;
+    }
+}
+
+fn all(state: &Keyed<u64>) -> BTreeMap<String, u64> {
+    let pairs = state.iter().map(|(key, count)| (key.to_owned(), *count));
+    pairs.collect()
+}
+
+#[test]
+fn counts_equal_those_of_a_map() {
+    for seed in 1..=40 {
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut state, mut model) = (Keyed::default(), BTreeMap::<String, u64>::new());
+        let keys = random.u32(1..5000);
+        for _ in 0..random.u32(1..20) {
+            let rows = random.usize(0..700);
+            let rows: Vec<_> = (0..rows)
+                .map(|_| format!("k{}", random.u32(0..keys)))
+                .collect();
+            let first = random.usize(0..3).min(rows.len());
+            let listed: Vec<u32> = (0..rows.len() as u32).filter(|_| random.bool()).collect();
+            let block = Block::new(&rows);
+            let seen: Vec<&String> = if random.bool() {
+                block.with_events(|events| count(&mut state, &Batch::new(events, first, false)));
+                rows[first..].iter().collect()
+            } else {
+                block
+                    .with_events(|events| count(&mut state, &Batch::listed(events, &listed, true)));
+                listed.iter().map(|row| &rows[*row as usize]).collect()
+            };
+            seen.into_iter()
+                .for_each(|key| *model.entry(key.clone()).or_default() += 1);
+        }
+        assert_eq!(all(&state), model, "seed {seed}");
+        assert_eq!(state.len(), model.len());
+        for number in 0..keys {
+            let key = format!("k{number}");
+            assert_eq!(state.get(&key), model.get(&key), "seed {seed}, {key}");
+        }
+    }
+}
+
+#[test]
+fn an_aggregate_of_which_no_event_is_seen_has_no_value() {
+    let mut state = Keyed::default();
+    let rows = ["a", "b", "a"].map(str::to_owned);
+    Block::new(&rows).with_events(|events| {
+        count(&mut state, &Batch::new(events, 2, false));
+        count(&mut state, &Batch::listed(events, &[], false));
+    });
+    assert_eq!(
+        (state.get("a"), state.get("b"), state.len()),
+        (Some(&1), None, 1)
+    );
+    assert!(Keyed::<u64>::default().is_empty());
+}
+
+#[test]
+#[should_panic(expected = "out of bounds")]
+fn a_value_without_an_event_in_the_batch_is_not_handed_out() {
+    let mut state = Keyed::<u64>::default();
+    let rows = ["a", "b"].map(str::to_owned);
+    Block::new(&rows).with_events(|events| {
+        let batch = Batch::listed(events, &[1], false);
+        let _ = state.of(&batch)[0];
+    });
+}

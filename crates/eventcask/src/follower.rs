@@ -1,0 +1,114 @@
+//! State that follows the durable events of a shard: that of views, and that of projections.
+//!
+//! A state and how far it got are one unit. Whoever comes across one that is behind brings it up
+//! to date from the log before going on, so it does not matter which blocks it was told of.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use eventcask_log::{Block, Payloads};
+use eventcask_shard::{Hidden, ShardReader};
+
+use crate::parallel;
+use crate::store::locked;
+
+/// A state that events are folded into, with how far it got.
+pub(crate) trait Fold: Send {
+    /// Position of the first event that was not taken in yet.
+    fn progress(&self) -> u64;
+
+    /// Takes in the events of a block from there on, without those that are hidden.
+    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool);
+}
+
+/// A fold over the events of one shard, for as long as it goes well.
+#[derive(Debug)]
+pub(crate) struct Follower<F> {
+    pub(crate) fold: F,
+    /// Why it stopped, if it did; then nothing more is taken in.
+    pub(crate) failure: Option<String>,
+}
+
+impl<F: Fold> Follower<F> {
+    pub(crate) fn new(fold: F) -> Self {
+        Self {
+            fold,
+            failure: None,
+        }
+    }
+
+    /// Takes in a block that has just become durable, after what is missing before it. Says
+    /// whether it is up to date then.
+    pub(crate) fn follow(
+        &mut self,
+        reader: &ShardReader,
+        block: &Block,
+        want: Payloads<'_>,
+    ) -> bool {
+        self.catch_up(reader, block.head().first_position, want);
+        // What is new is not given up yet.
+        self.failure.is_none() && self.take(block, &Hidden::default(), false)
+    }
+
+    /// Takes in what is missing of the shard's log before `position`.
+    pub(crate) fn catch_up(&mut self, reader: &ShardReader, position: u64, want: Payloads<'_>) {
+        let mut next = self.fold.progress();
+        if self.failure.is_some() || next >= position {
+            return;
+        }
+        let hidden = Arc::clone(&reader.published().hidden);
+        while next < position {
+            match reader.read_from(next, want) {
+                Ok(Some((at, block))) if at.first_position < position => {
+                    if !self.take(&block, &hidden, true) {
+                        return;
+                    }
+                    next = at.next_position;
+                }
+                Ok(_) => return,
+                Err(error) => {
+                    self.failure = Some(error.to_string());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes in what is missing of all that is durable now.
+    pub(crate) fn catch_up_all(&mut self, reader: &ShardReader, want: Payloads<'_>) {
+        let watermark = reader.published().watermark;
+        self.catch_up(reader, watermark, want);
+    }
+
+    /// A panic stops this fold alone, and the failure says so.
+    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) -> bool {
+        let fold = &mut self.fold;
+        let taken = catch_unwind(AssertUnwindSafe(|| fold.take(block, hidden, replay)));
+        if let Err(panic) = &taken {
+            let position = block.head().first_position;
+            self.failure = Some(format!(
+                "it failed in the block at position {position}: {}",
+                panic_text(&**panic)
+            ));
+        }
+        taken.is_ok()
+    }
+}
+
+/// Brings the followers of all shards up to what is durable now, several at a time.
+pub(crate) fn catch_up_all<T: Send>(
+    followers: &[Mutex<T>],
+    readers: &[Arc<ShardReader>],
+    catch_up: impl Fn(&mut T, &ShardReader) + Sync + Send,
+) {
+    parallel::map(followers.len(), |shard| {
+        catch_up(&mut locked(&followers[shard]), &readers[shard]);
+    });
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic")
+}

@@ -1,0 +1,251 @@
+//! Projections that users write: applied in time, once, and stopped alone.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+
+use eventcask::{
+    Batch, ErrorKind, Expected, Keyed, NewEvent, Projected, Projection, Store, Timestamp, ViewSpec,
+};
+
+use crate::support::{Bank, deposit, put};
+
+/// Cents and number of events of each account. An event of the type `Boom` is more than it can
+/// take.
+#[derive(Clone, Copy)]
+struct Balances;
+
+impl Projection for Balances {
+    type State = Keyed<(i64, u64)>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let booms = (0..batch.types()).find(|index| batch.type_name(*index) == "Boom");
+        let mut balances = state.of(batch);
+        for row in batch.rows() {
+            if Some(batch.type_index(row)) == booms {
+                std::panic::resume_unwind(Box::new("more than it can take"));
+            }
+            let (cents, events) = &mut balances[batch.aggregate_index(row)];
+            *cents += str::from_utf8(batch.payload(row))
+                .unwrap()
+                .parse::<i64>()
+                .unwrap();
+            *events += 1;
+        }
+    }
+}
+
+/// All that is seen, in order.
+#[derive(Clone, Copy)]
+struct Diary;
+
+impl Projection for Diary {
+    type State = Vec<String>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let line = |event: eventcask::EventRef<'_>| {
+            let replay = if batch.replay() { "again " } else { "" };
+            format!("{replay}{}@{}", event.aggregate, event.version)
+        };
+        state.extend(batch.iter().map(line));
+    }
+}
+
+type Fold = BTreeMap<String, (i64, u64)>;
+
+fn balances(projected: &Projected<Balances>) -> Fold {
+    let mut all = Fold::new();
+    let mut add = |_: u32, state: &Keyed<(i64, u64)>| {
+        let pairs = state.iter().map(|(key, value)| (key.to_owned(), *value));
+        all.extend(pairs);
+    };
+    projected.each_shard(&mut add).unwrap();
+    all
+}
+
+fn diary(projected: &Projected<Diary>) -> Vec<String> {
+    projected.read(0, Clone::clone).unwrap()
+}
+
+/// Pushes events with amounts from a generator and keeps the fold over them.
+fn transfer(store: &Store, random: &mut fastrand::Rng, count: u64, fold: &mut Fold) {
+    let mut producer = store.producer();
+    for _ in 0..count {
+        let key = format!("account-{}", random.u32(0..300).pow(2) / 100);
+        let cents = random.i64(-1000..1000);
+        producer.push(&key, &deposit(&cents.to_string())).unwrap();
+        let entry = fold.entry(key).or_default();
+        *entry = (entry.0 + cents, entry.1 + 1);
+    }
+    producer.flush().unwrap().wait().unwrap();
+}
+
+#[test]
+fn l5_a_projection_equals_the_fold_live_late_and_after_a_restart() {
+    for seed in 1..=5 {
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (bank, mut fold) = (Bank::new(4), Fold::new());
+        let store = bank.open();
+        let early = store.project(Balances).unwrap();
+        for _ in 0..10 {
+            let count = random.u64(1..400);
+            transfer(&store, &mut random, count, &mut fold);
+        }
+        let late = store.project(Balances).unwrap();
+        transfer(&store, &mut random, 500, &mut fold);
+        assert_eq!(balances(&early), fold, "seed {seed}, from the beginning");
+        assert_eq!(balances(&late), fold, "seed {seed}, made late");
+        store.seal().unwrap();
+        assert_eq!(balances(&store.project(Balances).unwrap()), fold, "sealed");
+        drop((early, late));
+        store.close().unwrap();
+        let again = bank.open().project(Balances).unwrap();
+        assert_eq!(balances(&again), fold, "seed {seed}, after a restart");
+    }
+}
+
+#[test]
+fn an_event_is_applied_before_it_is_acknowledged() {
+    let store = Bank::new(1).open();
+    let projected = store.project(Balances).unwrap();
+    for number in 0..50 {
+        let answer = put(&store, "account-1", "1");
+        let position = answer.position().unwrap();
+        // Unlike a read, this brings nothing up to date.
+        assert_eq!(projected.progress(0), position + 1, "event {number}");
+    }
+}
+
+#[test]
+fn what_is_stored_while_a_projection_is_made_is_applied_once() {
+    let store = Bank::new(2).open();
+    let mut fold = Fold::new();
+    let made = std::thread::scope(|scope| {
+        let writer = store.clone();
+        let written = scope.spawn(move || {
+            let mut fold = Fold::new();
+            let mut random = fastrand::Rng::with_seed(7);
+            for _ in 0..60 {
+                transfer(&writer, &mut random, 50, &mut fold);
+            }
+            fold
+        });
+        let make = |_| store.project(Balances).unwrap();
+        let made: Vec<_> = (0..10).map(make).collect();
+        fold = written.join().unwrap();
+        made
+    });
+    for projected in &made {
+        assert_eq!(balances(projected), fold);
+    }
+}
+
+#[test]
+fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
+    let store = Bank::new(2).open();
+    let keys = [0, 1].map(|shard| {
+        let mut keys = (0..).map(|number| format!("account-{number}"));
+        keys.find(|key| eventcask::route(key, 2) == shard).unwrap()
+    });
+    let fragile = store.project(Balances).unwrap();
+    let other = store.project(Diary).unwrap();
+    let spec = ViewSpec::new("k", &["count"], None, None).unwrap();
+    let view = store.create_view("counts", spec).unwrap();
+    put(&store, &keys[0], "1");
+    let boom = NewEvent::json("Boom", br#"{"k":"x"}"#);
+    let mut producer = store.producer();
+    let ticket = producer.append(&keys[0], Expected::Any, &[boom]).unwrap();
+    let position = ticket.wait().expect("it is stored all the same").position();
+    put(&store, &keys[0], "2");
+    put(&store, &keys[1], "3");
+
+    let error = fragile.read(0, |_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    let sentence = error.to_string();
+    let at = format!(
+        "shard 0: it failed in the block at position {}",
+        position.unwrap()
+    );
+    assert!(sentence.contains(&at), "{sentence}");
+    assert!(sentence.contains("more than it can take"), "{sentence}");
+    assert!(fragile.progress(0) <= position.unwrap());
+    let third = fragile.read(1, |state| state.get(&keys[1]).copied());
+    assert_eq!(third.unwrap(), Some((3, 1)));
+    assert_eq!(diary(&other).len(), 3);
+    assert_eq!(view.rows().unwrap().len(), 1);
+    assert!(
+        store
+            .stats()
+            .shards
+            .iter()
+            .all(|one| one.poisoned.is_none())
+    );
+    let late = store.project(Balances).map(|_| ());
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::ProjectionStopped);
+}
+
+#[test]
+fn hidden_events_are_not_seen() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    let live = store.project(Diary).unwrap();
+    for _ in 0..3 {
+        put(&store, "a", "1");
+        put(&store, "b", "1");
+    }
+    store.truncate_aggregate("a", 3).unwrap();
+    put(&store, "a", "1");
+    // What was there when it was applied stays; the event that gives others up never shows.
+    let seen = ["a@1", "b@1", "a@2", "b@2", "a@3", "b@3", "a@5"];
+    assert_eq!(diary(&live), seen);
+
+    let left = ["b@1", "b@2", "a@3", "b@3", "a@5"].map(|line| format!("again {line}"));
+    assert_eq!(diary(&store.project(Diary).unwrap()), left);
+    store.close().unwrap();
+    let store = bank.open();
+    assert_eq!(diary(&store.project(Diary).unwrap()), left);
+    store
+        .truncate_before(Timestamp::from_nanos(i64::MAX))
+        .unwrap();
+    let sums = store.project(Balances).unwrap();
+    assert!(balances(&sums).is_empty(), "no aggregate without an event");
+    assert_eq!(sums.progress(0), store.positions()[0]);
+}
+
+#[test]
+fn a_projection_ends_with_its_last_handle() {
+    /// Tells when it is dropped.
+    struct Ends(mpsc::Sender<()>);
+    impl Projection for Ends {
+        type State = ();
+        fn apply(&self, (): &mut (), _batch: &Batch<'_>) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let store = Bank::new(1).open();
+    let (sender, applied) = mpsc::channel();
+    let first = store.project(Ends(sender)).unwrap();
+    let second = first.clone();
+    drop(first);
+    put(&store, "a", "1");
+    assert_eq!(applied.try_recv(), Ok(()));
+    drop(second);
+    put(&store, "a", "1");
+    assert_eq!(applied.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+#[test]
+fn a_reader_is_up_to_date_after_a_refresh() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let (mut random, mut fold) = (fastrand::Rng::with_seed(3), Fold::new());
+    transfer(&store, &mut random, 100, &mut fold);
+    let reader = bank.open_read_only();
+    let projected = reader.project(Balances).unwrap();
+    assert_eq!(balances(&projected), fold);
+    let before = fold.clone();
+    transfer(&store, &mut random, 100, &mut fold);
+    assert_eq!(balances(&projected), before);
+    reader.refresh().unwrap();
+    assert_eq!(balances(&projected), fold);
+}
