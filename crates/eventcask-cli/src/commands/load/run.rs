@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventcask::{Options, Stages, Stats, Store, route};
+use eventcask::{Options, ShardStats, Stages, Stats, Store, route};
 use serde::Serialize;
 
 use super::super::store::failure;
@@ -39,8 +39,12 @@ pub(super) struct Run {
     pub(super) shards: u32,
     pub(super) threads: usize,
     pub(super) pinned: usize,
-    /// Bytes of the directory of aggregates.
+    /// Memory of the directory of aggregates with their keys, and how many it holds.
     pub(super) directory_bytes: u64,
+    pub(super) directory_aggregates: u64,
+    /// Ids in memory, and the bytes that they take.
+    pub(super) ids: u64,
+    pub(super) id_bytes: u64,
     pub(super) cpu_ns_per_event: f64,
     /// The same by the names of threads.
     pub(super) cpu_ns_by_thread: BTreeMap<String, f64>,
@@ -274,6 +278,7 @@ impl Measured {
         let raw_bytes = after.raw_bytes - before.raw_bytes;
         // Sealing makes what was there before smaller as well.
         let disk_bytes = after.disk_bytes.saturating_sub(before.disk_bytes);
+        let sum = |of: fn(&ShardStats) -> u64| after.shards.iter().map(of).sum();
         Run {
             events: outcome.sent,
             stored: counts.stored,
@@ -290,7 +295,10 @@ impl Measured {
             shards: after.shards.len() as u32,
             threads: after.threads,
             pinned: after.pinned.len(),
-            directory_bytes: after.shards.iter().map(|s| s.directory_bytes).sum(),
+            directory_bytes: sum(|shard| shard.directory_bytes),
+            directory_aggregates: sum(|shard| shard.directory_aggregates),
+            ids: sum(|shard| shard.ids),
+            id_bytes: sum(|shard| shard.id_bytes),
             cpu_ns_per_event: cost.cpu_seconds * 1e9 / events,
             cpu_ns_by_thread: by_thread(&cost, &outcome),
             stage_ns: by_stage(&stages),
