@@ -1,6 +1,7 @@
 //! The open batch of a shard: events as columns, encoded once by the producer.
 
-use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Texts, Timestamp};
+use crate::type_hints::TypeHints;
+use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Timestamp};
 
 /// Event types that one batch can hold, so that the head of a block stays small.
 pub const MAX_BATCH_TYPES: usize = 4096;
@@ -15,11 +16,10 @@ const ROW_BYTES: usize = 40;
 /// batch that goes round allocates nothing.
 #[derive(Debug, Default)]
 pub struct EventBatch {
-    keys: Texts,
-    hashes: Vec<u64>,
+    /// Keys of the rows, end to end.
+    keys: String,
+    rows: Vec<Row>,
     types: Vec<u16>,
-    /// Start of the payload in its type's bytes, and its length.
-    payloads: Vec<(u32, u32)>,
     /// Empty, or one a row with [`NO_TIME`] where there is none.
     times: Vec<i64>,
     /// Empty, or one a row with 0 where the engine makes it.
@@ -27,8 +27,22 @@ pub struct EventBatch {
     groups: Vec<BatchType>,
     groups_used: usize,
     last_group: usize,
-    source: Option<SourceRows>,
+    hints: TypeHints,
+    /// Without offsets where the rows come from no source; kept for its memory.
+    source: SourceRows,
     bytes: usize,
+}
+
+/// What each row has, in one column: it is written and read together.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Table hash of the key.
+    hash: u64,
+    /// Where the key ends in the keys.
+    key_end: u32,
+    /// Where the payload starts in the bytes of its type.
+    payload_start: u32,
+    payload_len: u32,
 }
 
 /// One event type of a batch with the payloads of its events, end to end.
@@ -60,14 +74,14 @@ impl BatchType {
     }
 
     fn is(&self, event: &NewEvent<'_>) -> bool {
-        self.name == event.event_type
-            && self.schema == event.schema
+        self.schema == event.schema
             && self.encoding == event.encoding as u8
+            && self.name == event.event_type
     }
 }
 
 /// Where the rows of a batch stand in the upstream that they come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourceRows {
     /// Name of the source.
     pub source: String,
@@ -89,17 +103,21 @@ impl EventBatch {
     /// [`Invalid::TooManyTypes`]; the batch is then as it was before.
     ///
     /// # Panics
-    /// When the payloads of one type pass 4 GiB; a batch closes long before.
+    /// When all keys, or the payloads of one type, pass 4 GiB; a batch closes long before.
     pub fn push(&mut self, key: &str, hash: u64, event: &NewEvent<'_>) -> Result<(), Invalid> {
         let group = self.group_of(event)?;
-        let rows = self.hashes.len();
-        self.keys.push(key);
-        self.hashes.push(hash);
-        self.types.push(group as u16);
+        let rows = self.rows.len();
+        self.keys.push_str(key);
         let bytes = &mut self.groups[group].bytes;
-        let start = u32::try_from(bytes.len()).expect("a batch closes far below 4 GiB of payload");
+        let payload_start = offset(bytes.len());
         bytes.extend_from_slice(event.payload);
-        self.payloads.push((start, event.payload.len() as u32));
+        self.types.push(group as u16);
+        self.rows.push(Row {
+            hash,
+            key_end: offset(self.keys.len()),
+            payload_start,
+            payload_len: event.payload.len() as u32,
+        });
         let time = event.time.map_or(NO_TIME, Timestamp::as_nanos);
         push_optional(&mut self.times, rows, time, NO_TIME);
         let id = event.id.map_or(0, EventId::as_u128);
@@ -115,18 +133,18 @@ impl EventBatch {
     /// # Panics
     /// When rows of another source, or of none, are in the batch.
     pub fn mark(&mut self, source: &str, after: u64, offset: u64, check: u64) {
-        let rows = self.source.get_or_insert_with(|| SourceRows {
-            source: source.to_owned(),
-            after,
-            offsets: Vec::new(),
-            check,
-        });
+        let rows = &mut self.source;
+        if rows.offsets.is_empty() {
+            rows.source.clear();
+            rows.source.push_str(source);
+            rows.after = after;
+        }
         rows.offsets.push(offset);
         rows.check = check;
         assert_eq!(rows.source, source, "a batch holds rows of one source");
         assert_eq!(
             rows.offsets.len(),
-            self.hashes.len(),
+            self.rows.len(),
             "each row of a marked batch is marked"
         );
     }
@@ -139,9 +157,15 @@ impl EventBatch {
         {
             return Ok(self.last_group);
         }
-        self.last_group = match used.iter().position(|group| group.is(event)) {
-            Some(group) => group,
-            None => self.open_group(event)?,
+        let place = TypeHints::place(event);
+        let hinted = self.hints.get(place);
+        self.last_group = if used.get(hinted).is_some_and(|group| group.is(event)) {
+            hinted
+        } else {
+            let known = used.iter().position(|group| group.is(event));
+            let group = known.map_or_else(|| self.open_group(event), Ok)?;
+            self.hints.set(place, group);
+            group
         };
         Ok(self.last_group)
     }
@@ -178,39 +202,39 @@ impl EventBatch {
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.hashes.len()
+        self.rows.len()
     }
 
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+        self.rows.is_empty()
     }
 
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.keys.clear();
-        self.hashes.clear();
+        self.rows.clear();
         self.types.clear();
-        self.payloads.clear();
         self.times.clear();
         self.ids.clear();
         self.groups_used = 0;
         self.last_group = 0;
-        self.source = None;
+        self.source.offsets.clear();
         self.bytes = 0;
     }
 
     /// The key of a row.
     #[must_use]
     pub fn key(&self, row: usize) -> &str {
-        self.keys.get(row)
+        let start = row.checked_sub(1).map_or(0, |row| self.rows[row].key_end);
+        &self.keys[start as usize..self.rows[row].key_end as usize]
     }
 
     /// The table hash of a row's key.
     #[must_use]
     pub fn hash(&self, row: usize) -> u64 {
-        self.hashes[row]
+        self.rows[row].hash
     }
 
     /// The id that a row came with.
@@ -241,15 +265,15 @@ impl EventBatch {
     /// Bytes of a row's payload.
     #[must_use]
     pub fn payload_len(&self, row: usize) -> u32 {
-        self.payloads[row].1
+        self.rows[row].payload_len
     }
 
     /// The payload of a row.
     #[must_use]
     pub fn payload(&self, row: usize) -> &[u8] {
-        let (start, len) = self.payloads[row];
+        let place = &self.rows[row];
         let bytes = &self.groups[usize::from(self.types[row])].bytes;
-        &bytes[start as usize..][..len as usize]
+        &bytes[place.payload_start as usize..][..place.payload_len as usize]
     }
 
     /// The event types of the rows, each with its payloads.
@@ -273,7 +297,7 @@ impl EventBatch {
     /// Where the rows stand in their source, if they come from one.
     #[must_use]
     pub fn source(&self) -> Option<&SourceRows> {
-        self.source.as_ref()
+        (!self.source.offsets.is_empty()).then_some(&self.source)
     }
 
     /// Takes the payloads of all types out, in the order of the types.
@@ -320,11 +344,17 @@ impl BatchType {
     }
 }
 
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a batch closes far below 4 GiB")
+}
+
 /// Adds to a column that is empty for as long as all its rows hold `absent`.
 fn push_optional<T: Copy + PartialEq>(column: &mut Vec<T>, rows: usize, value: T, absent: T) {
     if value == absent && column.is_empty() {
         return;
     }
-    column.resize(rows, absent);
+    if column.len() < rows {
+        column.resize(rows, absent);
+    }
     column.push(value);
 }

@@ -23,7 +23,7 @@ mod id;
 mod time;
 mod new_event;
 mod expected;
-mod texts;
+mod type_hints;
 mod batch;
 mod columns;
 mod events;
@@ -40,5 +40,4 @@ pub use invalid::{
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use routing::{murmur2, route};
-pub use texts::Texts;
 pub use time::Timestamp;

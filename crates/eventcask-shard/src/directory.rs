@@ -7,7 +7,7 @@
 //! 3. A table leads from the hash of a key to the place of the entry. Both are asked for before
 //!    they are needed, for many rows at a time.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use eventcask_event::NO_POSITION;
 use eventcask_table::{IndexTable, prefetch};
@@ -35,7 +35,10 @@ impl KeyHasher {
     /// The table hash of a key.
     #[must_use]
     pub fn hash(&self, key: &str) -> u64 {
-        self.0.hash_one(key.as_bytes())
+        // Without the length that is hashed along for texts that are parts of something.
+        let mut hasher = self.0.build_hasher();
+        hasher.write(key.as_bytes());
+        hasher.finish()
     }
 }
 

@@ -36,8 +36,9 @@ use crate::{Error, Store};
 ///     .into_iter()
 ///     .map(|mut owner| {
 ///         std::thread::spawn(move || {
-///             let mine = (0..100).map(|n| format!("account-{n}"));
-///             for key in mine.filter(|key| route(key, 2) == owner.shard()) {
+///             let shard = owner.shard();
+///             let keys = (0..100).map(|n| format!("account-{n}"));
+///             for key in keys.filter(|key| route(key, 2) == shard) {
 ///                 owner.push(&key, &NewEvent::json("Opened", b"{}"))?;
 ///             }
 ///             let ticket = owner.flush()?;
@@ -125,6 +126,7 @@ impl ShardOwner {
         for event in events {
             self.open.batch.push(key, hash, event)?;
         }
+        self.open.account.get_or_insert_with(|| self.ledger.share());
         let (completion, ticket) = Ticket::new();
         self.open.appends.push(Append {
             first_row,
@@ -135,7 +137,8 @@ impl ShardOwner {
         Ok(ticket)
     }
 
-    /// Works off the open batch. The ticket is done once everything pushed so far is answered.
+    /// Works off the open batch. The ticket is done once everything pushed and appended so far is
+    /// answered.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.

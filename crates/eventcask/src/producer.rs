@@ -9,7 +9,7 @@ use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Sh
 
 use crate::Error;
 use crate::engine::Engine;
-use crate::router::{Lane, Router};
+use crate::router::{Lane, LaneDoor, Router};
 use crate::store::{Inner, locked};
 
 /// Bytes that the events of one append may have together: they share a block.
@@ -143,7 +143,7 @@ impl Producer {
         expected: Expected,
         events: &[NewEvent<'_>],
     ) -> Result<Ticket, Error> {
-        self.append_by(key, expected, events, Lane::send)
+        self.append_by(key, expected, events, LaneDoor::send)
     }
 
     /// As [`append`](Self::append), but never waits.
@@ -156,7 +156,7 @@ impl Producer {
         expected: Expected,
         events: &[NewEvent<'_>],
     ) -> Result<Ticket, Error> {
-        self.append_by(key, expected, events, Lane::try_send)
+        self.append_by(key, expected, events, LaneDoor::try_send)
     }
 
     fn append_by(
@@ -186,7 +186,7 @@ impl Producer {
         let version = version.to_le_bytes();
         let event = NewEvent::truncation(&version);
         let bytes = EventBatch::row_bytes(key, &event);
-        self.append_checked(key, expected, &[event], bytes, None, Lane::send)
+        self.append_checked(key, expected, &[event], bytes, None, LaneDoor::send)
     }
 
     fn append_checked(
@@ -198,25 +198,26 @@ impl Producer {
         first_ordinal: Option<u64>,
         send: SendBy,
     ) -> Result<Ticket, Error> {
-        let (shard, lane, hash) = self.router.route(key);
-        let open_batch = Arc::clone(&lane.open);
-        let mut open = open_batch.lock();
-        lane.check_health()?;
+        let (Lane { door, open, sent }, hash) = self.router.route(key);
+        let mut open = open.lock();
+        door.check_health()?;
         let room = Room {
             bytes,
             events: events.len(),
             of_source: first_ordinal.is_some(),
         };
-        let was_empty = lane.make_room(&mut open, &room, shard, send)?;
+        let was_empty = door.make_room(&mut open, &room, send)?;
         let first_row = open.batch.len();
         let mut ordinal = first_ordinal;
         for event in events {
             open.batch.push(key, hash, event)?;
             if let (Some(place), Some(source)) = (ordinal, self.origin.source()) {
-                lane.mark(&mut open, source, place, 0);
+                open.batch.mark(source, *sent, place, 0);
+                *sent = place + 1;
                 ordinal = Some(place + 1);
             }
         }
+        open.account.get_or_insert_with(|| self.ledger.share());
         let (completion, ticket) = Ticket::new();
         let rows = events.len() as u32;
         open.appends.push(Append {
@@ -225,7 +226,7 @@ impl Producer {
             expected,
             completion,
         });
-        lane.leave(open, was_empty);
+        door.leave(open, was_empty);
         Ok(ticket)
     }
 
@@ -278,33 +279,34 @@ impl Producer {
     ) -> Result<(), Error> {
         check_key(key)?;
         event.check(engine_of(&self.inner).max_payload_bytes)?;
-        let (shard, lane, hash) = self.router.route(key);
-        let next = lane.sent;
+        let (Lane { door, open, sent }, hash) = self.router.route(key);
+        let next = *sent;
         if let Some((offset, _)) = place.filter(|(offset, _)| *offset < next || *offset == u64::MAX)
         {
             return Err(Invalid::Offset { offset, next }.into());
         }
-        let open_batch = Arc::clone(&lane.open);
-        let mut open = open_batch.lock();
-        lane.check_health()?;
+        let mut open = open.lock();
+        door.check_health()?;
         let bytes = EventBatch::row_bytes(key, event);
         let room = Room {
             bytes,
             events: 1,
             of_source: place.is_some(),
         };
-        let was_empty = lane.make_room(&mut open, &room, shard, Lane::send)?;
+        let was_empty = door.make_room(&mut open, &room, LaneDoor::send)?;
         open.batch.push(key, hash, event)?;
         open.account.get_or_insert_with(|| self.ledger.share());
         if let (Some((offset, check)), Some(source)) = (place, self.origin.source()) {
-            lane.mark(&mut open, source, offset, check);
+            open.batch.mark(source, *sent, offset, check);
+            *sent = offset + 1;
         }
-        lane.leave(open, was_empty);
+        door.leave(open, was_empty);
         Ok(())
     }
 
-    /// Hands over everything pushed so far. The ticket is done once all of it is answered: it
-    /// is durable then, as the store's policy says.
+    /// Hands over everything pushed and appended so far. The ticket is done once all of it is
+    /// answered: it is durable then, as the store's policy says. Only what was pushed is counted;
+    /// appends have tickets of their own.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
@@ -315,8 +317,8 @@ impl Producer {
 
     /// Hands over the open batches.
     fn hand_over(&self) -> Result<(), Error> {
-        let mut lanes = self.router.lanes().iter().enumerate();
-        lanes.try_for_each(|(shard, lane)| lane.send(&mut lane.open.lock(), shard as u32))
+        let mut lanes = self.router.lanes().iter();
+        lanes.try_for_each(|lane| lane.door.send(&mut lane.open.lock()))
     }
 
     /// Hands over the open batches; the next rows may be any of the source.
@@ -379,7 +381,7 @@ pub(crate) fn engine_of(inner: &Inner) -> &Engine {
 }
 
 /// How a full batch is handed over: waiting or not.
-type SendBy = fn(&Lane, &mut Box<Delivery>, u32) -> Result<(), Error>;
+type SendBy = fn(&LaneDoor, &mut Box<Delivery>) -> Result<(), Error>;
 
 /// What is about to be added to an open batch.
 struct Room {
@@ -389,7 +391,7 @@ struct Room {
     of_source: bool,
 }
 
-impl Lane {
+impl LaneDoor {
     /// Whether the shard takes events. Asked under the lock of the open batch: a worker that
     /// ends looks into it after the store was closed.
     fn check_health(&self) -> Result<(), Error> {
@@ -398,12 +400,6 @@ impl Lane {
             None if self.door.inbox.is_closed() => Err(Refused::Closed.into()),
             None => Ok(()),
         }
-    }
-
-    /// Marks the row just pushed with its place in its source.
-    fn mark(&mut self, open: &mut Delivery, source: &str, offset: u64, check: u64) {
-        open.batch.mark(source, self.sent, offset, check);
-        self.sent = offset + 1;
     }
 
     /// Lets the worker at the open batch, which it is told of if this was the first row.
@@ -421,7 +417,6 @@ impl Lane {
         &self,
         open: &mut Box<Delivery>,
         room: &Room,
-        shard: u32,
         send: SendBy,
     ) -> Result<bool, Error> {
         let full = open.batch.bytes() + room.bytes > self.batch_bytes;
@@ -430,19 +425,20 @@ impl Lane {
         // Rows of a source and others do not share a batch.
         let other = open.batch.source().is_some() != room.of_source;
         if full || crowded || other {
-            send(self, open, shard)?;
+            send(self, open)?;
         }
         Ok(open.is_empty())
     }
 
-    fn send(&self, open: &mut Box<Delivery>, _shard: u32) -> Result<(), Error> {
+    fn send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
         self.door
             .inbox
             .send(open)
             .map_err(|_| Refused::Closed.into())
     }
 
-    fn try_send(&self, open: &mut Box<Delivery>, shard: u32) -> Result<(), Error> {
+    fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
+        let shard = self.shard;
         self.door.inbox.try_send(open).map_err(|error| match error {
             SendError::Full => Error::Full { shard },
             SendError::Closed => Refused::Closed.into(),

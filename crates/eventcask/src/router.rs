@@ -17,33 +17,46 @@ pub(crate) struct Router {
 /// The way of one producer to one shard.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    pub(crate) door: ShardDoor,
+    pub(crate) door: LaneDoor,
     pub(crate) open: Arc<OpenBatch>,
     /// The offset after the last row of a source that went this way.
     pub(crate) sent: u64,
+}
+
+/// Where the open batches of a lane are handed over. Apart from the batch, so that it can be used
+/// while that is locked.
+#[derive(Debug)]
+pub(crate) struct LaneDoor {
+    pub(crate) shard: u32,
+    pub(crate) door: ShardDoor,
     /// The size that the open batch does not pass.
     pub(crate) batch_bytes: usize,
 }
 
 impl Router {
     pub(crate) fn new(hasher: KeyHasher, engine: &Engine) -> Self {
-        let lane = |door: &ShardDoor| Lane {
-            door: door.clone(),
+        let lane = |(shard, door): (usize, &ShardDoor)| Lane {
+            door: LaneDoor {
+                shard: shard as u32,
+                door: door.clone(),
+                batch_bytes: engine.batch_bytes,
+            },
             open: door.inbox.register(),
             sent: 0,
-            batch_bytes: engine.batch_bytes,
         };
         Self {
             hasher,
-            lanes: engine.shards.iter().map(lane).collect(),
+            lanes: engine.shards.iter().enumerate().map(lane).collect(),
         }
     }
 
-    /// The shard of a key, its lane, and the key's table hash.
-    pub(crate) fn route(&mut self, key: &str) -> (u32, &mut Lane, u64) {
-        let shard = route(key, self.lanes.len() as u32);
+    /// The lane to the shard of a key, and the key's table hash.
+    pub(crate) fn route(&mut self, key: &str) -> (&mut Lane, u64) {
+        let shards = self.lanes.len() as u32;
+        // Where there is one shard only, it need not be asked for.
+        let shard = if shards == 1 { 0 } else { route(key, shards) };
         let hash = self.hasher.hash(key);
-        (shard, &mut self.lanes[shard as usize], hash)
+        (&mut self.lanes[shard as usize], hash)
     }
 
     /// Says of no lane any more what of a source went that way.

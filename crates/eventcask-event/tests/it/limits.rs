@@ -2,7 +2,7 @@
 
 use eventcask_event::{
     Encoding, EventId, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_SOURCE_BYTES,
-    MAX_TYPE_BYTES, NewEvent, Texts, check_key, check_source, check_type,
+    MAX_TYPE_BYTES, NewEvent, check_key, check_source, check_type,
 };
 
 #[test]
@@ -86,18 +86,4 @@ fn an_expectation_holds_or_not() {
         assert_eq!(expected.to_string(), text);
     }
     assert_eq!(Expected::default(), Expected::Any);
-}
-
-#[test]
-fn texts_lie_end_to_end() {
-    let mut texts = Texts::default();
-    assert!(texts.is_empty());
-    for text in ["a", "", "üü", "b"] {
-        texts.push(text);
-    }
-    assert_eq!(texts.text(), "aüüb");
-    assert_eq!(texts.ends(), [1, 1, 5, 6]);
-    assert_eq!([0, 1, 2, 3].map(|at| texts.get(at)), ["a", "", "üü", "b"]);
-    texts.clear();
-    assert_eq!((texts.len(), texts.text()), (0, ""));
 }

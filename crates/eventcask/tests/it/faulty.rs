@@ -1,7 +1,7 @@
 //! A disk of which one kind of operation goes wrong in one directory.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use eventcask::{Lock, Open, Storage, StoredFile};
 
@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     Errno(i32),
     /// With a panic, of which the test output shows nothing.
     Panic,
+    /// Not at all: it waits until the disk is well.
+    Stall,
 }
 
 /// What a panic of the disk says.
@@ -32,20 +34,29 @@ struct Plan {
     /// How the names of the files begin.
     names: String,
     fault: Fault,
+    /// Operations that wait for the disk to be well.
+    stalled: usize,
 }
 
 /// Storage that does as another one, until it is told to fail; clones share the plan.
 #[derive(Clone)]
 pub(crate) struct FaultyDisk {
     under: Arc<dyn Storage>,
-    plan: Arc<Mutex<Option<Plan>>>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    plan: Mutex<Option<Plan>>,
+    /// Tells of a new plan, and of operations that stall.
+    changed: Condvar,
 }
 
 impl FaultyDisk {
     pub(crate) fn on(under: Arc<dyn Storage>) -> Self {
         Self {
             under,
-            plan: Arc::default(),
+            state: Arc::default(),
         }
     }
 
@@ -56,26 +67,55 @@ impl FaultyDisk {
             operation,
             names,
             fault,
+            stalled: 0,
         });
     }
 
     pub(crate) fn is_well(&self) {
         *self.plan() = None;
+        self.state.changed.notify_all();
+    }
+
+    /// Returns once an operation stalls.
+    pub(crate) fn wait_for_stall(&self) {
+        let stalls = |plan: &mut Option<Plan>| plan.as_ref().is_some_and(|plan| plan.stalled > 0);
+        let waited = self
+            .state
+            .changed
+            .wait_while(self.plan(), |plan| !stalls(plan));
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn stall(&self, mut plan: MutexGuard<'_, Option<Plan>>) {
+        if let Some(plan) = &mut *plan {
+            plan.stalled += 1;
+        }
+        self.state.changed.notify_all();
+        let waited = self.state.changed.wait_while(plan, |plan| plan.is_some());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn plan(&self) -> MutexGuard<'_, Option<Plan>> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state
+            .plan
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self, operation: Operation, name: &str) -> io::Result<()> {
         let plan = self.plan();
         let hit = |plan: &&Plan| plan.operation == operation && name.starts_with(&plan.names);
-        let fault = plan.as_ref().filter(hit).map(|plan| plan.fault);
-        drop(plan);
-        match fault {
+        match plan.as_ref().filter(hit).map(|plan| plan.fault) {
             None => Ok(()),
+            Some(Fault::Stall) => {
+                self.stall(plan);
+                Ok(())
+            }
             Some(Fault::Errno(errno)) => Err(io::Error::from_raw_os_error(errno)),
-            Some(Fault::Panic) => std::panic::resume_unwind(Box::new(PANIC)),
+            Some(Fault::Panic) => {
+                drop(plan);
+                std::panic::resume_unwind(Box::new(PANIC))
+            }
         }
     }
 }

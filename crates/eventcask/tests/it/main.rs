@@ -12,6 +12,7 @@ mod source;
 mod session;
 mod tickets;
 mod linger;
+mod backpressure;
 mod read;
 mod reopen;
 mod refuse;
