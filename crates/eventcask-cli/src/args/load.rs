@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use eventcask::{Codec, Durability};
+use eventcask::{Codec, DedupWindow, Durability};
 use serde::{Serialize, Serializer};
 
 use crate::generate::{PayloadKind, Skew};
@@ -53,13 +53,16 @@ pub struct LoadArgs {
     #[arg(long, value_name = "N", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub producers: u32,
+    /// A thread for each shard, which owns the shard: it produces its events and does its work
+    #[arg(long, conflicts_with_all = ["producers", "threads"])]
+    pub owned: bool,
     /// One event at a time: the next is sent when the one before is acknowledged
     #[arg(long, conflicts_with = "rate")]
     pub one_by_one: bool,
     /// When an event counts as stored: sync, os or interval:MS
     #[arg(long, value_name = "LEVEL", default_value = "sync")]
     pub durability: Durability,
-    /// How blocks are compressed: none, lz4, zstd:LEVEL or auto
+    /// How blocks are compressed: none, lz4, zstd:LEVEL, text-lz4, text-zstd:LEVEL or auto
     #[arg(long, value_name = "CODEC", default_value = "auto")]
     pub codec: Codec,
     /// How many shards the store gets, a power of two [default: the number of cores, at most 16]
@@ -68,15 +71,29 @@ pub struct LoadArgs {
     /// How many threads write, at most one a shard [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Ids of events: explicit (time-ordered, made by the producer) or none (made by the store)
+    /// Ids of events: explicit (time-ordered, made by the producer), session (events are numbered
+    /// by it) or none (made by the store)
     #[arg(long, value_name = "IDS", default_value = "explicit")]
     pub ids: Ids,
     /// The fraction of what is sent that was sent before, with the same id and content
     #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = fraction)]
     pub duplicates: f64,
+    /// How far back ids are remembered: all, ids:N, bytes:N (of each shard) or time:SECONDS
+    #[arg(long, value_name = "WINDOW", default_value = "all")]
+    pub dedup_window: DedupWindow,
     /// Before measuring, store events until this many ids are known
     #[arg(long, value_name = "N")]
     pub fill_window: Option<Amount>,
+    /// A projection that is applied before each acknowledgement: sum (events and bytes of each
+    /// aggregate) or none
+    #[arg(long, value_name = "WHAT", default_value = "none")]
+    pub project: Project,
+    /// At how many bytes a batch is handed over [default: 256 KiB]
+    #[arg(long, value_name = "N")]
+    pub batch_bytes: Option<usize>,
+    /// How long a batch waits for more events, in microseconds [default: as the store does]
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub linger_us: Option<u64>,
     /// At how many bytes a new segment is begun
     #[arg(long, value_name = "N")]
     pub segment_bytes: Option<u64>,
@@ -96,7 +113,7 @@ pub struct LoadArgs {
     /// Measure the machine's own limits first: memory, checksum, zstd, the disk, a plain log
     #[arg(long)]
     pub yardsticks: bool,
-    /// Measure a series: each of several rates, numbers of shards, codecs, payload sizes
+    /// Measure a series: each of several rates, numbers of shards, batch sizes, payload sizes, codecs
     #[arg(long, value_name = "WHAT")]
     pub sweep: Option<Sweep>,
     /// Where the random numbers begin; the same seed makes the same events
@@ -116,7 +133,19 @@ pub struct LoadArgs {
 pub enum Ids {
     /// The producer makes a time-ordered id for each event
     Explicit,
+    /// The producer numbers its events, and no id is looked up
+    Session,
     /// The store makes them
+    None,
+}
+
+/// What follows the store while it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Project {
+    /// Events and payload bytes of each aggregate, before each acknowledgement
+    Sum,
+    /// Nothing
     None,
 }
 
@@ -128,9 +157,11 @@ pub enum Sweep {
     Rate,
     /// 1, 2, 4 and so on, up to four times the cores
     Shards,
+    /// Batches of 4 KiB to 1 MiB
+    Batch,
     /// Payloads of 16 bytes to 16 KiB
     Payload,
-    /// none, lz4, zstd:1, zstd:3 and auto
+    /// none, lz4, zstd:1, zstd:3, text-lz4, text-zstd:1 and auto
     Codec,
 }
 

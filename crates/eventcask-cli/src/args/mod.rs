@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use backup::BackupArgs;
 pub use ingest::{IngestArgs, OnError};
-pub use load::{Amount, Ids, LoadArgs, Sweep};
+pub use load::{Amount, Ids, LoadArgs, Project, Sweep};
 pub use read::{ExportArgs, ReadArgs, TailArgs};
 pub use truncate::{ReclaimArgs, TruncateArgs};
 pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};

@@ -95,6 +95,55 @@ fn an_open_loop_stores_every_event_and_counts_its_latency() {
 }
 
 #[test]
+fn owners_of_shards_store_every_event_and_count_its_latency() {
+    for more in [
+        &["--ids", "explicit"][..],
+        &["--rate", "50k"],
+        &["--one-by-one", "--durability", "os"],
+    ] {
+        let report = load(&Place::new(), &[&["--owned"], more].concat());
+        check(&report, 5000, 0);
+    }
+    let report = load(&Place::new(), &["--owned", "--duplicates", "0.125"]);
+    check(&report, 5000, 624);
+}
+
+#[test]
+fn sessions_go_on_from_phase_to_phase() {
+    let more = ["--ids", "session", "--producers", "2", "--warmup", "0.05"];
+    check(&load(&Place::new(), &more), 5000, 0);
+    check(&load(&Place::new(), &["--ids", "none"]), 5000, 0);
+}
+
+#[test]
+fn a_projection_counts_what_is_stored() {
+    for more in [&["--producers", "2"][..], &["--owned"]] {
+        let more = [&["--project", "sum", "--duplicates", "0.125"], more].concat();
+        let report = load(&Place::new(), &more);
+        let run = &report["runs"][0];
+        assert_eq!(number(run, "projected"), number(run, "stored"));
+    }
+}
+
+#[test]
+fn batches_are_as_large_as_they_are_said_to_be() {
+    let of_size = |bytes| {
+        let more = [
+            "--batch-bytes",
+            bytes,
+            "--linger-us",
+            "1000",
+            "--dedup-window",
+            "ids:1000",
+        ];
+        let report = load(&Place::new(), &more);
+        check(&report, 5000, 0);
+        number(&report["runs"][0], "batches")
+    };
+    assert!(of_size("4096") > 2 * of_size("65536"));
+}
+
+#[test]
 fn one_event_at_a_time_counts_each_latency() {
     check(
         &load(&Place::new(), &["--one-by-one", "--durability", "os"]),
@@ -196,7 +245,16 @@ fn a_sweep_measures_each_of_its_points() {
     let report = load(&Place::new(), &["--sweep", "codec"]);
     let points = report["points"].as_array().expect("there are points");
     let values: Vec<_> = points.iter().map(|point| point["value"].as_str()).collect();
-    let expected = ["none", "lz4", "zstd:1", "zstd:3", "auto"].map(Some);
+    let expected = [
+        "none",
+        "lz4",
+        "zstd:1",
+        "zstd:3",
+        "text-lz4",
+        "text-zstd:1",
+        "auto",
+    ]
+    .map(Some);
     assert_eq!(values, expected);
     for point in points {
         check(point, 5000, 0);
@@ -214,7 +272,9 @@ fn what_is_sealed_is_counted_until_it_is() {
 
 #[test]
 fn what_can_not_be_meant_is_bad_usage() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 11] = [
+        &["--owned", "--producers", "2"],
+        &["--owned", "--ids", "session"],
         &["--skew", "zipf:0"],
         &["--events", "0"],
         &["--rate", "fast"],

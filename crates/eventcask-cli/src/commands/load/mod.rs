@@ -3,8 +3,9 @@
 //!
 //! 1. `place` finds a directory for the store, and takes it away at the end.
 //! 2. `run` opens a store and goes through the phases: filling, warming up, measuring.
-//! 3. A `phase` has a thread for each producer, which sends by its `pace`, and another that
-//!    takes the answers and counts `latencies`.
+//! 3. A `phase` has a thread for each producer, which sends by its `pace` on its `way`: through a
+//!    queue, with another thread that takes the answers and counts `latencies`, or as the owner
+//!    of a shard.
 //! 4. `yardsticks` are the machine's own limits, measured before.
 //! 5. A `meter` says what the measured phase cost: CPU by thread, memory, disk.
 //! 6. A `sweep` does all this again with other settings.
@@ -13,11 +14,13 @@
 mod place;
 mod yardsticks;
 mod goal;
+mod way;
 mod pace;
 mod phase;
 mod latencies;
 mod threads;
 mod meter;
+mod totals;
 mod run;
 mod machine;
 mod sweep;
@@ -60,6 +63,9 @@ fn check(args: &LoadArgs) -> Result<(), Failure> {
     }
     if args.ids != Ids::Explicit && (args.duplicates > 0.0 || args.fill_window.is_some()) {
         return wrong("--duplicates and --fill-window are about ids, and need --ids explicit");
+    }
+    if args.owned && args.ids == Ids::Session {
+        return wrong("--ids session: sessions are of producers, which --owned does without");
     }
     if args.into_existing && (args.runs > 1 || args.sweep.is_some()) {
         return wrong(

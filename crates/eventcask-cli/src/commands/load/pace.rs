@@ -7,15 +7,12 @@
 //! may be too long by up to the length of a stretch, and is never too short.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use eventcask::{Answer, Expected, FlushTicket, Producer};
-
-use super::super::store::failure;
 use super::goal::{Goal, Pace};
 use super::latencies::Stretch;
 use super::phase::Counts;
+use super::way::Way;
 use crate::failure::Failure;
 use crate::generate::Generator;
 use crate::signals;
@@ -32,19 +29,16 @@ const ENVELOPE_BYTES: usize = 40;
 /// those who are measured; what is due in the meantime counts from when it was.
 const NAP: Duration = Duration::from_micros(100);
 
-/// A stretch and the ticket of its answer.
-pub(super) type Asked = (Stretch, FlushTicket);
-
 /// Sends the events of one producer.
 pub(super) struct Sender<'a> {
-    pub(super) producer: Producer,
-    pub(super) generator: &'a mut Generator,
-    pub(super) answers: SyncSender<Asked>,
-    pub(super) goal: Goal,
-    pub(super) shards: u32,
+    way: Way<'a>,
+    generator: &'a mut Generator,
+    goal: Goal,
+    /// Shards that its events go to.
+    shards: u32,
     /// Another one has failed.
-    pub(super) stops: &'a AtomicBool,
-    pub(super) sent: Sent,
+    stops: &'a AtomicBool,
+    sent: Sent,
 }
 
 /// What one producer sent.
@@ -56,14 +50,33 @@ pub(super) struct Sent {
     pub(super) waits: u64,
 }
 
-impl Sender<'_> {
+impl<'a> Sender<'a> {
+    pub(super) fn new(
+        way: Way<'a>,
+        generator: &'a mut Generator,
+        goal: Goal,
+        shards: u32,
+        stops: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            way,
+            generator,
+            goal,
+            shards,
+            stops,
+            sent: Sent::default(),
+        }
+    }
+
     /// Sends everything, in a loop that does not wait for answers.
     pub(super) fn run(mut self) -> Result<Sent, Failure> {
         let ended = match self.goal.pace {
             Pace::Open(rate) => self.open_loop(rate),
             Pace::Closed | Pace::OneByOne => self.closed_loop(),
         };
-        ended.map(|()| self.sent)
+        ended?;
+        self.way.end()?;
+        Ok(self.sent)
     }
 
     fn closed_loop(&mut self) -> Result<(), Failure> {
@@ -102,6 +115,7 @@ impl Sender<'_> {
                 self.ask(due_at(asked), due_at(self.sent.events - 1), asked)?;
                 asked = self.sent.events;
             }
+            self.way.idle()?;
             let now = Instant::now();
             if next > now {
                 std::thread::sleep((next - now).max(NAP));
@@ -122,36 +136,28 @@ impl Sender<'_> {
         let mut bytes = 0;
         for _ in 0..events {
             let made = self.generator.make();
-            let pushed = self.producer.push(made.key, &made.event);
-            pushed.map_err(|error| failure(&error))?;
+            self.way.push(made.key, &made.event)?;
             bytes += made.key.len() + made.event.payload.len() + ENVELOPE_BYTES;
             self.sent.duplicates += u64::from(made.is_duplicate);
         }
         self.sent.events += events;
+        self.way.look()?;
         Ok(bytes)
     }
 
     /// Ends a stretch, which began after event `before`.
     fn ask(&mut self, first: Instant, last: Instant, before: u64) -> Result<(), Failure> {
-        let ticket = self.producer.flush().map_err(|error| failure(&error))?;
         let stretch = Stretch {
             first,
             last,
             events: self.sent.events - before,
         };
-        match self.answers.try_send((stretch, ticket)) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(asked)) => {
-                self.sent.waits += 1;
-                // Who takes the answers ends early only when one was a failure, and tells it.
-                let _ = self.answers.send(asked);
-                Ok(())
-            }
-            Err(TrySendError::Disconnected(_)) => {
-                self.stops.store(true, Ordering::Relaxed);
-                Ok(())
-            }
+        match self.way.ask(stretch)? {
+            Some(waits) => self.sent.waits += waits,
+            // Who takes the answers ended early, and tells why.
+            None => self.stops.store(true, Ordering::Relaxed),
         }
+        Ok(())
     }
 
     /// Sends one event, waits until it is acknowledged, sends the next.
@@ -164,13 +170,11 @@ impl Sender<'_> {
         while self.goes_on() && started.elapsed() < self.goal.time() {
             let sent = Instant::now();
             let made = self.generator.make();
-            let ticket = self.producer.append(made.key, Expected::Any, &[made.event]);
-            let answer = ticket.and_then(|ticket| Ok(ticket.wait()?));
-            let answer = answer.map_err(|error| failure(&error))?;
+            let is_stored = self.way.append(made.key, made.event)?;
             self.sent.events += 1;
             self.sent.duplicates += u64::from(made.is_duplicate);
-            counts.add_one(sent, matches!(answer, Answer::Stored { .. }));
-            answered.store(self.sent.events, Ordering::Relaxed);
+            counts.add_one(sent, is_stored);
+            answered.fetch_add(1, Ordering::Relaxed);
         }
         Ok(self.sent)
     }

@@ -1,25 +1,24 @@
 //! All producers at once, each on a thread of its own, until a goal is reached.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eventcask::Store;
+use eventcask::{Flushed, Producer, ShardOwner, Store};
 
 use super::super::store::failure;
 use super::goal::{Goal, Pace};
-use super::latencies::Latencies;
-use super::pace::{Asked, Sender, Sent};
+use super::latencies::{Latencies, Stretch};
+use super::pace::{Sender, Sent};
 use super::tell;
 use super::threads::own_cpu;
+use super::way::{Asked, UNANSWERED, Way};
 use crate::failure::Failure;
 use crate::generate::Generator;
 use crate::output::count;
 
-/// Stretches of a producer that are unanswered before it waits: more than the queues of the
-/// shards hold.
-const UNANSWERED: usize = 64;
 const PROGRESS: Duration = Duration::from_secs(1);
 
 /// What was sent in a phase, and what became of it.
@@ -62,14 +61,19 @@ impl Counts {
 
     fn add_answer(&mut self, (stretch, ticket): Asked) -> Result<u64, Failure> {
         let flushed = ticket.wait().map_err(|error| failure(&error))?;
-        self.latencies.add_stretch(&stretch, Instant::now());
+        self.add(&stretch, flushed, Instant::now());
+        Ok(stretch.events)
+    }
+
+    /// Counts the answer to a stretch.
+    pub(super) fn add(&mut self, stretch: &Stretch, flushed: Flushed, answered: Instant) {
+        self.latencies.add_stretch(stretch, answered);
         self.stored += flushed.stored;
         self.duplicates += flushed.duplicates;
         self.refused += flushed.refused;
         if let (None, Some(refused)) = (&self.first_refused, flushed.first_refused) {
             self.first_refused = Some(refused.to_string());
         }
-        Ok(stretch.events)
     }
 
     fn add_all(&mut self, other: Self) {
@@ -81,9 +85,41 @@ impl Counts {
     }
 }
 
+/// Where events go in.
+pub(super) struct Doors {
+    pub(super) store: Store,
+    /// One a shard, where threads own shards.
+    pub(super) owners: Vec<ShardOwner>,
+    /// Whether producers number their events themselves.
+    pub(super) in_sessions: bool,
+}
+
+/// What one thread sends by.
+enum Door<'a> {
+    Producer(Producer),
+    Owner(&'a mut ShardOwner),
+}
+
+impl Doors {
+    /// One for each of so many threads.
+    fn each(&mut self, threads: usize) -> Result<Vec<Door<'_>>, Failure> {
+        if !self.owners.is_empty() {
+            return Ok(self.owners.iter_mut().map(Door::Owner).collect());
+        }
+        let producer = |number| match self.in_sessions {
+            false => Ok(Door::Producer(self.store.producer())),
+            true => {
+                let session = self.store.session(&format!("load-{number}"));
+                session.map(Door::Producer).map_err(|error| failure(&error))
+            }
+        };
+        (0..threads).map(producer).collect()
+    }
+}
+
 /// Sends what the goal says, and waits for all answers.
 pub(super) fn run(
-    store: &Store,
+    doors: &mut Doors,
     generators: &mut [Generator],
     goal: Goal,
     name: &str,
@@ -93,15 +129,20 @@ pub(super) fn run(
         answered: AtomicU64::new(0),
     };
     let producers = generators.len();
+    let shards = doors.store.shards();
+    let doors = doors.each(producers)?;
     let started = Instant::now();
     let ends = thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
         let mut threads = Vec::new();
-        for (number, generator) in generators.iter_mut().enumerate() {
+        for (number, (door, generator)) in doors.into_iter().zip(generators).enumerate() {
             let (shared, done) = (&shared, done.clone());
             let goal = goal.share(number, producers);
             let producer = move || {
-                let result = produce(store, generator, goal, shared);
+                let result = match door {
+                    Door::Producer(producer) => produce(producer, shards, generator, goal, shared),
+                    Door::Owner(owner) => own(owner, generator, goal, shared),
+                };
                 shared.stops.fetch_or(result.is_err(), Ordering::Relaxed);
                 drop(done);
                 result
@@ -137,21 +178,15 @@ impl Outcome {
 
 /// One producer, and the thread that takes its answers.
 fn produce(
-    store: &Store,
+    producer: Producer,
+    shards: u32,
     generator: &mut Generator,
     goal: Goal,
     shared: &Shared,
 ) -> Result<Outcome, Failure> {
     let (answers, asked) = mpsc::sync_channel(UNANSWERED);
-    let sender = Sender {
-        producer: store.producer(),
-        generator,
-        answers,
-        goal,
-        shards: store.shards(),
-        stops: &shared.stops,
-        sent: Sent::default(),
-    };
+    let way = Way::Producer { producer, answers };
+    let sender = Sender::new(way, generator, goal, shards, &shared.stops);
     if matches!(goal.pace, Pace::OneByOne) {
         let mut counts = Counts::default();
         let sent = sender.one_by_one(&mut counts, &shared.answered)?;
@@ -167,6 +202,31 @@ fn produce(
         let (counts, cpu) = taken?;
         Ok(outcome(&sent?, counts, cpu))
     })
+}
+
+/// One owner of a shard, who takes the answers as well.
+fn own(
+    owner: &mut ShardOwner,
+    generator: &mut Generator,
+    goal: Goal,
+    shared: &Shared,
+) -> Result<Outcome, Failure> {
+    // Where there are fewer cores than shards the system decides.
+    let _ = owner.pin();
+    let (mut taken, mut counts) = (Counts::default(), Counts::default());
+    let way = Way::Owner {
+        owner,
+        asked: VecDeque::new(),
+        counts: &mut taken,
+        answered: &shared.answered,
+    };
+    let sender = Sender::new(way, generator, goal, 1, &shared.stops);
+    let sent = match goal.pace {
+        Pace::OneByOne => sender.one_by_one(&mut counts, &shared.answered)?,
+        Pace::Closed | Pace::Open(_) => sender.run()?,
+    };
+    counts.add_all(taken);
+    Ok(outcome(&sent, counts, Duration::ZERO))
 }
 
 fn outcome(sent: &Sent, counts: Counts, answers_cpu: Duration) -> Outcome {

@@ -11,7 +11,7 @@ use super::place::Place;
 use super::run::{Run, yardstick_generators};
 use super::sweep::Point;
 use super::yardsticks::Yardsticks;
-use crate::args::{Amount, Ids, LoadArgs, Sweep};
+use crate::args::{Amount, Ids, LoadArgs, Project, Sweep};
 use crate::failure::Failure;
 use crate::generate::PayloadKind;
 
@@ -52,6 +52,7 @@ pub(super) struct Parameters {
     pub(super) payload: PayloadKind,
     pub(super) rate: Option<Amount>,
     pub(super) producers: u32,
+    pub(super) owned: bool,
     pub(super) one_by_one: bool,
     pub(super) durability: String,
     pub(super) codec: String,
@@ -59,7 +60,11 @@ pub(super) struct Parameters {
     pub(super) threads: Option<usize>,
     pub(super) ids: Ids,
     pub(super) duplicates: f64,
+    pub(super) dedup_window: String,
     pub(super) fill_window: Option<Amount>,
+    pub(super) project: Project,
+    pub(super) batch_bytes: Option<usize>,
+    pub(super) linger_us: Option<u64>,
     pub(super) segment_bytes: Option<u64>,
     pub(super) seal: bool,
     pub(super) sealed: bool,
@@ -141,7 +146,7 @@ impl Report {
         place: &Place,
     ) -> Result<(), Failure> {
         let level = match args.codec {
-            Codec::Zstd(level) => level,
+            Codec::Zstd(level) | Codec::TextZstd(level) => level,
             // What `auto` takes.
             _ => 1,
         };
@@ -235,6 +240,7 @@ impl Parameters {
             payload: args.payload,
             rate: args.rate,
             producers: args.producers,
+            owned: args.owned,
             one_by_one: args.one_by_one,
             durability: args.durability.to_string(),
             codec: args.codec.to_string(),
@@ -242,7 +248,11 @@ impl Parameters {
             threads: args.threads,
             ids: args.ids,
             duplicates: args.duplicates,
+            dedup_window: args.dedup_window.to_string(),
             fill_window: args.fill_window,
+            project: args.project,
+            batch_bytes: args.batch_bytes,
+            linger_us: args.linger_us,
             segment_bytes: args.segment_bytes,
             seal: !args.no_seal,
             sealed: args.sealed,

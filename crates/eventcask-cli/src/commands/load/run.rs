@@ -5,17 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventcask::{Options, Stats, Store};
+use eventcask::{Options, ShardStats, Stages, Stats, Store, route};
 use serde::Serialize;
 
 use super::super::store::failure;
 use super::goal::Goal;
 use super::meter::{Cost, Meter};
-use super::phase::{self, Outcome};
+use super::phase::{self, Doors, Outcome};
 use super::place::Place;
-use crate::args::{Ids, LoadArgs};
+use super::totals;
+use crate::args::{Ids, LoadArgs, Project};
 use crate::failure::Failure;
-use crate::generate::{Checksum, Generator, Payloads, Random, Recipe};
+use crate::generate::{Checksum, Generator, Key, Payloads, Random, Recipe};
 use crate::output::count;
 
 /// What one run measured.
@@ -38,11 +39,24 @@ pub(super) struct Run {
     pub(super) shards: u32,
     pub(super) threads: usize,
     pub(super) pinned: usize,
-    /// Bytes of the directory of aggregates.
+    /// Memory of the directory of aggregates with their keys, and how many it holds.
     pub(super) directory_bytes: u64,
+    pub(super) directory_aggregates: u64,
+    /// Ids in memory, and the bytes that they take.
+    pub(super) ids: u64,
+    pub(super) id_bytes: u64,
     pub(super) cpu_ns_per_event: f64,
     /// The same by the names of threads.
     pub(super) cpu_ns_by_thread: BTreeMap<String, f64>,
+    /// Nanoseconds of the engine's threads for an event, by what they did; writing and syncing
+    /// are mostly waiting for the disk, and go on beside the rest.
+    pub(super) stage_ns: BTreeMap<&'static str, f64>,
+    pub(super) batches: u64,
+    /// Groups of blocks that were written together, each with its sync.
+    pub(super) groups: u64,
+    pub(super) written_bytes: u64,
+    /// Events that the projection counted.
+    pub(super) projected: Option<u64>,
     pub(super) latency_us: LatencyUs,
     /// HdrHistogram V2, compressed, in base64; microseconds.
     pub(super) histogram: String,
@@ -78,34 +92,63 @@ pub(super) struct Sealed {
 
 impl Run {
     pub(super) fn measure(args: &LoadArgs, place: &Place) -> Result<Self, Failure> {
-        let store = open(args, place)?;
+        let mut doors = open(args, place)?;
         let goal = Goal::measured(args);
-        let mut generators = generators(args, &goal);
+        let mut generators = generators(args, &goal, &doors);
+        let totals = match args.project {
+            Project::Sum => Some(totals::start(&doors.store)?),
+            Project::None => None,
+        };
         if let Some(ids) = args.fill_window {
-            let known = store.stats().events;
+            let known = doors.store.stats().events;
             let goal = Goal::filling(ids.0.saturating_sub(known));
-            phase::run(&store, &mut generators, goal, "filling")?;
+            phase::run(&mut doors, &mut generators, goal, "filling")?;
         }
         if let Some(seconds) = args.warmup {
             let goal = Goal::warmup(args, seconds);
-            phase::run(&store, &mut generators, goal, "warming up")?;
+            phase::run(&mut doors, &mut generators, goal, "warming up")?;
         }
-        let measured = Measured::of(args, &store, &mut generators, goal)?;
-        let run = measured.into_run(&generators);
+        let measured = Measured::of(args, &mut doors, &mut generators, goal)?;
+        let mut run = measured.into_run(&generators);
+        if let Some(totals) = &totals {
+            run.check_projected(totals::events(totals)?, doors.store.stats().events);
+        }
+        let Doors { store, owners, .. } = doors;
+        drop((totals, owners));
         store.close().map_err(|error| failure(&error))?;
         Ok(run)
     }
+
+    fn check_projected(&mut self, projected: u64, events: u64) {
+        self.projected = Some(projected);
+        if projected != events && self.mismatch.is_none() {
+            self.mismatch = Some(format!(
+                "the store has {events} events, and its projection counted {projected}"
+            ));
+        }
+    }
 }
 
-fn open(args: &LoadArgs, place: &Place) -> Result<Store, Failure> {
+fn open(args: &LoadArgs, place: &Place) -> Result<Doors, Failure> {
     let options = options(args);
-    options.open(place.store()).map_err(|error| failure(&error))
+    let opened = if args.owned {
+        options.open_owned(place.store())
+    } else {
+        options.open(place.store()).map(|store| (store, Vec::new()))
+    };
+    let (store, owners) = opened.map_err(|error| failure(&error))?;
+    Ok(Doors {
+        store,
+        owners,
+        in_sessions: args.ids == Ids::Session,
+    })
 }
 
 fn options(args: &LoadArgs) -> Options {
     let mut options = Store::options()
         .durability(args.durability)
         .codec(args.codec)
+        .dedup(args.dedup_window)
         .seal(!args.no_seal);
     if let Some(shards) = args.shards {
         options = options.shards(shards);
@@ -116,6 +159,12 @@ fn options(args: &LoadArgs) -> Options {
     if let Some(bytes) = args.segment_bytes {
         options = options.segment_bytes(bytes);
     }
+    if let Some(bytes) = args.batch_bytes {
+        options = options.batch_bytes(bytes);
+    }
+    if let Some(us) = args.linger_us {
+        options = options.linger(Duration::from_micros(us));
+    }
     options
 }
 
@@ -123,17 +172,26 @@ fn options(args: &LoadArgs) -> Options {
 pub(super) fn yardstick_generators(args: &LoadArgs) -> [Generator; 2] {
     let goal = Goal::measured(args);
     let payloads = payloads(args);
-    [0, 1].map(|number| generator(args, &payloads, goal.events_expected(), number))
+    [0, 1].map(|number| generator(args, &payloads, goal.events_expected(), number, |_| true))
 }
 
-fn generators(args: &LoadArgs, goal: &Goal) -> Vec<Generator> {
+/// One for each producer, or for each owner of a shard, who sends what is of the shard.
+fn generators(args: &LoadArgs, goal: &Goal, doors: &Doors) -> Vec<Generator> {
     let payloads = payloads(args);
-    let producers = args.producers as usize;
-    let one = |number: usize| {
-        let events = goal.share(number, producers).events_expected();
-        generator(args, &payloads, events, number as u64)
+    let shards = doors.store.shards();
+    let threads = if args.owned {
+        shards as usize
+    } else {
+        args.producers as usize
     };
-    (0..producers).map(one).collect()
+    let one = |number: usize| {
+        let events = goal.share(number, threads).events_expected();
+        let mut key = Key::default();
+        generator(args, &payloads, events, number as u64, |aggregate| {
+            !args.owned || route(key.of(aggregate), shards) as usize == number
+        })
+    };
+    (0..threads).map(one).collect()
 }
 
 fn payloads(args: &LoadArgs) -> Arc<Payloads> {
@@ -147,7 +205,13 @@ fn payloads(args: &LoadArgs) -> Arc<Payloads> {
     Arc::new(payloads)
 }
 
-fn generator(args: &LoadArgs, payloads: &Arc<Payloads>, events: u64, number: u64) -> Generator {
+fn generator(
+    args: &LoadArgs,
+    payloads: &Arc<Payloads>,
+    events: u64,
+    number: u64,
+    takes: impl FnMut(u32) -> bool,
+) -> Generator {
     let recipe = Recipe {
         skew: args.skew,
         // Checked before.
@@ -157,7 +221,7 @@ fn generator(args: &LoadArgs, payloads: &Arc<Payloads>, events: u64, number: u64
         with_ids: args.ids == Ids::Explicit,
         duplicates: args.duplicates,
     };
-    Generator::new(&recipe, Arc::clone(payloads), number, |_| true)
+    Generator::new(&recipe, Arc::clone(payloads), number, takes)
 }
 
 /// The measured phase, and the store before and after it.
@@ -166,22 +230,25 @@ struct Measured {
     after: Stats,
     outcome: Outcome,
     cost: Cost,
+    stages: Stages,
     sealed: Option<Sealed>,
 }
 
 impl Measured {
     fn of(
         args: &LoadArgs,
-        store: &Store,
+        doors: &mut Doors,
         generators: &mut [Generator],
         goal: Goal,
     ) -> Result<Self, Failure> {
-        let before = store.stats();
+        let store = doors.store.clone();
+        let (before, stages) = (store.stats(), store.stages());
         let (meter, began) = (Meter::begin(), Instant::now());
-        let outcome = phase::run(store, generators, goal, "measuring")?;
+        let outcome = phase::run(doors, generators, goal, "measuring")?;
         let cost = meter.end();
+        let stages = store.stages().since(&stages);
         let sealed = if args.sealed {
-            let sealed = seal(store, &meter, began, outcome.sent);
+            let sealed = seal(&store, &meter, began, outcome.sent);
             Some(sealed?)
         } else {
             None
@@ -191,6 +258,7 @@ impl Measured {
             after: store.stats(),
             outcome,
             cost,
+            stages,
             sealed,
         })
     }
@@ -202,6 +270,7 @@ impl Measured {
             after,
             outcome,
             cost,
+            stages,
             sealed,
         } = self;
         let counts = &outcome.counts;
@@ -209,6 +278,7 @@ impl Measured {
         let raw_bytes = after.raw_bytes - before.raw_bytes;
         // Sealing makes what was there before smaller as well.
         let disk_bytes = after.disk_bytes.saturating_sub(before.disk_bytes);
+        let sum = |of: fn(&ShardStats) -> u64| after.shards.iter().map(of).sum();
         Run {
             events: outcome.sent,
             stored: counts.stored,
@@ -225,9 +295,17 @@ impl Measured {
             shards: after.shards.len() as u32,
             threads: after.threads,
             pinned: after.pinned.len(),
-            directory_bytes: after.shards.iter().map(|s| s.directory_bytes).sum(),
+            directory_bytes: sum(|shard| shard.directory_bytes),
+            directory_aggregates: sum(|shard| shard.directory_aggregates),
+            ids: sum(|shard| shard.ids),
+            id_bytes: sum(|shard| shard.id_bytes),
             cpu_ns_per_event: cost.cpu_seconds * 1e9 / events,
             cpu_ns_by_thread: by_thread(&cost, &outcome),
+            stage_ns: by_stage(&stages),
+            batches: stages.batches,
+            groups: stages.groups,
+            written_bytes: stages.written_bytes,
+            projected: None,
             latency_us: LatencyUs {
                 p50: counts.latencies.us(0.5),
                 p90: counts.latencies.us(0.9),
@@ -291,6 +369,21 @@ fn by_thread(cost: &Cost, outcome: &Outcome) -> BTreeMap<String, f64> {
     groups.insert("other".to_owned(), rest.max(0.0));
     groups.retain(|_, nanos| *nanos >= 0.05);
     groups
+}
+
+fn by_stage(stages: &Stages) -> BTreeMap<&'static str, f64> {
+    let events = stages.events as f64;
+    let all = [
+        ("decide", stages.decide_ns),
+        ("build", stages.build_ns),
+        ("encode", stages.encode_ns),
+        ("publish", stages.publish_ns),
+        ("project", stages.project_ns),
+        ("write", stages.write_ns),
+        ("sync", stages.sync_ns),
+    ];
+    all.map(|(name, nanos)| (name, nanos as f64 / events))
+        .into()
 }
 
 fn checksum(generators: &[Generator]) -> String {

@@ -14,11 +14,14 @@ const RATES: [f64; 6] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95];
 /// For how long each rate is tried where nothing else is said.
 const RATE_SECONDS: f64 = 5.0;
 const PAYLOAD_BYTES: [u32; 6] = [16, 64, 100, 256, 1024, 16_384];
-const CODECS: [Codec; 5] = [
+const BATCH_BYTES: [usize; 5] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
+const CODECS: [Codec; 7] = [
     Codec::None,
     Codec::Lz4,
     Codec::Zstd(1),
     Codec::Zstd(3),
+    Codec::TextLz4,
+    Codec::TextZstd(1),
     Codec::Auto,
 ];
 
@@ -55,6 +58,9 @@ pub(super) fn points(
                 .collect();
             series(args, &shards, |args, shards| args.shards = Some(*shards))
         }
+        Sweep::Batch => series(args, &BATCH_BYTES, |args, bytes| {
+            args.batch_bytes = Some(*bytes);
+        }),
         Sweep::Payload => series(args, &PAYLOAD_BYTES, |args, bytes| {
             args.payload_bytes = *bytes;
         }),

@@ -99,7 +99,16 @@ fn threads(run: &Run) -> String {
     for (name, nanos) in &run.cpu_ns_by_thread {
         table.row([name.clone(), format!("{nanos:.1}")]);
     }
-    format!("\n{table}")
+    let mut stages = Table::new(&["stage of the engine", ">ns an event"]);
+    for (name, nanos) in &run.stage_ns {
+        stages.row([(*name).to_owned(), format!("{nanos:.1}")]);
+    }
+    let per = |whole: u64, parts: u64| count(whole / parts.max(1));
+    format!(
+        "\n{table}\n{stages}\n{} events a batch, {} bytes a write\n",
+        per(run.events, run.batches),
+        per(run.written_bytes, run.groups),
+    )
 }
 
 /// The machine's limits, and how near to them the medians are.

@@ -38,7 +38,9 @@ impl Threads {
             let name = fs::read_to_string(task.path().join("comm")).ok()?;
             let schedule = fs::read_to_string(task.path().join("schedstat")).ok()?;
             let nanos = schedule.split(' ').next()?.parse().ok()?;
-            Some((number, (group(&name), Duration::from_nanos(nanos))))
+            let is_main = number.parse() == Ok(std::process::id());
+            let name = if is_main { "main" } else { &name };
+            Some((number, (group(name), Duration::from_nanos(nanos))))
         };
         Self(tasks.flatten().filter_map(one).collect())
     }
