@@ -6,7 +6,13 @@ use rkyv::util::AlignedVec;
 
 /// Bytes of a page: what writes past the system's cache must be aligned to, in memory and in the
 /// file. Disks with larger units refuse them, and are written to in the ordinary way.
-pub(crate) const PAGE_BYTES: usize = 4096;
+pub const PAGE_BYTES: usize = 4096;
+
+/// Bytes between a place in a file and the page before it.
+#[must_use]
+pub fn in_page(place: u64) -> usize {
+    (place % PAGE_BYTES as u64) as usize
+}
 
 /// Bytes that begin at a page, so that they can be written past the system's cache.
 pub type PageBuffer = AlignedVec<PAGE_BYTES>;

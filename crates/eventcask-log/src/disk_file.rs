@@ -1,9 +1,17 @@
 //! A file of a store on a real disk.
 //!
 //! Large writes of whole pages go past the system's cache: measured, that is twice as fast into
-//! blocks that the file has, and takes a fifth of the CPU. Small ones, those that are not aligned,
-//! and those of file systems that refuse it go the ordinary way. The kernel keeps both consistent:
-//! a direct write first writes out and drops the pages of the cache that it passes by.
+//! blocks that the file has, and takes a fifth of the CPU.
+//!
+//! 1. Of each part the whole pages are told from its beginning and its end, which share pages with
+//!    the parts beside it. That takes a part whose bytes lie in memory as they will lie in the pages of
+//!    the file.
+//! 2. Whole pages that follow each other are a stretch, over any number of parts. One that is large
+//!    goes past the cache at once.
+//! 3. All else goes the ordinary way, as does everything where the file system refuses the other.
+//!
+//! The kernel keeps both consistent: a direct write first writes out and drops the pages of the cache
+//! that it passes by.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -17,7 +25,7 @@ use crate::buffer::PAGE_BYTES;
 use crate::storage::StoredFile;
 
 /// Smaller writes are faster through the cache.
-const DIRECT_BYTES: usize = 256 << 10;
+const DIRECT_BYTES: usize = 128 << 10;
 /// Parts that are handed to the kernel at once; it takes 1024.
 const PARTS: usize = 256;
 
@@ -41,17 +49,37 @@ impl DiskFile {
         self.direct.get_or_init(|| open_direct(&self.file)).as_ref()
     }
 
-    /// Writes whole pages past the cache and says how many bytes; 0 where that is refused.
-    fn write_direct(&self, parts: &[&[u8]], place: u64) -> io::Result<usize> {
+    /// Writes a stretch of whole pages past the cache, if it is large enough and that is possible.
+    fn write_stretch(&self, stretch: &mut Stretch<'_>) -> io::Result<()> {
+        let written = if stretch.bytes() >= DIRECT_BYTES {
+            self.write_direct(stretch)?
+        } else {
+            0
+        };
+        let (mut start, mut place) = (0, stretch.place);
+        for pages in stretch.pages.drain(..) {
+            let done = usize::min(written.saturating_sub(start), pages.len());
+            if done < pages.len() {
+                self.file
+                    .write_all_at(&pages[done..], place + done as u64)?;
+            }
+            start += pages.len();
+            place += pages.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Writes past the cache and says how many bytes; not all where that is refused.
+    fn write_direct(&self, stretch: &Stretch<'_>) -> io::Result<usize> {
         let Some(direct) = self.direct() else {
             return Ok(0);
         };
         let mut written = 0;
-        for parts in parts.chunks(PARTS) {
-            let wanted = written + parts.iter().map(|part| part.len()).sum::<usize>();
-            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        for pages in stretch.pages.chunks(PARTS) {
+            let wanted = written + pages.iter().map(|pages| pages.len()).sum::<usize>();
+            let slices: Vec<_> = pages.iter().map(|pages| IoSlice::new(pages)).collect();
             let result = loop {
-                match rustix::io::pwritev(direct, &slices, place + written as u64) {
+                match rustix::io::pwritev(direct, &slices, stretch.place + written as u64) {
                     Err(Errno::INTR) => {}
                     other => break other,
                 }
@@ -67,18 +95,37 @@ impl DiskFile {
         }
         Ok(written)
     }
+}
 
-    /// Writes what is left of the parts behind the first `written` bytes.
-    fn write_rest(&self, parts: &[&[u8]], place: u64, written: usize) -> io::Result<()> {
-        let mut start = 0;
-        for part in parts {
-            let done = written.saturating_sub(start).min(part.len());
-            self.file
-                .write_all_at(&part[done..], place + (start + done) as u64)?;
-            start += part.len();
-        }
-        Ok(())
+/// Whole pages that follow each other in the file.
+#[derive(Debug, Default)]
+struct Stretch<'a> {
+    place: u64,
+    pages: Vec<&'a [u8]>,
+}
+
+impl Stretch<'_> {
+    fn bytes(&self) -> usize {
+        self.pages.iter().map(|pages| pages.len()).sum()
     }
+
+    fn end(&self) -> u64 {
+        self.place + self.bytes() as u64
+    }
+}
+
+/// The bytes of a part before its whole pages, those, and the bytes behind them.
+fn whole_pages(part: &[u8], place: u64) -> (&[u8], &[u8], &[u8]) {
+    let in_page = (place % PAGE_BYTES as u64) as usize;
+    if part.as_ptr() as usize % PAGE_BYTES != in_page {
+        return (part, &[], &[]);
+    }
+    let before = in_page.next_multiple_of(PAGE_BYTES) - in_page;
+    let Some((before, rest)) = part.split_at_checked(before) else {
+        return (part, &[], &[]);
+    };
+    let (pages, after) = rest.split_at(rest.len() - rest.len() % PAGE_BYTES);
+    (before, pages, after)
 }
 
 /// A second handle to an open file, whatever its name is by now.
@@ -99,17 +146,6 @@ fn open_direct(_file: &File) -> Option<File> {
     None
 }
 
-/// Whether parts that go to `place` can be written past the cache, and are large enough.
-fn is_direct(parts: &[&[u8]], place: u64) -> bool {
-    let page = PAGE_BYTES as u64;
-    let whole = |part: &&[u8]| {
-        part.len().is_multiple_of(PAGE_BYTES) && (part.as_ptr() as usize).is_multiple_of(PAGE_BYTES)
-    };
-    place.is_multiple_of(page)
-        && parts.iter().map(|part| part.len()).sum::<usize>() >= DIRECT_BYTES
-        && parts.iter().all(whole)
-}
-
 impl StoredFile for DiskFile {
     fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
         let mut read = 0;
@@ -128,19 +164,27 @@ impl StoredFile for DiskFile {
         self.file.write_all_at(bytes, place)
     }
 
-    fn write_parts_at(&self, parts: &[&[u8]], place: u64) -> io::Result<()> {
-        // A first block that does not begin at a page goes the ordinary way by itself, so that
-        // those behind it need not.
-        let first = usize::from(!place.is_multiple_of(PAGE_BYTES as u64)).min(parts.len());
-        let (first, rest) = parts.split_at(first);
-        self.write_rest(first, place, 0)?;
-        let place = place + first.iter().map(|part| part.len() as u64).sum::<u64>();
-        let written = if is_direct(rest, place) {
-            self.write_direct(rest, place)?
-        } else {
-            0
-        };
-        self.write_rest(rest, place, written)
+    fn write_parts_at(&self, parts: &[&[u8]], mut place: u64) -> io::Result<()> {
+        let mut stretch = Stretch::default();
+        for part in parts {
+            let (before, pages, after) = whole_pages(part, place);
+            for (bytes, is_pages) in [(before, false), (pages, true), (after, false)] {
+                if bytes.is_empty() {
+                    continue;
+                }
+                if is_pages {
+                    if stretch.end() != place {
+                        self.write_stretch(&mut stretch)?;
+                        stretch.place = place;
+                    }
+                    stretch.pages.push(bytes);
+                } else {
+                    self.file.write_all_at(bytes, place)?;
+                }
+                place += bytes.len() as u64;
+            }
+        }
+        self.write_stretch(&mut stretch)
     }
 
     fn sync(&self) -> io::Result<()> {

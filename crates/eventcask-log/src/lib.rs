@@ -48,7 +48,7 @@ mod repair;
 mod inspect;
 
 pub use block::{Block, BlockParts, Payloads};
-pub use buffer::{Buffer, PageBuffer};
+pub use buffer::{Buffer, PAGE_BYTES, PageBuffer, in_page};
 pub use codec::{Codec, Compressor};
 pub use ended::{EndedSegment, TABLE_CACHE_BYTES, TableCache};
 pub use error::{Error, ErrorKind};

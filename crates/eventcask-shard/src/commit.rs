@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crossbeam_queue::SegQueue;
-use eventcask_log::{Error, ErrorKind, NewSegment, PageBuffer, SegmentWriter};
+use eventcask_log::{Error, ErrorKind, NewSegment, PageBuffer, SegmentWriter, in_page};
 
 use crate::Bell;
 use crate::stages::{Lap, StageCounters, count};
@@ -86,6 +86,8 @@ pub(crate) enum Task {
         roll: Option<NewSegment>,
         segment: u64,
         place: u64,
+        /// The block, which begins in its first page of memory where it will begin in that of the
+        /// file; what comes before in the page is of no matter.
         bytes: PageBuffer,
     },
     /// Make everything before durable, whatever the policy.
@@ -242,7 +244,7 @@ impl Drop for WriteThread {
 impl Task {
     fn block(&self) -> Option<&[u8]> {
         match self {
-            Self::Write { bytes, .. } => Some(bytes),
+            Self::Write { bytes, place, .. } => Some(&bytes[in_page(*place)..]),
             Self::Sync => None,
         }
     }
@@ -259,7 +261,7 @@ impl Task {
                 place,
                 bytes,
                 ..
-            } => Some((*segment, place + bytes.len() as u64)),
+            } => Some((*segment, place + (bytes.len() - in_page(*place)) as u64)),
             Self::Sync => None,
         }
     }

@@ -12,7 +12,8 @@ use std::sync::{Arc, OnceLock};
 use eventcask_event::{EventId, Expected, NewEvent};
 use eventcask_log::{
     Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace, NewSegment,
-    PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
+    PAGE_BYTES, PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
+    in_page,
 };
 
 use crate::admit::{Admission, History, ROWS_AHEAD, same_event};
@@ -464,7 +465,8 @@ impl Shard {
         let codec = self.settings.codec.resolve(self.inbox.has_waiting());
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
-        bytes.reserve(block.raw_bytes() + 2 * 4096);
+        bytes.reserve(block.raw_bytes() + 3 * PAGE_BYTES);
+        bytes.resize(in_page(self.tail.place), 0);
         let head = block.encode_paged(codec, &mut self.compressor, &mut bytes);
         lap.end(&self.stages.encode_ns);
         let stored = InFlightBlock {
@@ -567,6 +569,7 @@ impl Shard {
         // The mark says that all before it is durable, so it is written after a sync.
         self.send(Task::Sync, send);
         let mut bytes = PageBuffer::new();
+        bytes.resize(in_page(head.place), 0);
         let head = Block::encode_empty(head, &mut bytes);
         self.hand_over(&head, roll, bytes, send);
         self.send(Task::Sync, send);
