@@ -82,7 +82,11 @@ fn codecs_of_text_compress_json_payloads_and_nothing_else() {
         (Codec::TextZstd(19), ZSTD),
     ] {
         let (head, bytes) = encode(&block, codec);
-        assert_eq!(codecs(&head)[..4], [STORED, STORED, number, STORED], "{codec}");
+        assert_eq!(
+            codecs(&head)[..4],
+            [STORED, STORED, number, STORED],
+            "{codec}"
+        );
         assert!(bytes.len() < encode(&block, Codec::None).1.len());
         let back = Block::decode(head, &bytes, Payloads::All).unwrap();
         assert_eq!(seen(&back), seen(&block), "{codec}");
@@ -104,8 +108,16 @@ fn a_codec_of_text_is_parsed_from_what_it_is_shown_as() {
         assert_eq!(codec.to_string().parse(), Ok(codec));
     }
     let wrong = [
-        "text", "text-", "text-lz4:1", "text-none", "text-auto", "text-zstd", "text-zstd:",
-        "text-zstd:20", "text-zstd:-8", "TEXT-LZ4",
+        "text",
+        "text-",
+        "text-lz4:1",
+        "text-none",
+        "text-auto",
+        "text-zstd",
+        "text-zstd:",
+        "text-zstd:20",
+        "text-zstd:-8",
+        "TEXT-LZ4",
     ];
     for text in wrong {
         let codec: Result<Codec, String> = text.parse();
