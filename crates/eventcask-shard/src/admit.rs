@@ -98,6 +98,23 @@ impl Admission<'_> {
         Ok(self.admit(rows, slot))
     }
 
+    /// Decides on an event that was pushed by itself with any version; says whether it is stored now.
+    #[inline]
+    pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, Refused> {
+        let is_new = !self.is_consumed(row)
+            && match self.batch.id(row) {
+                Some(id) => self.dedup.seen(id) == Seen::New,
+                None => true,
+            };
+        if !is_new {
+            let outcome = self.judge(row..row + 1, Expected::Any)?;
+            return Ok(!outcome.is_duplicate());
+        }
+        let slot = self.slot(self.batch.hash(row), self.batch.key(row))?;
+        self.admit(row..row + 1, slot);
+        Ok(true)
+    }
+
     /// The aggregate's slot in the directory, brought there from the disk if need be.
     fn slot(&mut self, hash: u64, key: &str) -> Result<Option<AggregateSlot>, Refused> {
         if let Some(slot) = self.directory.find(hash, key) {
