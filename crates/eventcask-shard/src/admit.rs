@@ -46,7 +46,7 @@ pub(crate) struct Admission<'s> {
 
 /// Rows whose memory is asked for together: as many as a core can wait for at once. Measured: 256
 /// are no better.
-pub(crate) const ROWS_AHEAD: usize = 64;
+pub(crate) const ROWS_AHEAD: usize = 16;
 
 impl Admission<'_> {
     /// Asks for the memory by which the rows from `row` on will be judged: of the next ones, what

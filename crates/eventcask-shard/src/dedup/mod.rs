@@ -215,9 +215,10 @@ impl Dedup {
     /// Up to where ids are to be dropped so that the others take at most so many bytes.
     fn next_to_drop(&self, bytes: u64, limit: u64) -> Option<u64> {
         let is_over = self.slices.memory_bytes() as u64 > bytes;
-        let oldest = self.slices.oldest_whole_slice().filter(|_| is_over)?;
-        let start = (oldest + 1).min(limit);
-        (start > self.window_start.max(self.disk.before)).then_some(start)
+        let from = self.window_start.max(self.disk.before);
+        let cut = self.slices.cut(from).filter(|_| is_over)?;
+        let start = cut.min(limit);
+        (start > from).then_some(start)
     }
 
     /// How far a source was consumed.

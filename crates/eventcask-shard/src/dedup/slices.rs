@@ -190,11 +190,23 @@ impl Slices {
         highest
     }
 
-    /// Position of the oldest event of which ids are in memory, by slices: none older than the
-    /// newest one of the slice that is oldest in whole.
-    pub(super) fn oldest_whole_slice(&self) -> Option<u64> {
-        let full = self.slices.iter().filter(|slice| slice.set.len() > 0);
-        full.map(|slice| slice.set.newest()).min()
+    /// The position before which ids are to go when there are too many from `from` on: with all of the
+    /// oldest slice, where that leaves a third of them at least; otherwise, as where ids come in any
+    /// order and each slice has new ones, with the oldest third of all.
+    pub(super) fn cut(&self, from: u64) -> Option<u64> {
+        let newest = || {
+            let full = self.slices.iter().filter(|slice| slice.set.len() > 0);
+            let newest = full.map(|slice| slice.set.newest());
+            newest.filter(|newest| *newest >= from)
+        };
+        let span = newest().max()? - from;
+        let oldest_slice = newest().min()? - from;
+        let cut = if oldest_slice <= span / 3 * 2 {
+            oldest_slice
+        } else {
+            span / 3
+        };
+        Some(from + cut + 1)
     }
 
     /// Bytes of memory that the ids take.
