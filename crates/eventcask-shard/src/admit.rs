@@ -38,6 +38,8 @@ pub(crate) struct Admission<'s> {
     pub(crate) shard: u32,
     pub(crate) first_position: u64,
     pub(crate) batch: &'s EventBatch,
+    /// The offset that the mark of the batch's source stands at; 0 without one.
+    pub(crate) passed: u64,
     pub(crate) directory: &'s mut Directory,
     pub(crate) dedup: &'s mut Dedup,
     pub(crate) builder: &'s mut BlockBuilder,
@@ -139,12 +141,10 @@ impl Admission<'_> {
     }
 
     /// Whether the source's mark has passed the row.
+    #[inline]
     fn is_consumed(&self, row: usize) -> bool {
-        let Some(rows) = self.batch.source() else {
-            return false;
-        };
-        let mark = self.dedup.mark(&rows.source);
-        mark.is_some_and(|mark| rows.offsets[row] < mark.next)
+        let rows = self.batch.source();
+        rows.is_some_and(|rows| rows.offsets[row] < self.passed)
     }
 
     /// The answer to events of which some are known already.

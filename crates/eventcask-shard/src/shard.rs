@@ -347,7 +347,7 @@ impl Shard {
             return Some(Refused::Poisoned(reason));
         }
         let rows = delivery.batch.source()?;
-        let next = self.dedup.mark(&rows.source).map_or(0, |mark| mark.next);
+        let next = self.dedup.passed(&delivery.batch);
         let source_name = rows.source.clone();
         (rows.after > next).then_some(Refused::SourceGap { source_name, next })
     }
@@ -364,6 +364,7 @@ impl Shard {
         let mut admission = Admission {
             shard: self.reader.shard(),
             first_position: self.tail.next_position,
+            passed: self.dedup.passed(&delivery.batch),
             batch: &delivery.batch,
             directory: &mut directory,
             dedup: &mut self.dedup,

@@ -13,7 +13,7 @@ mod slices;
 
 use std::collections::HashMap;
 
-use eventcask_event::EventId;
+use eventcask_event::{EventBatch, EventId};
 use eventcask_log::{Block, EndedSegment, SourceMark};
 
 use self::slices::Slices;
@@ -224,6 +224,12 @@ impl Dedup {
     /// How far a source was consumed.
     pub(crate) fn mark(&self, source: &str) -> Option<&SourceMark> {
         self.marks.get(source)
+    }
+
+    /// The offset at which the mark of a batch's source stands; 0 without one.
+    pub(crate) fn passed(&self, batch: &EventBatch) -> u64 {
+        let mark = batch.source().and_then(|rows| self.mark(&rows.source));
+        mark.map_or(0, |mark| mark.next)
     }
 
     /// Sets the mark of a source; `None` removes it.
