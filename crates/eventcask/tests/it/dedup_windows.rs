@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventcask::{
     Answer, Codec, DedupWindow, ErrorKind, EventId, Expected, Lock, NewEvent, Open, Options,
-    Outcome, Refused, ShardStats, Storage, Store, StoredFile,
+    Outcome, Refused, ShardStats, Storage, Store, StoredFile, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -147,7 +147,7 @@ impl Model {
             producer.append(&key_of(*id), Expected::Any, &[event])
         };
         let tickets: Vec<_> = ids.iter().map(|id| append(id).unwrap()).collect();
-        tickets.into_iter().map(|ticket| ticket.wait()).collect()
+        tickets.into_iter().map(Ticket::wait).collect()
     }
 
     /// Each of the ids is answered with the place of its event.

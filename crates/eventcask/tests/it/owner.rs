@@ -55,9 +55,9 @@ impl Owned {
 
 /// The n-th account of a shard.
 fn account(shard: u32, shards: u32, n: usize) -> String {
-    let mut keys = (0..).map(|number| format!("account-{number}"));
-    let of_shard = keys.by_ref().filter(|key| route(key, shards) == shard);
-    of_shard.skip(n).next().unwrap()
+    let keys = (0..).map(|number| format!("account-{number}"));
+    let mut of_shard = keys.filter(|key| route(key, shards) == shard);
+    of_shard.nth(n).unwrap()
 }
 
 fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
