@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use eventcask::{
-    Codec, EventId, FileStorage, Inspection, Lock, Manifest, NewEvent, Open, Options, Storage,
-    Store, StoredFile,
+    Codec, EventId, FileStorage, Inspection, Lock, Manifest, Open, Options, Storage, Store,
+    StoredFile,
 };
 use eventcask_benches::workload;
 use eventcask_log::{BlockReader, EndedSegment, Payloads, ShardDir, TableCache, Tail};
@@ -67,7 +67,7 @@ fn fill(options: &Options, dir: &Path, events: u64) -> Result<()> {
     for number in 0..events {
         let one = &load[number as usize % PAYLOADS];
         let id = EventId::from_u128((u128::from(number) + 1) << 64 | u128::from(random.u64(..)));
-        let event = NewEvent::json(&one.event_type, &one.payload).id(id);
+        let event = one.event().id(id);
         if number % spread == spread / 2 {
             producer.push("needle", &event)?;
         } else {

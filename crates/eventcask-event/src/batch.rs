@@ -26,7 +26,6 @@ pub struct EventBatch {
     ids: Vec<u128>,
     groups: Vec<BatchType>,
     groups_used: usize,
-    last_group: usize,
     hints: TypeHints,
     /// Without offsets where the rows come from no source; kept for its memory.
     source: SourceRows,
@@ -151,23 +150,15 @@ impl EventBatch {
 
     fn group_of(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
         let used = &self.groups[..self.groups_used];
-        if used
-            .get(self.last_group)
-            .is_some_and(|group| group.is(event))
-        {
-            return Ok(self.last_group);
-        }
         let place = TypeHints::place(event);
         let hinted = self.hints.get(place);
-        self.last_group = if used.get(hinted).is_some_and(|group| group.is(event)) {
-            hinted
-        } else {
-            let known = used.iter().position(|group| group.is(event));
-            let group = known.map_or_else(|| self.open_group(event), Ok)?;
-            self.hints.set(place, group);
-            group
-        };
-        Ok(self.last_group)
+        if used.get(hinted).is_some_and(|group| group.is(event)) {
+            return Ok(hinted);
+        }
+        let known = used.iter().position(|group| group.is(event));
+        let group = known.map_or_else(|| self.open_group(event), Ok)?;
+        self.hints.set(place, group);
+        Ok(group)
     }
 
     fn open_group(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
@@ -219,7 +210,6 @@ impl EventBatch {
         self.times.clear();
         self.ids.clear();
         self.groups_used = 0;
-        self.last_group = 0;
         self.source.offsets.clear();
         self.bytes = 0;
     }

@@ -46,7 +46,7 @@ pub(crate) struct Admission<'s> {
 
 /// Rows whose memory is asked for together: as many as a core can wait for at once. Measured: 256
 /// are no better.
-pub(crate) const ROWS_AHEAD: usize = 64;
+pub(crate) const ROWS_AHEAD: usize = 16;
 
 impl Admission<'_> {
     /// Asks for the memory by which the rows from `row` on will be judged: of the next ones, what
@@ -96,6 +96,23 @@ impl Admission<'_> {
             });
         }
         Ok(self.admit(rows, slot))
+    }
+
+    /// Decides on an event that was pushed by itself with any version; says whether it is stored now.
+    #[inline]
+    pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, Refused> {
+        let is_new = !self.is_consumed(row)
+            && match self.batch.id(row) {
+                Some(id) => self.dedup.seen(id) == Seen::New,
+                None => true,
+            };
+        if !is_new {
+            let outcome = self.judge(row..row + 1, Expected::Any)?;
+            return Ok(!outcome.is_duplicate());
+        }
+        let slot = self.slot(self.batch.hash(row), self.batch.key(row))?;
+        self.admit(row..row + 1, slot);
+        Ok(true)
     }
 
     /// The aggregate's slot in the directory, brought there from the disk if need be.

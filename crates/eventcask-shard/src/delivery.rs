@@ -66,14 +66,15 @@ pub struct Flushed {
 }
 
 impl Flushed {
-    /// Counts what became of one event.
+    /// Counts what became of one event: whether it was stored now, or why it was refused.
     ///
     /// # Errors
     /// A refusal that is not the event's own fault.
-    pub(crate) fn count(&mut self, outcome: Outcome) -> Result<(), Refused> {
-        match outcome {
-            Ok(answer) if answer.is_duplicate() => self.duplicates += 1,
-            Ok(_) => self.stored += 1,
+    #[inline]
+    pub(crate) fn count(&mut self, is_stored: Result<bool, Refused>) -> Result<(), Refused> {
+        match is_stored {
+            Ok(true) => self.stored += 1,
+            Ok(false) => self.duplicates += 1,
             Err(refused @ Refused::IdConflict { .. }) => {
                 self.refused += 1;
                 self.first_refused.get_or_insert(refused);

@@ -43,7 +43,7 @@ impl KeyHasher {
 }
 
 /// Where an aggregate's entry lies in the directory.
-pub(crate) type AggregateSlot = u32;
+pub type AggregateSlot = u32;
 
 /// The aggregates of a shard by key. About 41 bytes each, and the key.
 ///
@@ -72,14 +72,14 @@ impl Directory {
 
     /// Asks for the memory that leads to aggregates with this hash.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
+    pub fn prefetch(&self, hash: u64) {
         self.table.prefetch(hash);
     }
 
     /// Asks for the memory of the aggregate that likely has this hash, once what leads there has
     /// been [asked for](Self::prefetch).
     #[inline]
-    pub(crate) fn prefetch_entry(&self, hash: u64) {
+    pub fn prefetch_entry(&self, hash: u64) {
         if let Some(slot) = self.table.likely(hash) {
             self.prefetch_slot(slot);
         }
@@ -96,7 +96,8 @@ impl Directory {
     /// The aggregate with this key. The key itself is compared: two keys with one hash are
     /// two aggregates.
     #[inline]
-    pub(crate) fn find(&self, hash: u64, key: &str) -> Option<AggregateSlot> {
+    #[must_use]
+    pub fn find(&self, hash: u64, key: &str) -> Option<AggregateSlot> {
         let key = key.as_bytes();
         self.table.find(hash, |slot| self.has_key(slot, key))
     }
@@ -121,7 +122,7 @@ impl Directory {
     }
 
     /// Adds an aggregate without events.
-    pub(crate) fn add(&mut self, hash: u64, key: &str) -> AggregateSlot {
+    pub fn add(&mut self, hash: u64, key: &str) -> AggregateSlot {
         let key = key.as_bytes();
         let slot = self.take_room(ENTRY_WORDS + key.len().div_ceil(8));
         let (chunk, word) = place(slot);
@@ -177,7 +178,7 @@ impl Directory {
 
     /// Admits an event and returns its version.
     #[inline]
-    pub(crate) fn admit(&mut self, slot: AggregateSlot, position: u64) -> u64 {
+    pub fn admit(&mut self, slot: AggregateSlot, position: u64) -> u64 {
         let entry = self.entry_mut(slot);
         entry[LAST] = position;
         // Only a crafted log has so high a version; it must not run over into the key's length.

@@ -89,7 +89,7 @@ enum Due {
 
 /// What comes through the door.
 #[derive(Debug)]
-pub(crate) enum Message {
+pub enum Message {
     /// Events.
     Delivery(Box<Delivery>),
     /// Make everything before durable, then settle.
@@ -269,7 +269,7 @@ impl Inbox {
     }
 
     /// The next message, in order.
-    pub(crate) fn take(&self) -> Option<Message> {
+    pub fn take(&self) -> Option<Message> {
         let message = self.queue.pop()?;
         self.space.notify(1);
         Some(message)
@@ -353,7 +353,7 @@ impl Inbox {
     }
 
     /// Keeps the memory of a batch that was worked off.
-    pub(crate) fn recycle(&self, mut delivery: Box<Delivery>) {
+    pub fn recycle(&self, mut delivery: Box<Delivery>) {
         delivery.clear();
         let _ = self.spare.push(delivery);
     }

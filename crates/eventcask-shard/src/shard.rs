@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use eventcask_event::{EventId, Expected, NewEvent};
+use eventcask_event::{EventId, NewEvent};
 use eventcask_log::{
     Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace, NewSegment,
     PAGE_BYTES, PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
@@ -391,8 +391,8 @@ impl Shard {
                     in_flight.answers.push((append.completion, outcome));
                 }
                 None => {
-                    let outcome = admission.judge(row..row + 1, Expected::Any);
-                    if let Err(refused) = in_flight.counted.count(outcome) {
+                    let is_stored = admission.judge_pushed(row);
+                    if let Err(refused) = in_flight.counted.count(is_stored) {
                         in_flight.failed.get_or_insert(refused);
                     }
                     row += 1;

@@ -41,11 +41,16 @@ impl Default for DedupSettings {
 
 /// What memory says of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
     /// Its event has this position.
     At(u64),
     /// It may be on disk, with a position from `from` up to `before`.
-    MaybeOnDisk { from: u64, before: u64 },
+    MaybeOnDisk {
+        /// The first position that is looked at.
+        from: u64,
+        /// The first one that is not.
+        before: u64,
+    },
     /// It is new, or too old to be remembered.
     New,
 }
@@ -54,7 +59,7 @@ pub(crate) enum Seen {
 ///
 /// An id takes about 23 bytes where ids rise with time, up to 45 where they come in any order.
 #[derive(Debug, Default)]
-pub(crate) struct Dedup {
+pub struct Dedup {
     slices: Slices,
     settings: DedupSettings,
     window: Marks,
@@ -88,7 +93,9 @@ impl OnDisk {
 }
 
 impl Dedup {
-    pub(crate) fn new(settings: DedupSettings) -> Self {
+    /// Nothing was seen yet.
+    #[must_use]
+    pub fn new(settings: DedupSettings) -> Self {
         Self {
             settings,
             ..Self::default()
@@ -134,13 +141,13 @@ impl Dedup {
 
     /// Asks for the memory in which an id would be.
     #[inline]
-    pub(crate) fn prefetch(&self, id: EventId) {
+    pub fn prefetch(&self, id: EventId) {
         self.slices.prefetch(id.as_u128());
     }
 
     /// What is known of an id. One that is too old to count is forgotten.
     #[inline]
-    pub(crate) fn seen(&mut self, id: EventId) -> Seen {
+    pub fn seen(&mut self, id: EventId) -> Seen {
         match self.slices.position(id.as_u128()) {
             Some(position) if position >= self.window_start => Seen::At(position),
             Some(_) => {
@@ -159,7 +166,7 @@ impl Dedup {
 
     /// Remembers the id of the event at `position`, which was [not seen](Self::seen).
     #[inline]
-    pub(crate) fn insert(&mut self, id: EventId, position: u64) {
+    pub fn insert(&mut self, id: EventId, position: u64) {
         let id = id.as_u128();
         debug_assert!(self.slices.position(id).is_none(), "an id is stored once");
         self.is_due |= self.slices.insert(id, position, self.window_start);
@@ -171,20 +178,20 @@ impl Dedup {
     }
 
     /// Counts the ids of a block that begins at `position`.
-    pub(crate) fn note_block(&mut self, ids: usize, position: u64, commit: i64) {
+    pub fn note_block(&mut self, ids: usize, position: u64, commit: i64) {
         if !matches!(self.settings.window, DedupWindow::All) {
             self.window.note(ids as u64, position, commit);
         }
     }
 
     /// Whether ids may have to be dropped: slices have changed since it was last asked.
-    pub(crate) fn is_due(&mut self) -> bool {
+    pub fn is_due(&mut self) -> bool {
         std::mem::take(&mut self.is_due)
     }
 
     /// Drops what is out of the window, and leaves to the tables of sealed segments, which reach up
     /// to `sealed_to`, what there is no room for.
-    pub(crate) fn drop_old(&mut self, sealed_to: u64, now: i64) {
+    pub fn drop_old(&mut self, sealed_to: u64, now: i64) {
         self.window_start = self
             .window_start
             .max(self.window.start(self.settings.window, now));
@@ -228,12 +235,14 @@ impl Dedup {
     }
 
     /// Ids in memory.
-    pub(crate) fn ids(&self) -> usize {
+    #[must_use]
+    pub fn ids(&self) -> usize {
         self.slices.len()
     }
 
     /// Bytes of memory that the ids take.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
         self.slices.memory_bytes()
     }
 }

@@ -103,6 +103,10 @@ impl Run {
             let known = doors.store.stats().events;
             let goal = Goal::filling(ids.0.saturating_sub(known));
             phase::run(&mut doors, &mut generators, goal, "filling")?;
+            if args.sealed {
+                // What is counted until the background has caught up begins with nothing behind.
+                doors.store.seal().map_err(|error| failure(&error))?;
+            }
         }
         if let Some(seconds) = args.warmup {
             let goal = Goal::warmup(args, seconds);

@@ -1,0 +1,90 @@
+//! Ids that are looked up and remembered, in a window that is full.
+
+use criterion::{Criterion, Throughput};
+use eventcask_benches::{IdOrder, Ids, Outcome, size};
+use eventcask_event::EventId;
+use eventcask_shard::{Dedup, DedupSettings, DedupWindow, Seen};
+
+use super::{EVENTS, ROWS_AHEAD};
+
+/// The newest ids that are asked for again to see what came out.
+const ASKED_AGAIN: usize = 1000;
+
+pub(super) fn benches(c: &mut Criterion) {
+    for window in size([10_000, 100_000], [1_000_000, 10_000_000]) {
+        for order in [IdOrder::InTime, IdOrder::Jitter, IdOrder::Random] {
+            let mut stream = Stream::with_full_window(order, window);
+            stream.print(window);
+            let mut group = c.benchmark_group(format!("dedup/{order}"));
+            group
+                .throughput(Throughput::Elements(EVENTS as u64))
+                .sample_size(20);
+            group.bench_function(format!("{window}"), |b| b.iter(|| stream.next_block()));
+            group.finish();
+        }
+    }
+}
+
+/// Blocks of new ids, one after the other.
+struct Stream {
+    order: IdOrder,
+    ids: Ids,
+    dedup: Dedup,
+    position: u64,
+    block: Vec<EventId>,
+}
+
+impl Stream {
+    fn with_full_window(order: IdOrder, window: u64) -> Self {
+        let settings = DedupSettings {
+            window: DedupWindow::Ids(window),
+            ..DedupSettings::default()
+        };
+        let mut stream = Self {
+            order,
+            ids: Ids::new(order),
+            dedup: Dedup::new(settings),
+            position: 0,
+            block: Vec::new(),
+        };
+        // A quarter more, so that ids are being dropped.
+        while stream.position < window + window / 4 {
+            stream.next_block();
+        }
+        stream
+    }
+
+    /// As a shard does it: asks for the memory of some ids ahead, then looks at each.
+    fn next_block(&mut self) {
+        self.block.clear();
+        self.block.extend(self.ids.by_ref().take(EVENTS));
+        self.dedup
+            .note_block(EVENTS, self.position, self.position as i64);
+        for ids in self.block.chunks(ROWS_AHEAD) {
+            for id in ids {
+                self.dedup.prefetch(*id);
+            }
+            for id in ids {
+                assert!(self.dedup.seen(*id) == Seen::New, "ids differ");
+                self.dedup.insert(*id, self.position);
+                self.position += 1;
+            }
+        }
+        if self.dedup.is_due() {
+            self.dedup.drop_old(0, self.position as i64);
+        }
+    }
+
+    fn print(&mut self, window: u64) {
+        let mut outcome = Outcome::default();
+        for id in self.block.iter().rev().take(ASKED_AGAIN) {
+            match self.dedup.seen(*id) {
+                Seen::At(position) => outcome.add(position),
+                other => panic!("a new id is known, and not {other:?}"),
+            }
+        }
+        let bytes = self.dedup.memory_bytes() as f64 / self.dedup.ids() as f64;
+        let name = format!("dedup/{}", self.order);
+        outcome.print(&name, format_args!("window {window}, {bytes:.1} bytes/id"));
+    }
+}

@@ -1,0 +1,43 @@
+//! Reading all events: opening, one by one, into a projection, and only checking them.
+
+use criterion::{Criterion, Throughput};
+use eventcask::{Codec, Durability, Store};
+use eventcask_benches::{Sums, size};
+
+use super::{fill, load, outcome};
+
+pub(super) fn benches(c: &mut Criterion) {
+    let load = load();
+    let mut group = c.benchmark_group("replay");
+    group
+        .throughput(Throughput::Elements(load.len() as u64))
+        .sample_size(size(10, 20));
+    for codec in [Codec::None, Codec::TextZstd(1), Codec::Zstd(1)] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let options = Store::options().shards(2).codec(codec);
+        let options = options.durability(Durability::Os).seal(false);
+        let store = fill(&options, directory.path(), &load);
+        store.close().expect("the store closes");
+        let open = || options.open_read_only(directory.path()).expect("opens");
+        let store = open();
+        let parameters = format!("{} events", load.len());
+        outcome(&store).print(&format!("replay/{codec}"), parameters);
+        group.bench_function(format!("open/{codec}"), |b| b.iter(|| open().positions()));
+        group.bench_function(format!("scan/{codec}"), |b| b.iter(|| scan(&store)));
+        group.bench_function(format!("keyed/{codec}"), |b| {
+            b.iter(|| store.project(Sums).expect("projected"));
+        });
+        group.bench_function(format!("verify/{codec}"), |b| {
+            b.iter(|| assert!(eventcask::verify(directory.path()).expect("read").is_ok()));
+        });
+    }
+    group.finish();
+}
+
+fn scan(store: &Store) -> usize {
+    let bytes = |event: Result<eventcask::Event, _>| {
+        let event = event.expect("read");
+        event.get().payload.len()
+    };
+    store.events().iter().map(bytes).sum()
+}

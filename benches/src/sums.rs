@@ -1,0 +1,20 @@
+//! The projection of the workload.
+
+use eventcask::{Batch, Keyed, Projection};
+
+/// Events and payload bytes of each aggregate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sums;
+
+impl Projection for Sums {
+    type State = Keyed<(u64, u64)>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let mut sums = state.of(batch);
+        for row in batch.rows() {
+            let (events, bytes) = &mut sums[batch.aggregate_index(row)];
+            *events += 1;
+            *bytes += batch.payload(row).len() as u64;
+        }
+    }
+}
