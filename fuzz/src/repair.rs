@@ -166,7 +166,7 @@ fn mend_sealed(bytes: &mut [u8], chain: &Chain) {
     bytes[252..TABLES].copy_from_slice(&u32::from(says).to_le_bytes());
     if says == 0 {
         bytes[236..252].fill(0);
-    } else {
+    } else if bytes[236..252].iter().any(|byte| *byte != 0) {
         bytes[245] = 0x70 | (bytes[245] & 0xf);
         bytes[243] = 0x80 | (bytes[243] & 0x3f);
     }

@@ -63,7 +63,9 @@ impl SegmentWriter {
     }
 
     /// Writes blocks that follow each other at the place of the first one in their segment, which
-    /// must be the open one. A disk that is full leaves the file as it was.
+    /// must be the open one. A disk that is full leaves the file as it was before a single block. Of
+    /// several some may be there then: whoever appends them one by one keeps those, and their room is
+    /// given to nobody in between.
     ///
     /// # Errors
     /// What the disk said.
@@ -85,7 +87,7 @@ impl SegmentWriter {
             return Ok(());
         };
         let error = Error::io("write", &self.dir.describe(*number), error);
-        if error.kind() == ErrorKind::StorageFull {
+        if error.kind() == ErrorKind::StorageFull && blocks.len() == 1 {
             // Where even that fails the file is not as it was, so it is no full disk to wait for.
             file.set_len(place).map_err(|cut| {
                 let name = self.dir.describe(*number);

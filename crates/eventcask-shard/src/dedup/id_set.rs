@@ -138,10 +138,11 @@ impl IdSet {
             .map(|(index, id)| (*id, self.positions.get(index)))
     }
 
-    /// The highest of the first `count` ids of those that rise with time.
-    pub(super) fn highest_rising(&self, count: usize) -> Option<u128> {
-        let ids = self.ids[..count].iter().copied();
-        ids.filter(|id| EventId::from_u128(*id).rises_with_time())
+    /// The highest id of a position before `start` of those that rise with time.
+    pub(super) fn highest_rising(&self, start: u64) -> Option<u128> {
+        let old = self.iter().filter(|(_, position)| *position < start);
+        old.map(|(id, _)| id)
+            .filter(|id| EventId::from_u128(*id).rises_with_time())
             .max()
     }
 

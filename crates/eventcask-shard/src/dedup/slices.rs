@@ -174,7 +174,7 @@ impl Slices {
                 at += 1;
                 continue;
             }
-            highest = highest.max(slice.set.highest_rising(old));
+            highest = highest.max(slice.set.highest_rising(start));
             let kept = self.kept(at, start);
             let set = IdSet::of(&self.hasher, &kept);
             let old = std::mem::replace(&mut self.slices[at].set, set);
