@@ -62,7 +62,8 @@ impl IdSet {
         self.ids.len()
     }
 
-    /// How many of the first ids in the list are of positions before `start`: positions rise.
+    /// How many of the first ids in the list are of positions before `start`. Positions rise, but
+    /// for ids that came again after a refusal, so it is about so many.
     pub(super) fn before(&self, start: u64) -> usize {
         let (mut low, mut high) = (0, self.ids.len());
         while low < high {
