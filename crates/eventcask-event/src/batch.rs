@@ -1,7 +1,7 @@
 //! The open batch of a shard: events as columns, encoded once by the producer.
 
 use crate::type_hints::TypeHints;
-use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Timestamp};
+use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Timestamp, same_bytes};
 
 /// Event types that one batch can hold, so that the head of a block stays small.
 pub const MAX_BATCH_TYPES: usize = 4096;
@@ -75,7 +75,7 @@ impl BatchType {
     fn is(&self, event: &NewEvent<'_>) -> bool {
         self.schema == event.schema
             && self.encoding == event.encoding as u8
-            && self.name == event.event_type
+            && same_bytes(self.name.as_bytes(), event.event_type.as_bytes())
     }
 }
 

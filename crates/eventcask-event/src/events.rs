@@ -278,6 +278,12 @@ impl<'a> Events<'a> {
         Some(&bytes[start..][..columns.payload_lengths[row].to_native() as usize])
     }
 
+    /// Bytes of a row's payload.
+    #[must_use]
+    pub fn payload_len(&self, row: usize) -> usize {
+        self.parts.columns.payload_lengths[row].to_native() as usize
+    }
+
     /// When the engine accepted a row.
     #[must_use]
     pub fn commit_time(&self, row: usize) -> Timestamp {

@@ -18,6 +18,7 @@
 //! ```
 
 mod invalid;
+mod same_bytes;
 mod routing;
 mod id;
 mod time;
@@ -40,4 +41,5 @@ pub use invalid::{
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use routing::{murmur2, route};
+pub use same_bytes::same_bytes;
 pub use time::Timestamp;

@@ -167,6 +167,13 @@ impl<'a> Batch<'a> {
         self.events.payload(row).unwrap_or(&[])
     }
 
+    /// Bytes of the event's payload, which need not be looked at for it.
+    #[must_use]
+    #[inline]
+    pub fn payload_len(&self, row: usize) -> usize {
+        self.events.payload_len(row)
+    }
+
     /// When the engine accepted the event.
     #[must_use]
     pub fn commit_time(&self, row: usize) -> Timestamp {

@@ -8,6 +8,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::ops::{Index, IndexMut};
 
+use eventcask_event::same_bytes;
 use eventcask_table::{IndexTable, prefetch};
 use foldhash::fast::RandomState;
 
@@ -135,19 +136,6 @@ impl<V> Keyed<V> {
             key,
         )
     }
-}
-
-/// As `==`, without a call for keys of usual length.
-#[inline]
-fn same_bytes(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let (words, tail) = one.as_chunks::<8>();
-    let (other_words, other_tail) = other.as_chunks::<8>();
-    let same = |(one, other): (&[u8; 8], &[u8; 8])| one == other;
-    words.iter().zip(other_words).all(same)
-        && tail.iter().zip(other_tail).all(|(one, other)| one == other)
 }
 
 impl<V: Default> Keyed<V> {

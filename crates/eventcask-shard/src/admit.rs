@@ -12,7 +12,7 @@ use eventcask_log::KeyPlace;
 
 use crate::build::BlockBuilder;
 use crate::dedup::{Dedup, Seen};
-use crate::directory::{AggregateSlot, Directory};
+use crate::directory::{Admitted, AggregateSlot, Directory};
 use crate::{Answer, Outcome, Refused};
 
 /// What was stored before and is not in memory.
@@ -44,6 +44,8 @@ pub(crate) struct Admission<'s> {
     pub(crate) dedup: &'s mut Dedup,
     pub(crate) builder: &'s mut BlockBuilder,
     pub(crate) history: &'s dyn History,
+    /// Where the aggregates of the next rows likely are; row n is at n modulo the length.
+    pub(crate) likely: [Option<AggregateSlot>; ROWS_AHEAD],
 }
 
 /// Rows whose memory is asked for together. Measured: the lines of 64 rows and of those behind them
@@ -54,14 +56,15 @@ impl Admission<'_> {
     /// Asks for the memory by which the rows from `row` on will be judged: of the next ones, what
     /// their aggregates are, which was found by what was asked for when those before were judged; of
     /// those behind, where to look.
-    pub(crate) fn prefetch(&self, row: usize) {
+    pub(crate) fn prefetch(&mut self, row: usize) {
         let next = row + ROWS_AHEAD;
         if row == 0 {
             self.prefetch_places(row..next);
         }
         self.prefetch_places(next..next + ROWS_AHEAD);
         for row in row..next.min(self.batch.len()) {
-            self.directory.prefetch_entry(self.batch.hash(row));
+            let likely = self.directory.prefetch_entry(self.batch.hash(row));
+            self.likely[row % ROWS_AHEAD] = likely;
         }
     }
 
@@ -86,42 +89,51 @@ impl Admission<'_> {
         if let Some(answer) = self.known(&rows)? {
             return Ok(answer);
         }
-        let first = rows.start;
-        let slot = self.slot(self.batch.hash(first), self.batch.key(first))?;
+        let slot = self.slot(rows.start)?;
         let actual = slot.map_or(0, |slot| self.directory.version(slot));
         if !expected.holds(actual) {
-            let key = self.batch.key(first).to_owned();
+            let key = self.batch.key(rows.start).to_owned();
             return Err(Refused::Conflict {
                 key,
                 expected,
                 actual,
             });
         }
-        Ok(self.admit(rows, slot))
+        Ok(self.admit_all(rows, slot))
     }
 
     /// Decides on an event that was pushed by itself with any version; says whether it is stored now.
     #[inline]
     pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, Refused> {
+        let id = self.batch.id(row);
+        let position = self.next_position();
         let is_new = !self.is_consumed(row)
-            && match self.batch.id(row) {
-                Some(id) => self.dedup.seen(id) == Seen::New,
-                None => true,
-            };
+            && id.is_none_or(|id| self.dedup.seen_or_insert(id, position) == Seen::New);
         if !is_new {
             let outcome = self.judge(row..row + 1, Expected::Any)?;
             return Ok(!outcome.is_duplicate());
         }
-        let slot = self.slot(self.batch.hash(row), self.batch.key(row))?;
-        self.admit(row..row + 1, slot);
+        let slot = self.slot(row).inspect_err(|_| {
+            id.into_iter().for_each(|id| self.dedup.forget(id));
+        })?;
+        self.admit(row, slot);
         Ok(true)
     }
 
-    /// The aggregate's slot in the directory, brought there from the disk if need be.
-    fn slot(&mut self, hash: u64, key: &str) -> Result<Option<AggregateSlot>, Refused> {
-        if let Some(slot) = self.directory.find(hash, key) {
-            return Ok(Some(slot));
+    /// The slot of a row's aggregate in the directory, brought there from the disk if need be.
+    #[inline]
+    fn slot(&mut self, row: usize) -> Result<Option<AggregateSlot>, Refused> {
+        let (hash, key) = (self.batch.hash(row), self.batch.key(row));
+        let likely = self.likely[row % ROWS_AHEAD];
+        let slot = likely.filter(|slot| self.directory.is_at(*slot, key));
+        match slot.or_else(|| self.directory.find(hash, key)) {
+            Some(slot) => Ok(Some(slot)),
+            None => self.slot_from_disk(hash, key),
         }
+    }
+
+    #[cold]
+    fn slot_from_disk(&mut self, hash: u64, key: &str) -> Result<Option<AggregateSlot>, Refused> {
         let Some(place) = self.history.aggregate(key)? else {
             return Ok(None);
         };
@@ -210,24 +222,41 @@ impl Admission<'_> {
         Ok(Some((version, same)))
     }
 
-    fn admit(&mut self, rows: Range<usize>, slot: Option<AggregateSlot>) -> Answer {
-        let (hash, key) = (self.batch.hash(rows.start), self.batch.key(rows.start));
-        let slot = slot.unwrap_or_else(|| self.directory.add(hash, key));
+    /// Admits rows of one aggregate, and remembers their ids.
+    fn admit_all(&mut self, rows: Range<usize>, mut slot: Option<AggregateSlot>) -> Answer {
         let (mut position, mut version) = (0, 0);
         for row in rows {
-            position = self.first_position + self.builder.rows() as u64;
-            let before = (self.directory.version(slot), self.directory.last(slot));
-            version = self.directory.admit(slot, position);
-            self.builder.add(self.batch, row, slot, before, version);
+            position = self.next_position();
             if let Some(id) = self.batch.id(row) {
                 self.dedup.insert(id, position);
             }
+            let admitted = self.admit(row, slot);
+            slot = Some(admitted.slot);
+            version = admitted.version;
         }
         Answer::Stored {
             shard: self.shard,
             position,
             version,
         }
+    }
+
+    /// Gives a row its version and takes it into the block.
+    #[inline]
+    fn admit(&mut self, row: usize, slot: Option<AggregateSlot>) -> Admitted {
+        let slot = slot.unwrap_or_else(|| {
+            let (hash, key) = (self.batch.hash(row), self.batch.key(row));
+            self.directory.add(hash, key)
+        });
+        let admitted = self.directory.admit(slot, self.next_position());
+        self.builder.add(self.batch, row, &admitted);
+        admitted
+    }
+
+    /// The position that the next admitted event gets.
+    #[inline]
+    fn next_position(&self) -> u64 {
+        self.first_position + self.builder.rows() as u64
     }
 }
 

@@ -6,7 +6,7 @@
 use eventcask_event::{Columns, EventBatch, EventId, NO_POSITION, NO_TIME};
 use eventcask_log::{Block, BlockHead, BlockParts};
 
-use crate::directory::AggregateSlot;
+use crate::directory::{Admitted, AggregateSlot};
 
 /// An aggregate of a block: how it stood before, to be put back if the block is refused, and its
 /// newest event in it.
@@ -48,17 +48,10 @@ impl BlockBuilder {
         (self.rows[index] as usize, self.columns.versions[index])
     }
 
-    /// Adds a row, which got `version`; its aggregate had this version and last position `before`.
+    /// Adds a row that was admitted.
     #[inline]
-    pub(crate) fn add(
-        &mut self,
-        batch: &EventBatch,
-        row: usize,
-        slot: AggregateSlot,
-        before: (u64, u64),
-        version: u64,
-    ) {
-        let last = before.1;
+    pub(crate) fn add(&mut self, batch: &EventBatch, row: usize, admitted: &Admitted) {
+        let last = admitted.last_before;
         let position = self.first_position + self.rows.len() as u64;
         let local = if last >= self.first_position && last != NO_POSITION {
             let local = self.columns.aggregates[(last - self.first_position) as usize];
@@ -66,8 +59,8 @@ impl BlockBuilder {
             local
         } else {
             self.touched.push(Touched {
-                slot,
-                version: before.0,
+                slot: admitted.slot,
+                version: admitted.version_before,
                 last,
                 newest: position,
             });
@@ -75,7 +68,7 @@ impl BlockBuilder {
         };
         self.rows.push(row as u32);
         self.columns.aggregates.push(local);
-        self.columns.versions.push(version);
+        self.columns.versions.push(admitted.version);
         self.columns.payload_lengths.push(batch.payload_len(row));
     }
 

@@ -45,6 +45,19 @@ impl KeyHasher {
 /// Where an aggregate's entry lies in the directory.
 pub type AggregateSlot = u32;
 
+/// An event that was admitted to an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    /// The aggregate.
+    pub slot: AggregateSlot,
+    /// The event's version in it.
+    pub version: u64,
+    /// The version of the aggregate before.
+    pub version_before: u64,
+    /// Position of the aggregate's last event before, or [`NO_POSITION`].
+    pub last_before: u64,
+}
+
 /// The aggregates of a shard by key. About 41 bytes each, and the key.
 ///
 /// Admission runs ahead of the disk, so the newest version and the newest durable event are two
@@ -77,12 +90,12 @@ impl Directory {
     }
 
     /// Asks for the memory of the aggregate that likely has this hash, once what leads there has
-    /// been [asked for](Self::prefetch).
+    /// been [asked for](Self::prefetch), and says which one it is.
     #[inline]
-    pub fn prefetch_entry(&self, hash: u64) {
-        if let Some(slot) = self.table.likely(hash) {
-            self.prefetch_slot(slot);
-        }
+    pub fn prefetch_entry(&self, hash: u64) -> Option<AggregateSlot> {
+        let slot = self.table.likely(hash)?;
+        self.prefetch_slot(slot);
+        Some(slot)
     }
 
     /// Asks for the memory of an aggregate.
@@ -98,12 +111,15 @@ impl Directory {
     #[inline]
     #[must_use]
     pub fn find(&self, hash: u64, key: &str) -> Option<AggregateSlot> {
-        let key = key.as_bytes();
-        self.table.find(hash, |slot| self.has_key(slot, key))
+        self.table.find(hash, |slot| self.is_at(slot, key))
     }
 
+    /// Whether the aggregate in this slot, which was [found before](Self::prefetch_entry), is the one
+    /// with this key.
     #[inline]
-    fn has_key(&self, slot: AggregateSlot, key: &[u8]) -> bool {
+    #[must_use]
+    pub fn is_at(&self, slot: AggregateSlot, key: &str) -> bool {
+        let key = key.as_bytes();
         let (chunk, word) = place(slot);
         let entry = &self.chunks[chunk][word..];
         if entry[VERSION] >> VERSION_BITS != key.len() as u64 {
@@ -170,20 +186,19 @@ impl Directory {
         self.entry(slot)[VERSION] & VERSION_MASK
     }
 
-    /// Position of the last admitted event.
+    /// Admits an event and gives it its version.
     #[inline]
-    pub(crate) fn last(&self, slot: AggregateSlot) -> u64 {
-        self.entry(slot)[LAST]
-    }
-
-    /// Admits an event and returns its version.
-    #[inline]
-    pub fn admit(&mut self, slot: AggregateSlot, position: u64) -> u64 {
+    pub fn admit(&mut self, slot: AggregateSlot, position: u64) -> Admitted {
         let entry = self.entry_mut(slot);
-        entry[LAST] = position;
+        let version_before = entry[VERSION] & VERSION_MASK;
         // Only a crafted log has so high a version; it must not run over into the key's length.
-        entry[VERSION] += u64::from(entry[VERSION] & VERSION_MASK != VERSION_MASK);
-        entry[VERSION] & VERSION_MASK
+        entry[VERSION] += u64::from(version_before != VERSION_MASK);
+        Admitted {
+            slot,
+            version: entry[VERSION] & VERSION_MASK,
+            version_before,
+            last_before: std::mem::replace(&mut entry[LAST], position),
+        }
     }
 
     /// Says where an aggregate stands, from what was read back.

@@ -32,7 +32,7 @@ pub use clock::CommitClock;
 pub use commit::{Durability, WriteThread};
 pub use dedup::{Dedup, DedupSettings, DedupWindow, Seen};
 pub use delivery::{Account, Append, Delivery, Flushed, Share};
-pub use directory::{AggregateSlot, Directory, KeyHasher};
+pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use hidden::Hidden;
 pub use inbox::{Bell, Inbox, Message, OpenBatch, SendError};
 pub use index::{Figures, Published, ShardReader};

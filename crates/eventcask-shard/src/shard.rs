@@ -370,6 +370,7 @@ impl Shard {
             dedup: &mut self.dedup,
             builder: &mut self.builder,
             history: &history,
+            likely: [None; ROWS_AHEAD],
         };
         let mut appends = delivery.appends.drain(..).peekable();
         let (mut row, mut asked) = (0, 0);

@@ -1,10 +1,14 @@
 //! Small numbers side by side in 64-bit words, compared all at once.
 //!
 //! A branch for each number would be guessed wrong, and of a plain loop the compiler makes a hundred
-//! instructions. Whether a lane is zero is told by borrowing from it: `(x - 1) & !x` has its highest
-//! bit set, and so may have lanes above it, but never the lowest lane of those that are not zero
-//! (Hacker's Delight, section 6-1). So the first match is always right, any further one only likely,
-//! and whether there is one at all is exact.
+//! instructions. Where the processor compares many numbers at a time (SSE2, which every x86-64 has),
+//! that is five instructions. Elsewhere whether a lane is zero is told by borrowing from it:
+//! `(x - 1) & !x` has its highest bit set, and so may have lanes above it, but never the lowest lane
+//! of those that are not zero (Hacker's Delight, section 6-1). So the first match is always right,
+//! any further one only likely, and whether there is one at all is exact.
+
+#[cfg(target_arch = "x86_64")]
+use crate::processor::equal_lanes;
 
 /// Words of tags in a bucket.
 pub(crate) const WORDS: usize = 4;
@@ -13,15 +17,13 @@ pub(crate) const WORDS: usize = 4;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lanes<const BITS: u32>([u64; WORDS]);
 
-/// Lanes that may hold a number, first one first.
+/// Lanes that may hold a number, one bit each.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Matches<const BITS: u32>(u64);
 
 impl<const BITS: u32> Lanes<BITS> {
     pub(crate) const COUNT: usize = WORDS * Self::IN_A_WORD;
     const IN_A_WORD: usize = (u64::BITS / BITS) as usize;
-    /// One in each lane of a word.
-    const ONES: u64 = u64::MAX / ((1 << BITS) - 1);
 
     pub(crate) const fn zero() -> Self {
         Self([0; WORDS])
@@ -30,26 +32,49 @@ impl<const BITS: u32> Lanes<BITS> {
     /// The number in a lane.
     #[inline]
     pub(crate) fn get(&self, lane: usize) -> u64 {
-        let shift = (lane / WORDS) as u32 * BITS;
-        (self.0[lane % WORDS] >> shift) & ((1 << BITS) - 1)
+        let shift = (lane % Self::IN_A_WORD) as u32 * BITS;
+        (self.0[lane / Self::IN_A_WORD] >> shift) & ((1 << BITS) - 1)
     }
 
     #[inline]
     pub(crate) fn set(&mut self, lane: usize, number: u64) {
-        let shift = (lane / WORDS) as u32 * BITS;
-        let word = &mut self.0[lane % WORDS];
+        let shift = (lane % Self::IN_A_WORD) as u32 * BITS;
+        let word = &mut self.0[lane / Self::IN_A_WORD];
         *word = (*word & !(((1 << BITS) - 1) << shift)) | (number << shift);
     }
 
     /// The lanes with this number; the first one certainly, the others likely.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
     pub(crate) fn matches(&self, number: u64) -> Matches<BITS> {
-        let wanted = number * Self::ONES;
+        Matches(equal_lanes::<BITS>(self.0, number).into())
+    }
+
+    /// The lanes with this number; the first one certainly, the others likely.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[inline]
+    pub(crate) fn matches(&self, number: u64) -> Matches<BITS> {
+        self.matches_by_borrowing(number)
+    }
+
+    #[cfg(any(test, not(target_arch = "x86_64")))]
+    #[inline]
+    fn matches_by_borrowing(&self, number: u64) -> Matches<BITS> {
+        /// The highest bit of each lane, gathered at the bottom of the word.
+        #[inline]
+        fn gathered<const BITS: u32>(zero: u64) -> u64 {
+            let lanes = u64::BITS / BITS;
+            (0..lanes).fold(0, |bits, lane| {
+                bits | (zero >> (BITS * (lane + 1) - 1) & 1) << lane
+            })
+        }
+        let ones = u64::MAX / ((1 << BITS) - 1);
+        let wanted = number * ones;
         let mut all = 0;
         for (at, word) in self.0.iter().enumerate() {
             let differs = word ^ wanted;
-            let zero = differs.wrapping_sub(Self::ONES) & !differs & (Self::ONES << (BITS - 1));
-            all |= zero >> (BITS - 1) << at;
+            let zero = differs.wrapping_sub(ones) & !differs & (ones << (BITS - 1));
+            all |= gathered::<BITS>(zero) << (at * Self::IN_A_WORD);
         }
         Matches(all)
     }
@@ -73,12 +98,12 @@ impl<const BITS: u32> Iterator for Matches<BITS> {
 
     #[inline]
     fn next(&mut self) -> Option<usize> {
-        let bit = self.0.trailing_zeros();
-        if bit == u64::BITS {
+        let lane = self.0.trailing_zeros();
+        if lane == u64::BITS {
             return None;
         }
         self.0 &= self.0 - 1;
-        Some((bit / BITS) as usize * WORDS + (bit % BITS) as usize)
+        Some(lane as usize)
     }
 }
 
@@ -98,19 +123,21 @@ mod tests {
             lanes.set(lane, number);
             plain[lane] = number;
             assert_eq!(lanes.get(lane), number);
-            let found: Vec<usize> = lanes.matches(number).collect();
-            let right = |lane: &&usize| plain[**lane] == number;
-            let all: Vec<usize> = (0..plain.len()).filter(|lane| right(&lane)).collect();
-            assert!(
-                all.iter().all(|lane| found.contains(lane)),
-                "none is missed"
-            );
-            assert!(
-                found.first().is_none_or(|lane| plain[*lane] == number),
-                "the first is right"
-            );
-            let absent = lanes.matches(numbers);
-            assert!(absent.is_empty(), "what is not there is not found");
+            for ask in [Lanes::matches, Lanes::matches_by_borrowing] {
+                let found: Vec<usize> = ask(&lanes, number).collect();
+                let right = |lane: &&usize| plain[**lane] == number;
+                let all: Vec<usize> = (0..plain.len()).filter(|lane| right(&lane)).collect();
+                assert!(
+                    all.iter().all(|lane| found.contains(lane)),
+                    "none is missed"
+                );
+                assert!(
+                    found.first().is_none_or(|lane| plain[*lane] == number),
+                    "the first is right"
+                );
+                let absent = ask(&lanes, numbers);
+                assert!(absent.is_empty(), "what is not there is not found");
+            }
         }
     }
 

@@ -9,7 +9,7 @@
 //!
 //! A probe of a large table waits for memory, 70 to 100 ns; with the lines of 64 probes asked for
 //! beforehand it is 25 ns. No safe function of the standard library asks for a line, so this crate
-//! has the engine's only `unsafe` block, in `prefetch.rs`.
+//! has the engine's only `unsafe` blocks, in `processor.rs`.
 //!
 //! ```
 //! use eventcask_table::IndexTable;
@@ -24,11 +24,11 @@
 //! assert_eq!(table.find(hash("eve"), |index| names[index as usize] == "eve"), None);
 //! ```
 
-mod prefetch;
+mod processor;
 mod lanes;
 mod index_table;
 mod small_table;
 
 pub use index_table::IndexTable;
-pub use prefetch::prefetch;
+pub use processor::prefetch;
 pub use small_table::SmallTable;

@@ -125,6 +125,38 @@ impl SmallTable {
         }
     }
 
+    /// The entry with this hash that is the one looked for. Where there is none, `index` is added.
+    ///
+    /// # Panics
+    /// As [`insert`](Self::insert).
+    #[inline]
+    pub fn find_or_insert(
+        &mut self,
+        hash: u64,
+        index: u16,
+        mut is_it: impl FnMut(u16) -> bool,
+    ) -> Option<u16> {
+        assert!(!self.is_full(), "a table that is full is made anew");
+        let tag = tag_of(hash);
+        let mut at = self.home(hash);
+        loop {
+            let bucket = &mut self.buckets[at];
+            for slot in bucket.matches(tag) {
+                if bucket.tag(slot) == tag && is_it(bucket.indexes[slot]) {
+                    return Some(bucket.indexes[slot]);
+                }
+            }
+            // A slot that was given up further in front stays so: what is looked for may lie here.
+            if let Some(slot) = bucket.matches(EMPTY).next() {
+                self.used += 1;
+                bucket.tags.set(slot, tag.into());
+                bucket.indexes[slot] = index;
+                return None;
+            }
+            at = self.next(at);
+        }
+    }
+
     /// Removes the entry with this hash that is the one looked for, and returns its index.
     pub fn remove(&mut self, hash: u64, is_it: impl FnMut(u16) -> bool) -> Option<u16> {
         let (at, slot) = self.place(hash, is_it)?;

@@ -4,11 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::random::mixed;
-use super::{Checksum, Random, Zipf};
+use super::{Checksum, Key, Random, Zipf};
 
 /// Aggregates that are drawn at least, so that a ring is not the same few over again.
 const RING: usize = 4 << 20;
-/// The longest ring: 64 MiB for each producer.
+/// The longest ring: 272 MiB for each producer.
 const RING_LIMIT: usize = 16 << 20;
 
 /// How aggregates are drawn.
@@ -56,11 +56,15 @@ impl fmt::Display for Skew {
     }
 }
 
-/// Numbers of aggregates in the order of their events, over and over again.
+/// Keys of aggregates in the order of their events, over and over again.
+///
+/// They are text already: to write one anew for each event took as long as a look into a table.
 #[derive(Debug)]
 pub struct Aggregates {
-    ring: Vec<u32>,
+    /// All keys of the ring, end to end.
+    keys: String,
     next: usize,
+    checksum: Checksum,
 }
 
 impl Aggregates {
@@ -80,47 +84,59 @@ impl Aggregates {
         let limit = RING.max(4 * aggregates as usize).min(RING_LIMIT);
         let length = usize::try_from(events).map_or(limit, |events| events.clamp(1, limit));
         let scatter = Scatter::new(aggregates);
-        let mut ring = Vec::with_capacity(length);
+        let mut keys = String::with_capacity(length * Key::BYTES);
+        let (mut key, mut checksum) = (Key::default(), Checksum::default());
         let draws = Draws::new(skew, aggregates);
         let mut in_vain = 0;
-        while ring.len() < length {
+        while keys.len() < length * Key::BYTES {
             let aggregate = scatter.number(draws.rank(random));
             if takes(aggregate) {
-                ring.push(aggregate);
+                keys.push_str(key.of(aggregate));
+                checksum.add(u64::from(aggregate));
                 in_vain = 0;
             } else {
                 in_vain += 1;
                 assert!(in_vain < 100_000_000, "no aggregate is taken");
             }
         }
-        Self { ring, next: 0 }
+        Self {
+            keys,
+            next: 0,
+            checksum,
+        }
     }
 
-    /// The aggregate of the next event.
+    /// Where the aggregate of the next event lies in the ring.
     #[inline]
-    pub fn take(&mut self) -> u32 {
-        let aggregate = self.ring[self.next];
-        self.next += 1;
-        if self.next == self.ring.len() {
+    pub fn take(&mut self) -> usize {
+        let place = self.next;
+        self.next += Key::BYTES;
+        if self.next == self.keys.len() {
             self.next = 0;
         }
-        aggregate
+        place
+    }
+
+    /// The key of the aggregate that lies there.
+    ///
+    /// # Panics
+    /// When none does.
+    #[inline]
+    #[must_use]
+    pub fn key(&self, place: usize) -> &str {
+        &self.keys[place..place + Key::BYTES]
     }
 
     /// Tells these from others.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
-        let mut checksum = Checksum::default();
-        for aggregate in &self.ring {
-            checksum.add(u64::from(*aggregate));
-        }
-        checksum
+        self.checksum
     }
 
     /// Bytes of memory that they take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.ring.len() * size_of::<u32>()
+        self.keys.len()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventcask::{EventId, NewEvent};
 
-use super::{Aggregates, Checksum, Ids, Key, Payloads, Random, Skew};
+use super::{Aggregates, Checksum, Ids, Payloads, Random, Skew};
 
 /// What a generator makes.
 #[derive(Debug, Clone)]
@@ -29,7 +29,6 @@ pub struct Generator {
     aggregates: Aggregates,
     payloads: Arc<Payloads>,
     ids: Option<Ids>,
-    key: Key,
     /// Payload of the next event.
     payload: u64,
     duplicates: Duplicates,
@@ -57,7 +56,8 @@ struct Duplicates {
 
 #[derive(Debug, Clone, Copy)]
 struct Kept {
-    aggregate: u32,
+    /// Where it lies in the ring.
+    aggregate: usize,
     payload: u64,
     id: EventId,
 }
@@ -78,7 +78,6 @@ impl Generator {
             payload: random.number() >> 32,
             ids: recipe.with_ids.then(|| Ids::new(maker)),
             payloads,
-            key: Key::default(),
             duplicates: Duplicates {
                 fraction: recipe.duplicates,
                 due: 0.0,
@@ -92,7 +91,7 @@ impl Generator {
     pub fn make(&mut self) -> Made<'_> {
         if let Some(kept) = self.duplicates.take() {
             return Made {
-                key: self.key.of(kept.aggregate),
+                key: self.aggregates.key(kept.aggregate),
                 event: self.payloads.event(kept.payload).id(kept.id),
                 is_duplicate: true,
             };
@@ -110,7 +109,7 @@ impl Generator {
             });
         }
         Made {
-            key: self.key.of(aggregate),
+            key: self.aggregates.key(aggregate),
             event,
             is_duplicate: false,
         }

@@ -35,6 +35,8 @@ impl Default for Key {
 }
 
 impl Key {
+    /// Bytes of each key.
+    pub const BYTES: usize = TEXT.len();
     /// The most aggregates that get keys of their own.
     pub const LIMIT: u32 = 1_000_000_000;
 

@@ -1,8 +1,8 @@
 //! Events that are made up, for load: the same seed makes the same ones.
 //!
-//! What is costly is drawn before the clock starts: a ring of aggregates ([`Aggregates`],
-//! through [`Zipf`]) and a pool of payloads ([`Payloads`]). An event is then the next of each,
-//! a key written into a buffer, and the next of its [`Ids`]: a [`Generator`] gives it out.
+//! What is costly is drawn before the clock starts: a ring of aggregates' keys ([`Aggregates`],
+//! through [`Zipf`]) and a pool of payloads ([`Payloads`]). An event is then the next of each, and
+//! the next of its [`Ids`]: a [`Generator`] gives it out.
 
 mod random;
 mod zipf;

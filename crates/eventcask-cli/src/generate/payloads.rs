@@ -111,7 +111,8 @@ impl Payloads {
     #[inline]
     #[must_use]
     pub fn event(&self, number: u64) -> NewEvent<'_> {
-        let payload = self.payloads[(number % self.payloads.len() as u64) as usize];
+        // In half of the width a division takes a third of the time.
+        let payload = self.payloads[(number as u32 % self.payloads.len() as u32) as usize];
         let bytes = &self.bytes[payload.start as usize..payload.end as usize];
         let of_type = &self.types[payload.of_type as usize];
         if of_type.is_json {

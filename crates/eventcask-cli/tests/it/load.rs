@@ -1,5 +1,6 @@
 //! `eventcask load`: what is sent, what is counted, what is said. No figure of speed is checked.
 
+use std::collections::HashMap;
 use std::io::Read as _;
 
 use base64::Engine as _;
@@ -295,10 +296,13 @@ fn drawn(skew: &str, aggregates: u32, events: u64) -> Vec<u64> {
     let skew: Skew = skew.parse().expect("it is a skew");
     let mut random = Random::new(7);
     let mut ring = Aggregates::draw(skew, aggregates, events, &mut random, |_| true);
-    let mut counts = vec![0; aggregates as usize];
-    for _ in 0..events {
-        counts[ring.take() as usize] += 1;
+    let places: Vec<usize> = (0..events).map(|_| ring.take()).collect();
+    let mut by_key = HashMap::new();
+    for place in places {
+        *by_key.entry(ring.key(place)).or_insert(0) += 1;
     }
+    let mut counts: Vec<u64> = by_key.into_values().collect();
+    counts.resize(aggregates as usize, 0);
     counts.sort_unstable_by(|a, b| b.cmp(a));
     counts
 }

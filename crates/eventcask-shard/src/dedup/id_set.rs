@@ -52,7 +52,8 @@ impl IdSet {
     pub(super) fn of(hasher: &RandomState, ids: &[(u128, u64)]) -> Self {
         let mut set = Self::with_room(ids.len());
         for (id, position) in ids {
-            set.insert(hasher, *id, *position);
+            let known = set.find_or_insert(hasher, *id, *position);
+            debug_assert!(known.is_none(), "an id is stored once");
         }
         set
     }
@@ -95,17 +96,30 @@ impl IdSet {
         Some(self.positions.get(usize::from(index)))
     }
 
-    /// Adds an id that is not in the set, which has fewer than [`MAX_IDS`].
+    /// The position of an id. Where it is not in the set, which has fewer than [`MAX_IDS`], it is
+    /// added.
     #[inline]
-    pub(super) fn insert(&mut self, hasher: &RandomState, id: u128, position: u64) {
+    pub(super) fn find_or_insert(
+        &mut self,
+        hasher: &RandomState,
+        id: u128,
+        position: u64,
+    ) -> Option<u64> {
         debug_assert!(self.ids.len() < MAX_IDS && id != FORGOTTEN);
         if self.table.is_full() {
             self.make_room(hasher);
         }
-        self.table
-            .insert(hasher.hash_one(id), self.ids.len() as u16);
-        self.positions.push(self.ids.len(), position);
+        let (ids, next) = (&self.ids, self.ids.len());
+        let is_it = |index| ids[usize::from(index)] == id;
+        let found = self
+            .table
+            .find_or_insert(hasher.hash_one(id), next as u16, is_it);
+        if let Some(index) = found {
+            return Some(self.positions.get(usize::from(index)));
+        }
+        self.positions.push(next, position);
         self.ids.push(id);
+        None
     }
 
     /// A table with room for twice as many ids.

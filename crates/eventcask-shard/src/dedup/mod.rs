@@ -66,8 +66,6 @@ pub struct Dedup {
     /// Ids of events before this position are forgotten.
     window_start: u64,
     disk: OnDisk,
-    /// Whether there may be ids to drop.
-    is_due: bool,
     marks: HashMap<String, SourceMark>,
 }
 
@@ -154,22 +152,51 @@ impl Dedup {
                 self.forget(id);
                 Seen::New
             }
-            None if self.disk.before > self.window_start && self.disk.may_have(id) => {
-                Seen::MaybeOnDisk {
-                    from: self.window_start,
-                    before: self.disk.before,
-                }
+            None => self.not_in_memory(id),
+        }
+    }
+
+    /// What is known of an id; one that [is new](Seen::New) is remembered as that of the event at
+    /// `position`. It takes one look where [`seen`](Self::seen) and [`insert`](Self::insert) take two.
+    #[inline]
+    pub fn seen_or_insert(&mut self, id: EventId, position: u64) -> Seen {
+        if self.not_in_memory(id) != Seen::New {
+            let seen = self.seen(id);
+            if seen == Seen::New {
+                self.insert(id, position);
             }
+            return seen;
+        }
+        let (bits, start) = (id.as_u128(), self.window_start);
+        match self.slices.find_or_insert(bits, position, start) {
             None => Seen::New,
+            Some(known) if known >= start => Seen::At(known),
+            Some(_) => {
+                self.forget(id);
+                self.insert(id, position);
+                Seen::New
+            }
+        }
+    }
+
+    /// What is known of an id that is not in memory.
+    #[inline]
+    fn not_in_memory(&self, id: EventId) -> Seen {
+        if self.disk.before <= self.window_start || !self.disk.may_have(id) {
+            return Seen::New;
+        }
+        Seen::MaybeOnDisk {
+            from: self.window_start,
+            before: self.disk.before,
         }
     }
 
     /// Remembers the id of the event at `position`, which was [not seen](Self::seen).
     #[inline]
     pub fn insert(&mut self, id: EventId, position: u64) {
-        let id = id.as_u128();
-        debug_assert!(self.slices.position(id).is_none(), "an id is stored once");
-        self.is_due |= self.slices.insert(id, position, self.window_start);
+        let start = self.window_start;
+        let known = self.slices.find_or_insert(id.as_u128(), position, start);
+        debug_assert!(known.is_none(), "an id is stored once");
     }
 
     /// Forgets the id of an event that was not stored after all.
@@ -186,7 +213,7 @@ impl Dedup {
 
     /// Whether ids may have to be dropped: slices have changed since it was last asked.
     pub fn is_due(&mut self) -> bool {
-        std::mem::take(&mut self.is_due)
+        self.slices.take_changed()
     }
 
     /// Drops what is out of the window, and leaves to the tables of sealed segments, which reach up

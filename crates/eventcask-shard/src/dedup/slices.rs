@@ -25,6 +25,7 @@ pub(super) struct Slices {
     slices: Vec<Slice>,
     hasher: RandomState,
     ids: usize,
+    changed: bool,
     /// The memory of a slice that was dropped, for the next one: asking the system for as much again
     /// would take longer than all else.
     spare: Option<IdSet>,
@@ -45,6 +46,7 @@ impl Default for Slices {
             slices: vec![Slice::default()],
             hasher: RandomState::default(),
             ids: 0,
+            changed: false,
             spare: None,
         }
     }
@@ -81,21 +83,30 @@ impl Slices {
         slice.set.position(self.hasher.hash_one(id), id)
     }
 
-    /// Adds an id that is not there; those of positions before `start` may be dropped. Says whether
-    /// slices changed.
+    /// Position of the event with this id. Where there is none, the id is added with `position`;
+    /// those of positions before `start` may be dropped for it.
     #[inline]
-    pub(super) fn insert(&mut self, id: u128, position: u64, start: u64) -> bool {
+    pub(super) fn find_or_insert(&mut self, id: u128, position: u64, start: u64) -> Option<u64> {
         let mut at = self.slice_of(id);
-        let changes = self.is_full(at);
-        if changes {
+        if self.is_full(at) {
+            if let Some(known) = self.position(id) {
+                return Some(known);
+            }
             self.make_room(at, start);
             at = self.slice_of(id);
         }
         let slice = &mut self.slices[at];
-        slice.highest = slice.highest.max(id);
-        slice.set.insert(&self.hasher, id, position);
-        self.ids += 1;
-        changes
+        let known = slice.set.find_or_insert(&self.hasher, id, position);
+        if known.is_none() {
+            slice.highest = slice.highest.max(id);
+            self.ids += 1;
+        }
+        known
+    }
+
+    /// Whether slices have changed since it was last asked.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     #[inline]
@@ -105,6 +116,7 @@ impl Slices {
     }
 
     fn make_room(&mut self, at: usize, start: u64) {
+        self.changed = true;
         let is_newest = at + 1 == self.slices.len();
         let next = self.slices[at].highest.checked_add(1);
         match next.filter(|_| is_newest) {
@@ -162,32 +174,47 @@ impl Slices {
         self.ids -= usize::from(self.slices[at].set.forget(hash, id));
     }
 
-    /// Drops the slices whose ids are all of positions before `start`, and of the others those that
-    /// are mostly so. Returns the highest id of those slices that rises with time.
+    /// Drops the slices whose ids are all of positions before `start`. Where those of others are more
+    /// than an eighth of all ids, as where ids come in any order, slices that have many of them are
+    /// made anew without; where ids rise with time only one slice has any, and is gone soon. Returns
+    /// the highest id of those slices that rises with time.
     pub(super) fn drop_before(&mut self, start: u64) -> Option<u128> {
+        let olds = self.slices.iter().map(|slice| slice.set.before(start));
+        let others: usize = olds
+            .zip(&self.slices)
+            .filter(|(_, slice)| slice.set.newest() >= start)
+            .map(|(old, _)| old)
+            .sum();
+        let is_worth_it = others > self.ids / 8;
         let mut highest = None;
         let mut at = 0;
         while at < self.slices.len() {
-            let slice = &self.slices[at];
-            let old = slice.set.before(start);
-            if slice.set.newest() >= start && old * 4 <= slice.set.len() {
+            let set = &self.slices[at].set;
+            let has_many = || is_worth_it && set.before(start) * 4 > set.len();
+            if set.newest() >= start && !has_many() {
                 at += 1;
                 continue;
             }
-            highest = highest.max(slice.set.highest_rising(start));
-            let kept = self.kept(at, start);
-            let set = IdSet::of(&self.hasher, &kept);
-            let old = std::mem::replace(&mut self.slices[at].set, set);
-            self.spare = self.spare.take().or_else(|| old.emptied());
+            highest = highest.max(set.highest_rising(start));
+            let is_empty = self.drop_of(at, start);
             // The first slice stays, so that each id has one; so does the newest.
             let is_between = at > 0 && at + 1 < self.slices.len();
-            if kept.is_empty() && is_between {
+            if is_empty && is_between {
                 self.slices.remove(at);
             } else {
                 at += 1;
             }
         }
         highest
+    }
+
+    /// Makes a slice anew without the ids of positions before `start`, and says whether none is left.
+    fn drop_of(&mut self, at: usize, start: u64) -> bool {
+        let kept = self.kept(at, start);
+        let set = IdSet::of(&self.hasher, &kept);
+        let old = std::mem::replace(&mut self.slices[at].set, set);
+        self.spare = self.spare.take().or_else(|| old.emptied());
+        kept.is_empty()
     }
 
     /// The position before which ids are to go when there are too many from `from` on: with all of the

@@ -16,7 +16,7 @@ impl Projection for Totals {
         for row in batch.rows() {
             let (events, bytes) = &mut totals[batch.aggregate_index(row)];
             *events += 1;
-            *bytes += batch.payload(row).len() as u64;
+            *bytes += batch.payload_len(row) as u64;
         }
     }
 }
