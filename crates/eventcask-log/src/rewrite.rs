@@ -18,6 +18,7 @@ use crate::head::{BlockHead, MAX_SECTION_BYTES};
 use crate::index::Index;
 use crate::sealed::{Sealed, TABLE_ALIGN, Table};
 use crate::segment::{FIRST_BLOCK, ShardDir, encode_header};
+use crate::spare::UNSYNCED_BYTES;
 use crate::storage::{Open, StoredFile};
 use crate::{Block, Error, NewSegment, SourceMark};
 
@@ -88,6 +89,7 @@ pub(crate) struct Rewriter<'r> {
     /// Bytes that were not written yet, and where they go.
     bytes: Vec<u8>,
     place: u64,
+    synced_to: u64,
     previous_crc: u32,
     epoch: u64,
     raw_bytes: u64,
@@ -119,6 +121,7 @@ impl<'r> Rewriter<'r> {
             thinned: HashSet::new(),
             bytes: Vec::new(),
             place: FIRST_BLOCK,
+            synced_to: 0,
             previous_crc: new.previous_crc,
             epoch: 0,
             raw_bytes: 0,
@@ -239,6 +242,12 @@ impl<'r> Rewriter<'r> {
         let place = self.place - self.bytes.len() as u64;
         let written = self.file.write_all_at(&self.bytes, place);
         self.bytes.clear();
+        let synced_to = self.synced_to;
+        let is_due = self.place - synced_to >= UNSYNCED_BYTES;
+        let written = written.and_then(|()| if is_due { self.file.sync() } else { Ok(()) });
+        if is_due {
+            self.synced_to = self.place;
+        }
         written.map_err(|e| Error::io("write", &self.dir.storage.describe(&self.temporary), e))
     }
 

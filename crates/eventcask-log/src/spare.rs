@@ -8,12 +8,16 @@
 //! Neither is part of the data: whatever becomes of them, a segment can be made without.
 
 use crate::Error;
+use crate::buffer::PageBuffer;
 use crate::segment::ShardDir;
 use crate::storage::{Open, StoredFile};
 
 const SPARE: &str = "spare";
 /// Bytes that are filled between two looks at whether to go on.
 const FILL_BYTES: usize = 1 << 20;
+/// Bytes that are not synced at most. What waits in the system's cache is written by the next sync
+/// of any file, and that one may be a shard's.
+pub(crate) const UNSYNCED_BYTES: u64 = 4 << 20;
 
 impl ShardDir {
     pub(crate) fn spare(&self) -> String {
@@ -69,15 +73,19 @@ impl ShardDir {
         bytes: u64,
         go_on: &dyn Fn() -> bool,
     ) -> std::io::Result<bool> {
-        let zeros = vec![0; FILL_BYTES.min(bytes as usize)];
+        let mut zeros = PageBuffer::new();
+        zeros.resize(FILL_BYTES.min(bytes as usize), 0);
         let mut place = 0;
         while place < bytes {
             if !go_on() {
                 return Ok(false);
             }
             let count = (bytes - place).min(zeros.len() as u64) as usize;
-            file.write_all_at(&zeros[..count], place)?;
+            file.write_parts_at(&[&zeros[..count]], place)?;
             place += count as u64;
+            if place.is_multiple_of(UNSYNCED_BYTES) {
+                file.sync()?;
+            }
         }
         file.set_len(bytes)?;
         file.sync()?;

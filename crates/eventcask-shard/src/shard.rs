@@ -225,7 +225,7 @@ pub(crate) type SendTask<'s> = &'s mut dyn FnMut(u64, u64, Task);
 impl Shard {
     /// The write thread's side of the shard.
     pub(crate) fn target(&self) -> Result<Target, Error> {
-        let writer = SegmentWriter::open(self.reader.dir().clone(), &self.tail)?;
+        let writer = SegmentWriter::open(self.reader.dir().clone(), &self.tail)?.with_runway();
         let reports = Arc::clone(&self.reports);
         Ok(Target {
             writer,

@@ -25,6 +25,8 @@ use crate::{Error, parallel};
 /// How long a block waits at most for workers that are busy.
 const PATIENCE: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(1);
+/// How far the threads that seal step back: they get about a tenth of a core that a worker wants too.
+const NICENESS: i32 = 10;
 /// Segments of a shard that wait to be sealed before the sealer stops giving way: each makes
 /// the next opening slower.
 const BACKLOG: usize = 4;
@@ -178,6 +180,14 @@ impl Sealer {
     }
 }
 
+/// Leaves the core to other threads that want it, such as the workers. Where the system does not
+/// allow that, it goes on as it is.
+fn step_back() {
+    // On Linux this is the calling thread alone; elsewhere it may be the whole process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICENESS);
+}
+
 impl Shared {
     fn ring(&self) {
         *locked(&self.is_rung) = true;
@@ -205,6 +215,7 @@ impl Shared {
         let threads = cores().div_ceil(2);
         let name = |index| format!("eventcask-seal-{index}");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        let pool = pool.start_handler(|_| step_back());
         let pool = pool.thread_name(name).build();
         while self.wait() {
             let seal = || match &pool {
