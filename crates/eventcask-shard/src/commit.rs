@@ -1,16 +1,19 @@
-//! The thread that makes blocks durable, so that the worker goes on with the next batch.
+//! Makes blocks durable, in a thread of its own, so that the worker goes on with the next batch.
 //!
-//! 1. It waits for a job, then takes all that are ready, up to a limit: that is a group.
+//! 1. The thread waits for a job, then takes all that are ready, up to a limit: that is a group.
 //! 2. The blocks of each shard that follow each other in a file are written at once.
 //! 3. Where the policy asks for it, one sync for each shard of the group.
 //! 4. Each job is reported, in order.
+//!
+//! A worker that would only wait for a small block does the job itself ([`Targets::do_alone`]): waking
+//! two threads takes about as long as half a sync.
 //!
 //! A full disk refuses the block and all that was chained to it; any other error ends the
 //! shard: after a failed sync nobody knows what the disk has, so it is never tried again.
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -132,12 +135,45 @@ pub(crate) struct Target {
     pub(crate) stages: Arc<StageCounters>,
 }
 
+/// The shards of a worker, as those know them who write. Only one does at a time: while a job of a
+/// shard is with the write thread, the worker does none.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    pub(crate) each: Vec<Mutex<Target>>,
+    pub(crate) durability: Durability,
+}
+
+impl Targets {
+    fn of(&self, shard: usize) -> MutexGuard<'_, Target> {
+        lock(&self.each[shard])
+    }
+
+    fn all(&self) -> impl Iterator<Item = MutexGuard<'_, Target>> {
+        self.each.iter().map(lock)
+    }
+
+    /// Does a job and reports it, in the thread that calls. There must be no other one of its shard.
+    pub(crate) fn do_alone(&self, job: Job) {
+        let mut target = self.of(job.shard);
+        target.group.push(job);
+        let done = target.do_group();
+        if self.durability == Durability::Sync {
+            target.sync_unsynced();
+        }
+        target.report(done);
+    }
+}
+
+/// A panic in a target ended its shard already.
+fn lock(target: &Mutex<Target>) -> MutexGuard<'_, Target> {
+    target.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Writes and syncs the blocks of some shards.
 #[derive(Debug)]
 pub struct WriteThread {
     pub(crate) jobs: Receiver<Job>,
-    pub(crate) targets: Vec<Target>,
-    pub(crate) durability: Durability,
+    pub(crate) targets: Arc<Targets>,
     pub(crate) bell: Arc<Bell>,
 }
 
@@ -163,16 +199,13 @@ impl WriteThread {
             deadline = deadline.or_else(|| self.next_deadline());
         }
         self.sync_unsynced();
-        for target in &mut self.targets {
+        for mut target in self.targets.all() {
             if let (None, Some((_, place))) = (&target.broken, target.written) {
                 target.writer.trim(place);
             }
         }
-        match self
-            .targets
-            .iter()
-            .find_map(|target| target.broken.as_ref())
-        {
+        let mut targets = self.targets.all();
+        match targets.find_map(|target| target.broken.clone()) {
             Some(reason) => Err(reason.to_string()),
             None => Ok(()),
         }
@@ -186,13 +219,10 @@ impl WriteThread {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let Durability::Interval(interval) = self.durability else {
+        let Durability::Interval(interval) = self.targets.durability else {
             return None;
         };
-        let unsynced = self
-            .targets
-            .iter()
-            .any(|target| target.writer.is_unsynced());
+        let unsynced = self.targets.all().any(|one| one.writer.is_unsynced());
         // An interval beyond what the clock can tell never ends.
         let deadline = Instant::now().checked_add(interval);
         deadline.filter(|_| unsynced)
@@ -204,37 +234,35 @@ impl WriteThread {
         let mut next = Some(first);
         while let Some(job) = next {
             bytes += job.task.bytes();
-            self.targets[job.shard].group.push(job);
+            self.targets.of(job.shard).group.push(job);
             next = if bytes < GROUP_BYTES {
                 self.jobs.try_recv().ok()
             } else {
                 None
             };
         }
-        let done: Vec<Vec<Done>> = self.targets.iter_mut().map(Target::do_group).collect();
-        if self.durability == Durability::Sync {
+        let all = self.targets.all();
+        let done: Vec<Vec<Done>> = all.map(|mut target| target.do_group()).collect();
+        if self.targets.durability == Durability::Sync {
             self.sync_unsynced();
         }
-        for (target, done) in self.targets.iter().zip(done) {
+        for (target, done) in self.targets.all().zip(done) {
             target.report(done);
         }
         self.bell.ring();
     }
 
-    fn sync_unsynced(&mut self) {
-        for target in &mut self.targets {
-            if target.writer.is_unsynced() {
-                // A failure is kept in the target, and its worker is told.
-                let _ = target.sync();
-            }
-        }
+    fn sync_unsynced(&self) {
+        self.targets
+            .all()
+            .for_each(|mut target| target.sync_unsynced());
     }
 }
 
 impl Drop for WriteThread {
     /// Where the thread ends early, nobody may wait for it.
     fn drop(&mut self) {
-        for target in &mut self.targets {
+        for mut target in self.targets.all() {
             target.stop("its write thread has ended");
         }
         self.bell.ring();
@@ -249,7 +277,7 @@ impl Task {
         }
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.block().map_or(0, <[u8]>::len)
     }
 
@@ -405,6 +433,13 @@ impl Target {
         }
         self.broken = Some(Arc::clone(&reason));
         Failure::Broken(reason)
+    }
+
+    fn sync_unsynced(&mut self) {
+        if self.writer.is_unsynced() {
+            // A failure is kept here, and the worker is told.
+            let _ = self.sync();
+        }
     }
 
     fn sync(&mut self) -> Result<(), Failure> {

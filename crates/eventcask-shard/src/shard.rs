@@ -243,6 +243,11 @@ impl Shard {
         self.in_flight_bytes >= IN_FLIGHT_BYTES
     }
 
+    /// Whether one batch is on its way to the disk, and no more.
+    pub(crate) fn has_one_in_flight(&self) -> bool {
+        self.in_flight.len() == 1
+    }
+
     /// Whether something is on its way to the disk, or waits.
     pub(crate) fn has_more(&self) -> bool {
         !self.in_flight.is_empty() || self.look() == Rest::Not

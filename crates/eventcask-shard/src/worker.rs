@@ -2,9 +2,11 @@
 //!
 //! 1. Each shard has its turn: what came back from the disk is published, the next batch is
 //!    taken in.
-//! 2. Where there was nothing to do for any of them, look a little longer, then sleep until
+//! 2. What was made of it goes to the write thread; or where there is nothing else to do and it is
+//!    small, it is written right here.
+//! 3. Where there was nothing to do for any of them, look a little longer, then sleep until
 //!    the bell rings, or a batch that lingers is due: an idle store uses no CPU.
-//! 3. Once the inboxes are closed and all is worked off, each log gets its mark of a clean
+//! 4. Once the inboxes are closed and all is worked off, each log gets its mark of a clean
 //!    close.
 //!
 //! Or the thread that makes the events owns the shard: it hands its batches over by
@@ -12,18 +14,20 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Sender, bounded};
 use eventcask_log::Error;
 
-use crate::commit::Job;
+use crate::commit::{Job, Targets};
 use crate::inbox::Rest;
 use crate::shard::SendTask;
 use crate::{Bell, CommitClock, Delivery, Durability, Shard, WriteThread};
 
 /// Jobs on their way to the write thread at most, for each shard.
 const JOBS: usize = 64;
+/// Larger blocks are left to the write thread, which syncs while more are made.
+const ALONE_BYTES: usize = 64 << 10;
 /// Looks at the queues before going to sleep: about as long as waking up would take.
 const LOOKS: usize = 64;
 
@@ -31,7 +35,10 @@ const LOOKS: usize = 64;
 #[derive(Debug)]
 pub struct Worker {
     shards: Vec<Shard>,
+    /// What was made in the last turn and is not with the write thread yet.
+    held: Vec<Job>,
     jobs: Sender<Job>,
+    targets: Arc<Targets>,
     bell: Arc<Bell>,
     clock: Arc<CommitClock>,
 }
@@ -47,18 +54,24 @@ impl Worker {
         bell: Arc<Bell>,
         clock: Arc<CommitClock>,
     ) -> Result<(Self, WriteThread), Error> {
-        let targets: Result<Vec<_>, Error> = shards.iter().map(Shard::target).collect();
+        let each = shards.iter().map(|shard| shard.target().map(Mutex::new));
+        let each: Result<Vec<_>, Error> = each.collect();
+        let targets = Arc::new(Targets {
+            each: each?,
+            durability,
+        });
         let (sender, jobs) = bounded(JOBS * shards.len().max(1));
         let writes = WriteThread {
             jobs,
-            targets: targets?,
-            durability,
+            targets: Arc::clone(&targets),
             bell: Arc::clone(&bell),
         };
         Ok((
             Self {
                 shards,
+                held: Vec::new(),
                 jobs: sender,
+                targets,
                 bell,
                 clock,
             },
@@ -69,7 +82,7 @@ impl Worker {
     /// Works until all inboxes are closed and everything in them is durable.
     pub fn run(mut self) {
         loop {
-            if self.turn() {
+            if self.turn_or_write() {
                 continue;
             }
             if self.shards.iter().all(Shard::is_finished) {
@@ -83,6 +96,14 @@ impl Worker {
     /// Takes a batch for the first shard at once, past its queue. Waits where too much is on its way
     /// to the disk.
     pub fn take(&mut self, delivery: Box<Delivery>) {
+        self.take_to_wait(delivery);
+        self.send_held();
+    }
+
+    /// As [`take`](Self::take), for those who wait for the answers next, by
+    /// [`turn_or_write`](Self::turn_or_write): nothing is written before.
+    pub fn take_to_wait(&mut self, delivery: Box<Delivery>) {
+        self.send_held();
         while self.shards.first().is_some_and(Shard::is_busy) {
             if !self.turn() {
                 self.rest();
@@ -103,7 +124,57 @@ impl Worker {
 
     /// Gives each shard its turn and says whether any had something to do.
     pub fn turn(&mut self) -> bool {
+        self.send_held();
+        let worked = self.take_turns();
+        self.send_held();
+        worked
+    }
+
+    /// As [`turn`](Self::turn), for those who wait otherwise: what is small and alone is written here.
+    pub fn turn_or_write(&mut self) -> bool {
+        if !self.held.is_empty() && self.may_write() {
+            self.write_held();
+            return true;
+        }
+        self.send_held();
+        self.take_turns()
+    }
+
+    fn take_turns(&mut self) -> bool {
         self.each(|_, shard, now, send| shard.turn(now, send))
+    }
+
+    /// Whether what is held is one small job, nothing before it is with the write thread, and there is
+    /// nothing else to do. With several shards one slow disk would hold up the others.
+    fn may_write(&self) -> bool {
+        let ([shard], [job]) = (&self.shards[..], &self.held[..]) else {
+            return false;
+        };
+        let has_deadline = matches!(self.targets.durability, Durability::Interval(_));
+        !has_deadline
+            && job.task.bytes() < ALONE_BYTES
+            && shard.has_one_in_flight()
+            && shard.look() != Rest::Not
+    }
+
+    fn write_held(&mut self) {
+        let Some(job) = self.held.pop() else {
+            return;
+        };
+        let (shard, targets) = (job.shard, &self.targets);
+        let done = catch_unwind(AssertUnwindSafe(|| targets.do_alone(job)));
+        if let Err(panic) = done {
+            self.shards[shard].poison(&format!("its writer failed: {}", panic_text(&*panic)));
+        }
+    }
+
+    fn send_held(&mut self) {
+        for job in self.held.drain(..) {
+            let shard = job.shard;
+            if self.jobs.send(job).is_err() {
+                self.shards[shard].poison("its write thread has ended");
+            }
+        }
     }
 
     /// Sleeps until there is something to do; does not, and says so, where nothing is on its way to
@@ -124,17 +195,16 @@ impl Worker {
         let mut worked = false;
         let now = || self.clock.next();
         for (index, shard) in self.shards.iter_mut().enumerate() {
-            let jobs = &self.jobs;
+            let held = &mut self.held;
             // A panic stops its shard alone, and everyone who waits is told.
             let done = catch_unwind(AssertUnwindSafe(|| {
                 with(index, shard, &now, &mut |generation, sequence, task| {
-                    let sent = jobs.send(Job {
+                    held.push(Job {
                         shard: index,
                         generation,
                         sequence,
                         task,
                     });
-                    assert!(sent.is_ok(), "the write thread has ended");
                 })
             }));
             worked |= done.unwrap_or_else(|panic| {

@@ -166,7 +166,7 @@ impl ShardOwner {
     /// # Errors
     /// Why the append was refused.
     pub fn answer(&mut self, ticket: Ticket) -> Outcome {
-        if self.work_off().is_err() {
+        if self.hand_over(Worker::take_to_wait).is_err() {
             return Err(Refused::Closed);
         }
         self.run_until(|| ticket.poll().is_some());
@@ -178,7 +178,7 @@ impl ShardOwner {
         let Some(worker) = &mut self.worker else {
             return;
         };
-        while !is_done() && (worker.turn() || worker.rest_if_more_comes()) {}
+        while !is_done() && (worker.turn_or_write() || worker.rest_if_more_comes()) {}
     }
 
     fn engine(&self) -> &Engine {
@@ -212,6 +212,11 @@ impl ShardOwner {
     }
 
     fn work_off(&mut self) -> Result<(), Error> {
+        self.hand_over(Worker::take)
+    }
+
+    /// Hands the open batch over to the worker by one of its ways.
+    fn hand_over(&mut self, take: fn(&mut Worker, Box<Delivery>)) -> Result<(), Error> {
         if self.open.is_empty() {
             return Ok(());
         }
@@ -221,7 +226,7 @@ impl ShardOwner {
         let empty = self.door().inbox.empty_batch();
         let delivery = std::mem::replace(&mut self.open, empty);
         if let Some(worker) = &mut self.worker {
-            worker.take(delivery);
+            take(worker, delivery);
         }
         Ok(())
     }
