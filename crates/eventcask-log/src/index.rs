@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use eventcask_event::{EventId, NO_POSITION};
+use foldhash::fast::RandomState;
 use twox_hash::XxHash3_64;
 
 use crate::head::{decode_marks_of, encode_marks_of};
@@ -32,8 +33,8 @@ pub struct KeyPlace {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) blocks: Vec<BlockPlace>,
-    pub(crate) keys: HashMap<String, KeyPlace>,
-    pub(crate) ids: HashMap<u128, u64>,
+    pub(crate) keys: HashMap<String, KeyPlace, RandomState>,
+    pub(crate) ids: HashMap<u128, u64, RandomState>,
     pub(crate) marks: Vec<SourceMark>,
     pub(crate) truncations: BTreeMap<String, u64>,
     /// Events with version 1.

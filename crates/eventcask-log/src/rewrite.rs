@@ -136,6 +136,7 @@ impl<'r> Rewriter<'r> {
         let mut goes_on = true;
         if let Some(block) = block {
             let events = block.events();
+            self.rows.begin_old(&events);
             for row in 0..events.len() {
                 goes_on &= self.add_row(&events, row)?;
             }
@@ -146,28 +147,40 @@ impl<'r> Rewriter<'r> {
 
     fn add_row(&mut self, events: &Events<'_>, row: usize) -> Result<bool, Error> {
         let fate = (self.how.fate)(events, row);
-        let key = events.key(events.aggregate_index(row));
         if fate != Fate::Kept {
             self.removed += u64::from(fate == Fate::Removed);
-            if !self.thinned.contains(key) {
-                self.thinned.insert(key.to_owned());
-            }
+            self.thin_out(events.key(events.aggregate_index(row)));
         }
         if fate == Fate::Removed {
             return Ok(true);
         }
         let goes_on = !self.rows.is_full(events, row) || self.flush()?;
-        let previous = self.previous(events, row, key);
-        self.rows.push(events, row, previous, fate);
+        let aggregate = match self.rows.known_aggregate(events, row) {
+            Some(aggregate) => aggregate,
+            None => {
+                let previous = self.previous(events, row);
+                self.rows.aggregate(events, row, previous)
+            }
+        };
+        self.rows.push(events, row, aggregate, fate);
         Ok(goes_on)
     }
 
+    /// Notes that an event of the aggregate was taken out.
+    fn thin_out(&mut self, key: &str) {
+        if !self.thinned.contains(key) {
+            self.thinned.insert(key.to_owned());
+        }
+    }
+
     /// Position of the aggregate's newest event before the block that is being filled.
-    fn previous(&self, events: &Events<'_>, row: usize, key: &str) -> u64 {
+    fn previous(&self, events: &Events<'_>, row: usize) -> u64 {
+        let aggregate = events.aggregate_index(row);
+        let key = events.key(aggregate);
         match self.index.keys.get(key) {
             Some(known) => known.position,
             None if self.thinned.contains(key) => NO_POSITION,
-            None => events.columns().previous[events.aggregate_index(row)].to_native(),
+            None => events.columns().previous[aggregate].to_native(),
         }
     }
 
@@ -352,9 +365,17 @@ struct Rows {
     payloads: Vec<Vec<u8>>,
     keys: HashMap<String, u32, RandomState>,
     types: HashMap<(String, u32, u8), u16, RandomState>,
+    /// What the aggregates and the types of the old block in hand are called here, where that is
+    /// known: names are hashed once and not for each row.
+    old_aggregates: Vec<u32>,
+    old_types: Vec<u16>,
     marks: Vec<SourceMark>,
     bytes: usize,
 }
+
+/// Stands for what is not known yet.
+const UNKNOWN: u32 = u32::MAX;
+const UNKNOWN_TYPE: u16 = u16::MAX;
 
 impl Rows {
     fn is_empty(&self) -> bool {
@@ -367,6 +388,14 @@ impl Rows {
         // Payloads of up to half a section never make a block too large.
         let is_large = self.bytes + more > MAX_SECTION_BYTES as usize / 2 && !self.is_empty();
         self.bytes >= BLOCK_BYTES || is_large || self.types.len() >= MAX_TYPES
+    }
+
+    /// Says of which block the next rows are.
+    fn begin_old(&mut self, events: &Events<'_>) {
+        self.old_aggregates.clear();
+        self.old_aggregates.resize(events.aggregates(), UNKNOWN);
+        self.old_types.clear();
+        self.old_types.resize(events.types(), UNKNOWN_TYPE);
     }
 
     fn add_marks(&mut self, marks: &[SourceMark]) {
@@ -382,29 +411,31 @@ impl Rows {
         self.marks.drain(..marks).collect()
     }
 
-    fn push(&mut self, events: &Events<'_>, row: usize, previous: u64, fate: Fate) {
-        let event = events.event(row);
-        let version = event.version.saturating_add(1).to_le_bytes();
-        let (event_type, schema, encoding, payload) = match fate {
-            Fate::Emptied => (eventcask_event::TRUNCATED_TYPE, 1, 0, &version[..]),
-            _ => {
-                let encoding = event.encoding as u8;
-                (event.event_type, event.schema, encoding, event.payload)
+    fn push(&mut self, events: &Events<'_>, row: usize, aggregate: u32, fate: Fate) {
+        let version = events.version(row).saturating_add(1).to_le_bytes();
+        let (event_type, payload) = match fate {
+            Fate::Emptied => {
+                let truncated = self.named_type(eventcask_event::TRUNCATED_TYPE, 1, 0);
+                (truncated, &version[..])
             }
+            _ => (
+                self.event_type(events, row),
+                events.payload(row).unwrap_or(&[]),
+            ),
         };
-        let aggregate = self.aggregate(event.aggregate, previous);
-        let event_type = self.event_type(event_type, schema, encoding);
         let columns = &mut self.columns;
         columns.aggregates.push(aggregate);
         columns.types.push(event_type);
-        columns.versions.push(event.version);
+        columns.versions.push(events.version(row));
         columns.payload_lengths.push(payload.len() as u32);
-        let time = event
-            .time
+        let time = events
+            .time(row)
             .map_or(NO_TIME, eventcask_event::Timestamp::as_nanos);
         columns.times.push(time);
-        columns.positions.push(event.position);
-        columns.commit_times.push(event.commit_time.as_nanos());
+        columns.positions.push(events.position(row));
+        columns
+            .commit_times
+            .push(events.commit_time(row).as_nanos());
         let id = events.given_id(row).filter(|_| fate == Fate::Kept);
         let id = id.map_or(0, eventcask_event::EventId::as_u128);
         self.ids.extend_from_slice(&id.to_le_bytes());
@@ -412,17 +443,38 @@ impl Rows {
         self.bytes += payload.len() + ROW_BYTES;
     }
 
-    fn aggregate(&mut self, key: &str, previous: u64) -> u32 {
-        if let Some(index) = self.keys.get(key) {
-            return *index;
-        }
-        let index = self.columns.add_aggregate(key, previous);
-        self.keys.insert(key.to_owned(), index);
-        self.bytes += key.len();
+    /// The aggregate of a row, where one of the same old block came before.
+    fn known_aggregate(&self, events: &Events<'_>, row: usize) -> Option<u32> {
+        let known = self.old_aggregates[events.aggregate_index(row)];
+        (known != UNKNOWN).then_some(known)
+    }
+
+    /// The aggregate of a row; `previous` is the position of its newest event before this block.
+    fn aggregate(&mut self, events: &Events<'_>, row: usize, previous: u64) -> u32 {
+        let old = events.aggregate_index(row);
+        let key = events.key(old);
+        let known = self.keys.get(key).copied();
+        let index = known.unwrap_or_else(|| {
+            let index = self.columns.add_aggregate(key, previous);
+            self.keys.insert(key.to_owned(), index);
+            self.bytes += key.len();
+            index
+        });
+        self.old_aggregates[old] = index;
         index
     }
 
-    fn event_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
+    fn event_type(&mut self, events: &Events<'_>, row: usize) -> u16 {
+        let old = events.type_index(row);
+        if self.old_types[old] == UNKNOWN_TYPE {
+            let encoding = events.type_encoding(old) as u8;
+            let (name, schema) = (events.type_name(old), events.type_schema(old));
+            self.old_types[old] = self.named_type(name, schema, encoding);
+        }
+        self.old_types[old]
+    }
+
+    fn named_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
         let named = (name.to_owned(), schema, encoding);
         *self.types.entry(named).or_insert_with(|| {
             self.payloads.push(Vec::new());
@@ -460,6 +512,8 @@ impl Rows {
         self.columns.clear();
         self.keys.clear();
         self.types.clear();
+        self.old_aggregates.fill(UNKNOWN);
+        self.old_types.fill(UNKNOWN_TYPE);
         self.bytes = 0;
         block
     }

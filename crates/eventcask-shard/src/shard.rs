@@ -31,6 +31,9 @@ use crate::{
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
 const IN_FLIGHT_BYTES: usize = 8 << 20;
+/// With so many there is no time to compress by itself: whoever makes events in the worker's own
+/// thread leaves no batches waiting that would tell.
+const LOADED_BYTES: usize = 1 << 20;
 /// Buffers of written blocks that are kept for the next ones: as many as are in flight where blocks
 /// have the usual size.
 const SPARE_BUFFERS: usize = IN_FLIGHT_BYTES / (256 << 10);
@@ -469,7 +472,8 @@ impl Shard {
         head.marks.extend(mark.cloned());
         let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
         lap.end(&self.stages.build_ns);
-        let codec = self.settings.codec.resolve(self.inbox.has_waiting());
+        let is_loaded = self.inbox.has_waiting() || self.in_flight_bytes >= LOADED_BYTES;
+        let codec = self.settings.codec.resolve(is_loaded);
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
         bytes.reserve(block.raw_bytes() + 3 * PAGE_BYTES);

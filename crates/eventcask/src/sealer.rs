@@ -212,7 +212,8 @@ impl Shared {
     }
 
     fn run(&self) {
-        let threads = cores().div_ceil(2);
+        // Each core may be idle; where it is not, they step back.
+        let threads = cores();
         let name = |index| format!("eventcask-seal-{index}");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         let pool = pool.start_handler(|_| step_back());
