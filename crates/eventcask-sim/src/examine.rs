@@ -155,6 +155,7 @@ impl Examiner<'_> {
                 window: self.window,
                 baseline: &baseline,
             },
+            before,
         };
         let forgets_ids = self.planted == Some(Planted::IdIsForgotten);
         resend.send(&self.judge.facts.submitted, forgets_ids, rng)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use eventcask::{DedupWindow, Expected, Outcome, Refused, Store};
+use eventcask::{DedupWindow, EventId, Expected, Outcome, Refused, Store};
 use fastrand::Rng;
 
 use crate::content::Content;
@@ -16,6 +16,8 @@ pub(crate) struct Resend<'r> {
     pub(crate) ledger: &'r Ledger,
     pub(crate) sources: &'r [Source],
     pub(crate) repeats: Repeats<'r>,
+    /// What was there before.
+    pub(crate) before: &'r Content,
 }
 
 impl Resend<'_> {
@@ -65,6 +67,7 @@ impl Resend<'_> {
     fn send_appends(&self, numbers: &[usize], forgets_ids: bool) -> Result<(), String> {
         let mut producer = self.store.producer();
         let mut tickets = Vec::new();
+        let taken = self.taken_ids();
         for number in numbers {
             let entry = self.ledger.entry(*number).ok_or("an unknown entry")?;
             let mut events: Vec<_> = entry.events.iter().map(Planned::as_new).collect();
@@ -72,20 +75,31 @@ impl Resend<'_> {
                 event.id = None;
             }
             let ticket = producer.append(&entry.key, entry.expected, &events);
-            tickets.push(ticket.map_err(|error| format!("L4: sending again: {error}"))?);
+            let ticket = ticket.map_err(|error| format!("L4: sending again: {error}"))?;
+            let ids = entry.events.iter().filter_map(|event| event.id);
+            tickets.push((ids.clone().any(|id| taken.contains(&id)), ticket));
         }
-        for ticket in tickets {
-            self.check_answer(ticket.wait())?;
+        for (is_taken, ticket) in tickets {
+            self.check_answer(&ticket.wait(), is_taken)?;
         }
         Ok(())
     }
 
-    /// A window may have forgotten some of an append's ids, or the ids may be taken by other events
-    /// since; then it is refused.
-    fn check_answer(&self, outcome: Outcome) -> Result<(), String> {
-        let is_bounded = self.repeats.window != DedupWindow::All;
+    /// The ids that other events than their first ones came with, when a window had forgotten them.
+    fn taken_ids(&self) -> HashSet<EventId> {
+        let ids = self.before.rows().filter_map(|row| {
+            let entry = self.ledger.entry(row.entry)?;
+            entry.events[row.index].id.filter(|_| entry.borrows_ids)
+        });
+        ids.collect()
+    }
+
+    /// A window may have forgotten some of an append's ids, or other events may have them since; then
+    /// it is refused.
+    fn check_answer(&self, outcome: &Outcome, is_taken: bool) -> Result<(), String> {
+        let may_be = is_taken || self.repeats.window != DedupWindow::All;
         match outcome {
-            Err(Refused::PartlyKnown { .. } | Refused::IdConflict { .. }) if is_bounded => Ok(()),
+            Err(Refused::PartlyKnown { .. } | Refused::IdConflict { .. }) if may_be => Ok(()),
             Err(refused) => Err(format!("L4: sending again: {refused}")),
             Ok(_) => Ok(()),
         }

@@ -85,7 +85,7 @@ fn enter(
         busy: AtomicUsize::new(course.plan.producers as usize + course.sources.len()),
     };
     let content = look(course, &stage, facts)?;
-    check_projection(&stage, &content)?;
+    check_projection(&stage, &content, false)?;
     let was_closed = facts.is_closed && !course.plan.fails_early;
     let recovered = stage.store.stats().recovered;
     if was_closed && !recovered.is_empty() {
@@ -105,12 +105,15 @@ fn open_planned(course: &Course, disk: &SimDisk) -> Result<(Store, Vec<ShardOwne
     opened.map_err(|error| format!("C2: opening failed: {error}"))
 }
 
-/// The projection, if there is one, holds what is there.
-fn check_projection(stage: &Stage, content: &Content) -> Result<(), String> {
-    match &stage.projected {
-        Some(projected) => projection::check(projected, content),
-        None => Ok(()),
+/// The projection, if there is one, holds what is there; it stops where it could not read.
+fn check_projection(stage: &Stage, content: &Content, may_stop: bool) -> Result<(), String> {
+    let Some(projected) = &stage.projected else {
+        return Ok(());
+    };
+    if may_stop && projected.each_shard(|_, _| ()).is_err() {
+        return Ok(());
     }
+    projection::check(projected, content)
 }
 
 /// Reads everything and checks it against what is known.
@@ -204,7 +207,7 @@ fn leave(course: &mut Course, stage: Stage) -> Result<(), String> {
     if let Some(broken) = stage.broken.get() {
         return Err(broken.clone());
     }
-    check_projection(&stage, &content)?;
+    check_projection(&stage, &content, course.plan.faults.hits_reads())?;
     let has_failed = stage
         .store
         .stats()
