@@ -1,6 +1,6 @@
 //! Faults that trials found, each with its story: fault, mechanism, cure.
 
-use eventcask::{Durability, ErrorKind, Expected, NewEvent, Options, Store, ViewSpec};
+use eventcask::{Codec, Durability, ErrorKind, Expected, NewEvent, Options, Store, ViewSpec};
 use eventcask_sim::{Faults, Image, SimDisk, Trial};
 
 use crate::bank::{acknowledged, deposit, deposits, kind, open_with, options, try_open};
@@ -134,6 +134,22 @@ fn l5_a_snapshot_that_is_ahead_is_forgotten_also_where_the_disk_fails_meanwhile(
             assert_eq!(found, ["kept 4"], "{faults:?}, seed {seed}");
         }
     }
+}
+
+#[test]
+fn f5_an_aggregate_is_read_whole_while_its_segment_is_sealed() {
+    // A reader walked back over blocks and noted the aggregate's newest event of each. Sealing then
+    // cut the events into other blocks: of a block that had become two, the part before was left out.
+    let options = options().shards(1).segment_bytes(150_000);
+    let store = open_with(&options.codec(Codec::None), &SimDisk::new());
+    let kind = "x".repeat(1000);
+    for _ in 0..40 {
+        append(&store, &kind, 10);
+    }
+    let events = store.aggregate("diary").events().unwrap();
+    assert!(store.seal().unwrap() > 0);
+    let versions: Vec<u64> = events.map(|event| event.unwrap().get().version).collect();
+    assert!(versions.into_iter().eq(1..=400));
 }
 
 #[test]
