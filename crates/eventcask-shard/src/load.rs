@@ -96,6 +96,10 @@ impl Aggregate {
                 return Ok(None);
             };
             let block = block_at(&self.reader, position)?;
+            if let Some(before) = self.left_out(&block.events(), position) {
+                self.newest.extend([position, before]);
+                continue;
+            }
             let rows = self.rows_of(&block.events(), position);
             self.next = position + 1;
             self.open = Some((block, rows.into_iter()));
@@ -104,6 +108,16 @@ impl Aggregate {
 }
 
 impl Aggregate {
+    /// The aggregate's newest position before a block, if it was not handed out: the block that held
+    /// both when we walked back was cut in two since, as its segment was written anew.
+    fn left_out(&self, events: &Events<'_>, position: u64) -> Option<u64> {
+        let from_commit = self.hidden.before();
+        match back_from(events, position, self.bounds.from_version, from_commit) {
+            Step::Back(before) => before.filter(|before| *before >= self.next),
+            Step::Gone => None,
+        }
+    }
+
     /// The rows that the aggregate of the event at `position` has in a block up to there,
     /// within bounds.
     fn rows_of(&self, events: &Events<'_>, position: u64) -> Vec<usize> {
@@ -155,9 +169,17 @@ fn step_back(
     let Some(block) = reader.block_at(position)? else {
         return Ok(Step::Gone);
     };
-    let events = block.events();
-    let Some(row) = row_at(&events, position) else {
-        return Ok(Step::Gone);
+    Ok(back_from(
+        &block.events(),
+        position,
+        from_version,
+        from_commit,
+    ))
+}
+
+fn back_from(events: &Events<'_>, position: u64, from_version: u64, from_commit: i64) -> Step {
+    let Some(row) = row_at(events, position) else {
+        return Step::Gone;
     };
     let aggregate = events.aggregate_index(row);
     let first = (0..events.len()).find(|row| events.aggregate_index(*row) == aggregate);
@@ -166,5 +188,5 @@ fn step_back(
     let goes_on = version > from_version && events.commit_time(first).as_nanos() >= from_commit;
     let previous = events.previous(aggregate);
     let previous = previous.filter(|previous| goes_on && *previous < position);
-    Ok(Step::Back(previous))
+    Step::Back(previous)
 }

@@ -71,8 +71,6 @@ struct InFlight {
     delivery: Box<Delivery>,
     answers: Vec<(Completion, Outcome)>,
     counted: Flushed,
-    /// Ids of the events that are stored; they count for the window once they are durable.
-    ids: usize,
     /// Why pushed events were refused, other than by their own fault.
     failed: Option<Refused>,
     flush: Option<Share>,
@@ -331,7 +329,6 @@ impl Shard {
         count(&self.stages.events, delivery.batch.len() as u64);
         count(&self.stages.batches, 1);
         let mut in_flight = self.judge(delivery);
-        in_flight.ids = self.builder.rows() * usize::from(in_flight.delivery.batch.has_ids());
         lap.end(&self.stages.decide_ns);
         if in_flight.failed.is_none() {
             in_flight.mark_before = self.pass_mark(&in_flight.delivery);
@@ -640,9 +637,7 @@ impl Shard {
             let InFlightBlock { block, touched, .. } = &stored;
             self.reader
                 .publish(block, &stored.place, &stored.sections, touched);
-            let head = block.head();
-            self.dedup
-                .note_block(in_flight.ids, head.first_position, head.last_commit);
+            self.dedup.note_stored(block);
             lap.end(&self.stages.publish_ns);
             self.apply.apply(block);
             lap.end(&self.stages.project_ns);

@@ -9,6 +9,7 @@ use crate::content::{Content, Row};
 use crate::facts::Facts;
 use crate::journal::Level;
 use crate::ledger::Ledger;
+use crate::repeats::Repeats;
 
 /// What a content is judged by.
 pub(crate) struct Judge<'j> {
@@ -35,6 +36,12 @@ impl Judge<'_> {
             self.shard_agrees(shard, rows)?;
         }
         self.entries_are_whole(content)?;
+        let repeats = Repeats {
+            ledger: self.ledger,
+            window: self.facts.window,
+            baseline: &self.facts.baseline,
+        };
+        repeats.check(content)?;
         self.lanes_have_no_hole(content)
     }
 
@@ -101,10 +108,8 @@ impl Judge<'_> {
                 .any(|one| matches!(one.fate, Fate::Stored | Fate::Doubt))
     }
 
-    /// Appends are there whole, once, and where they were expected.
+    /// Appends are there whole, and where they were expected.
     fn entries_are_whole(&self, content: &Content) -> Result<(), String> {
-        let mut seen = HashSet::new();
-        let mut ids = HashSet::new();
         for rows in &content.shards {
             let mut rest = rows.as_slice();
             while let Some(first) = rest.first() {
@@ -118,12 +123,6 @@ impl Judge<'_> {
                     if (row.entry, row.index, row.version) != (first.entry, index, version) {
                         return Err(format!("L1: {row:?} is not event {index} of {first:?}"));
                     }
-                    if entry.events[index].id.is_some_and(|id| !ids.insert(id)) {
-                        return Err(format!("L4: the id of {row:?} is stored twice"));
-                    }
-                }
-                if !seen.insert(first.entry) {
-                    return Err(format!("L4: entry {} is stored twice", first.entry));
                 }
                 if !holds(entry.expected, first.version) {
                     return Err(format!("L3: {first:?} expected {:?}", entry.expected));

@@ -90,11 +90,12 @@ impl<'d> Crashes<'d> {
             self.journal.len()
         );
         let (facts, later) = self.facts_and_later(course, steps);
-        let options: Options = course.plan.options().threads(1);
+        let options: Options = course.options().threads(1);
         let after = self.after.unwrap_or_else(|| After::draw(rng));
         let examiner = Examiner {
             options: &options,
             after,
+            window: course.plan.window,
             planted: course.planted,
             ledger: &course.ledger,
             sources: &course.sources,

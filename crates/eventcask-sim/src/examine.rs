@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask::{Options, Storage, Store};
+use eventcask::{DedupWindow, Options, Storage, Store};
 use fastrand::Rng;
 
 use crate::check::Judge;
@@ -12,8 +12,10 @@ use crate::faults::Faults;
 use crate::journal::Level;
 use crate::ledger::Ledger;
 use crate::planted::Planted;
-use crate::resend::resend_everything;
-use crate::source;
+use crate::projection;
+use crate::repeats::Repeats;
+use crate::resend::Resend;
+use crate::source::{self, Source};
 use crate::view;
 
 /// What is done with a crash state after it was opened and checked.
@@ -41,10 +43,12 @@ impl After {
 pub(crate) struct Examiner<'e> {
     pub(crate) options: &'e Options,
     pub(crate) ledger: &'e Arc<Ledger>,
-    pub(crate) sources: &'e Arc<Vec<Vec<usize>>>,
+    pub(crate) sources: &'e Arc<Vec<Source>>,
     pub(crate) judge: Judge<'e>,
     pub(crate) after: After,
     pub(crate) planted: Option<Planted>,
+    /// How far back ids are to be known once it is opened.
+    pub(crate) window: DedupWindow,
 }
 
 /// Opens the store on a disk.
@@ -64,7 +68,7 @@ impl Examiner<'_> {
         let opened = disk.steps();
         match self.after {
             After::CrashedAgain => self.crash_again(disk, begin..=opened, &content, rng)?,
-            After::SentAgain => self.resend(disk, rng)?,
+            After::SentAgain => self.resend(disk, &content, rng)?,
             After::OpenedAgain => self.open_again(disk, &content, rng.u32(..4) == 0)?,
         }
         Ok(content)
@@ -82,6 +86,10 @@ impl Examiner<'_> {
         let store = open(self.options, disk)?;
         let content = self.read(&store)?;
         self.judge.check(&content)?;
+        if rng.u32(..4) == 0 {
+            let sees_twice = self.planted == Some(Planted::ProjectionSeesTwice);
+            projection::check(&projection::start(&store, sees_twice)?, &content)?;
+        }
         Ok(content)
     }
 
@@ -135,16 +143,22 @@ impl Examiner<'_> {
         Ok(())
     }
 
-    fn resend(&self, disk: &SimDisk, rng: &mut Rng) -> Result<(), String> {
+    fn resend(&self, disk: &SimDisk, before: &Content, rng: &mut Rng) -> Result<(), String> {
         let store = open(self.options, disk)?;
-        resend_everything(
-            &store,
-            self.ledger,
-            self.sources,
-            &self.judge.facts.submitted,
-            self.planted,
-            rng,
-        )?;
+        let baseline: Vec<_> = before.shards.iter().map(|rows| rows.len() as u64).collect();
+        let resend = Resend {
+            store: &store,
+            ledger: self.ledger,
+            sources: self.sources,
+            repeats: Repeats {
+                ledger: self.ledger,
+                window: self.window,
+                baseline: &baseline,
+            },
+            before,
+        };
+        let forgets_ids = self.planted == Some(Planted::IdIsForgotten);
+        resend.send(&self.judge.facts.submitted, forgets_ids, rng)?;
         let after = Content::read(&store, self.ledger)?;
         source::check(&store, &after, self.ledger, self.sources)?;
         view::check(&store, &after, self.ledger, self.judge.facts.view)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use eventcask::Answer;
+use eventcask::{Answer, DedupWindow};
 
 use crate::attempt::{Attempt, Fate};
 use crate::content::Content;
@@ -24,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) power_entries: BTreeSet<usize>,
     /// Events that were served when the store was opened, one number a shard.
     pub(crate) baseline: Vec<u64>,
+    /// How far back ids were to be known since the store was opened.
+    pub(crate) window: DedupWindow,
     /// Entries submitted ever, but those that a loss of power took out of the story.
     pub(crate) submitted: BTreeSet<usize>,
     /// Submissions since the store was opened.
@@ -106,7 +108,10 @@ impl Facts {
                     self.power_entries.extend(entries);
                 }
             }
-            Note::Opened(content) => self.open(content),
+            Note::Opened(content, window) => {
+                self.open(content);
+                self.window = *window;
+            }
             Note::Seen(content, level) => self.see(content, *level),
             Note::ViewMade => self.view = true,
             Note::Closed => {

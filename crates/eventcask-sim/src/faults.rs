@@ -63,6 +63,11 @@ impl Faults {
         self
     }
 
+    /// Whether a read is to fail.
+    pub(crate) fn hits_reads(&self) -> bool {
+        self.read.is_some()
+    }
+
     pub(crate) fn given(&self) -> u64 {
         self.given
     }

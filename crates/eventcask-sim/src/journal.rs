@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eventcask::Outcome;
+use eventcask::{DedupWindow, Outcome};
 
 use crate::attempt::Fate;
 use crate::content::Content;
@@ -95,8 +95,8 @@ pub(crate) enum Note {
     FlushBegan(u64),
     /// It is durable.
     FlushEnded(u64),
-    /// The store was opened and served this.
-    Opened(Arc<Content>),
+    /// The store was opened and served this; ids are known as far back as this from now on.
+    Opened(Arc<Content>, DedupWindow),
     /// The store served this.
     Seen(Arc<Content>, Level),
     /// The view exists.
@@ -118,7 +118,7 @@ impl Step {
             Self::Write { file, place, bytes } => {
                 format!("write file {file} at {place}, {} bytes", bytes.len())
             }
-            Self::Note(Note::Opened(content)) => format!("opened: {} events", content.events()),
+            Self::Note(Note::Opened(content, _)) => format!("opened: {} events", content.events()),
             Self::Note(Note::Seen(content, _)) => format!("seen: {} events", content.events()),
             Self::Note(Note::Carried { content, .. }) => {
                 format!("carried: {} events", content.events())

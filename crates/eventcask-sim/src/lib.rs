@@ -21,8 +21,10 @@ mod plan;
 mod run;
 mod stage;
 mod actor;
+mod door;
 mod source;
 mod view;
+mod projection;
 mod ledger;
 mod disk;
 mod storage;
@@ -41,6 +43,7 @@ mod attempt;
 mod facts;
 mod check;
 mod order;
+mod repeats;
 mod report;
 
 pub use disk::SimDisk;

@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
-use eventcask::{Codec, Durability, Options, Store};
+use eventcask::{Codec, DedupWindow, Durability, Options, Store};
 use fastrand::Rng;
 
 use crate::faults::Faults;
 use crate::journal::Level;
+
+const CODECS: [Codec; 6] = [
+    Codec::None,
+    Codec::Lz4,
+    Codec::Zstd(1),
+    Codec::TextLz4,
+    Codec::TextZstd(1),
+    Codec::Auto,
+];
 
 /// The settings of a run; the number of shards is that of the store.
 #[derive(Debug, Clone)]
@@ -17,6 +26,15 @@ pub(crate) struct Plan {
     pub(crate) durability: Durability,
     segment_bytes: u64,
     seals: bool,
+    batch_bytes: usize,
+    linger: Duration,
+    /// How far back ids are to be known.
+    pub(crate) window: DedupWindow,
+    dedup_memory_bytes: u64,
+    /// Whether shards are run by those who write to them, beside producers.
+    pub(crate) is_owned: bool,
+    /// Whether a projection is kept while the store is open.
+    pub(crate) projects: bool,
     pub(crate) producers: u32,
     pub(crate) steps: usize,
     pub(crate) faults: Faults,
@@ -32,6 +50,12 @@ impl Plan {
             durability: Durability::Sync,
             segment_bytes: 0,
             seals: false,
+            batch_bytes: 0,
+            linger: Duration::ZERO,
+            window: DedupWindow::All,
+            dedup_memory_bytes: 0,
+            is_owned: false,
+            projects: false,
             producers: 1,
             steps: 0,
             faults: Faults::none(),
@@ -44,7 +68,7 @@ impl Plan {
     /// Draws all that may change when a store is opened again.
     pub(crate) fn redraw(&mut self, rng: &mut Rng) {
         self.threads = rng.usize(1..3);
-        self.codec = [Codec::None, Codec::Lz4, Codec::Zstd(1), Codec::Auto][rng.usize(..4)];
+        self.codec = CODECS[rng.usize(..CODECS.len())];
         self.durability = match rng.u32(..6) {
             0 | 1 => Durability::Os,
             2 => Durability::Interval(Duration::from_millis(rng.u64(1..4))),
@@ -52,7 +76,15 @@ impl Plan {
         };
         self.segment_bytes = [5_000, 9_000, 20_000, 1 << 20][rng.usize(..4)];
         self.seals = rng.u32(..3) > 0;
-        self.producers = rng.u32(1..4);
+        self.draw_batches(rng);
+        self.draw_window(rng);
+        self.is_owned = rng.u32(..3) == 0;
+        self.projects = rng.u32(..2) == 0;
+        self.producers = if self.is_owned {
+            rng.u32(..2)
+        } else {
+            rng.u32(1..4)
+        };
         self.steps = rng.usize(5..25);
         self.fails_early = rng.u32(..4) == 0;
         let n = rng.u32(1..40);
@@ -66,6 +98,26 @@ impl Plan {
         };
     }
 
+    /// Most batches end by themselves; small ones end by their size as well.
+    fn draw_batches(&mut self, rng: &mut Rng) {
+        self.batch_bytes = [4 << 10, 16 << 10, 256 << 10, 4 << 20][rng.usize(..4)];
+        self.linger = match rng.u32(..6) {
+            0 => Duration::from_micros(rng.u64(50..1000)),
+            _ => Duration::ZERO,
+        };
+    }
+
+    /// Windows are as small as the logs of a trial are short.
+    fn draw_window(&mut self, rng: &mut Rng) {
+        self.window = match rng.u32(..8) {
+            0 | 1 => DedupWindow::Ids(rng.u64(1..80)),
+            2 => DedupWindow::Bytes(rng.u64(2_000..20_000)),
+            3 => DedupWindow::Time(Duration::from_micros(rng.u64(1..20_000))),
+            _ => DedupWindow::All,
+        };
+        self.dedup_memory_bytes = [0, 8_000, 512 << 20][rng.usize(..3)];
+    }
+
     pub(crate) fn options(&self) -> Options {
         Store::options()
             .shards(self.shards)
@@ -74,6 +126,10 @@ impl Plan {
             .durability(self.durability)
             .segment_bytes(self.segment_bytes)
             .seal(self.seals)
+            .batch_bytes(self.batch_bytes)
+            .linger(self.linger)
+            .dedup(self.window)
+            .dedup_memory_bytes(self.dedup_memory_bytes)
             .pin(false)
     }
 

@@ -39,11 +39,19 @@ pub enum Planted {
     SealedWriteIsLost,
     /// A file takes another's name some time after that was given up, not at once.
     RenameLeavesAGap,
+    /// The store forgets ids sooner than the model is told.
+    WindowIsShort,
+    /// An owner of a shard acknowledges what it has handed over, before the sync.
+    OwnerAnswersEarly,
+    /// The client of a session notes its place before its events are answered.
+    SessionRunsAhead,
+    /// A projection takes in twice what it reads back from the log.
+    ProjectionSeesTwice,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -62,5 +70,9 @@ impl Planted {
         Self::AppendIsSplit,
         Self::SealedWriteIsLost,
         Self::RenameLeavesAGap,
+        Self::WindowIsShort,
+        Self::OwnerAnswersEarly,
+        Self::SessionRunsAhead,
+        Self::ProjectionSeesTwice,
     ];
 }

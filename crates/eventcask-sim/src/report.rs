@@ -10,6 +10,14 @@ pub struct Report {
     pub trials: u64,
     /// Runs of a workload on an open store.
     pub runs: u64,
+    /// Runs of stores whose shards were run by their owners.
+    pub owned: u64,
+    /// Runs with a window of ids that is not all of the log.
+    pub windowed: u64,
+    /// Runs to which sessions wrote.
+    pub sessions: u64,
+    /// Runs that a projection followed.
+    pub projected: u64,
     /// Events that runs left in their stores.
     pub events: u64,
     /// Crash states that were opened and checked.
@@ -24,6 +32,10 @@ impl AddAssign for Report {
         self.runs += other.runs;
         self.events += other.events;
         self.states += other.states;
+        self.owned += other.owned;
+        self.windowed += other.windowed;
+        self.sessions += other.sessions;
+        self.projected += other.projected;
         self.faults += other.faults;
     }
 }
@@ -32,8 +44,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs, {} events, {} crash states, {} faults",
-            self.trials, self.runs, self.events, self.states, self.faults
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with sessions, {} with a projection), {} events, {} crash states, {} faults",
+            self.trials,
+            self.runs,
+            self.owned,
+            self.windowed,
+            self.sessions,
+            self.projected,
+            self.events,
+            self.states,
+            self.faults
         )
     }
 }

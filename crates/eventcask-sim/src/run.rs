@@ -1,21 +1,24 @@
 //! A run: the store is opened, producers work on it, it is closed.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
+use eventcask::{ShardOwner, Store};
 use fastrand::Rng;
 
 use crate::actor::Actor;
 use crate::check::Judge;
 use crate::content::Content;
 use crate::disk::SimDisk;
+use crate::door::Door;
 use crate::examine::open;
 use crate::facts::Facts;
 use crate::faults::Faults;
 use crate::journal::{Level, Note};
 use crate::order::check_order;
 use crate::planted::Planted;
+use crate::projection;
 use crate::source;
 use crate::stage::Stage;
 use crate::trial::Course;
@@ -29,21 +32,21 @@ pub(crate) fn run(course: &mut Course, disk: &SimDisk, rng: &mut Rng) -> Result<
     if course.plan.fails_early {
         disk.set_faults(course.plan.faults.clone());
         // An error is fine here; the next opening must not suffer from it.
-        drop(open(&course.plan.options(), disk));
+        drop(open(&course.options(), disk));
         course.report.faults += disk.faults_given();
         disk.set_faults(Faults::none());
     }
     let facts = facts_of(course, disk);
-    let stage = enter(course, disk, &facts)?;
+    let (stage, owners) = enter(course, disk, &facts)?;
     let opened = disk.steps();
     if !course.plan.fails_early {
         disk.set_faults(course.plan.faults.clone());
     }
-    work(course, &stage, &facts, rng)?;
+    work(course, &stage, owners, &facts, rng)?;
     course.report.faults += disk.faults_given();
     disk.set_faults(Faults::none());
     leave(course, stage)?;
-    course.report.runs += 1;
+    course.count_run();
     Ok(opened)
 }
 
@@ -52,8 +55,17 @@ fn facts_of(course: &Course, disk: &SimDisk) -> Facts {
 }
 
 /// Opens the store and checks what it serves.
-fn enter(course: &Course, disk: &SimDisk, facts: &Facts) -> Result<Stage, String> {
-    let store = open(&course.plan.options(), disk)?;
+fn enter(
+    course: &Course,
+    disk: &SimDisk,
+    facts: &Facts,
+) -> Result<(Stage, Vec<ShardOwner>), String> {
+    let (store, owners) = open_planned(course, disk)?;
+    let sees_twice = course.planted == Some(Planted::ProjectionSeesTwice);
+    let projected = course
+        .plan
+        .projects
+        .then(|| projection::start(&store, sees_twice));
     let overstated = course.planted == Some(Planted::LevelIsOverstated);
     let stage = Stage {
         store,
@@ -65,10 +77,15 @@ fn enter(course: &Course, disk: &SimDisk, facts: &Facts) -> Result<Stage, String
             course.plan.level()
         },
         planted: course.planted,
-        sources: Arc::clone(&course.sources),
+        window: course.plan.window,
+        noted: Arc::clone(&course.noted),
         flushes: AtomicU64::new(0),
+        projected: projected.transpose()?,
+        broken: OnceLock::new(),
+        busy: AtomicUsize::new(course.plan.producers as usize + course.sources.len()),
     };
     let content = look(course, &stage, facts)?;
+    check_projection(&stage, &content, false)?;
     let was_closed = facts.is_closed && !course.plan.fails_early;
     let recovered = stage.store.stats().recovered;
     if was_closed && !recovered.is_empty() {
@@ -76,8 +93,27 @@ fn enter(course: &Course, disk: &SimDisk, facts: &Facts) -> Result<Stage, String
             "C3: after a clean close there was this to mend: {recovered:?}"
         ));
     }
-    disk.note(Note::Opened(Arc::new(content)));
-    Ok(stage)
+    disk.note(Note::Opened(Arc::new(content), course.plan.window));
+    Ok((stage, owners))
+}
+
+fn open_planned(course: &Course, disk: &SimDisk) -> Result<(Store, Vec<ShardOwner>), String> {
+    if !course.plan.is_owned {
+        return Ok((open(&course.options(), disk)?, Vec::new()));
+    }
+    let opened = course.options().open_storage_owned(Arc::new(disk.clone()));
+    opened.map_err(|error| format!("C2: opening failed: {error}"))
+}
+
+/// The projection, if there is one, holds what is there; it stops where it could not read.
+fn check_projection(stage: &Stage, content: &Content, may_stop: bool) -> Result<(), String> {
+    let Some(projected) = &stage.projected else {
+        return Ok(());
+    };
+    if may_stop && projected.each_shard(|_, _| ()).is_err() {
+        return Ok(());
+    }
+    projection::check(projected, content)
 }
 
 /// Reads everything and checks it against what is known.
@@ -97,7 +133,13 @@ fn look(course: &Course, stage: &Stage, facts: &Facts) -> Result<Content, String
 }
 
 /// Several producers at once, each in its thread.
-fn work(course: &Course, stage: &Stage, facts: &Facts, rng: &mut Rng) -> Result<(), String> {
+fn work(
+    course: &Course,
+    stage: &Stage,
+    owners: Vec<ShardOwner>,
+    facts: &Facts,
+    rng: &mut Rng,
+) -> Result<(), String> {
     let again: Vec<_> = facts.submitted.iter().copied().collect();
     let again: Vec<_> = again.into_iter().filter(|_| rng.u32(..4) == 0).collect();
     thread::scope(|scope| {
@@ -105,11 +147,25 @@ fn work(course: &Course, stage: &Stage, facts: &Facts, rng: &mut Rng) -> Result<
         for lane in 0..course.plan.producers {
             let (seed, again) = (rng.u64(..), sent_again(course, &again));
             let steps = course.plan.steps;
-            threads.push(scope.spawn(move || Actor::new(stage, lane, seed, again).act(steps)));
+            threads.push(scope.spawn(move || {
+                let _busy = Busy(stage);
+                let door = Door::Producer(stage.store.producer());
+                Actor::new(stage, door, lane, seed, again).act(steps)
+            }));
         }
-        for source in 0..course.sources.len() {
-            let (lane, seed) = (100 + source as u32, rng.u64(..));
-            threads.push(scope.spawn(move || source::send(stage, source, lane, seed)));
+        for (lane, source) in (FIRST_SOURCE..).zip(course.sources.iter()) {
+            let seed = rng.u64(..);
+            threads.push(scope.spawn(move || {
+                let _busy = Busy(stage);
+                source::send(stage, source, lane, seed)
+            }));
+        }
+        for owner in owners {
+            let (seed, again) = (rng.u64(..), sent_again(course, &again));
+            let (lane, steps) = (FIRST_OWNER + owner.shard(), course.plan.steps);
+            let door = Door::Owner(Box::new(owner));
+            let actor = Actor::new(stage, door, lane, seed, again);
+            threads.push(scope.spawn(move || actor.act(steps)));
         }
         threads.into_iter().try_for_each(|thread| {
             thread
@@ -117,6 +173,20 @@ fn work(course: &Course, stage: &Stage, facts: &Facts, rng: &mut Rng) -> Result<
                 .unwrap_or_else(|_| Err("a producer panicked".to_owned()))
         })
     })
+}
+
+/// Lanes of sources and of owners, behind those of producers.
+const FIRST_SOURCE: u32 = 100;
+const FIRST_OWNER: u32 = 200;
+
+/// A producer that is at work, which owners wait for.
+struct Busy<'s>(&'s Stage);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        // Pairs with the look of an owner that waits for it.
+        self.0.busy.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// Rows of sources are sent by their sources alone, and ids are borrowed only while their
@@ -134,6 +204,10 @@ fn leave(course: &mut Course, stage: Stage) -> Result<(), String> {
     let facts = facts_of(course, &stage.disk);
     let content = look(course, &stage, &facts)?;
     check_order(&content, &facts)?;
+    if let Some(broken) = stage.broken.get() {
+        return Err(broken.clone());
+    }
+    check_projection(&stage, &content, course.plan.faults.hits_reads())?;
     let has_failed = stage
         .store
         .stats()
@@ -146,6 +220,7 @@ fn leave(course: &mut Course, stage: Stage) -> Result<(), String> {
     course.report.events += content.events() as u64;
     stage.disk.note(Note::Seen(Arc::new(content), stage.level));
     let (store, disk) = (stage.store, stage.disk);
+    drop(stage.projected);
     if store.close().is_ok() {
         disk.note(Note::Closed);
     }

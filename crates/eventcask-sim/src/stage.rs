@@ -1,14 +1,18 @@
 //! An open store with the trial around it: whatever is done is noted.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use eventcask::{Error, Expected, Outcome, Producer, Refused, Store, Ticket, ViewSpec};
+use eventcask::{
+    DedupWindow, Error, Expected, Outcome, Projected, Refused, Store, Ticket, ViewSpec, route,
+};
 
 use crate::disk::SimDisk;
+use crate::door::Door;
 use crate::journal::{Level, Note};
 use crate::ledger::{Ledger, Planned};
 use crate::planted::Planted;
+use crate::projection::{self, Noting};
 use crate::view::VIEW;
 
 /// What the producers of a trial share.
@@ -19,8 +23,25 @@ pub(crate) struct Stage {
     /// What an answer of this store survives.
     pub(crate) level: Level,
     pub(crate) planted: Option<Planted>,
-    pub(crate) sources: Arc<Vec<Vec<usize>>>,
+    /// How far back ids are to be known.
+    pub(crate) window: DedupWindow,
+    /// Rows of each source that its client believes to be behind it.
+    pub(crate) noted: Arc<Vec<AtomicUsize>>,
     pub(crate) flushes: AtomicU64,
+    pub(crate) projected: Option<Projected<Noting>>,
+    /// The first promise that an answer broke.
+    pub(crate) broken: OnceLock<String>,
+    /// Producers that still write, whose events the owners have to take up.
+    pub(crate) busy: AtomicUsize,
+}
+
+/// What was handed over and is not answered yet.
+#[derive(Default)]
+struct Sent {
+    pushed: Vec<usize>,
+    tickets: Vec<(usize, Ticket)>,
+    /// Whether something was not taken.
+    refused: bool,
 }
 
 /// One entry in this many is hit by a planted bug of the workload.
@@ -32,12 +53,7 @@ impl Stage {
     }
 
     /// Submits an entry; an answer that comes at once is noted at once.
-    pub(crate) fn submit(
-        &self,
-        producer: &mut Producer,
-        lane: u32,
-        number: usize,
-    ) -> Option<Ticket> {
+    pub(crate) fn submit(&self, door: &mut Door, lane: u32, number: usize) -> Option<Ticket> {
         let entry = self.ledger.entry(number)?;
         let mut events: Vec<_> = entry.events.iter().map(Planned::as_new).collect();
         let changed = entry.events[0].payload.replace("cents", "pence");
@@ -55,12 +71,15 @@ impl Stage {
         if self.planted == Some(Planted::AppendIsSplit) {
             let (last, first) = events.split_last()?;
             for event in first {
-                drop(producer.append(&entry.key, Expected::Any, &[*event]));
+                drop(door.append(&entry.key, Expected::Any, &[*event]));
             }
             events = vec![*last];
         }
-        match producer.append(&entry.key, expected, &events) {
-            Ok(ticket) => Some(ticket),
+        match door.append(&entry.key, expected, &events) {
+            Ok(ticket) => {
+                self.answer_early(door, &[number]);
+                Some(ticket)
+            }
             Err(error) => {
                 self.answered(number, Err(refusal(error)));
                 None
@@ -69,8 +88,11 @@ impl Stage {
     }
 
     /// Waits for an answer and notes it.
-    pub(crate) fn settle(&self, number: usize, ticket: Ticket) -> Outcome {
-        let mut outcome = ticket.wait();
+    pub(crate) fn settle(&self, door: &mut Door, number: usize, ticket: Ticket) -> Outcome {
+        let mut outcome = door.answer(ticket);
+        if let Ok(answer) = &outcome {
+            self.check_projected(number, answer.position());
+        }
         if let Ok(eventcask::Answer::Stored { version, .. }) = &mut outcome {
             *version += u64::from(self.has(Planted::VersionIsOffByOne, number));
         }
@@ -100,48 +122,108 @@ impl Stage {
     /// Pushes entries, flushes, waits and notes what came of it. Says whether all are stored.
     pub(crate) fn push(
         &self,
-        producer: &mut Producer,
+        door: &mut Door,
         lane: u32,
         entries: &[usize],
     ) -> Result<bool, String> {
-        let mut sent = Vec::new();
-        let mut refused = false;
+        let mut sent = Sent::default();
         for number in entries {
-            let entry = self.ledger.entry(*number).ok_or("an unknown entry")?;
-            self.disk.note(Note::Submitted {
-                entry: *number,
-                lane,
-            });
-            sent.push(*number);
-            let event = entry.events[0].as_new();
-            let pushed = match entry.row {
-                None => producer.push(&entry.key, &event),
-                Some((_, offset)) => {
-                    let skips = self.planted == Some(Planted::SourceSkipsRow) && offset >= 6;
-                    let offset = offset + u64::from(skips);
-                    producer.push_at(offset, offset, &entry.key, &event)
-                }
-            };
-            if pushed.is_err() {
-                refused = true;
+            if !self.push_one(door, lane, *number, &mut sent)? {
+                sent.refused = true;
                 break;
             }
         }
-        let flushed = producer.flush().and_then(eventcask::FlushTicket::wait);
-        match flushed {
-            Ok(counted) if !refused && counted.stored + counted.duplicates != sent.len() as u64 => {
-                return Err(format!("L10: {counted:?} of {} pushed events", sent.len()));
+        let Sent {
+            pushed,
+            tickets,
+            mut refused,
+        } = sent;
+        self.answer_early(door, &pushed);
+        match door.flush() {
+            Ok(counted)
+                if !refused && counted.stored + counted.duplicates != pushed.len() as u64 =>
+            {
+                return Err(format!(
+                    "L10: {counted:?} of {} pushed events",
+                    pushed.len()
+                ));
             }
             Ok(_) => {}
             Err(_) => refused = true,
         }
-        let (entries, level) = (sent, self.level);
+        for number in pushed.iter().filter(|_| !refused) {
+            self.check_projected(*number, None);
+        }
+        self.flushed(pushed, refused);
+        for (number, ticket) in tickets {
+            refused |= self.settle(door, number, ticket).is_err();
+        }
+        Ok(!refused)
+    }
+
+    /// Pushes an entry of one event, appends one of several. Says whether it was taken.
+    fn push_one(
+        &self,
+        door: &mut Door,
+        lane: u32,
+        number: usize,
+        sent: &mut Sent,
+    ) -> Result<bool, String> {
+        let entry = self.ledger.entry(number).ok_or("an unknown entry")?;
+        if entry.events.len() > 1 {
+            let ticket = self.submit(door, lane, number);
+            sent.tickets.extend(ticket.map(|ticket| (number, ticket)));
+            return Ok(sent.tickets.last().is_some_and(|(last, _)| *last == number));
+        }
+        self.disk.note(Note::Submitted {
+            entry: number,
+            lane,
+        });
+        sent.pushed.push(number);
+        let skips = self.planted == Some(Planted::SourceSkipsRow);
+        let offset = entry.row.map(|(_, offset)| match offset {
+            6.. if skips => offset + 1,
+            _ => offset,
+        });
+        Ok(door
+            .push(&entry.key, offset, &entry.events[0].as_new())
+            .is_ok())
+    }
+
+    fn flushed(&self, entries: Vec<usize>, refused: bool) {
+        let level = self.level;
         self.disk.note(Note::Flushed {
             entries,
             refused,
             level,
         });
-        Ok(!refused)
+    }
+
+    /// As a planted bug would have it.
+    fn answer_early(&self, door: &Door, entries: &[usize]) {
+        if self.planted == Some(Planted::OwnerAnswersEarly) && door.is_owner() {
+            self.flushed(entries.to_vec(), false);
+        }
+    }
+
+    /// What is answered was seen by the projection before.
+    fn check_projected(&self, number: usize, position: Option<u64>) {
+        let (Some(projected), Some(entry)) = (&self.projected, self.ledger.entry(number)) else {
+            return;
+        };
+        let shard = route(&entry.key, self.store.shards());
+        if let Err(broken) = projection::check_answered(projected, shard, number, position) {
+            self.broken.get_or_init(|| broken);
+        }
+    }
+
+    /// Where the client of a source believes to be.
+    pub(crate) fn noted(&self, source: usize) -> usize {
+        self.noted[source].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_place(&self, source: usize, row: usize) {
+        self.noted[source].store(row, Ordering::Relaxed);
     }
 
     /// Flushes the whole store.

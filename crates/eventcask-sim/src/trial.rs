@@ -7,8 +7,9 @@
 //! 3. One more crash, or none, and the next run goes on from there.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
-use eventcask::Durability;
+use eventcask::{DedupWindow, Durability, Options};
 use fastrand::Rng;
 
 use crate::crashes::Crashes;
@@ -21,7 +22,7 @@ use crate::plan::Plan;
 use crate::planted::Planted;
 use crate::report::{Failure, Report};
 use crate::run::run;
-use crate::source;
+use crate::source::{self, Source};
 
 /// Runs of one trial.
 const RUNS: u64 = 3;
@@ -52,7 +53,9 @@ pub fn trial(seed: u64) -> Result<Report, Failure> {
 pub(crate) struct Course {
     pub(crate) plan: Plan,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) sources: Arc<Vec<Vec<usize>>>,
+    pub(crate) sources: Arc<Vec<Source>>,
+    /// Rows of each source that its client believes to be behind it.
+    pub(crate) noted: Arc<Vec<AtomicUsize>>,
     pub(crate) planted: Option<Planted>,
     pub(crate) report: Report,
     pub(crate) story: String,
@@ -124,9 +127,12 @@ impl Trial {
     pub fn run(&self) -> Result<Report, Failure> {
         let mut rng = Rng::with_seed(self.seed);
         let ledger = Arc::new(Ledger::default());
+        let plan = Plan::draw(&mut rng);
+        let sources = source::prepare(&ledger, &mut rng);
         let mut course = Course {
-            plan: Plan::draw(&mut rng),
-            sources: Arc::new(source::prepare(&ledger, &mut rng)),
+            plan,
+            noted: Arc::new(sources.iter().map(|_| AtomicUsize::new(0)).collect()),
+            sources: Arc::new(sources),
             ledger,
             planted: self.planted,
             report: Report {
@@ -164,6 +170,27 @@ impl Trial {
             disk = crashes.go_on(course, rng)?;
         }
         Ok(())
+    }
+}
+
+impl Course {
+    /// Counts a run that ended well.
+    pub(crate) fn count_run(&mut self) {
+        let has_sessions = self.sources.iter().any(|source| source.is_session);
+        self.report.runs += 1;
+        self.report.owned += u64::from(self.plan.is_owned);
+        self.report.windowed += u64::from(self.plan.window != DedupWindow::All);
+        self.report.sessions += u64::from(has_sessions);
+        self.report.projected += u64::from(self.plan.projects);
+    }
+
+    /// How the store is opened.
+    pub(crate) fn options(&self) -> Options {
+        let options = self.plan.options();
+        match self.planted {
+            Some(Planted::WindowIsShort) => options.dedup(DedupWindow::Ids(1)),
+            _ => options,
+        }
     }
 }
 

@@ -135,18 +135,27 @@ impl Views {
     /// weaker than `sync` lost the end of a log, other events will take those positions.
     fn forget_what_is_ahead(&self, number: u32, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
         let dir = dir_of(number);
+        let failed = |e| LogError::io("clear", &self.storage.describe(&dir), e);
+        let names = self.storage.list(&dir).map_err(failed)?;
         for reader in readers {
-            let path = snapshot_path(number, reader.shard());
-            let Ok(framed) = Framed::read(&*self.storage, &path) else {
-                continue;
-            };
-            if framed.progress > reader.published().watermark {
-                let removed = self.storage.remove(&path);
-                let removed = removed.and_then(|()| self.storage.sync_dir(&dir));
-                removed.map_err(|e| LogError::io("remove", &self.storage.describe(&path), e))?;
+            let shard = reader.shard();
+            if names.contains(&snapshot_name(shard)) && self.may_be_ahead(number, reader) {
+                let removed = self.storage.remove(&snapshot_path(number, shard));
+                removed.map_err(failed)?;
             }
         }
+        // One that is gone already may have been removed by an opening that ended before this.
+        self.storage.sync_dir(&dir).map_err(failed)?;
         Ok(())
+    }
+
+    fn may_be_ahead(&self, number: u32, reader: &ShardReader) -> bool {
+        let path = snapshot_path(number, reader.shard());
+        match Framed::read(&*self.storage, &path) {
+            Ok(framed) => framed.progress > reader.published().watermark,
+            // What is damaged is never taken up; what can not be read now may be whole.
+            Err(error) => error.kind() == eventcask_log::ErrorKind::Io,
+        }
     }
 
     /// The state from the snapshot, if there is one that fits; else one from the beginning.

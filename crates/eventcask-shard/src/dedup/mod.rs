@@ -94,8 +94,11 @@ impl Dedup {
     /// Nothing was seen yet.
     #[must_use]
     pub fn new(settings: DedupSettings) -> Self {
+        let slice_ids = settings.window.slice_ids(settings.memory_bytes);
         Self {
             settings,
+            slices: Slices::of(slice_ids),
+            window: Marks::of(slice_ids),
             ..Self::default()
         }
     }
@@ -103,19 +106,17 @@ impl Dedup {
     /// Remembers the ids of a block that was read back.
     pub(crate) fn enter(&mut self, block: &Block) {
         let events = block.events();
-        let mut ids = 0;
         for row in 0..events.len() {
             let Some(id) = events.given_id(row) else {
                 continue;
             };
-            // Only a crafted log has an id twice; the first event keeps it.
-            if !matches!(self.seen(id), Seen::At(_)) {
-                self.insert(id, events.position(row));
-                ids += 1;
+            // An id that a window had forgotten may be there twice: the newest event has it.
+            if matches!(self.seen(id), Seen::At(_)) {
+                self.forget(id);
             }
+            self.insert(id, events.position(row));
         }
-        let head = block.head();
-        self.note_block(ids, head.first_position, head.last_commit);
+        self.note_stored(block);
     }
 
     /// Says that the ids of a segment are not in memory, and can be looked up in it.
@@ -202,6 +203,16 @@ impl Dedup {
     /// Forgets the id of an event that was not stored after all.
     pub(crate) fn forget(&mut self, id: EventId) {
         self.slices.forget(id.as_u128());
+    }
+
+    /// Counts the ids of a block that is stored.
+    pub(crate) fn note_stored(&mut self, block: &Block) {
+        if !matches!(self.settings.window, DedupWindow::All) {
+            let (events, head) = (block.events(), block.head());
+            let has_id = |row: &usize| events.given_id(*row).is_some();
+            let ids = (0..events.len()).filter(has_id).count();
+            self.note_block(ids, head.first_position, head.last_commit);
+        }
     }
 
     /// Counts the ids of a block that begins at `position`.

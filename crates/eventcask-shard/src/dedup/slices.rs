@@ -16,13 +16,15 @@ use foldhash::fast::RandomState;
 
 use super::id_set::{IdSet, MAX_IDS};
 
-/// The newest slice is closed at so many ids: the rest is for those that come late.
-const CLOSED_AT: usize = MAX_IDS - MAX_IDS / 16;
+/// The fewest ids that a slice has room for: smaller ones would be more work than they save.
+const FEWEST_IDS: usize = 32;
 
 /// Ids and the positions of their events.
 #[derive(Debug)]
 pub(super) struct Slices {
     slices: Vec<Slice>,
+    /// The most ids of a slice.
+    room: usize,
     hasher: RandomState,
     ids: usize,
     changed: bool,
@@ -44,6 +46,7 @@ impl Default for Slices {
     fn default() -> Self {
         Self {
             slices: vec![Slice::default()],
+            room: MAX_IDS,
             hasher: RandomState::default(),
             ids: 0,
             changed: false,
@@ -53,6 +56,15 @@ impl Default for Slices {
 }
 
 impl Slices {
+    /// Slices of so many ids each, within limits: what is dropped is dropped by the slice.
+    pub(super) fn of(ids: u64) -> Self {
+        let most = usize::try_from(ids).unwrap_or(MAX_IDS);
+        Self {
+            room: most.clamp(FEWEST_IDS, MAX_IDS),
+            ..Self::default()
+        }
+    }
+
     /// How many ids there are.
     pub(super) fn len(&self) -> usize {
         self.ids
@@ -112,7 +124,9 @@ impl Slices {
     #[inline]
     fn is_full(&self, at: usize) -> bool {
         let is_newest = at + 1 == self.slices.len();
-        self.slices[at].set.len() >= if is_newest { CLOSED_AT } else { MAX_IDS }
+        // The newest slice is closed before it is full: the rest is for those that come late.
+        let kept_free = if is_newest { self.room / 16 } else { 0 };
+        self.slices[at].set.len() >= self.room - kept_free
     }
 
     fn make_room(&mut self, at: usize, start: u64) {
@@ -126,7 +140,7 @@ impl Slices {
                 set: self
                     .spare
                     .take()
-                    .unwrap_or_else(|| IdSet::with_room(MAX_IDS)),
+                    .unwrap_or_else(|| IdSet::with_room(self.room)),
             }),
             None => self.divide(at, start),
         }
@@ -135,7 +149,7 @@ impl Slices {
     /// Makes a slice anew without the ids of positions before `start`, or two of it.
     fn divide(&mut self, at: usize, start: u64) {
         let all: Vec<(u128, u64)> = self.kept(at, start);
-        if all.len() <= MAX_IDS / 2 {
+        if all.len() <= self.room / 2 {
             self.slices[at].set = IdSet::of(&self.hasher, &all);
             return;
         }

@@ -5,8 +5,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Events between two marks of the window: how finely it is kept.
+/// Ids between two marks of the window, at most: how finely it is kept.
 const MARK_EVERY: u64 = 4096;
+/// Marks of a slice of ids, at least.
+const MARKS_OF_SLICE: u64 = 8;
+/// Bytes that an id takes at most.
+const ID_BYTES: u64 = 45;
+/// Slices that there is memory for, at least, so that what is dropped is a part of it.
+const SLICES: u64 = 4;
 
 /// How far back each shard remembers the ids of events, at least.
 ///
@@ -30,6 +36,17 @@ pub enum DedupWindow {
     Bytes(u64),
     /// The ids of events that were committed within this time.
     Time(Duration),
+}
+
+impl DedupWindow {
+    /// How many ids are to be dropped at once: not more than the window or the memory can do without.
+    pub(super) fn slice_ids(self, memory_bytes: u64) -> u64 {
+        match self {
+            Self::Ids(ids) => ids,
+            Self::Bytes(bytes) => bytes / ID_BYTES / SLICES,
+            Self::All | Self::Time(_) => memory_bytes / ID_BYTES / SLICES,
+        }
+    }
 }
 
 impl FromStr for DedupWindow {
@@ -64,6 +81,8 @@ impl fmt::Display for DedupWindow {
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     marks: VecDeque<Mark>,
+    /// Ids between two marks.
+    every: u64,
     ids: u64,
 }
 
@@ -76,9 +95,17 @@ struct Mark {
 }
 
 impl Marks {
+    /// Marks for ids of which so many are dropped at once.
+    pub(super) fn of(slice_ids: u64) -> Self {
+        Self {
+            every: (slice_ids / MARKS_OF_SLICE).clamp(1, MARK_EVERY),
+            ..Self::default()
+        }
+    }
+
     /// Counts ids of a block that begins at `position`, committed at `commit`.
     pub(super) fn note(&mut self, ids: u64, position: u64, commit: i64) {
-        let is_due = |last: &Mark| self.ids >= last.ids + MARK_EVERY;
+        let is_due = |last: &Mark| self.ids >= last.ids + self.every;
         if self.marks.back().is_none_or(is_due) {
             let ids = self.ids;
             self.marks.push_back(Mark {

@@ -18,6 +18,13 @@ fn check(seeds: Range<u64>) {
     println!("{report}");
     let states = (seeds.end - seeds.start) * 3 * STATES;
     assert!(report.states >= states, "{report}");
+    let ways = [
+        report.owned,
+        report.windowed,
+        report.sessions,
+        report.projected,
+    ];
+    assert!(ways.iter().all(|runs| *runs >= 10), "{report}");
 }
 
 // Together at least 20,000 crash states; four tests, so that they run at once.

@@ -323,6 +323,10 @@ fn ids_out_of_the_window_are_stored_again() {
             }
             // The new event is the one that is repeated from now on.
             model.check_known(&old, "stored again");
+            let storage: Arc<dyn Storage> = Arc::new(model.bank.storage.clone());
+            let report = eventcask::verify_storage(&storage).unwrap();
+            assert_eq!(report.problems, [], "{window} {order:?}");
+            assert_eq!(report.repeated_ids, 100, "{window} {order:?}");
         }
     }
 }
@@ -571,4 +575,44 @@ fn an_event_without_an_id_costs_the_window_nothing() {
     model.events += 2 * SLICE as u64;
     model.check_known(&ids, "behind events without ids");
     assert!(model.figures().ids <= 1_000);
+}
+
+/// Of a batch in which any event had an id all events were counted as ids, and the window forgot as
+/// many too early.
+#[test]
+fn l4_events_without_ids_among_others_push_nothing_out_of_the_window() {
+    let mut model = Model::new(DedupWindow::Ids(1_000));
+    let ids = Ids::Rising.ids(0..2_200);
+    let mut producer = model.store().producer();
+    for id in &ids {
+        producer.push(&key_of(*id), &deposit("1").id(*id)).unwrap();
+        for _ in 0..50 {
+            producer.push("diary", &deposit("1")).unwrap();
+        }
+    }
+    producer.flush().unwrap().wait().unwrap();
+    drop(producer);
+    for id in &ids {
+        model.enter(*id);
+        model.events += 50;
+    }
+    model.check_known(&ids[1_200..], "among events without ids");
+}
+
+/// An id that was forgotten and came again was known by its first event alone once the store was opened
+/// again, and was forgotten with that.
+#[test]
+fn l4_an_id_that_was_stored_again_is_known_by_its_newest_event_after_opening() {
+    let mut model = Model::new(DedupWindow::Ids(1_000));
+    for first in (0..4_000).step_by(500) {
+        model.push(&Ids::Rising.ids(first..first + 500));
+    }
+    let again = Ids::Rising.ids(0..10);
+    model.push(&again);
+    model.reopen();
+    model.check_known(&again, "after opening");
+    for first in (4_000..4_900).step_by(100) {
+        model.push(&Ids::Rising.ids(first..first + 100));
+    }
+    model.check_known(&again, "within the window");
 }
