@@ -71,8 +71,8 @@ impl Index {
                 }
             }
             if let Some(id) = events.given_id(row) {
-                // Only a crafted log has an id twice; the first event keeps it.
-                self.ids.entry(id.as_u128()).or_insert(position);
+                // One that a window had forgotten may be there twice: the newest event has it.
+                self.ids.insert(id.as_u128(), position);
             }
         }
         for (key, before) in events.truncations() {

@@ -616,3 +616,26 @@ fn l4_an_id_that_was_stored_again_is_known_by_its_newest_event_after_opening() {
     }
     model.check_known(&again, "within the window");
 }
+
+/// The table of its segment said where the first event of such an id is, and that one is out of the window.
+#[test]
+fn l4_an_id_that_was_stored_again_is_known_by_its_newest_event_in_a_sealed_segment() {
+    let set = |options: Options| options.dedup_memory_bytes(1).segment_bytes(2 << 20);
+    let mut model = Model::with(DedupWindow::Ids(1_000), set);
+    for first in (0..4_000).step_by(500) {
+        model.push(&Ids::Rising.ids(first..first + 500));
+    }
+    let again = Ids::Rising.ids(0..10);
+    model.push(&again);
+    let mut producer = model.store().producer();
+    while model.store().stats().segments < 2 {
+        for _ in 0..1000 {
+            producer.push("filler", &deposit("1")).unwrap();
+        }
+        producer.flush().unwrap().wait().unwrap();
+    }
+    drop(producer);
+    assert_eq!(model.store().seal().unwrap(), 1);
+    model.reopen();
+    model.check_known(&again, "from the table");
+}
