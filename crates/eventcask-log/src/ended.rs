@@ -199,7 +199,7 @@ impl BlockReader {
     pub fn find_id(&self, segment: &EndedSegment, id: EventId) -> Result<Option<u64>, Error> {
         let id = id.as_u128();
         if let Some(index) = segment.gathered.get() {
-            return Ok(index.ids.get(&id).copied());
+            return Ok(index.ids.get(id));
         }
         let hash = index::hash(self.dir().store, &id.to_le_bytes());
         let tables = [
@@ -210,7 +210,7 @@ impl BlockReader {
         let next = segment.sealed.next_position;
         match self.page(segment, tables, hash, |page| index::find_id(page, id, next)) {
             Ok(found) => Ok(found),
-            Err(error) => Ok(self.gather_after(segment, error)?.ids.get(&id).copied()),
+            Err(error) => Ok(self.gather_after(segment, error)?.ids.get(id)),
         }
     }
 
@@ -393,7 +393,10 @@ fn gather_noting(
     let mut index = Index::default();
     loop {
         match scan.step()? {
-            Step::End => return Ok(index),
+            Step::End => {
+                index.ids.settle();
+                return Ok(index);
+            }
             Step::Bad(reason) => return Err(scan.damaged(reason)),
             Step::Block(head) => {
                 note(&head);

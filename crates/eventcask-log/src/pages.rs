@@ -21,6 +21,15 @@ pub(crate) struct PageBuilder {
 }
 
 impl PageBuilder {
+    /// With room for so many entries of so many bytes: to make it longer bit by bit would take as long
+    /// as all else.
+    pub(crate) fn with_room(entries: usize, bytes_each: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(entries * bytes_each),
+            entries: Vec::with_capacity(entries),
+        }
+    }
+
     /// Adds an entry; `write` appends its bytes.
     pub(crate) fn add(&mut self, hash: u64, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len() as u32;

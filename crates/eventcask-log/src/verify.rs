@@ -186,7 +186,7 @@ impl SealedCheck {
     }
 
     pub(crate) fn finish(
-        self,
+        mut self,
         dir: &ShardDir,
         scan: &mut Scan,
         problems: &mut Vec<Problem>,
