@@ -187,9 +187,13 @@ fn kill_while_full(place: &Place, disk: &SmallDisk, round: u64, tear: bool) {
         let grown = after
             .iter()
             .filter(|(path, bytes)| before.get(*path) != Some(bytes));
-        for (path, bytes) in grown {
+        for (path, _) in grown {
+            // Behind the last block there may be zeros, for those to come.
+            let bytes = std::fs::read(path).expect("it can be read");
+            let zeros = bytes.iter().rev().take_while(|byte| **byte == 0);
+            let end = bytes.len() - zeros.count();
             let file = OpenOptions::new().write(true).open(path);
-            file.and_then(|file| file.set_len(bytes - 10))
+            file.and_then(|file| file.set_len(end as u64 - 10))
                 .expect("it can be cut");
         }
     }
