@@ -7,7 +7,7 @@
 //!    the parts beside it. That takes a part whose bytes lie in memory as they will lie in the pages of
 //!    the file.
 //! 2. Whole pages that follow each other are a stretch, over any number of parts. One that is large
-//!    goes past the cache at once.
+//!    goes past the cache at once. All is written in the order of the file.
 //! 3. All else goes the ordinary way, as does everything where the file system refuses the other.
 //!
 //! The kernel keeps both consistent: a direct write first writes out and drops the pages of the cache
@@ -108,10 +108,6 @@ impl Stretch<'_> {
     fn bytes(&self) -> usize {
         self.pages.iter().map(|pages| pages.len()).sum()
     }
-
-    fn end(&self) -> u64 {
-        self.place + self.bytes() as u64
-    }
 }
 
 /// The bytes of a part before its whole pages, those, and the bytes behind them.
@@ -173,12 +169,14 @@ impl StoredFile for DiskFile {
                     continue;
                 }
                 if is_pages {
-                    if stretch.end() != place {
-                        self.write_stretch(&mut stretch)?;
+                    if stretch.pages.is_empty() {
                         stretch.place = place;
                     }
                     stretch.pages.push(bytes);
                 } else {
+                    // In the order of the file: what a process that is killed leaves behind has
+                    // something at its beginning, or is zeros.
+                    self.write_stretch(&mut stretch)?;
                     self.file.write_all_at(bytes, place)?;
                 }
                 place += bytes.len() as u64;
