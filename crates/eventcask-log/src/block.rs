@@ -27,14 +27,25 @@ pub enum Payloads<'a> {
     Shut,
     /// Those of the event types with these names.
     Types(&'a [String]),
+    /// Those of the event types that have an event whose key begins like this; of the types with
+    /// these names, where there are names.
+    Keys {
+        /// What the key begins with.
+        prefix: &'a str,
+        /// The names.
+        types: Option<&'a [String]>,
+    },
 }
 
 impl Payloads<'_> {
     fn wants(self, event_type: &str) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::Keys { types: None, .. } => true,
             Self::Shut => false,
-            Self::Types(names) => names.iter().any(|name| name == event_type),
+            Self::Types(names)
+            | Self::Keys {
+                types: Some(names), ..
+            } => names.iter().any(|name| name == event_type),
         }
     }
 }
@@ -297,12 +308,30 @@ impl Block {
         let payloads = layout.payloads.to_vec();
         block.check_against(&sizes)?;
         block.payloads = vec![None; payloads.len()];
+        let has_key = block.types_with_key(want, payloads.len());
         for (index, section) in payloads.iter().enumerate() {
-            if want.wants(block.type_name(index)) {
+            if has_key[index] && want.wants(block.type_name(index)) {
                 block.payloads[index] = Some(open(section, bytes)?);
             }
         }
         Ok(block)
+    }
+
+    /// Whether each type has an event with a key that is wanted.
+    fn types_with_key(&self, want: Payloads<'_>, types: usize) -> Vec<bool> {
+        let Payloads::Keys { prefix, .. } = want else {
+            return vec![true; types];
+        };
+        let mut has_key = vec![false; types];
+        let events = self.events();
+        let begins = |index| events.key_bytes(index).starts_with(prefix.as_bytes());
+        let wanted: Vec<bool> = (0..events.aggregates()).map(begins).collect();
+        if wanted.contains(&true) {
+            for row in 0..events.len() {
+                has_key[events.type_index(row)] |= wanted[events.aggregate_index(row)];
+            }
+        }
+        has_key
     }
 
     fn type_name(&self, index: usize) -> &str {

@@ -36,8 +36,16 @@ impl CommitClock {
         let now = (self.now)();
         // Relaxed: the value itself is all that is shared, and it only rises.
         let before = self.last.fetch_max(now - 1, Ordering::Relaxed).max(now - 1);
-        let taken = self.last.fetch_add(1, Ordering::Relaxed);
+        // Pairs with the load in `last`: who sees this time sees what the shard said before it took it.
+        let taken = self.last.fetch_add(1, Ordering::Release);
         debug_assert!(taken >= before);
         taken + 1
+    }
+
+    /// The latest time that was given.
+    #[must_use]
+    pub fn last(&self) -> i64 {
+        // Pairs with the release in `next`.
+        self.last.load(Ordering::Acquire)
     }
 }

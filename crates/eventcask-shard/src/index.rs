@@ -4,7 +4,7 @@
 //! What is in the others is looked up in their tables when it is asked for.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eventcask_event::{EventId, EventRef, Events};
@@ -306,6 +306,8 @@ pub struct ShardReader {
     /// Events from this position on were met since the shard was opened: their aggregates, and
     /// for a writer their ids, are in memory. Only what lies before is looked up on disk.
     met_from: AtomicU64,
+    /// What was committed at this time or before is visible, or never will be.
+    settled: AtomicI64,
     stages: Arc<StageCounters>,
     ids: AtomicU64,
     id_bytes: AtomicU64,
@@ -321,6 +323,7 @@ impl ShardReader {
             directory: RwLock::default(),
             published: RwLock::default(),
             met_from: AtomicU64::new(0),
+            settled: AtomicI64::new(i64::MAX),
             stages: Arc::default(),
             ids: AtomicU64::new(0),
             id_bytes: AtomicU64::new(0),
@@ -341,6 +344,19 @@ impl ShardReader {
             self.ids.load(Ordering::Relaxed),
             self.id_bytes.load(Ordering::Relaxed),
         )
+    }
+
+    /// The time up to which everything that was committed is visible, or never will be; the end of
+    /// time where nothing is under way. For those who have asked the clock for its latest time
+    /// before: what is taken from the clock later is not counted.
+    #[must_use]
+    pub fn settled(&self) -> i64 {
+        // Pairs with the release in `set_settled`: what was published before is seen.
+        self.settled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_settled(&self, time: i64) {
+        self.settled.store(time, Ordering::Release);
     }
 
     pub(crate) fn note_ids(&self, dedup: &Dedup) {
@@ -662,6 +678,27 @@ impl ShardReader {
             // Events at its end are gone.
             from_segment = segment.number() + 1;
         }
+    }
+
+    /// Where the block is that holds the last durable event before `position`.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn place_before(&self, position: u64) -> Result<Option<BlockPlace>, Error> {
+        let (mut low, mut high, mut found) = (0, position, None);
+        // Mostly there is an event right before; only where events are gone it takes a search.
+        let mut next = position.saturating_sub(1);
+        while low < high {
+            match self.place_from(next)? {
+                Some(at) if at.first_position < position => {
+                    low = at.next_position;
+                    found = Some(at);
+                }
+                _ => high = next,
+            }
+            next = low + high.saturating_sub(low) / 2;
+        }
+        Ok(found)
     }
 
     /// Commit time of the newest durable event.

@@ -7,4 +7,7 @@ use eventcask_log::Block;
 pub trait Apply: Send {
     /// Takes a block that has just become durable. Blocks of a shard come in order, each once.
     fn apply(&mut self, block: &Block);
+
+    /// Takes note that something is settled that was under way, whether a block came of it or not.
+    fn settled(&mut self) {}
 }

@@ -269,7 +269,7 @@ impl Shard {
             return completed;
         };
         match message {
-            Message::Delivery(delivery) => self.receive(delivery, now(), send),
+            Message::Delivery(delivery) => self.receive(delivery, now, send),
             Message::Flush(share) => self.flush(share, send),
         }
         true
@@ -317,7 +317,7 @@ impl Shard {
     pub(crate) fn receive(
         &mut self,
         mut delivery: Box<Delivery>,
-        commit_time: i64,
+        now: &dyn Fn() -> i64,
         send: SendTask<'_>,
     ) {
         if let Some(refused) = self.refusal(&delivery) {
@@ -325,6 +325,7 @@ impl Shard {
             self.inbox.recycle(delivery);
             return;
         }
+        let commit_time = self.take_time(now);
         let mut lap = Lap::start();
         count(&self.stages.events, delivery.batch.len() as u64);
         count(&self.stages.batches, 1);
@@ -344,6 +345,26 @@ impl Shard {
         self.in_flight_bytes += in_flight.bytes;
         self.in_flight.push_back(in_flight);
         self.publish_done();
+    }
+
+    /// A time for the events of the batch in hand. Whoever asks the clock later knows before that
+    /// something is under way.
+    fn take_time(&self, now: &dyn Fn() -> i64) -> i64 {
+        if !self.in_flight.is_empty() {
+            return now();
+        }
+        self.reader.set_settled(self.tail.last_commit);
+        let time = now();
+        self.reader.set_settled(time - 1);
+        time
+    }
+
+    /// Tells readers up to which time everything is visible now.
+    fn settle(&mut self) {
+        let mut stored = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
+        let first = stored.next().map(|stored| stored.place.first_commit - 1);
+        self.reader.set_settled(first.unwrap_or(i64::MAX));
+        self.apply.settled();
     }
 
     /// Why a whole batch is refused, if it is.
@@ -645,6 +666,8 @@ impl Shard {
                 .recycle(stored.block.into_parts(), stored.touched);
             self.builder.keep(SPARE_BUFFERS);
         }
+        // Before anyone is told: who was answered finds its events visible to all readers.
+        self.settle();
         for (completion, outcome) in in_flight.answers.drain(..) {
             completion.answer(outcome);
         }
@@ -695,7 +718,9 @@ impl Shard {
             }
             in_flight.refuse(&refused);
         }
+        drop(directory);
         self.generation += 1;
+        self.settle();
     }
 
     /// Stops the shard: all that waits and all that comes is refused.
@@ -706,6 +731,7 @@ impl Shard {
             in_flight.refuse(&refused);
         }
         self.in_flight_bytes = 0;
+        self.settle();
     }
 }
 

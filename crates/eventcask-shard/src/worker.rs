@@ -116,7 +116,7 @@ impl Worker {
             }
             shard.take_reports();
             if let Some(delivery) = delivery.take() {
-                shard.receive(delivery, now(), send);
+                shard.receive(delivery, now, send);
             }
             true
         });

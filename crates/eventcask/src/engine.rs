@@ -14,6 +14,7 @@ use eventcask_shard::{
     ShardSettings, Worker,
 };
 
+use crate::arrivals::Arrivals;
 use crate::options::cores;
 use crate::projections::Projections;
 use crate::sealer::{Sealer, SealerBell};
@@ -105,6 +106,7 @@ impl Engine {
         opened: Vec<Opened>,
         views: &Arc<Views>,
         projections: &Arc<Projections>,
+        arrivals: &Arc<Arrivals>,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
         let last_commit = opened
@@ -155,6 +157,7 @@ impl Engine {
             let apply = Box::new(Followers {
                 views: Arc::clone(views),
                 projections: Arc::clone(projections),
+                arrivals: Arc::clone(arrivals),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
             });
@@ -291,6 +294,7 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
 struct Followers {
     views: Arc<Views>,
     projections: Arc<Projections>,
+    arrivals: Arc<Arrivals>,
     reader: Arc<ShardReader>,
     sealer: SealerBell,
 }
@@ -301,5 +305,9 @@ impl Apply for Followers {
         self.projections.apply(&self.reader, block);
         let head = block.head();
         self.sealer.at(head.segment, head.place);
+    }
+
+    fn settled(&mut self) {
+        self.arrivals.tell();
     }
 }

@@ -13,13 +13,15 @@ use eventcask_log::{
 use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
+use crate::arrivals::Arrivals;
 use crate::engine::{Engine, OwnedWorker, Workers};
 use crate::producer::Origin;
 use crate::projections::Projections;
 use crate::sealer::Sealer;
 use crate::views::Views;
 use crate::{
-    AggregateReader, Error, Options, Producer, Projected, Scan, Stats, View, parallel, retention,
+    AggregateReader, Error, Options, Producer, Projected, Scan, Stats, Subscribe, View, parallel,
+    retention,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -37,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
     pub(crate) projections: Arc<Projections>,
+    /// Tells subscriptions that there is something new.
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) sealer: Sealer,
     pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
@@ -122,8 +126,9 @@ impl Store {
             true,
         )?);
         let projections = Arc::default();
+        let arrivals = Arc::default();
         let (engine, sealer, owned) =
-            Engine::start(options, by, opened, &views, &projections, lock)?;
+            Engine::start(options, by, opened, &views, &projections, &arrivals, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
@@ -131,6 +136,7 @@ impl Store {
             readers,
             views,
             projections,
+            arrivals,
             sealer,
             engine: Some(engine),
             storage,
@@ -167,6 +173,7 @@ impl Store {
             readers,
             views,
             projections: Arc::default(),
+            arrivals: Arc::default(),
             sealer: Sealer::default(),
             storage,
             engine: None,
@@ -237,6 +244,11 @@ impl Store {
         Scan::new(Arc::clone(&self.inner))
     }
 
+    /// Says which events a subscription is to: what is stored, and then what is new.
+    pub fn subscribe(&self) -> Subscribe {
+        Subscribe::new(Arc::clone(&self.inner))
+    }
+
     /// Makes everything durable on the disk that was handed over before, whatever the store's
     /// durability. What a producer has not flushed is not handed over yet.
     ///
@@ -259,14 +271,16 @@ impl Store {
     /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
     /// [`crate::ShardOwner`] is still there.
     pub fn close(self) -> Result<(), Error> {
-        match &self.inner.engine {
-            Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => Err(Error::Owned),
+        let closed = match &self.inner.engine {
+            Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => return Err(Error::Owned),
             Some(engine) => {
                 self.inner.sealer.stop();
                 engine.stop(&self.inner.views)
             }
             None => Ok(()),
-        }
+        };
+        self.inner.arrivals.end();
+        closed
     }
 
     /// Number of shards.
@@ -315,7 +329,9 @@ impl Store {
         for (tail, reader) in tails.iter_mut().zip(&self.inner.readers) {
             reader.follow(tail)?;
         }
+        drop(tails);
         let inner = &self.inner;
+        inner.arrivals.tell();
         let readers = inner.readers.iter().map(|reader| &**reader);
         retention::apply(&*inner.storage, &inner.manifest, readers)
     }

@@ -151,6 +151,32 @@ fn a_filter_leaves_other_types_shut() {
 }
 
 #[test]
+fn a_key_prefix_leaves_types_shut_that_have_no_such_key() {
+    let mut rows = mixed(30, false, false);
+    for row in &mut rows {
+        if row.event_type == "Deposited" {
+            row.key = format!("card-{}", row.key);
+        }
+    }
+    let (head, bytes) = encode(&block(&rows), Codec::Zstd(1));
+    let open = |prefix, types| {
+        let want = Payloads::Keys { prefix, types };
+        let back = Block::decode(head.clone(), &bytes, want).unwrap();
+        let mut names: Vec<_> = seen(&back).into_iter().map(|one| one.event_type).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    assert_eq!(open("card-", None), ["Deposited"]);
+    assert_eq!(open("account-", None), ["Überweisung"]);
+    assert_eq!(open("", None), ["Deposited", "Überweisung"]);
+    assert_eq!(open("cards", None), [""; 0]);
+    let names = ["Überweisung".to_owned()];
+    assert_eq!(open("card-", Some(&names)), [""; 0]);
+    assert_eq!(open("a", Some(&names)), ["Überweisung"]);
+}
+
+#[test]
 fn payloads_that_are_shut_are_not_looked_at() {
     let block = block(&mixed(30, true, true));
     let (head, mut bytes) = encode(&block, Codec::None);

@@ -16,6 +16,8 @@ mod linger;
 mod backpressure;
 mod owner;
 mod read;
+mod scans;
+mod subscriptions;
 mod reopen;
 mod refuse;
 mod poison;

@@ -1,0 +1,58 @@
+//! Which events a reader is shown, decided before their payloads are decompressed.
+
+use eventcask_event::{Events, Timestamp};
+use eventcask_log::{BlockPlace, Payloads};
+
+/// What an event must be like.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter {
+    pub(crate) types: Option<Vec<String>>,
+    pub(crate) key_prefix: Option<String>,
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            types: None,
+            key_prefix: None,
+            since: Timestamp::from_nanos(i64::MIN),
+            until: Timestamp::from_nanos(i64::MAX),
+        }
+    }
+}
+
+impl Filter {
+    /// The payloads that are to be opened.
+    pub(crate) fn payloads(&self) -> Payloads<'_> {
+        let types = self.types.as_deref();
+        match &self.key_prefix {
+            Some(prefix) => Payloads::Keys { prefix, types },
+            None => types.map_or(Payloads::All, Payloads::Types),
+        }
+    }
+
+    /// Whether all events of a block come before the time that is asked for.
+    pub(crate) fn is_after(&self, at: &BlockPlace) -> bool {
+        at.last_commit < self.since.as_nanos()
+    }
+
+    /// Whether all events of a block come after the time that is asked for.
+    pub(crate) fn is_before(&self, at: &BlockPlace) -> bool {
+        at.first_commit > self.until.as_nanos()
+    }
+
+    /// Whether an event of a block whose payloads were opened by this filter is wanted.
+    pub(crate) fn admits(&self, events: &Events<'_>, row: usize) -> bool {
+        let time = events.commit_time(row);
+        let in_time = self.since <= time && time <= self.until;
+        in_time && events.payload(row).is_some() && self.admits_key(events, row)
+    }
+
+    fn admits_key(&self, events: &Events<'_>, row: usize) -> bool {
+        let key = || events.key_bytes(events.aggregate_index(row));
+        let prefix = self.key_prefix.as_deref();
+        prefix.is_none_or(|prefix| key().starts_with(prefix.as_bytes()))
+    }
+}

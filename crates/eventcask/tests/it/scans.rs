@@ -1,0 +1,114 @@
+//! Scans: backwards, and by what they are asked for.
+
+use eventcask::{Error, Event, NewEvent, Scan, Store, Timestamp};
+use fastrand::Rng;
+
+use crate::support::Bank;
+
+/// Some aggregates with events of two types, in many small batches.
+fn fill(store: &Store, rng: &mut Rng, batches: usize) {
+    let mut producer = store.producer();
+    for batch in 0..batches {
+        for _ in 0..rng.usize(1..8) {
+            let key = format!("{}-{}", ["account", "card"][rng.usize(..2)], rng.u32(..5));
+            let name = ["Deposited", "Withdrawn"][rng.usize(..2)];
+            let payload = format!(r#"{{"batch":{batch}}}"#);
+            producer
+                .push(&key, &NewEvent::json(name, payload.as_bytes()))
+                .unwrap();
+        }
+        producer.flush().unwrap().wait().unwrap();
+    }
+}
+
+fn read(scan: &Scan) -> Vec<(u32, u64)> {
+    let place = |event: Result<Event, Error>| {
+        let event = event.unwrap();
+        let event = event.get();
+        assert!(!event.payload.is_empty());
+        (event.shard, event.position)
+    };
+    scan.iter().map(place).collect()
+}
+
+/// A scan of each kind, by what a shard and the times of some events are.
+fn scans(store: &Store, times: &[Timestamp]) -> Vec<Scan> {
+    let middle = times[times.len() / 2];
+    vec![
+        store.events(),
+        store.events().shard(1),
+        store.events().types(&["Withdrawn"]),
+        store.events().types(&["Unknown"]),
+        store.events().key_prefix("card-"),
+        store.events().key_prefix("card-1").types(&["Deposited"]),
+        store.events().since(middle),
+        store.events().until(middle),
+        store.events().from_position(7),
+        store.events().from_positions(&[3, 9]),
+    ]
+}
+
+fn check_mirrored(store: &Store) {
+    let times = store
+        .events()
+        .iter()
+        .map(|event| event.unwrap().get().commit_time);
+    let times: Vec<_> = times.collect();
+    for scan in scans(store, &times) {
+        let mut forwards = read(&scan);
+        forwards.reverse();
+        assert_eq!(read(&scan.clone().rev()), forwards, "{scan:?}");
+    }
+}
+
+#[test]
+fn backwards_is_the_mirror_of_forwards() {
+    let mut rng = Rng::with_seed(1);
+    let mut bank = Bank::new(4);
+    bank.options = bank.options.segment_bytes(3_000).seal(false);
+    let store = bank.open();
+    fill(&store, &mut rng, 60);
+    check_mirrored(&store);
+    assert!(store.seal().unwrap() > 3);
+    check_mirrored(&store);
+    // Gaps of one event, of many, and at the end.
+    store.truncate_aggregate("card-1", 5).unwrap();
+    store.delete_aggregate("account-2").unwrap();
+    store.delete_aggregate("account-3").unwrap();
+    store.reclaim().unwrap();
+    check_mirrored(&store);
+    fill(&store, &mut rng, 5);
+    check_mirrored(&store);
+    store.close().unwrap();
+    check_mirrored(&bank.open());
+}
+
+#[test]
+fn backwards_ends_where_the_store_was_when_it_began() {
+    let store = Bank::new(2).open();
+    fill(&store, &mut Rng::with_seed(2), 10);
+    let before = read(&store.events().rev());
+    let scan = store.events().rev();
+    let mut events = scan.iter();
+    let first = events.next().unwrap().unwrap();
+    fill(&store, &mut Rng::with_seed(3), 10);
+    assert_eq!((first.get().shard, first.get().position), before[0]);
+    assert_eq!(events.count() + 1, before.len());
+}
+
+#[test]
+fn a_key_prefix_is_compared_with_the_whole_key() {
+    let store = Bank::new(2).open();
+    let mut producer = store.producer();
+    for key in ["a", "ab", "abc", "b", "ä"] {
+        producer
+            .push(key, &NewEvent::json("Opened", b"{}"))
+            .unwrap();
+    }
+    producer.flush().unwrap().wait().unwrap();
+    let count = |prefix| store.events().key_prefix(prefix).iter().count();
+    assert_eq!(
+        ["", "a", "ab", "abc", "abcd", "b", "ä"].map(count),
+        [5, 3, 2, 1, 0, 1, 1]
+    );
+}

@@ -1,0 +1,243 @@
+//! Subscriptions: what is stored, and then what is new.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use eventcask::{Error, Event, NewEvent, Store, Subscription, Timestamp};
+
+use crate::support::{Bank, all, in_time, put};
+
+fn name(event: &Event) -> String {
+    format!("{}@{}", event.get().aggregate, event.get().version)
+}
+
+/// What is there already.
+fn drain(subscription: &mut Subscription) -> Vec<String> {
+    let mut names = Vec::new();
+    while let Some(event) = subscription.try_next().unwrap() {
+        names.push(name(&event));
+    }
+    names
+}
+
+/// Pushes `events` events from a thread of its own, in batches of some.
+fn push(store: &Store, writer: usize, events: usize) {
+    let mut producer = store.producer();
+    for number in 0..events {
+        let key = format!("account-{}", (number + writer) % 7);
+        producer
+            .push(&key, &NewEvent::json("Deposited", b"{}"))
+            .unwrap();
+        if number % 13 == 0 {
+            producer.flush().unwrap().wait().unwrap();
+        }
+    }
+    producer.flush().unwrap().wait().unwrap();
+}
+
+/// Reads so many events, and checks that each shard's come without a gap and all by commit time.
+fn follow(mut subscription: Subscription, events: usize, whence: &[u64]) {
+    let mut next = whence.to_vec();
+    let mut time = Timestamp::from_nanos(i64::MIN);
+    for _ in 0..events {
+        let event = subscription.next().unwrap().unwrap();
+        let event = event.get();
+        let shard = event.shard as usize;
+        assert_eq!(event.position, next[shard], "in shard {shard}");
+        next[shard] += 1;
+        assert!(time <= event.commit_time, "by commit time");
+        time = event.commit_time;
+    }
+    assert_eq!(subscription.positions(), next);
+    assert!(subscription.try_next().unwrap().is_none());
+}
+
+#[test]
+fn l11_each_event_comes_once_and_in_order_from_catch_up_into_live() {
+    in_time("a subscription", || {
+        let mut bank = Bank::new(4);
+        bank.options = bank.options.threads(2).segment_bytes(4_000);
+        let store = bank.open();
+        push(&store, 0, 500);
+        thread::scope(|scope| {
+            let early = store.subscribe().start().unwrap();
+            scope.spawn(move || follow(early, 2_000, &[0; 4]));
+            for writer in 0..3 {
+                let store = &store;
+                scope.spawn(move || push(store, writer, 500));
+            }
+            // This one begins somewhere in the middle.
+            let from_start = store.subscribe().start().unwrap();
+            scope.spawn(move || follow(from_start, 2_000, &[0; 4]));
+        });
+    });
+}
+
+#[test]
+fn a_subscription_goes_on_where_another_was() {
+    let store = Bank::new(2).open();
+    for number in 0..10 {
+        put(&store, &format!("account-{}", number % 3), "{}");
+    }
+    let mut first = store.subscribe().start().unwrap();
+    let mut seen: Vec<String> = Vec::new();
+    for _ in 0..4 {
+        seen.push(name(&first.try_next().unwrap().unwrap()));
+    }
+    let mut second = store
+        .subscribe()
+        .from_positions(&first.positions())
+        .start()
+        .unwrap();
+    seen.extend(drain(&mut second));
+    assert_eq!(seen, all(&store));
+}
+
+#[test]
+fn only_what_was_asked_for_comes() {
+    let store = Bank::new(2).open();
+    put(&store, "account-1", "{}");
+    let subscribe = store.subscribe();
+    let mut now = subscribe.clone().from_now().start().unwrap();
+    let mut cards = subscribe.clone().key_prefix("card-").start().unwrap();
+    let mut others = subscribe.clone().types(&["Unknown"]).start().unwrap();
+    let shard = eventcask::route("card-1", 2);
+    let mut of_shard = subscribe.shard(shard).from_now().start().unwrap();
+    put(&store, "card-1", "{}");
+    assert_eq!(drain(&mut now), ["card-1@1"]);
+    assert_eq!(drain(&mut cards), ["card-1@1"]);
+    assert_eq!(drain(&mut of_shard), ["card-1@1"]);
+    assert!(drain(&mut others).is_empty());
+    assert_eq!(
+        others.positions(),
+        store.positions(),
+        "what is not wanted is passed over"
+    );
+
+    let newest = store.events().rev().iter().next().unwrap().unwrap();
+    let since = store.subscribe().since(newest.get().commit_time);
+    assert_eq!(drain(&mut since.start().unwrap()), ["card-1@1"]);
+}
+
+#[test]
+fn what_is_acknowledged_is_there_at_once() {
+    let store = Bank::new(4).open();
+    let mut subscription = store.subscribe().start().unwrap();
+    for number in 0..200 {
+        put(&store, &format!("account-{number}"), "{}");
+        assert!(subscription.try_next().unwrap().is_some(), "{number}");
+    }
+}
+
+#[test]
+fn what_waits_ends_when_the_store_is_closed() {
+    in_time("a subscription", || {
+        let store = Bank::new(2).open();
+        let subscription = store.subscribe().start().unwrap();
+        let reader = thread::spawn(move || {
+            let names = subscription.map(|event| name(&event.unwrap()));
+            names.collect::<Vec<_>>()
+        });
+        put(&store, "account-1", "{}");
+        store.close().unwrap();
+        assert_eq!(reader.join().unwrap(), ["account-1@1"]);
+    });
+}
+
+#[test]
+fn a_time_out_is_told_from_an_end() {
+    let store = Bank::new(1).open();
+    let mut subscription = store.subscribe().start().unwrap();
+    let wait = Duration::from_millis(1);
+    assert!(subscription.next_timeout(wait).unwrap().is_none());
+    assert!(!subscription.is_over());
+    store.close().unwrap();
+    assert!(subscription.next_timeout(wait).unwrap().is_none());
+    assert!(subscription.is_over());
+}
+
+/// Many events of a subscriber that does not read cost nothing, and it loses none.
+#[test]
+fn a_slow_subscriber_reads_from_the_log() {
+    let mut bank = Bank::new(2);
+    bank.options = bank.options.segment_bytes(20_000);
+    let store = bank.open();
+    let mut slow = store.subscribe().start().unwrap();
+    put(&store, "account-0", "{}");
+    assert!(slow.try_next().unwrap().is_some());
+    push(&store, 0, 3_000);
+    store.seal().unwrap();
+    assert_eq!(drain(&mut slow).len(), 3_000);
+}
+
+#[test]
+fn events_that_are_given_up_do_not_come() {
+    let store = Bank::new(1).open();
+    for _ in 0..3 {
+        put(&store, "account-1", "{}");
+    }
+    let mut subscription = store.subscribe().start().unwrap();
+    store.truncate_aggregate("account-1", 3).unwrap();
+    // The block in hand was opened before or after; what is hidden now is not handed out.
+    put(&store, "account-1", "{}");
+    let names = drain(&mut subscription);
+    assert_eq!(names.last().unwrap(), "account-1@5");
+    assert!(!names.contains(&"account-1@4".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_reader_follows_what_another_process_writes() {
+    in_time("a subscription", || {
+        let bank = Bank::new(2);
+        let store = bank.open();
+        put(&store, "account-1", "{}");
+        let reader = bank.open_read_only();
+        let mut subscription = reader.subscribe().start().unwrap();
+        assert_eq!(drain(&mut subscription), ["account-1@1"]);
+        put(&store, "account-2", "{}");
+        let event = subscription.next().unwrap().unwrap();
+        assert_eq!(name(&event), "account-2@1");
+    });
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        thread::park();
+    }
+}
+
+#[test]
+fn the_next_event_can_be_awaited() {
+    in_time("a subscription", || {
+        let store = Bank::new(2).open();
+        let mut subscription = store.subscribe().start().unwrap();
+        let reader = thread::spawn(move || {
+            block_on(async {
+                let mut names = Vec::new();
+                while let Some(event) = subscription.next_async().await? {
+                    names.push(name(&event));
+                }
+                Ok::<_, Error>(names)
+            })
+        });
+        put(&store, "account-1", "{}");
+        store.close().unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), ["account-1@1"]);
+    });
+}
