@@ -1,4 +1,5 @@
-//! Small files with a checked header: definitions and snapshots of views, and the retention.
+//! Small files with a checked header: definitions and snapshots of views, the retention, and how
+//! far subscriptions got.
 
 use crate::Error;
 use crate::manifest::replace;
@@ -19,6 +20,8 @@ pub enum FramedKind {
     State = 2,
     /// The commit time before which all events are given up.
     Retention = 3,
+    /// How far a subscription got.
+    Subscription = 6,
 }
 
 /// A body of bytes with what tells whether it still fits its store.
@@ -103,6 +106,7 @@ impl Framed {
             1 => FramedKind::Definition,
             2 => FramedKind::State,
             3 => FramedKind::Retention,
+            6 => FramedKind::Subscription,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if !fields.is_zero(88, 124) {

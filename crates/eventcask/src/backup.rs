@@ -76,6 +76,7 @@ impl Store {
             sync_dir(to, &dir)?;
         }
         self.copy_views(to, &mut report)?;
+        self.inner.subscriptions.copy(to, &mut report)?;
         retention::copy(&*inner.storage, &inner.manifest, to)?;
         inner.manifest.create(to)?;
         Ok(report)

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     ProjectionStopped,
     /// There is no aggregate with this key.
     UnknownAggregate,
+    /// There is no subscription of this name.
+    UnknownSubscription,
     /// Any other error of the disk or the operating system.
     Io,
 }
@@ -91,6 +93,36 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// There is no subscription of this name.
+    #[error("there is no subscription named {name:?}")]
+    UnknownSubscription {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A subscription of this name is held by someone else in this process.
+    #[error("subscription {name:?} is in use; drop the other one first, or clone its group")]
+    SubscriptionInUse {
+        /// The name.
+        name: String,
+    },
+    /// A name that a subscription can not have.
+    #[error(
+        "{name:?} can not name a subscription: 1 to 64 letters, digits, '-', '_' or '.' are allowed"
+    )]
+    SubscriptionName {
+        /// The name.
+        name: String,
+    },
+    /// So many aggregates are parked that a group hands out no others.
+    #[error(
+        "{parked} aggregates are parked in group {name:?}; redrive or skip them, then it goes on"
+    )]
+    TooManyParked {
+        /// Name of the group.
+        name: String,
+        /// How many.
+        parked: usize,
+    },
     /// The key of an event belongs to another shard than its owner's.
     #[error("aggregate {key:?} belongs to shard {shard}: give its events to the owner of that one")]
     OtherShard {
@@ -131,13 +163,16 @@ impl Error {
             | Self::ViewName { .. }
             | Self::OtherShard { .. }
             | Self::Owned
+            | Self::SubscriptionInUse { .. }
+            | Self::SubscriptionName { .. }
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
             Self::Log(error) => kind_of_log(error.kind()),
-            Self::Full { .. } => ErrorKind::Full,
+            Self::Full { .. } | Self::TooManyParked { .. } => ErrorKind::Full,
             Self::ReadOnly => ErrorKind::ReadOnly,
             Self::UnknownView { .. } => ErrorKind::UnknownView,
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
+            Self::UnknownSubscription { .. } => ErrorKind::UnknownSubscription,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
         }
     }

@@ -1,6 +1,6 @@
 //! Which events a reader is shown, decided before their payloads are decompressed.
 
-use eventcask_event::{Events, Timestamp};
+use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 
 /// What an event must be like.
@@ -48,6 +48,15 @@ impl Filter {
         let time = events.commit_time(row);
         let in_time = self.since <= time && time <= self.until;
         in_time && events.payload(row).is_some() && self.admits_key(events, row)
+    }
+
+    /// Whether an event is wanted whose payload was opened by any filter.
+    pub(crate) fn admits_event(&self, event: &EventRef<'_>) -> bool {
+        let types = self.types.as_ref();
+        let is_of_type = |types: &Vec<String>| types.iter().any(|name| name == event.event_type);
+        let prefix = self.key_prefix.as_deref().unwrap_or_default();
+        let in_time = self.since <= event.commit_time && event.commit_time <= self.until;
+        in_time && event.aggregate.starts_with(prefix) && types.is_none_or(is_of_type)
     }
 
     fn admits_key(&self, events: &Events<'_>, row: usize) -> bool {

@@ -49,6 +49,13 @@ mod scan;
 mod arrivals;
 mod subscribe;
 mod subscription;
+mod saved;
+mod subscriptions;
+mod named;
+mod retry;
+mod turns;
+mod claim;
+mod group;
 mod follower;
 mod views;
 mod view;
@@ -63,6 +70,7 @@ mod verify;
 
 pub use aggregate::{AggregateEvents, AggregateReader};
 pub use backup::BackupReport;
+pub use claim::Claim;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use eventcask_event::{
@@ -81,14 +89,17 @@ pub use eventcask_project::{
 pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
+pub use group::{ConsumerGroup, Parked};
+pub use named::NamedSubscription;
 pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use projected::Projected;
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;
+pub use retry::Retry;
 pub use scan::{Scan, ScanEvents};
-pub use stats::{ShardStats, Stats, ViewStats};
+pub use stats::{ShardStats, Stats, SubscriptionStats, ViewStats};
 pub use store::Store;
 pub use subscribe::Subscribe;
 pub use subscription::Subscription;

@@ -34,6 +34,8 @@ pub struct Stats {
     pub shards: Vec<ShardStats>,
     /// Each view.
     pub views: Vec<ViewStats>,
+    /// Each named subscription.
+    pub subscriptions: Vec<SubscriptionStats>,
 }
 
 /// Figures of one shard.
@@ -88,6 +90,24 @@ pub struct ViewStats {
     pub failure: Option<String>,
 }
 
+/// Figures of one named subscription, as of when it was last saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriptionStats {
+    /// Its name.
+    pub name: String,
+    /// Where it goes on, one position a shard.
+    pub positions: Vec<u64>,
+    /// Durable events from there on, whether they are wanted or not.
+    pub lag_events: u64,
+    /// Aggregates whose events wait for a retry.
+    pub retrying: u64,
+    /// Aggregates that are parked.
+    pub parked: u64,
+    /// Whether someone in this process holds it.
+    pub is_in_use: bool,
+}
+
 impl Stats {
     pub(crate) fn of(inner: &Inner) -> Self {
         let shards: Vec<ShardStats> = (0..inner.readers.len())
@@ -113,6 +133,7 @@ impl Stats {
                 .map(|engine| engine.recovered.clone())
                 .unwrap_or_default(),
             views: views(inner),
+            subscriptions: inner.subscriptions.stats(&inner.readers),
             shards,
         }
     }

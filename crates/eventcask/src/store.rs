@@ -18,6 +18,7 @@ use crate::engine::{Engine, OwnedWorker, Workers};
 use crate::producer::Origin;
 use crate::projections::Projections;
 use crate::sealer::Sealer;
+use crate::subscriptions::Subscriptions;
 use crate::views::Views;
 use crate::{
     AggregateReader, Error, Options, Producer, Projected, Scan, Stats, Subscribe, View, parallel,
@@ -39,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
     pub(crate) projections: Arc<Projections>,
+    /// How far named subscriptions got.
+    pub(crate) subscriptions: Subscriptions,
     /// Tells subscriptions that there is something new.
     pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) sealer: Sealer,
@@ -125,6 +128,7 @@ impl Store {
             &readers,
             true,
         )?);
+        let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
         let projections = Arc::default();
         let arrivals = Arc::default();
         let (engine, sealer, owned) =
@@ -136,6 +140,7 @@ impl Store {
             readers,
             views,
             projections,
+            subscriptions,
             arrivals,
             sealer,
             engine: Some(engine),
@@ -167,12 +172,14 @@ impl Store {
             &readers,
             false,
         )?);
+        let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, false)?;
         let inner = Inner {
             manifest,
             hasher,
             readers,
             views,
             projections: Arc::default(),
+            subscriptions,
             arrivals: Arc::default(),
             sealer: Sealer::default(),
             storage,
@@ -249,6 +256,16 @@ impl Store {
         Subscribe::new(Arc::clone(&self.inner))
     }
 
+    /// Forgets how far a named subscription got. The next one of this name begins anew.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`], [`Error::SubscriptionInUse`], [`Error::ReadOnly`], or what
+    /// the disk said.
+    pub fn drop_subscription(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.subscriptions.remove(name)
+    }
+
     /// Makes everything durable on the disk that was handed over before, whatever the store's
     /// durability. What a producer has not flushed is not handed over yet.
     ///
@@ -274,6 +291,7 @@ impl Store {
         let closed = match &self.inner.engine {
             Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => return Err(Error::Owned),
             Some(engine) => {
+                self.inner.subscriptions.end();
                 self.inner.sealer.stop();
                 engine.stop(&self.inner.views)
             }

@@ -6,8 +6,9 @@ use eventcask_event::Timestamp;
 
 use crate::filter::Filter;
 use crate::forwards::Forwards;
+use crate::saved::Saved;
 use crate::store::Inner;
-use crate::{Error, Subscription};
+use crate::{ConsumerGroup, Error, NamedSubscription, Retry, Subscription};
 
 /// Says which events a [`Subscription`] is to; [`start`](Self::start) begins it.
 ///
@@ -85,6 +86,36 @@ impl Subscribe {
     pub fn key_prefix(mut self, prefix: &str) -> Self {
         self.filter.key_prefix = Some(prefix.to_owned());
         self
+    }
+
+    /// Begins a subscription whose progress is kept under a name, or goes on with it: what was
+    /// saved counts more than where this one would begin. What it is to can change from one time
+    /// to the next. A name is held once at a time.
+    ///
+    /// # Errors
+    /// [`Error::SubscriptionInUse`], [`Error::SubscriptionName`], [`Error::ReadOnly`], damage, or
+    /// what the disk said.
+    pub fn named(&self, name: &str) -> Result<NamedSubscription, Error> {
+        NamedSubscription::start(&self.inner, name, |saved| self.start_at(saved))
+    }
+
+    /// Begins a named subscription whose events are shared out among consumers, or goes on with it;
+    /// otherwise as [`named`](Self::named).
+    ///
+    /// # Errors
+    /// As [`named`](Self::named).
+    pub fn group(&self, name: &str, retry: Retry) -> Result<ConsumerGroup, Error> {
+        let filter = self.filter.clone();
+        ConsumerGroup::start(&self.inner, name, retry, filter, |saved| {
+            self.start_at(saved)
+        })
+    }
+
+    fn start_at(&self, saved: Option<&Saved>) -> Result<Subscription, Error> {
+        match saved {
+            Some(saved) => self.clone().from_positions(&saved.positions).start(),
+            None => self.start(),
+        }
     }
 
     /// Begins the subscription.

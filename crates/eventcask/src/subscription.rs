@@ -141,6 +141,13 @@ impl Subscription {
         positions
     }
 
+    /// Where it is in one shard.
+    pub(crate) fn position(&self, shard: u32) -> u64 {
+        let mut cursors = self.merge.cursors().iter();
+        let cursor = cursors.find(|cursor| cursor.shard() == shard);
+        cursor.map_or(self.others[shard as usize], Forwards::position)
+    }
+
     /// Takes up what has become visible since.
     fn look(&mut self) {
         // The clock first: what is taken from it later does not count.

@@ -3,7 +3,8 @@
 //! The log checks bytes: every checksum, the chain of blocks, their places and positions. Here
 //! the meaning is checked on top: 1. each key belongs to its shard; 2. versions of an aggregate
 //! have no gaps and link back to the event before, but where events were given up; 3. ids are
-//! stored once; 4. commit times never step back; 5. definitions and snapshots of views are whole.
+//! stored once; 4. commit times never step back; 5. definitions and snapshots of views,
+//! and subscriptions, are whole.
 //! Segments are read on all cores; what is known of each is merged in their order.
 
 use std::collections::HashMap;
@@ -339,8 +340,8 @@ impl Whole {
     }
 }
 
-/// Checks the files of views. Snapshots are derived, so damage to one loses nothing; it is
-/// named all the same.
+/// Checks the files of views and subscriptions. Snapshots are derived, so damage to one loses
+/// nothing; it is named all the same.
 fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
     let list = |dir: &str| {
         storage
@@ -353,6 +354,11 @@ fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), 
         names.retain(|name| name == "definition" || name.ends_with(".snapshot"));
         for name in names {
             verify_framed(storage, &format!("{dir}/{name}"), report)?;
+        }
+    }
+    for name in list("subscriptions")? {
+        if crate::subscriptions::is_ours(&name) {
+            verify_framed(storage, &format!("subscriptions/{name}"), report)?;
         }
     }
     if list("")?.iter().any(|name| name == "RETENTION") {

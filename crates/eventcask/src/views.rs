@@ -452,15 +452,19 @@ fn snapshot_path(number: u32, shard: u32) -> String {
     format!("{}/{}", dir_of(number), snapshot_name(shard))
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+/// Whether a view or a subscription can have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed) {
-        Ok(())
-    } else {
-        Err(Error::ViewName {
-            name: name.chars().take(80).collect(),
-        })
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed)
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    if is_name(name) {
+        return Ok(());
     }
+    Err(Error::ViewName {
+        name: name.chars().take(80).collect(),
+    })
 }
 
 /// The names that views can have need no escape in JSON.

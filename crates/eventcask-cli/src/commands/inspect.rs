@@ -94,6 +94,7 @@ fn kind_of(framed: &Framed) -> &'static str {
         FramedKind::Definition => "view definition",
         FramedKind::Retention => "retention",
         FramedKind::State => "view state",
+        FramedKind::Subscription => "subscription",
     }
 }
 

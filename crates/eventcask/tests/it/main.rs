@@ -18,6 +18,7 @@ mod owner;
 mod read;
 mod scans;
 mod subscriptions;
+mod consumers;
 mod reopen;
 mod refuse;
 mod poison;

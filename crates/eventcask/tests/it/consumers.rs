@@ -1,0 +1,409 @@
+//! Named subscriptions, and consumers that share one.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use eventcask::{Claim, ConsumerGroup, ErrorKind, NewEvent, Retry, Store};
+
+use crate::support::{Bank, all, in_time, put};
+
+const NEVER: Duration = Duration::from_secs(1 << 40);
+
+/// Tries again at once.
+fn at_once(tries: u32) -> Retry {
+    Retry::new(tries).first(Duration::ZERO)
+}
+
+fn name(claim: &Claim) -> String {
+    let event = claim.event().get();
+    format!("{}@{}", event.aggregate, event.version)
+}
+
+/// Acknowledges all that there is, but for the events with these names, which fail.
+fn work(group: &ConsumerGroup, failing: &[&str]) -> Vec<String> {
+    let mut handled = Vec::new();
+    while let Some(claim) = group.try_claim().unwrap() {
+        let name = name(&claim);
+        if failing.contains(&name.as_str()) {
+            claim.retry("no").unwrap();
+        } else {
+            claim.ack().unwrap();
+            handled.push(name);
+        }
+    }
+    handled
+}
+
+fn fill(store: &Store, keys: &[&str]) {
+    for key in keys {
+        put(store, key, "{}");
+    }
+}
+
+#[test]
+fn a_named_subscription_goes_on_where_it_was_saved() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    fill(&store, &["a", "b", "c", "a", "b"]);
+    let mut seen = Vec::new();
+    {
+        let mut letters = store.subscribe().named("letters").unwrap();
+        for _ in 0..2 {
+            let event = letters.try_next().unwrap().unwrap();
+            seen.push(format!("{}@{}", event.get().aggregate, event.get().version));
+        }
+        letters.save().unwrap();
+        // This one is not handled.
+        assert!(letters.try_next().unwrap().is_some());
+    }
+    store.close().unwrap();
+    let store = bank.open();
+    let mut letters = store.subscribe().from_now().named("letters").unwrap();
+    while let Some(event) = letters.try_next().unwrap() {
+        seen.push(format!("{}@{}", event.get().aggregate, event.get().version));
+    }
+    assert_eq!(seen, all(&store));
+    assert_eq!(letters.positions(), store.positions());
+}
+
+#[test]
+fn a_name_is_held_once_at_a_time() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    let kind = |result: Result<ConsumerGroup, eventcask::Error>| result.unwrap_err().kind();
+    let first = store.subscribe().named("letters").unwrap();
+    let group = || store.subscribe().group("letters", Retry::default());
+    assert_eq!(kind(group()), ErrorKind::Invalid);
+    drop(first);
+    drop(group().unwrap());
+    for name in ["", "a/b", "ä", &"x".repeat(65)] {
+        let group = store.subscribe().group(name, Retry::default());
+        assert_eq!(kind(group), ErrorKind::Invalid, "{name}");
+    }
+    let reader = bank.open_read_only();
+    let group = reader.subscribe().group("letters", Retry::default());
+    assert_eq!(kind(group), ErrorKind::ReadOnly);
+}
+
+#[test]
+fn a_subscription_can_be_forgotten() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    fill(&store, &["a", "b"]);
+    let mut letters = store.subscribe().named("letters").unwrap();
+    assert!(letters.try_next().unwrap().is_some());
+    letters.save().unwrap();
+    let stats = store.stats().subscriptions;
+    assert_eq!(
+        (stats[0].name.as_str(), stats[0].lag_events),
+        ("letters", 1)
+    );
+    assert!(stats[0].is_in_use);
+    assert!(store.drop_subscription("letters").is_err(), "it is in use");
+    drop(letters);
+    store.drop_subscription("letters").unwrap();
+    let unknown = store.drop_subscription("letters").unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::UnknownSubscription);
+    store.close().unwrap();
+    let store = bank.open();
+    assert!(store.stats().subscriptions.is_empty());
+    let letters = store.subscribe().named("letters").unwrap();
+    assert_eq!(letters.count_now(), 2);
+}
+
+trait CountNow {
+    fn count_now(self) -> usize;
+}
+
+impl CountNow for eventcask::NamedSubscription {
+    fn count_now(mut self) -> usize {
+        let next = || self.try_next().unwrap();
+        std::iter::from_fn(next).count()
+    }
+}
+
+#[test]
+fn several_consumers_handle_each_event_once_and_each_aggregate_in_order() {
+    in_time("a group", || {
+        let bank = Bank::new(4);
+        let store = bank.open();
+        let group = store.subscribe().group("workers", at_once(100)).unwrap();
+        let handled = Mutex::new(BTreeMap::<String, Vec<u64>>::new());
+        thread::scope(|scope| {
+            for consumer in 0..3 {
+                let (group, handled, store) = (group.clone(), &handled, &store);
+                scope.spawn(move || {
+                    while let Some(claim) = group.claim().unwrap() {
+                        let (key, version) = {
+                            let event = claim.event().get();
+                            (event.aggregate.to_owned(), event.version)
+                        };
+                        // Each event fails now and then, by turns.
+                        if (version + u64::from(claim.tries())) % 5 == consumer {
+                            claim.retry("now and then").unwrap();
+                            continue;
+                        }
+                        let mut handled = handled.lock().unwrap();
+                        let versions = handled.entry(key).or_default();
+                        versions.push(version);
+                        let all: usize = handled.values().map(Vec::len).sum();
+                        drop(handled);
+                        claim.ack().unwrap();
+                        if all == 600 {
+                            group.save().unwrap();
+                            store.clone().close().unwrap();
+                        }
+                    }
+                });
+            }
+            let mut producer = store.producer();
+            for number in 0..600 {
+                let key = format!("account-{}", number % 7);
+                producer
+                    .push(&key, &NewEvent::json("Deposited", b"{}"))
+                    .unwrap();
+                if number % 50 == 0 {
+                    producer.flush().unwrap().wait().unwrap();
+                }
+            }
+            producer.flush().unwrap().wait().unwrap();
+        });
+        for (key, versions) in handled.into_inner().unwrap() {
+            let in_order: Vec<u64> = (1..=versions.len() as u64).collect();
+            assert_eq!(versions, in_order, "{key}");
+        }
+    });
+}
+
+#[test]
+fn a_poison_event_holds_up_its_own_aggregate_only() {
+    let store = Bank::new(2).open();
+    fill(&store, &["a", "b", "a", "c", "a", "b"]);
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    assert_eq!(work(&group, &["a@2"]), ["a@1", "b@1", "c@1", "b@2"]);
+    let parked = group.parked();
+    assert_eq!(parked.len(), 1);
+    let parked = &parked[0];
+    assert_eq!(
+        (parked.key.as_str(), parked.version, parked.tries),
+        ("a", 2, 3)
+    );
+    assert_eq!(parked.reason, "no");
+    assert_eq!(
+        group.positions(),
+        store.positions(),
+        "progress goes on past what is parked"
+    );
+    // What comes later of the aggregate waits behind it.
+    fill(&store, &["a", "c"]);
+    assert_eq!(work(&group, &[]), ["c@2"]);
+    assert!(group.redrive("a").unwrap());
+    assert!(!group.redrive("a").unwrap(), "it is not parked any more");
+    assert_eq!(work(&group, &[]), ["a@2", "a@3", "a@4"]);
+    fill(&store, &["a"]);
+    assert_eq!(work(&group, &[]), ["a@5"]);
+    assert!(group.parked().is_empty());
+}
+
+#[test]
+fn an_event_can_be_parked_at_once_and_skipped() {
+    let store = Bank::new(1).open();
+    fill(&store, &["a", "a", "a"]);
+    let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+    let claim = group.try_claim().unwrap().unwrap();
+    claim.park("it makes no sense").unwrap();
+    assert!(group.try_claim().unwrap().is_none());
+    assert!(group.skip("a").unwrap());
+    assert_eq!(work(&group, &[]), ["a@2", "a@3"]);
+}
+
+#[test]
+fn only_events_that_are_wanted_come_after_a_redrive() {
+    let store = Bank::new(1).open();
+    let mut producer = store.producer();
+    for name in ["Placed", "Noted", "Paid", "Noted", "Placed"] {
+        producer
+            .push("order-1", &NewEvent::json(name, b"{}"))
+            .unwrap();
+    }
+    producer.flush().unwrap().wait().unwrap();
+    let orders = store.subscribe().types(&["Placed", "Paid"]);
+    let group = orders.group("mailer", at_once(1)).unwrap();
+    assert!(work(&group, &["order-1@1"]).is_empty());
+    group.redrive("order-1").unwrap();
+    assert_eq!(work(&group, &[]), ["order-1@1", "order-1@3", "order-1@5"]);
+}
+
+#[test]
+fn a_long_backlog_of_an_aggregate_comes_in_order() {
+    let store = Bank::new(1).open();
+    fill(&store, &["a"; 150]);
+    let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+    assert!(work(&group, &["a@1"]).is_empty());
+    group.redrive("a").unwrap();
+    // In the middle of it another one fails.
+    assert_eq!(work(&group, &["a@100"]).len(), 99);
+    group.redrive("a").unwrap();
+    fill(&store, &["a"; 10]);
+    let expected: Vec<String> = (100..=160).map(|version| format!("a@{version}")).collect();
+    assert_eq!(work(&group, &[]), expected);
+}
+
+#[test]
+fn an_event_of_an_aggregate_waits_for_the_one_before() {
+    let store = Bank::new(1).open();
+    fill(&store, &["a", "a", "b"]);
+    let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+    let first = group.try_claim().unwrap().unwrap();
+    let other = group.try_claim().unwrap().unwrap();
+    assert_eq!((name(&first), name(&other)), ("a@1".into(), "b@1".into()));
+    assert!(group.try_claim().unwrap().is_none());
+    assert_eq!(group.positions(), [0]);
+    other.ack().unwrap();
+    assert_eq!(group.positions(), [0], "the first is not handled");
+    first.ack().unwrap();
+    assert_eq!(group.positions(), [1], "the second one waited");
+    assert_eq!(work(&group, &[]), ["a@2"]);
+    assert_eq!(group.positions(), [3]);
+}
+
+#[test]
+fn an_event_that_failed_waits_its_time() {
+    let store = Bank::new(1).open();
+    fill(&store, &["a", "a", "b"]);
+    let patient = Retry::new(9).first(NEVER).longest(NEVER);
+    let group = store.subscribe().group("mailer", patient).unwrap();
+    assert_eq!(work(&group, &["a@1"]), ["b@1"]);
+    assert!(group.parked().is_empty());
+    let stats = store.stats().subscriptions;
+    assert_eq!((stats[0].retrying, stats[0].parked), (1, 0));
+
+    let short = Retry::new(9).first(Duration::from_millis(5));
+    let hasty = store.subscribe().group("hasty", short).unwrap();
+    assert_eq!(work(&hasty, &["a@1", "b@1"]), [""; 0]);
+    let mut handled = Vec::new();
+    while handled.len() < 3 {
+        let claim = hasty.claim().unwrap().unwrap();
+        handled.push(name(&claim));
+        claim.ack().unwrap();
+    }
+    handled.sort();
+    assert_eq!(handled, ["a@1", "a@2", "b@1"]);
+}
+
+#[test]
+fn a_claim_that_gets_no_answer_has_failed() {
+    let store = Bank::new(1).open();
+    fill(&store, &["a"]);
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    drop(group.try_claim().unwrap().unwrap());
+    let consumer = group.clone();
+    let panicked = thread::spawn(move || {
+        let claim = consumer.try_claim().unwrap().unwrap();
+        assert_eq!(claim.tries(), 1);
+        panic!("the consumer fails");
+    });
+    assert!(panicked.join().is_err());
+    let claim = group.try_claim().unwrap().unwrap();
+    assert_eq!(claim.tries(), 2);
+    claim.retry("for the last time").unwrap();
+    assert_eq!(group.parked().len(), 1);
+}
+
+#[test]
+fn what_is_parked_and_how_often_it_failed_outlives_a_restart() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    fill(&store, &["a", "b", "c", "a"]);
+    let patient = Retry::new(2).first(NEVER).longest(NEVER);
+    let group = store.subscribe().group("mailer", patient).unwrap();
+    let park = |claim: Claim| claim.park("it makes no sense").unwrap();
+    let mut unanswered = None;
+    while let Some(claim) = group.try_claim().unwrap() {
+        match name(&claim).as_str() {
+            "a@1" => park(claim),
+            "b@1" => claim.retry("later").unwrap(),
+            _ => unanswered = Some(claim),
+        }
+    }
+    group.save().unwrap();
+    store.close().unwrap();
+    drop((unanswered, group));
+
+    let store = bank.open();
+    let group = store.subscribe().group("mailer", patient).unwrap();
+    let parked = group.parked();
+    assert_eq!((parked[0].key.as_str(), parked[0].version), ("a", 1));
+    assert_eq!(parked[0].reason, "it makes no sense");
+    let mut tries = BTreeMap::new();
+    while let Some(claim) = group.try_claim().unwrap() {
+        tries.insert(name(&claim), claim.tries());
+        claim.ack().unwrap();
+    }
+    let expected = [("b@1".to_owned(), 1), ("c@1".to_owned(), 0)];
+    assert_eq!(tries, BTreeMap::from(expected));
+    group.redrive("a").unwrap();
+    assert_eq!(work(&group, &[]), ["a@1", "a@2"]);
+}
+
+#[test]
+fn consumers_that_wait_are_woken_by_what_is_new_free_or_due() {
+    in_time("a group", || {
+        let store = Bank::new(1).open();
+        let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+        let consumer = group.clone();
+        let waiting = thread::spawn(move || {
+            let mut handled = Vec::new();
+            while let Some(claim) = consumer.claim().unwrap() {
+                handled.push(name(&claim));
+                claim.ack().unwrap();
+                if handled.len() == 3 {
+                    break;
+                }
+            }
+            handled
+        });
+        // New; free once this one is answered; and due at once.
+        fill(&store, &["a"]);
+        fill(&store, &["b"]);
+        fill(&store, &["b"]);
+        assert_eq!(waiting.join().unwrap(), ["a@1", "b@1", "b@2"]);
+
+        fill(&store, &["c", "c"]);
+        let first = group.try_claim().unwrap().unwrap();
+        let consumer = group.clone();
+        let waiting = thread::spawn(move || name(&consumer.claim().unwrap().unwrap()));
+        first.ack().unwrap();
+        assert_eq!(waiting.join().unwrap(), "c@2");
+    });
+}
+
+#[test]
+fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    fill(&store, &["a", "b"]);
+    let mut letters = store.subscribe().named("letters").unwrap();
+    assert!(letters.try_next().unwrap().is_some());
+    letters.save().unwrap();
+
+    let copy = Bank::new(1);
+    let to: std::sync::Arc<dyn eventcask::Storage> = std::sync::Arc::new(copy.storage.clone());
+    store.backup_storage(&to).unwrap();
+    let copied = copy.open();
+    assert_eq!(copied.stats().subscriptions[0].positions, [1]);
+    copied.close().unwrap();
+
+    let file = to
+        .open("subscriptions/0001", eventcask::Open::Write)
+        .unwrap();
+    file.write_all_at(b"x", 130).unwrap();
+    let copied = copy.open();
+    let refused = copied.subscribe().named("letters").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Damaged);
+    copied.close().unwrap();
+    let report = eventcask::verify_storage(&to).unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+}
