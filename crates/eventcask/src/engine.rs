@@ -304,10 +304,11 @@ impl Apply for Followers {
         self.views.apply(&self.reader, block);
         self.projections.apply(&self.reader, block);
         let head = block.head();
+        self.arrivals.show(block);
         self.sealer.at(head.segment, head.place);
     }
 
     fn settled(&mut self) {
-        self.arrivals.tell();
+        self.arrivals.settled();
     }
 }

@@ -51,6 +51,17 @@ impl Forwards {
         self.limit = Timestamp::from_nanos(limit);
     }
 
+    /// Passes over what comes before a position, having seen all before it that there is.
+    pub(crate) fn pass(&mut self, position: u64) {
+        self.next = self.next.max(position);
+    }
+
+    /// The position before which all is handed out or passed over; `None` where something is there
+    /// that is not settled.
+    pub(crate) fn seen(&self) -> Option<u64> {
+        (self.block.is_none() && self.next >= self.end).then_some(self.next)
+    }
+
     /// Position of the first event that was neither handed out nor passed over.
     pub(crate) fn position(&self) -> u64 {
         let open = self.block.as_ref().map(|block| block.events());

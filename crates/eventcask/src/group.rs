@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use event_listener::{EventListener, Listener};
 
+use crate::arrivals::Watch;
 use crate::filter::Filter;
 use crate::named::HeldName;
 use crate::saved::Saved;
@@ -70,6 +71,7 @@ pub struct ConsumerGroup {
 pub(crate) struct Shared {
     name: HeldName,
     retry: Retry,
+    watch: Arc<Watch>,
     turns: Mutex<Turns>,
     /// Consumers that wait for an event.
     waiting: AtomicUsize,
@@ -107,6 +109,7 @@ impl ConsumerGroup {
         let shared = Shared {
             name: held_name,
             retry,
+            watch: Arc::clone(turns.watch()),
             turns: Mutex::new(turns),
             waiting: AtomicUsize::new(0),
         };
@@ -126,7 +129,12 @@ impl ConsumerGroup {
     /// # Errors
     /// [`Error::TooManyParked`], damage, or what the disk said; the next call tries the same again.
     pub fn try_claim(&self) -> Result<Option<Claim>, Error> {
-        self.shared.try_claim()
+        let claim = self.shared.try_claim()?;
+        if claim.is_none() && self.shared.has_waiting() {
+            // The look was not for those who wait: one of them looks again.
+            self.shared.watch.tell_one();
+        }
+        Ok(claim)
     }
 
     /// The next event; waits for it. `None` once the store is closed.
@@ -202,23 +210,26 @@ impl Shared {
             return Ok(None);
         }
         let next = locked(&self.turns).next(Instant::now())?;
+        if next.is_some() && self.has_waiting() {
+            // Whoever looks waits for all of them; this one has something to do now.
+            self.watch.tell_one();
+        }
         Ok(next.map(|(event, tries)| Claim::new(Arc::clone(self), event, tries)))
     }
 
     fn wait_until(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Option<Claim>, Error> {
-        if let Some(claim) = self.try_claim()? {
-            return Ok(Some(claim));
-        }
         let _waits = Waits::begin(&self.waiting);
         loop {
-            // What changes after this line wakes the listener, what changed before is found here.
-            let listener = self.name.inner.arrivals.listen();
             if let Some(claim) = self.try_claim()? {
                 return Ok(Some(claim));
             }
             if self.name.inner.arrivals.is_over() {
                 return Ok(None);
             }
+            // What changes from now on wakes the listener. Where it is there already there is none.
+            let Some(listener) = locked(&self.turns).listen(Instant::now())? else {
+                continue;
+            };
             match self.save_if(1) {
                 // It is being closed right now.
                 Err(error) if error.kind() == ErrorKind::Closed => return Ok(None),
@@ -271,12 +282,16 @@ impl Shared {
         Ok(is_redriven)
     }
 
-    /// Wakes consumers that wait: something is free, or due at another time.
-    fn wake(&self) {
+    fn has_waiting(&self) -> bool {
         // Relaxed: who began to wait before the turns were changed is seen by their lock, and who
         // began after sees the change.
-        if self.waiting.load(Ordering::Relaxed) > 0 {
-            self.name.inner.arrivals.tell();
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Wakes consumers that wait: something is free, or due at another time.
+    fn wake(&self) {
+        if self.has_waiting() {
+            self.watch.tell();
         }
     }
 

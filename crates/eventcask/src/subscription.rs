@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use event_listener::{EventListener, Listener};
 
+use crate::arrivals::Watch;
 use crate::filter::Filter;
 use crate::forwards::Forwards;
 use crate::merge::Merge;
@@ -63,6 +64,7 @@ pub struct Subscription {
     filter: Filter,
     /// Where shards stand that are not subscribed to.
     others: Vec<u64>,
+    watch: Arc<Watch>,
     /// When it last went to sleep.
     slept: Option<Instant>,
     is_over: bool,
@@ -75,7 +77,12 @@ impl Subscription {
         filter: Filter,
         others: Vec<u64>,
     ) -> Self {
+        let shard = match &cursors[..] {
+            [cursor] => Some(cursor.shard()),
+            _ => None,
+        };
         let mut subscription = Self {
+            watch: inner.arrivals.watch(shard, &filter),
             inner,
             merge: Merge::new(cursors),
             filter,
@@ -83,7 +90,7 @@ impl Subscription {
             slept: None,
             is_over: false,
         };
-        subscription.look();
+        subscription.look(&[]);
         subscription
     }
 
@@ -95,7 +102,12 @@ impl Subscription {
         if let Some(event) = self.merge.next(&self.filter)? {
             return Ok(Some(event));
         }
-        self.look();
+        // While it waited it was moved on behind blocks that it does not want.
+        let unseen = match self.watch.is_waiting() {
+            true => self.watch.end(),
+            false => Vec::new(),
+        };
+        self.look(&unseen);
         self.merge.next(&self.filter)
     }
 
@@ -148,8 +160,13 @@ impl Subscription {
         cursor.map_or(self.others[shard as usize], Forwards::position)
     }
 
-    /// Takes up what has become visible since.
-    fn look(&mut self) {
+    /// What it waits by.
+    pub(crate) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Takes up what has become visible since, and passes over what comes before these positions.
+    fn look(&mut self, unseen: &[Option<u64>]) {
         // The clock first: what is taken from it later does not count.
         let clock = self.inner.engine.as_ref().map(|engine| engine.clock.last());
         let is_alone = self.merge.cursors().len() == 1;
@@ -160,23 +177,37 @@ impl Subscription {
             }
             _ => i64::MAX,
         };
-        self.merge.renew(|cursor| cursor.renew(settled));
+        self.merge.renew(|cursor| {
+            if let Some(Some(unseen)) = unseen.get(cursor.shard() as usize) {
+                cursor.pass(*unseen);
+            }
+            cursor.renew(settled);
+        });
     }
 
-    fn poll_or_listen(&mut self) -> Result<Look, Error> {
+    /// The next event, or what wakes who waits for it.
+    pub(crate) fn poll_or_listen(&mut self) -> Result<Look, Error> {
         if let Some(event) = self.try_next()? {
             return Ok(Look::Event(event));
         }
-        // What comes after this line wakes the listener, what came before is found here.
-        let listener = self.inner.arrivals.listen();
+        // What comes after these lines wakes the listener, what came before is found here.
+        let listener = self.watch.listen();
+        self.watch.begin(self.others.len());
         let is_over = self.inner.arrivals.is_over();
-        match self.try_next()? {
-            Some(event) => Ok(Look::Event(event)),
-            None if is_over => {
-                self.is_over = true;
-                Ok(Look::Over)
+        self.look(&[]);
+        match self.merge.next(&self.filter) {
+            Ok(None) if !is_over => {
+                let cursors = self.merge.cursors().iter();
+                let unseen = cursors.map(|cursor| (cursor.shard(), cursor.seen()));
+                self.watch.settle(unseen);
+                Ok(Look::Wait(listener))
             }
-            None => Ok(Look::Wait(listener)),
+            next => {
+                self.watch.end();
+                let next = next?;
+                self.is_over = next.is_none();
+                Ok(next.map_or(Look::Over, Look::Event))
+            }
         }
     }
 
@@ -218,10 +249,17 @@ impl Subscription {
 }
 
 /// What a look at the log found.
-enum Look {
+#[derive(Debug)]
+pub(crate) enum Look {
     Event(Event),
     Over,
     Wait(EventListener),
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.inner.arrivals.forget(&self.watch);
+    }
 }
 
 impl Iterator for Subscription {

@@ -13,9 +13,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use event_listener::EventListener;
+
+use crate::arrivals::Watch;
 use crate::filter::Filter;
 use crate::saved::{Held, Saved, short};
 use crate::store::Inner;
+use crate::subscription::Look;
 use crate::{AggregateReader, Error, Event, Subscription};
 
 /// Events that wait for one before them at most: each may hold a block of its own.
@@ -171,6 +175,35 @@ impl Turns {
             self.waiting.push_back(event);
         }
         Ok(None)
+    }
+
+    /// What wakes who waits for the next event; `None` where there may be one by now, or never will
+    /// be.
+    pub(crate) fn listen(&mut self, now: Instant) -> Result<Option<EventListener>, Error> {
+        let is_due = self.first_due().is_some_and(|due| due <= now);
+        let is_free = |event: &Event| !self.claimed.contains_key(event.get().aggregate);
+        if is_due || self.waiting.iter().any(is_free) {
+            return Ok(None);
+        }
+        if self.held.len() >= HELD || self.waiting.len() >= WAITING {
+            // Only an answer makes room.
+            return Ok(Some(self.subscription.watch().listen()));
+        }
+        match self.subscription.poll_or_listen()? {
+            Look::Wait(listener) => Ok(Some(listener)),
+            Look::Over => Ok(None),
+            Look::Event(event) => {
+                if !self.held.contains_key(event.get().aggregate) {
+                    self.waiting.push_back(event);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// What its consumers wait by.
+    pub(crate) fn watch(&self) -> &Arc<Watch> {
+        self.subscription.watch()
     }
 
     fn claim(&mut self, event: Event) -> (Event, u32) {

@@ -380,6 +380,29 @@ fn consumers_that_wait_are_woken_by_what_is_new_free_or_due() {
     });
 }
 
+/// One that only looks does not take the news from those who wait.
+#[test]
+fn a_look_wakes_who_waits_for_what_comes_later() {
+    in_time("a group", || {
+        let store = Bank::new(1).open();
+        let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+        for number in 1..200 {
+            let consumer = group.clone();
+            let waiting = thread::spawn(move || {
+                let claim = consumer.claim().unwrap().unwrap();
+                let name = name(&claim);
+                claim.ack().unwrap();
+                name
+            });
+            assert!(group.try_claim().unwrap().is_none());
+            thread::yield_now();
+            assert!(group.try_claim().unwrap().is_none());
+            fill(&store, &["a"]);
+            assert_eq!(waiting.join().unwrap(), format!("a@{number}"));
+        }
+    });
+}
+
 #[test]
 fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     let bank = Bank::new(1);

@@ -76,6 +76,52 @@ fn l11_each_event_comes_once_and_in_order_from_catch_up_into_live() {
     });
 }
 
+/// Those who wait are moved on behind blocks that they do not want, without being woken.
+#[test]
+fn who_waits_misses_nothing_that_is_wanted() {
+    in_time("a subscription", || {
+        let mut bank = Bank::new(4);
+        bank.options = bank.options.threads(2).segment_bytes(4_000);
+        let store = bank.open();
+        let all = store.subscribe();
+        let wanted = [
+            all.clone(),
+            all.clone().shard(2),
+            all.clone().types(&["Rare", "Unknown"]),
+            all.clone().types(&["Rare"]).shard(1),
+            all.clone().types(&["Deposited"]).key_prefix("account-1"),
+            all.clone().key_prefix("card-"),
+        ];
+        let read = |subscription: Subscription| {
+            let names = subscription.map(|event| name(&event.unwrap()));
+            names.collect::<Vec<_>>()
+        };
+        let live = wanted.clone().map(|subscribe| {
+            let subscription = subscribe.start().unwrap();
+            thread::spawn(move || read(subscription))
+        });
+        thread::scope(|scope| {
+            for writer in 0..3 {
+                let store = &store;
+                scope.spawn(move || push(store, writer, 400));
+            }
+            let mut producer = store.producer();
+            for number in 0..100 {
+                let key = format!("{}-{}", ["account", "card"][number % 2], number % 5);
+                let name = ["Rare", "Deposited", "Withdrawn"][number % 3];
+                producer.push(&key, &NewEvent::json(name, b"{}")).unwrap();
+                producer.flush().unwrap().wait().unwrap();
+            }
+        });
+        store.clone().close().unwrap();
+        for (live, subscribe) in live.into_iter().zip(wanted) {
+            let expected = read(subscribe.start().unwrap());
+            assert!(!expected.is_empty());
+            assert_eq!(live.join().unwrap(), expected);
+        }
+    });
+}
+
 #[test]
 fn a_subscription_goes_on_where_another_was() {
     let store = Bank::new(2).open();
