@@ -14,6 +14,7 @@ use eventcask_shard::{
     ShardSettings, Worker,
 };
 
+use crate::feeds::Feeds;
 use crate::options::cores;
 use crate::projections::Projections;
 use crate::sealer::{Sealer, SealerBell};
@@ -105,6 +106,7 @@ impl Engine {
         opened: Vec<Opened>,
         views: &Arc<Views>,
         projections: &Arc<Projections>,
+        feeds: &Arc<Feeds>,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
         let last_commit = opened
@@ -155,6 +157,7 @@ impl Engine {
             let apply = Box::new(Followers {
                 views: Arc::clone(views),
                 projections: Arc::clone(projections),
+                feeds: Arc::clone(feeds),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
             });
@@ -291,6 +294,7 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
 struct Followers {
     views: Arc<Views>,
     projections: Arc<Projections>,
+    feeds: Arc<Feeds>,
     reader: Arc<ShardReader>,
     sealer: SealerBell,
 }
@@ -299,6 +303,7 @@ impl Apply for Followers {
     fn apply(&mut self, block: &Block) {
         self.views.apply(&self.reader, block);
         self.projections.apply(&self.reader, block);
+        self.feeds.ring();
         let head = block.head();
         self.sealer.at(head.segment, head.place);
     }

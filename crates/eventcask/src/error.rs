@@ -36,6 +36,8 @@ pub enum ErrorKind {
     UnknownView,
     /// A projection stopped: make it anew, once what stopped it is mended.
     ProjectionStopped,
+    /// A read model stopped: feed it anew, once what stopped it is mended.
+    ReadModelStopped,
     /// There is no aggregate with this key.
     UnknownAggregate,
     /// Any other error of the disk or the operating system.
@@ -110,6 +112,20 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A read model has stopped; the store goes on.
+    #[error("the read model {name:?} has stopped: {reason}; mend it and feed it anew")]
+    ReadModelStopped {
+        /// Name of the model.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A read model of this name is fed already.
+    #[error("the store feeds a read model named {name:?} already; stop that feed first")]
+    ReadModelInUse {
+        /// Name of the model.
+        name: String,
+    },
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -131,6 +147,7 @@ impl Error {
             | Self::ViewName { .. }
             | Self::OtherShard { .. }
             | Self::Owned
+            | Self::ReadModelInUse { .. }
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
             Self::Log(error) => kind_of_log(error.kind()),
@@ -139,6 +156,7 @@ impl Error {
             Self::UnknownView { .. } => ErrorKind::UnknownView,
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
+            Self::ReadModelStopped { .. } => ErrorKind::ReadModelStopped,
         }
     }
 

@@ -14,12 +14,14 @@ use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
 use crate::engine::{Engine, OwnedWorker, Workers};
+use crate::feeds::Feeds;
 use crate::producer::Origin;
 use crate::projections::Projections;
 use crate::sealer::Sealer;
 use crate::views::Views;
 use crate::{
-    AggregateReader, Error, Options, Producer, Projected, Scan, Stats, View, parallel, retention,
+    AggregateReader, Error, FeedOptions, Options, Producer, Projected, ReadModel, Scan, Stats,
+    View, parallel, retention,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -37,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
     pub(crate) projections: Arc<Projections>,
+    pub(crate) feeds: Arc<Feeds>,
     pub(crate) sealer: Sealer,
     pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
@@ -122,8 +125,9 @@ impl Store {
             true,
         )?);
         let projections = Arc::default();
+        let feeds = Arc::default();
         let (engine, sealer, owned) =
-            Engine::start(options, by, opened, &views, &projections, lock)?;
+            Engine::start(options, by, opened, &views, &projections, &feeds, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
@@ -131,6 +135,7 @@ impl Store {
             readers,
             views,
             projections,
+            feeds,
             sealer,
             engine: Some(engine),
             storage,
@@ -167,6 +172,7 @@ impl Store {
             readers,
             views,
             projections: Arc::default(),
+            feeds: Arc::default(),
             sealer: Sealer::default(),
             storage,
             engine: None,
@@ -317,7 +323,9 @@ impl Store {
         }
         let inner = &self.inner;
         let readers = inner.readers.iter().map(|reader| &**reader);
-        retention::apply(&*inner.storage, &inner.manifest, readers)
+        retention::apply(&*inner.storage, &inner.manifest, readers)?;
+        inner.feeds.ring();
+        Ok(())
     }
 
     /// Figures of the store.
@@ -408,6 +416,13 @@ impl Store {
     /// said.
     pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
         Projected::start(&self.inner, projection)
+    }
+
+    /// Says how a read model in a database of its own is to be fed with the events of this store;
+    /// [`FeedOptions::start`] begins. In a store that is open for reading only, it is fed with what
+    /// [`refresh`](Self::refresh) finds.
+    pub fn feed(&self, model: impl ReadModel) -> FeedOptions {
+        FeedOptions::new(Arc::clone(&self.inner), Box::new(model))
     }
 
     /// The writing half, unless the store was closed.
