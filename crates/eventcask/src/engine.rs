@@ -15,6 +15,7 @@ use eventcask_shard::{
 };
 
 use crate::arrivals::Arrivals;
+use crate::feeds::Feeds;
 use crate::options::cores;
 use crate::projections::Projections;
 use crate::sealer::{Sealer, SealerBell};
@@ -104,9 +105,7 @@ impl Engine {
         options: &Options,
         by: Workers,
         opened: Vec<Opened>,
-        views: &Arc<Views>,
-        projections: &Arc<Projections>,
-        arrivals: &Arc<Arrivals>,
+        followers: &Followers,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
         let last_commit = opened
@@ -154,10 +153,8 @@ impl Engine {
                 inbox: Arc::clone(&inbox),
                 health: Arc::clone(&health),
             };
-            let apply = Box::new(Followers {
-                views: Arc::clone(views),
-                projections: Arc::clone(projections),
-                arrivals: Arc::clone(arrivals),
+            let apply = Box::new(Applying {
+                followers: followers.clone(),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
             });
@@ -289,26 +286,34 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
         .collect()
 }
 
-/// Hands the durable blocks of a shard to the views and projections, and tells the sealer of new
-/// segments.
-struct Followers {
-    views: Arc<Views>,
-    projections: Arc<Projections>,
-    arrivals: Arc<Arrivals>,
+/// All that follow what becomes durable.
+#[derive(Clone)]
+pub(crate) struct Followers {
+    pub(crate) views: Arc<Views>,
+    pub(crate) projections: Arc<Projections>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) feeds: Arc<Feeds>,
+}
+
+/// Hands the durable blocks of a shard to those who follow it, and tells the sealer of new segments.
+struct Applying {
+    followers: Followers,
     reader: Arc<ShardReader>,
     sealer: SealerBell,
 }
 
-impl Apply for Followers {
+impl Apply for Applying {
     fn apply(&mut self, block: &Block) {
-        self.views.apply(&self.reader, block);
-        self.projections.apply(&self.reader, block);
+        let to = &self.followers;
+        to.views.apply(&self.reader, block);
+        to.projections.apply(&self.reader, block);
+        to.feeds.ring();
+        to.arrivals.show(block);
         let head = block.head();
-        self.arrivals.show(block);
         self.sealer.at(head.segment, head.place);
     }
 
     fn settled(&mut self) {
-        self.arrivals.settled();
+        self.followers.arrivals.settled();
     }
 }

@@ -36,6 +36,8 @@ pub enum ErrorKind {
     UnknownView,
     /// A projection stopped: make it anew, once what stopped it is mended.
     ProjectionStopped,
+    /// A read model stopped: feed it anew, once what stopped it is mended.
+    ReadModelStopped,
     /// There is no aggregate with this key.
     UnknownAggregate,
     /// There is no subscription of this name.
@@ -142,6 +144,20 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A read model has stopped; the store goes on.
+    #[error("the read model {name:?} has stopped: {reason}; mend it and feed it anew")]
+    ReadModelStopped {
+        /// Name of the model.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A read model of this name is fed already.
+    #[error("the store feeds a read model named {name:?} already; stop that feed first")]
+    ReadModelInUse {
+        /// Name of the model.
+        name: String,
+    },
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -165,6 +181,7 @@ impl Error {
             | Self::Owned
             | Self::SubscriptionInUse { .. }
             | Self::SubscriptionName { .. }
+            | Self::ReadModelInUse { .. }
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
             Self::Log(error) => kind_of_log(error.kind()),
@@ -174,6 +191,7 @@ impl Error {
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
             Self::UnknownSubscription { .. } => ErrorKind::UnknownSubscription,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
+            Self::ReadModelStopped { .. } => ErrorKind::ReadModelStopped,
         }
     }
 

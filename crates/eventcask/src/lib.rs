@@ -61,6 +61,12 @@ mod views;
 mod view;
 mod projections;
 mod projected;
+mod read_model;
+mod batches;
+mod feed_cursor;
+mod feeder;
+mod feeds;
+mod feed;
 mod sealer;
 mod retention;
 mod backup;
@@ -70,6 +76,7 @@ mod verify;
 
 pub use aggregate::{AggregateEvents, AggregateReader};
 pub use backup::BackupReport;
+pub use batches::Batches;
 pub use claim::Claim;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
@@ -89,17 +96,19 @@ pub use eventcask_project::{
 pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
+pub use feed::{Feed, FeedOptions};
 pub use group::{ConsumerGroup, Parked};
 pub use named::NamedSubscription;
 pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use projected::Projected;
+pub use read_model::{Advance, ModelError, ModelIdentity, ModelMismatch, ModelProgress, ReadModel};
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;
 pub use retry::Retry;
 pub use scan::{Scan, ScanEvents};
-pub use stats::{ShardStats, Stats, SubscriptionStats, ViewStats};
+pub use stats::{ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats};
 pub use store::Store;
 pub use subscribe::Subscribe;
 pub use subscription::Subscription;

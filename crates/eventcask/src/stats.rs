@@ -1,5 +1,10 @@
 //! Figures of a store.
 
+use std::sync::Arc;
+
+use eventcask_shard::ShardReader;
+
+use crate::feeds::FeedState;
 use crate::store::{Inner, now_nanos};
 
 /// Figures of a store at one moment.
@@ -36,6 +41,8 @@ pub struct Stats {
     pub views: Vec<ViewStats>,
     /// Each named subscription.
     pub subscriptions: Vec<SubscriptionStats>,
+    /// Each read model that is fed.
+    pub read_models: Vec<ReadModelStats>,
 }
 
 /// Figures of one shard.
@@ -108,6 +115,22 @@ pub struct SubscriptionStats {
     pub is_in_use: bool,
 }
 
+/// Figures of one read model that is fed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadModelStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
+}
+
 impl Stats {
     pub(crate) fn of(inner: &Inner) -> Self {
         let shards: Vec<ShardStats> = (0..inner.readers.len())
@@ -134,6 +157,7 @@ impl Stats {
                 .unwrap_or_default(),
             views: views(inner),
             subscriptions: inner.subscriptions.stats(&inner.readers),
+            read_models: read_models(inner),
             shards,
         }
     }
@@ -169,7 +193,7 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
 
 fn views(inner: &Inner) -> Vec<ViewStats> {
     let now = now_nanos();
-    let stats = |live: std::sync::Arc<crate::views::LiveView>| {
+    let stats = |live: Arc<crate::views::LiveView>| {
         let mut stats = ViewStats {
             name: live.name.clone(),
             positions: Vec::new(),
@@ -179,14 +203,9 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
         };
         live.each_shard(|shard, state| {
             let progress = state.state().progress();
-            let published = inner.readers[shard as usize].published();
+            let (events, seconds) = lag(&inner.readers[shard as usize], progress, now);
             stats.positions.push(progress);
-            stats.lag_events += published.watermark.saturating_sub(progress);
-            drop(published);
-            let waiting = inner.readers[shard as usize].place_from(progress);
-            let oldest = waiting.ok().flatten();
-            let oldest = oldest.map(|at| now.saturating_sub(at.first_commit));
-            let seconds = oldest.map_or(0, |nanos| (nanos.max(0) / 1_000_000_000).cast_unsigned());
+            stats.lag_events += events;
             stats.lag_seconds = stats.lag_seconds.max(seconds);
             if stats.failure.is_none() {
                 stats.failure = state.failure().map(str::to_owned);
@@ -195,4 +214,31 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
         stats
     };
     inner.views.list().into_iter().map(stats).collect()
+}
+
+fn read_models(inner: &Inner) -> Vec<ReadModelStats> {
+    let now = now_nanos();
+    let stats = |feed: Arc<FeedState>| {
+        let positions = feed.positions();
+        let shards = inner.readers.iter().zip(&positions);
+        let lags: Vec<_> = shards
+            .map(|(reader, position)| lag(reader, *position, now))
+            .collect();
+        ReadModelStats {
+            name: feed.name.clone(),
+            lag_events: lags.iter().map(|(events, _)| events).sum(),
+            lag_seconds: lags.iter().map(|(_, seconds)| *seconds).max().unwrap_or(0),
+            failure: feed.failure(),
+            positions,
+        }
+    };
+    inner.feeds.list().into_iter().map(stats).collect()
+}
+
+/// Durable events of a shard from a position on, and the age of the oldest of them in seconds.
+fn lag(reader: &ShardReader, position: u64, now: i64) -> (u64, u64) {
+    let events = reader.published().watermark.saturating_sub(position);
+    let oldest = reader.place_from(position).ok().flatten();
+    let nanos = oldest.map_or(0, |at| now.saturating_sub(at.first_commit));
+    (events, (nanos.max(0) / 1_000_000_000).cast_unsigned())
 }

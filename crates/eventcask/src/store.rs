@@ -14,15 +14,16 @@ use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
 use crate::arrivals::Arrivals;
-use crate::engine::{Engine, OwnedWorker, Workers};
+use crate::engine::{Engine, Followers, OwnedWorker, Workers};
+use crate::feeds::Feeds;
 use crate::producer::Origin;
 use crate::projections::Projections;
 use crate::sealer::Sealer;
 use crate::subscriptions::Subscriptions;
 use crate::views::Views;
 use crate::{
-    AggregateReader, Error, Options, Producer, Projected, Scan, Stats, Subscribe, View, parallel,
-    retention,
+    AggregateReader, Error, FeedOptions, Options, Producer, Projected, ReadModel, Scan, Stats,
+    Subscribe, View, parallel, retention,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) subscriptions: Subscriptions,
     /// Tells subscriptions that there is something new.
     pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) feeds: Arc<Feeds>,
     pub(crate) sealer: Sealer,
     pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
@@ -130,9 +132,14 @@ impl Store {
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
         let projections = Arc::default();
-        let arrivals = Arc::default();
-        let (engine, sealer, owned) =
-            Engine::start(options, by, opened, &views, &projections, &arrivals, lock)?;
+        let (arrivals, feeds) = (Arc::default(), Arc::default());
+        let followers = Followers {
+            views: Arc::clone(&views),
+            projections: Arc::clone(&projections),
+            arrivals: Arc::clone(&arrivals),
+            feeds: Arc::clone(&feeds),
+        };
+        let (engine, sealer, owned) = Engine::start(options, by, opened, &followers, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,
@@ -142,6 +149,7 @@ impl Store {
             projections,
             subscriptions,
             arrivals,
+            feeds,
             sealer,
             engine: Some(engine),
             storage,
@@ -181,6 +189,7 @@ impl Store {
             projections: Arc::default(),
             subscriptions,
             arrivals: Arc::default(),
+            feeds: Arc::default(),
             sealer: Sealer::default(),
             storage,
             engine: None,
@@ -351,7 +360,9 @@ impl Store {
         let inner = &self.inner;
         inner.arrivals.tell();
         let readers = inner.readers.iter().map(|reader| &**reader);
-        retention::apply(&*inner.storage, &inner.manifest, readers)
+        retention::apply(&*inner.storage, &inner.manifest, readers)?;
+        inner.feeds.ring();
+        Ok(())
     }
 
     /// Figures of the store.
@@ -442,6 +453,13 @@ impl Store {
     /// said.
     pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
         Projected::start(&self.inner, projection)
+    }
+
+    /// Says how a read model in a database of its own is to be fed with the events of this store;
+    /// [`FeedOptions::start`] begins. In a store that is open for reading only, it is fed with what
+    /// [`refresh`](Self::refresh) finds.
+    pub fn feed(&self, model: impl ReadModel) -> FeedOptions {
+        FeedOptions::new(Arc::clone(&self.inner), Box::new(model))
     }
 
     /// The writing half, unless the store was closed.

@@ -24,6 +24,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "eventcask-shard",
         ],
     ),
+    ("eventcask-redb", &["eventcask"]),
+    ("eventcask-sqlite", &["eventcask"]),
     ("eventcask-sim", &["eventcask"]),
     ("eventcask-cli", &["eventcask"]),
     (

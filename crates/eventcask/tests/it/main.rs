@@ -26,5 +26,6 @@ mod names;
 mod history;
 mod views;
 mod projections;
+mod read_models;
 mod verify;
 mod readme;
