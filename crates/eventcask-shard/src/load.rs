@@ -20,6 +20,8 @@ pub struct Bounds {
     pub from_version: u64,
     /// The last version.
     pub to_version: u64,
+    /// The last position.
+    pub to_position: u64,
     /// Nothing that was committed later than this.
     pub until: Timestamp,
 }
@@ -29,6 +31,7 @@ impl Default for Bounds {
         Self {
             from_version: 1,
             to_version: u64::MAX,
+            to_position: u64::MAX,
             until: Timestamp::from_nanos(i64::MAX),
         }
     }
@@ -130,6 +133,7 @@ impl Aggregate {
             events.aggregate_index(*row) == aggregate
                 && events.position(*row) >= self.next
                 && (bounds.from_version..=bounds.to_version).contains(&version)
+                && events.position(*row) <= bounds.to_position
                 && events.commit_time(*row) <= bounds.until
                 && !self.hidden.hides(events, *row)
         };

@@ -40,6 +40,7 @@ mod owner;
 mod session;
 mod router;
 mod event;
+mod as_of;
 mod aggregate;
 mod scan;
 mod follower;
@@ -55,6 +56,7 @@ mod stats;
 mod verify;
 
 pub use aggregate::{AggregateEvents, AggregateReader};
+pub use as_of::AsOf;
 pub use backup::BackupReport;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
