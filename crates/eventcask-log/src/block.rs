@@ -27,16 +27,35 @@ pub enum Payloads<'a> {
     Shut,
     /// Those of the event types with these names.
     Types(&'a [String]),
+    /// Those of the event types that an aggregate has in the block: the one that the event at this
+    /// position is about.
+    OfAggregateAt(u64),
 }
 
 impl Payloads<'_> {
-    fn wants(self, event_type: &str) -> bool {
+    /// Which of a block's event types are wanted, by their index.
+    fn of(self, events: &Events<'_>) -> Vec<bool> {
         match self {
-            Self::All => true,
-            Self::Shut => false,
-            Self::Types(names) => names.iter().any(|name| name == event_type),
+            Self::All => vec![true; events.types()],
+            Self::Shut => vec![false; events.types()],
+            Self::Types(names) => {
+                let wanted = |index| names.iter().any(|name| name == events.type_name(index));
+                (0..events.types()).map(wanted).collect()
+            }
+            Self::OfAggregateAt(position) => types_at(events, position),
         }
     }
+}
+
+/// The event types that the aggregate of the event at `position` has.
+fn types_at(events: &Events<'_>, position: u64) -> Vec<bool> {
+    let mut types = vec![false; events.types()];
+    if let Some(row) = events.row_at(position) {
+        let aggregate = events.aggregate_index(row);
+        let rows = (0..events.len()).filter(|row| events.aggregate_index(*row) == aggregate);
+        rows.for_each(|row| types[events.type_index(row)] = true);
+    }
+    types
 }
 
 /// The events of one commit, in memory: either about to be written or read back.
@@ -297,12 +316,23 @@ impl Block {
         let payloads = layout.payloads.to_vec();
         block.check_against(&sizes)?;
         block.payloads = vec![None; payloads.len()];
+        let wanted = want.of(&block.events());
         for (index, section) in payloads.iter().enumerate() {
-            if want.wants(block.type_name(index)) {
+            if wanted[index] {
                 block.payloads[index] = Some(open(section, bytes)?);
             }
         }
         Ok(block)
+    }
+
+    /// Whether these payloads are open.
+    pub(crate) fn has(&self, want: Payloads<'_>) -> bool {
+        if self.payloads.iter().all(Option::is_some) {
+            return true;
+        }
+        let wanted = want.of(&self.events());
+        let mut open = self.payloads.iter().zip(wanted);
+        open.all(|(payloads, is_wanted)| payloads.is_some() || !is_wanted)
     }
 
     fn type_name(&self, index: usize) -> &str {

@@ -3,14 +3,14 @@
 //! The directory or a segment's table knows where the newest one is, and each block where the
 //! aggregate's newest event before it is: 1. walk back from block to block to where the caller
 //! wants to begin; 2. hand the events out forwards, a block at a time. Where an event on the
-//! way is gone, the tables of the segments before tell where to go on.
+//! way is gone, the tables of the segments before tell where to go on. Of each block only the
+//! payloads are opened that the aggregate needs.
 
 use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, Error};
 
-use crate::index::row_at;
 use crate::{Hidden, ShardReader};
 
 /// Which events of an aggregate are wanted.
@@ -37,6 +37,16 @@ impl Default for Bounds {
     }
 }
 
+impl Bounds {
+    /// Whether nothing that comes after the event at `position` is wanted.
+    fn end_before(&self, events: &Events<'_>, position: u64) -> bool {
+        position > self.to_position
+            || events.row_at(position).is_some_and(|row| {
+                events.version(row) > self.to_version || events.commit_time(row) > self.until
+            })
+    }
+}
+
 /// The events of one aggregate, forwards, as rows of blocks.
 #[derive(Debug)]
 pub struct Aggregate {
@@ -45,6 +55,8 @@ pub struct Aggregate {
     bounds: Bounds,
     /// The aggregate's newest position in each of its blocks; the next block is last.
     newest: Vec<u64>,
+    /// The newest of all when it was looked up.
+    newest_of_all: Option<u64>,
     /// Position after the last event that was handed out: blocks may become one meanwhile.
     next: u64,
     open: Option<(Arc<Block>, std::vec::IntoIter<usize>)>,
@@ -63,7 +75,8 @@ impl Aggregate {
             ..bounds
         };
         let mut newest = Vec::new();
-        let mut position = reader.newest(key)?;
+        let newest_of_all = reader.newest(key)?;
+        let mut position = newest_of_all;
         while let Some(at) = position {
             position = match step_back(&reader, at, from_version, hidden.before())? {
                 Step::Back(before) => {
@@ -83,9 +96,41 @@ impl Aggregate {
             hidden,
             bounds,
             newest,
+            newest_of_all,
             next: 0,
             open: None,
         })
+    }
+
+    /// Position of the aggregate's newest event when it was looked up, whatever the bounds; none
+    /// where it does not exist.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.newest_of_all
+    }
+
+    /// The next block that holds wanted events, and their rows: for those who want to look at a block
+    /// once for all of them.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn next_block(&mut self) -> Result<Option<(Arc<Block>, Vec<usize>)>, Error> {
+        while let Some(position) = self.newest.pop() {
+            let block = block_at(&self.reader, position)?;
+            if let Some(before) = self.left_out(&block.events(), position) {
+                self.newest.extend([position, before]);
+                continue;
+            }
+            let rows = self.rows_of(&block.events(), position);
+            self.next = position + 1;
+            if self.bounds.end_before(&block.events(), position) {
+                self.newest.clear();
+            }
+            if !rows.is_empty() {
+                return Ok(Some((block, rows)));
+            }
+        }
+        Ok(None)
     }
 
     fn step(&mut self) -> Result<Option<(Arc<Block>, usize)>, Error> {
@@ -95,17 +140,10 @@ impl Aggregate {
             {
                 return Ok(Some((Arc::clone(block), row)));
             }
-            let Some(position) = self.newest.pop() else {
-                return Ok(None);
-            };
-            let block = block_at(&self.reader, position)?;
-            if let Some(before) = self.left_out(&block.events(), position) {
-                self.newest.extend([position, before]);
-                continue;
+            match self.next_block()? {
+                None => return Ok(None),
+                Some((block, rows)) => self.open = Some((block, rows.into_iter())),
             }
-            let rows = self.rows_of(&block.events(), position);
-            self.next = position + 1;
-            self.open = Some((block, rows.into_iter()));
         }
     }
 }
@@ -124,7 +162,7 @@ impl Aggregate {
     /// The rows that the aggregate of the event at `position` has in a block up to there,
     /// within bounds.
     fn rows_of(&self, events: &Events<'_>, position: u64) -> Vec<usize> {
-        let Some(last) = row_at(events, position) else {
+        let Some(last) = events.row_at(position) else {
             return Vec::new();
         };
         let (aggregate, bounds) = (events.aggregate_index(last), &self.bounds);
@@ -151,7 +189,7 @@ impl Iterator for Aggregate {
 
 fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
     reader
-        .block_at(position)?
+        .block_of(position)?
         .ok_or_else(|| reader.lost(position))
 }
 
@@ -170,7 +208,7 @@ fn step_back(
     from_version: u64,
     from_commit: i64,
 ) -> Result<Step, Error> {
-    let Some(block) = reader.block_at(position)? else {
+    let Some(block) = reader.block_of(position)? else {
         return Ok(Step::Gone);
     };
     Ok(back_from(
@@ -182,7 +220,7 @@ fn step_back(
 }
 
 fn back_from(events: &Events<'_>, position: u64, from_version: u64, from_commit: i64) -> Step {
-    let Some(row) = row_at(events, position) else {
+    let Some(row) = events.row_at(position) else {
         return Step::Gone;
     };
     let aggregate = events.aggregate_index(row);

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     ProjectionStopped,
     /// There is no aggregate with this key.
     UnknownAggregate,
+    /// What is asked for is not there yet: wait for it, or ask for less.
+    NotYet,
     /// Any other error of the disk or the operating system.
     Io,
 }
@@ -110,6 +112,18 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A position that the shard has not come to yet, as far as this handle knows.
+    #[error(
+        "shard {shard} has not come to position {position} yet: the next one is {next}; ask again later"
+    )]
+    NotYet {
+        /// The shard.
+        shard: u32,
+        /// The position that was asked for.
+        position: u64,
+        /// Position after the last durable event.
+        next: u64,
+    },
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -139,6 +153,7 @@ impl Error {
             Self::UnknownView { .. } => ErrorKind::UnknownView,
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
+            Self::NotYet { .. } => ErrorKind::NotYet,
         }
     }
 
@@ -147,7 +162,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked
+            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked | ErrorKind::NotYet
         )
     }
 }

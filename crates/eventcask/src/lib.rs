@@ -42,10 +42,15 @@ mod router;
 mod event;
 mod as_of;
 mod aggregate;
+mod fold;
+mod folded;
+mod loaded;
+mod fold_snapshots;
 mod scan;
 mod follower;
 mod views;
 mod view;
+mod view_past;
 mod projections;
 mod projected;
 mod sealer;
@@ -76,6 +81,9 @@ pub use eventcask_project::{
 pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
+pub use fold::Fold;
+pub use folded::Folded;
+pub use loaded::Loaded;
 pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};

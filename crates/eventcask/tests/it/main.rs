@@ -23,5 +23,6 @@ mod names;
 mod history;
 mod views;
 mod projections;
+mod folds;
 mod verify;
 mod readme;
