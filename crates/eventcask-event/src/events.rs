@@ -175,6 +175,15 @@ impl<'a> Events<'a> {
         self.parts.columns.aggregates[row].to_native() as usize
     }
 
+    /// The rows of the aggregate with this index in the block, in order.
+    pub fn rows_of(&self, aggregate: usize) -> impl Iterator<Item = usize> + use<'a> {
+        // Nothing but the column is looked at: of most blocks hardly a row is the aggregate's.
+        let aggregates = self.parts.columns.aggregates.as_slice();
+        let rows = aggregates.iter().enumerate();
+        rows.filter(move |(_, index)| index.to_native() as usize == aggregate)
+            .map(|(row, _)| row)
+    }
+
     /// How many aggregates the block holds events of.
     #[must_use]
     pub fn aggregates(&self) -> usize {

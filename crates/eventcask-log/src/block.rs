@@ -51,8 +51,7 @@ impl Payloads<'_> {
 fn types_at(events: &Events<'_>, position: u64) -> Vec<bool> {
     let mut types = vec![false; events.types()];
     if let Some(row) = events.row_at(position) {
-        let aggregate = events.aggregate_index(row);
-        let rows = (0..events.len()).filter(|row| events.aggregate_index(*row) == aggregate);
+        let rows = events.rows_of(events.aggregate_index(row));
         rows.for_each(|row| types[events.type_index(row)] = true);
     }
     types

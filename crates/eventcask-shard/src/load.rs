@@ -47,14 +47,25 @@ impl Bounds {
     }
 }
 
+/// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that is
+/// asked for twice. It is some hundreds of blocks.
+const HELD_BYTES: usize = 16 << 20;
+
+/// An aggregate's newest position in one of its blocks, and the block itself where it is held.
+#[derive(Debug)]
+struct Found {
+    position: u64,
+    block: Option<Arc<Block>>,
+}
+
 /// The events of one aggregate, forwards, as rows of blocks.
 #[derive(Debug)]
 pub struct Aggregate {
     reader: Arc<ShardReader>,
     hidden: Arc<Hidden>,
     bounds: Bounds,
-    /// The aggregate's newest position in each of its blocks; the next block is last.
-    newest: Vec<u64>,
+    /// The blocks of the aggregate; the next one is last.
+    found: Vec<Found>,
     /// The newest of all when it was looked up.
     newest_of_all: Option<u64>,
     /// Position after the last event that was handed out: blocks may become one meanwhile.
@@ -74,13 +85,17 @@ impl Aggregate {
             from_version,
             ..bounds
         };
-        let mut newest = Vec::new();
+        let (mut found, mut held_bytes) = (Vec::new(), 0);
         let newest_of_all = reader.newest(key)?;
         let mut position = newest_of_all;
         while let Some(at) = position {
             position = match step_back(&reader, at, from_version, hidden.before())? {
-                Step::Back(before) => {
-                    newest.push(at);
+                Step::Back(block, before) => {
+                    held_bytes += block.raw_bytes();
+                    found.push(Found {
+                        position: at,
+                        block: (held_bytes <= HELD_BYTES).then_some(block),
+                    });
                     before
                 }
                 Step::Gone => {
@@ -95,7 +110,7 @@ impl Aggregate {
             reader,
             hidden,
             bounds,
-            newest,
+            found,
             newest_of_all,
             next: 0,
             open: None,
@@ -115,21 +130,38 @@ impl Aggregate {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn next_block(&mut self) -> Result<Option<(Arc<Block>, Vec<usize>)>, Error> {
-        while let Some(position) = self.newest.pop() {
-            let block = block_at(&self.reader, position)?;
-            if let Some(before) = self.left_out(&block.events(), position) {
-                self.newest.extend([position, before]);
-                continue;
-            }
-            let rows = self.rows_of(&block.events(), position);
+        while let Some(Found { position, block }) = self.found.pop() {
+            let block = match block {
+                Some(block) => block,
+                None => match self.again(position)? {
+                    Some(block) => block,
+                    None => continue,
+                },
+            };
+            let events = block.events();
+            let rows = self.rows_of(&events, position);
             self.next = position + 1;
-            if self.bounds.end_before(&block.events(), position) {
-                self.newest.clear();
+            if self.bounds.end_before(&events, position) {
+                self.found.clear();
             }
             if !rows.is_empty() {
                 return Ok(Some((block, rows)));
             }
         }
+        Ok(None)
+    }
+
+    /// The block at a position once more; none where another one comes before it.
+    fn again(&mut self, position: u64) -> Result<Option<Arc<Block>>, Error> {
+        let block = block_at(&self.reader, position)?;
+        let Some(before) = self.left_out(&block.events(), position) else {
+            return Ok(Some(block));
+        };
+        let not_held = |position| Found {
+            position,
+            block: None,
+        };
+        self.found.extend([position, before].map(not_held));
         Ok(None)
     }
 
@@ -153,10 +185,8 @@ impl Aggregate {
     /// both when we walked back was cut in two since, as its segment was written anew.
     fn left_out(&self, events: &Events<'_>, position: u64) -> Option<u64> {
         let from_commit = self.hidden.before();
-        match back_from(events, position, self.bounds.from_version, from_commit) {
-            Step::Back(before) => before.filter(|before| *before >= self.next),
-            Step::Gone => None,
-        }
+        let before = back_from(events, position, self.bounds.from_version, from_commit)?;
+        before.filter(|before| *before >= self.next)
     }
 
     /// The rows that the aggregate of the event at `position` has in a block up to there,
@@ -165,17 +195,16 @@ impl Aggregate {
         let Some(last) = events.row_at(position) else {
             return Vec::new();
         };
-        let (aggregate, bounds) = (events.aggregate_index(last), &self.bounds);
+        let bounds = &self.bounds;
         let wanted = |row: &usize| {
-            let version = events.columns().versions[*row].to_native();
-            events.aggregate_index(*row) == aggregate
-                && events.position(*row) >= self.next
-                && (bounds.from_version..=bounds.to_version).contains(&version)
-                && events.position(*row) <= bounds.to_position
+            let position = events.position(*row);
+            (bounds.from_version..=bounds.to_version).contains(&events.version(*row))
+                && (self.next..=bounds.to_position).contains(&position)
                 && events.commit_time(*row) <= bounds.until
                 && !self.hidden.hides(events, *row)
         };
-        (0..=last).filter(wanted).collect()
+        let rows = events.rows_of(events.aggregate_index(last));
+        rows.take_while(|row| *row <= last).filter(wanted).collect()
     }
 }
 
@@ -195,9 +224,9 @@ fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
 
 /// Where a walk back comes to.
 enum Step {
-    /// The event is there; this is the aggregate's newest event in an earlier block, unless this
-    /// one goes back far enough.
-    Back(Option<u64>),
+    /// The event is in this block; that is the aggregate's newest event in an earlier block, unless
+    /// this one goes back far enough.
+    Back(Arc<Block>, Option<u64>),
     /// The event is gone.
     Gone,
 }
@@ -211,24 +240,23 @@ fn step_back(
     let Some(block) = reader.block_of(position)? else {
         return Ok(Step::Gone);
     };
-    Ok(back_from(
-        &block.events(),
-        position,
-        from_version,
-        from_commit,
-    ))
+    let before = back_from(&block.events(), position, from_version, from_commit);
+    Ok(before.map_or(Step::Gone, |before| Step::Back(block, before)))
 }
 
-fn back_from(events: &Events<'_>, position: u64, from_version: u64, from_commit: i64) -> Step {
-    let Some(row) = events.row_at(position) else {
-        return Step::Gone;
-    };
+/// The aggregate's newest position before a block, unless this one goes back far enough; nothing at
+/// all where the event at `position` is gone.
+fn back_from(
+    events: &Events<'_>,
+    position: u64,
+    from_version: u64,
+    from_commit: i64,
+) -> Option<Option<u64>> {
+    let row = events.row_at(position)?;
     let aggregate = events.aggregate_index(row);
-    let first = (0..events.len()).find(|row| events.aggregate_index(*row) == aggregate);
-    let first = first.unwrap_or(row);
-    let version = events.columns().versions[first].to_native();
+    let first = events.rows_of(aggregate).next().unwrap_or(row);
+    let version = events.version(first);
     let goes_on = version > from_version && events.commit_time(first).as_nanos() >= from_commit;
     let previous = events.previous(aggregate);
-    let previous = previous.filter(|previous| goes_on && *previous < position);
-    Step::Back(previous)
+    Some(previous.filter(|previous| goes_on && *previous < position))
 }
