@@ -23,7 +23,7 @@ use eventcask::{
     StoredFile,
 };
 use eventcask_benches::workload;
-use eventcask_log::{BlockReader, EndedSegment, Payloads, ShardDir, TableCache, Tail};
+use eventcask_log::{BlockReader, Caches, EndedSegment, Payloads, ShardDir, Tail};
 
 /// Events of the aggregate that is read by itself.
 const NEEDLE_EVENTS: u64 = 50;
@@ -147,7 +147,7 @@ fn read_all(dir: &Path) -> Result<()> {
     for shard in 0..manifest.shards {
         let shard_dir = ShardDir::new(Arc::clone(&storage), &manifest, shard);
         let ended = shard_dir.follow(&mut Tail::empty(), &mut |_, _| Ok(()))?;
-        let reader = Arc::new(BlockReader::new(shard_dir.clone(), TableCache::default()));
+        let reader = Arc::new(BlockReader::new(shard_dir.clone(), Caches::default()));
         segments.extend(ended.into_iter().map(|segment| {
             let path = shard_dir.describe(segment.number());
             (path, Arc::clone(&reader), segment)

@@ -153,10 +153,35 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// The row that has this position in the shard.
+    #[must_use]
+    pub fn row_at(&self, position: u64) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
+        let guess = usize::try_from(position.checked_sub(self.position(0))?).ok()?;
+        if guess < self.len() && self.position(guess) == position {
+            return Some(guess);
+        }
+        // Where events are gone the others have moved up; their positions still rise.
+        let positions = &self.parts.columns.positions;
+        let row = positions.binary_search_by(|one| one.to_native().cmp(&position));
+        row.ok()
+    }
+
     /// The index of a row's aggregate in this block.
     #[must_use]
     pub fn aggregate_index(&self, row: usize) -> usize {
         self.parts.columns.aggregates[row].to_native() as usize
+    }
+
+    /// The rows of the aggregate with this index in the block, in order.
+    pub fn rows_of(&self, aggregate: usize) -> impl Iterator<Item = usize> + use<'a> {
+        // Nothing but the column is looked at: of most blocks hardly a row is the aggregate's.
+        let aggregates = self.parts.columns.aggregates.as_slice();
+        let rows = aggregates.iter().enumerate();
+        rows.filter(move |(_, index)| index.to_native() as usize == aggregate)
+            .map(|(row, _)| row)
     }
 
     /// How many aggregates the block holds events of.

@@ -35,19 +35,61 @@ pub enum Payloads<'a> {
         /// The names.
         types: Option<&'a [String]>,
     },
+    /// Those of the event types that an aggregate has in the block: the one that the event at this
+    /// position is about.
+    OfAggregateAt(u64),
 }
 
 impl Payloads<'_> {
-    fn wants(self, event_type: &str) -> bool {
+    /// Which of a block's event types are wanted, by their index.
+    fn of(self, events: &Events<'_>) -> Vec<bool> {
         match self {
-            Self::All | Self::Keys { types: None, .. } => true,
-            Self::Shut => false,
-            Self::Types(names)
-            | Self::Keys {
-                types: Some(names), ..
-            } => names.iter().any(|name| name == event_type),
+            Self::All => vec![true; events.types()],
+            Self::Shut => vec![false; events.types()],
+            Self::Types(names) => types_named(events, names),
+            Self::Keys { prefix, types } => {
+                let mut wanted = types_with_key(events, prefix);
+                if let Some(names) = types {
+                    let named = types_named(events, names);
+                    wanted
+                        .iter_mut()
+                        .zip(named)
+                        .for_each(|(one, is_named)| *one &= is_named);
+                }
+                wanted
+            }
+            Self::OfAggregateAt(position) => types_at(events, position),
         }
     }
+}
+
+/// The event types with one of these names.
+fn types_named(events: &Events<'_>, names: &[String]) -> Vec<bool> {
+    let wanted = |index| names.iter().any(|name| name == events.type_name(index));
+    (0..events.types()).map(wanted).collect()
+}
+
+/// The event types that have an event whose key begins like this.
+fn types_with_key(events: &Events<'_>, prefix: &str) -> Vec<bool> {
+    let mut has_key = vec![false; events.types()];
+    let begins = |index| events.key_bytes(index).starts_with(prefix.as_bytes());
+    let wanted: Vec<bool> = (0..events.aggregates()).map(begins).collect();
+    if wanted.contains(&true) {
+        for row in 0..events.len() {
+            has_key[events.type_index(row)] |= wanted[events.aggregate_index(row)];
+        }
+    }
+    has_key
+}
+
+/// The event types that the aggregate of the event at `position` has.
+fn types_at(events: &Events<'_>, position: u64) -> Vec<bool> {
+    let mut types = vec![false; events.types()];
+    if let Some(row) = events.row_at(position) {
+        let rows = events.rows_of(events.aggregate_index(row));
+        rows.for_each(|row| types[events.type_index(row)] = true);
+    }
+    types
 }
 
 /// The events of one commit, in memory: either about to be written or read back.
@@ -308,30 +350,23 @@ impl Block {
         let payloads = layout.payloads.to_vec();
         block.check_against(&sizes)?;
         block.payloads = vec![None; payloads.len()];
-        let has_key = block.types_with_key(want, payloads.len());
+        let wanted = want.of(&block.events());
         for (index, section) in payloads.iter().enumerate() {
-            if has_key[index] && want.wants(block.type_name(index)) {
+            if wanted[index] {
                 block.payloads[index] = Some(open(section, bytes)?);
             }
         }
         Ok(block)
     }
 
-    /// Whether each type has an event with a key that is wanted.
-    fn types_with_key(&self, want: Payloads<'_>, types: usize) -> Vec<bool> {
-        let Payloads::Keys { prefix, .. } = want else {
-            return vec![true; types];
-        };
-        let mut has_key = vec![false; types];
-        let events = self.events();
-        let begins = |index| events.key_bytes(index).starts_with(prefix.as_bytes());
-        let wanted: Vec<bool> = (0..events.aggregates()).map(begins).collect();
-        if wanted.contains(&true) {
-            for row in 0..events.len() {
-                has_key[events.type_index(row)] |= wanted[events.aggregate_index(row)];
-            }
+    /// Whether these payloads are open.
+    pub(crate) fn has(&self, want: Payloads<'_>) -> bool {
+        if self.payloads.iter().all(Option::is_some) {
+            return true;
         }
-        has_key
+        let wanted = want.of(&self.events());
+        let mut open = self.payloads.iter().zip(wanted);
+        open.all(|(payloads, is_wanted)| payloads.is_some() || !is_wanted)
     }
 
     fn type_name(&self, index: usize) -> &str {

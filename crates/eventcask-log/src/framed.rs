@@ -1,5 +1,5 @@
-//! Small files with a checked header: definitions and snapshots of views, the retention, and how
-//! far subscriptions got.
+//! Small files with a checked header: definitions and snapshots of views, snapshots of folded
+//! aggregates, the retention, and how far subscriptions got.
 
 use crate::Error;
 use crate::manifest::replace;
@@ -22,6 +22,8 @@ pub enum FramedKind {
     Retention = 3,
     /// How far a subscription got.
     Subscription = 6,
+    /// The state of one folded aggregate.
+    Fold = 4,
 }
 
 /// A body of bytes with what tells whether it still fits its store.
@@ -31,11 +33,12 @@ pub struct Framed {
     pub store: u128,
     /// What it holds.
     pub kind: FramedKind,
-    /// The shard of a state; 0 for a definition.
+    /// The shard of a state; 0 for a definition and for the retention.
     pub shard: u32,
     /// Position of the first event that is not in the state; 0 for a definition.
     pub progress: u64,
-    /// The [checksum](Self::checksum) of the definition that the state belongs to.
+    /// The [checksum](Self::checksum) of what the state belongs to: the definition of its view, or name
+    /// and version of its fold.
     pub definition: u32,
     /// What it is all about.
     pub body: Vec<u8>,
@@ -53,6 +56,27 @@ impl Framed {
     /// # Errors
     /// What the disk said.
     pub fn write(&self, storage: &dyn Storage, dir: &str, name: &str) -> Result<(), Error> {
+        replace(storage, dir, name, &[&self.header(), &self.body])
+    }
+
+    /// Writes the file without making it durable, for what can be derived again: after the power went
+    /// it may be gone or torn, and reading it says so.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn write_loosely(&self, storage: &dyn Storage, dir: &str, name: &str) -> Result<(), Error> {
+        let path = format!("{dir}/{name}");
+        let new = format!("{path}.new");
+        let write = || {
+            let file = storage.open(&new, Open::Create)?;
+            file.write_all_at(&self.header(), 0)?;
+            file.write_all_at(&self.body, FILE_HEADER_BYTES as u64)?;
+            storage.rename(&new, &path)
+        };
+        write().map_err(|error| Error::io("write", &storage.describe(&path), error))
+    }
+
+    fn header(&self) -> [u8; FILE_HEADER_BYTES] {
         let mut header = wire::file_header(MAGIC, FILE_HEADER_BYTES as u32, self.store);
         put(&mut header, 56, (self.kind as u32).to_le_bytes());
         put(&mut header, 60, self.shard.to_le_bytes());
@@ -61,7 +85,7 @@ impl Framed {
         put(&mut header, 76, Self::checksum(&self.body).to_le_bytes());
         put(&mut header, 80, (self.body.len() as u64).to_le_bytes());
         wire::seal_file_header(&mut header);
-        replace(storage, dir, name, &[&header, &self.body])
+        header
     }
 
     /// Reads the file called `name`.
@@ -107,6 +131,7 @@ impl Framed {
             2 => FramedKind::State,
             3 => FramedKind::Retention,
             6 => FramedKind::Subscription,
+            4 => FramedKind::Fold,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if !fields.is_zero(88, 124) {

@@ -36,6 +36,8 @@ mod writer;
 mod scan;
 mod recovery;
 mod reserve;
+mod block_cache;
+mod caches;
 mod reader;
 mod filter;
 mod pages;
@@ -48,7 +50,9 @@ mod repair;
 mod inspect;
 
 pub use block::{Block, BlockParts, Payloads};
+pub use block_cache::{BLOCK_CACHE_BYTES, BlockCache};
 pub use buffer::{Buffer, PAGE_BYTES, PageBuffer, in_page};
+pub use caches::Caches;
 pub use codec::{Codec, Compressor};
 pub use ended::{EndedSegment, TABLE_CACHE_BYTES, TableCache};
 pub use error::{Error, ErrorKind};

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::caches::Caches;
 use crate::ended::TableCache;
 use crate::recovery::for_chunks;
 use crate::scan::BlockPlace;
@@ -13,8 +14,6 @@ use crate::segment::ShardDir;
 use crate::storage::{Open, Storage, StoredFile};
 use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
 
-/// Blocks kept decoded, newest first: enough for a loader that walks back over neighbours.
-const KEPT_BLOCKS: usize = 8;
 /// The largest buffer that a thread keeps: blocks of batches are well below.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// Segment files kept open.
@@ -24,14 +23,13 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads the blocks of one shard. Cheap to share: it keeps a few files open and a few blocks
-/// decoded.
+/// Reads the blocks of one shard. Cheap to share: it keeps a few files open, and blocks in the cache
+/// that it was given.
 pub struct BlockReader {
     dir: ShardDir,
-    tables: TableCache,
+    caches: Caches,
     /// Files by number, and by how many times they had been written anew.
     files: Mutex<VecDeque<(FileName, Arc<dyn StoredFile>)>>,
-    blocks: Mutex<VecDeque<(BlockPlace, Arc<Block>)>>,
     reads: AtomicU64,
 }
 
@@ -44,14 +42,13 @@ impl fmt::Debug for BlockReader {
 }
 
 impl BlockReader {
-    /// A reader of this shard that keeps tables of sealed segments in `tables`.
+    /// A reader of this shard that keeps what it has read in `caches`.
     #[must_use]
-    pub fn new(dir: ShardDir, tables: TableCache) -> Self {
+    pub fn new(dir: ShardDir, caches: Caches) -> Self {
         Self {
             dir,
-            tables,
+            caches,
             files: Mutex::default(),
-            blocks: Mutex::default(),
             reads: AtomicU64::new(0),
         }
     }
@@ -61,29 +58,31 @@ impl BlockReader {
     }
 
     pub(crate) fn tables(&self) -> &TableCache {
-        &self.tables
+        &self.caches.tables
     }
 
     /// Lets go of what is kept of a segment that was written anew.
     pub fn forget(&self, segment: u64) {
         locked(&self.files).retain(|((number, _), _)| *number != segment);
-        locked(&self.blocks).retain(|(at, _)| at.segment != segment);
+        self.caches.blocks.forget(self.dir.shard, segment);
     }
 
-    /// The block at a place, with all its payloads, from memory where it was just read.
+    /// The block at a place with at least the payloads that are wanted, from memory where it was
+    /// read before.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], or what the disk said.
-    pub fn get(&self, at: &BlockPlace) -> Result<Arc<Block>, Error> {
-        let kept = locked(&self.blocks);
-        if let Some((_, block)) = kept.iter().find(|(kept, _)| kept == at) {
-            return Ok(Arc::clone(block));
-        }
-        drop(kept);
-        let block = Arc::new(self.read(at, Payloads::All)?);
-        let mut blocks = locked(&self.blocks);
-        blocks.push_front((*at, Arc::clone(&block)));
-        blocks.truncate(KEPT_BLOCKS);
+    pub fn get(&self, at: &BlockPlace, want: Payloads<'_>) -> Result<Arc<Block>, Error> {
+        let shard = self.dir.shard;
+        let kept = self.caches.blocks.get(shard, at);
+        let want = match kept {
+            Some(block) if block.has(want) => return Ok(block),
+            // Whoever asks for other payloads than those before may ask for others again.
+            Some(_) => Payloads::All,
+            None => want,
+        };
+        let block = Arc::new(self.read(at, want)?);
+        self.caches.blocks.insert(shard, at, &block);
         Ok(block)
     }
 

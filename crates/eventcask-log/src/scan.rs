@@ -14,7 +14,7 @@ const UNFINISHED_BYTES: u32 = 16;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Where a block is, and which events it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BlockPlace {
     /// Number of the segment.
     pub segment: u64,

@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, EndedSegment, Error, ErrorKind, FIRST_BLOCK, KeyPlace,
-    Payloads, Section, ShardDir, TableCache, Tail,
+    Block, BlockPlace, BlockReader, Caches, EndedSegment, Error, ErrorKind, FIRST_BLOCK, KeyPlace,
+    Payloads, Section, ShardDir, Tail,
 };
 
 use crate::admit::ROWS_AHEAD;
@@ -314,8 +314,8 @@ pub struct ShardReader {
 }
 
 impl ShardReader {
-    pub(crate) fn new(dir: ShardDir, hasher: KeyHasher, tables: TableCache) -> Self {
-        let blocks = BlockReader::new(dir.clone(), tables);
+    pub(crate) fn new(dir: ShardDir, hasher: KeyHasher, caches: Caches) -> Self {
+        let blocks = BlockReader::new(dir.clone(), caches);
         Self {
             dir,
             blocks,
@@ -373,12 +373,8 @@ impl ShardReader {
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn open(
-        dir: ShardDir,
-        hasher: KeyHasher,
-        tables: TableCache,
-    ) -> Result<(Self, Tail), Error> {
-        let reader = Self::new(dir, hasher, tables);
+    pub fn open(dir: ShardDir, hasher: KeyHasher, caches: Caches) -> Result<(Self, Tail), Error> {
+        let reader = Self::new(dir, hasher, caches);
         let mut tail = Tail::empty();
         reader.follow(&mut tail)?;
         reader.note_what_was_met();
@@ -505,13 +501,19 @@ impl ShardReader {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Position of the newest durable event of an aggregate that was met since the store was opened:
+    /// where there is none, the aggregate stands as it stood then.
+    #[must_use]
+    pub fn newest_met(&self, key: &str) -> Option<u64> {
+        self.directory().newest(self.hasher.hash(key), key)
+    }
+
     /// Position of the newest durable event of an aggregate.
     ///
     /// # Errors
     /// Damage, or what the disk said.
     pub fn newest(&self, key: &str) -> Result<Option<u64>, Error> {
-        let known = self.directory().newest(self.hasher.hash(key), key);
-        match known {
+        match self.newest_met(key) {
             Some(position) => Ok(Some(position)),
             None => Ok(self.not_met_aggregate(key)?.map(|place| place.position)),
         }
@@ -592,7 +594,7 @@ impl ShardReader {
         let Some(position) = self.newest(key)? else {
             return Ok(0);
         };
-        let block = self.block_at(position)?;
+        let block = self.block_of(position)?;
         let version = block.and_then(|block| with_event(&block, position, |event| event.version));
         version.ok_or_else(|| self.lost(position))
     }
@@ -608,8 +610,8 @@ impl ShardReader {
         let slots = self.enter_aggregates(block);
         // The block first: who finds an event in the directory finds its block as well.
         let sections = &block.head().sections;
-        self.published_mut().push(block, at, sections);
         let mut directory = self.directory_mut();
+        self.published_mut().push(block, at, sections);
         for (slot, position) in slots.iter().zip(newest_positions(&block.events())) {
             directory.make_durable(*slot, position);
         }
@@ -646,9 +648,10 @@ impl ShardReader {
         sections: &[Section],
         touched: &[Touched],
     ) {
-        // The block first: who finds an event in the directory finds its block as well.
-        self.published_mut().push(block, at, sections);
+        // The block first: who finds an event in the directory finds its block as well. And who finds
+        // the block has to wait for the directory, so both say the same.
         let mut directory = self.directory_mut();
+        self.published_mut().push(block, at, sections);
         for (index, one) in touched.iter().enumerate() {
             if let Some(ahead) = touched.get(index + ROWS_AHEAD) {
                 directory.prefetch_slot(ahead.slot);
@@ -757,13 +760,23 @@ impl ShardReader {
         }
     }
 
-    /// The block that holds the first durable event at `position` or after it, from memory
-    /// where it was just read.
+    /// The block that holds the first durable event at `position` or after it, with all its
+    /// payloads, from memory where it was read before.
     ///
     /// # Errors
     /// Damage, or what the disk said.
     pub fn block_at(&self, position: u64) -> Result<Option<Arc<Block>>, Error> {
-        self.read_at(position, |at| self.blocks.get(at))
+        self.read_at(position, |at| self.blocks.get(at, Payloads::All))
+    }
+
+    /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that
+    /// the aggregate of the event at `position` needs.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn block_of(&self, position: u64) -> Result<Option<Arc<Block>>, Error> {
+        let want = Payloads::OfAggregateAt(position);
+        self.read_at(position, |at| self.blocks.get(at, want))
     }
 
     /// The block that holds the first durable event at `position` or after it, with the
@@ -789,18 +802,6 @@ fn newest_positions(events: &Events<'_>) -> Vec<u64> {
     newest
 }
 
-/// The row of a block that has this position.
-pub(crate) fn row_at(events: &Events<'_>, position: u64) -> Option<usize> {
-    let guess = usize::try_from(position.checked_sub(events.position(0))?).ok()?;
-    if guess < events.len() && events.position(guess) == position {
-        return Some(guess);
-    }
-    // Where events are gone the others have moved up; their positions still rise.
-    let positions = &events.columns().positions;
-    let row = positions.binary_search_by(|one| one.to_native().cmp(&position));
-    row.ok()
-}
-
 /// Runs `read` on the event at a position of a block.
 pub(crate) fn with_event<R>(
     block: &Block,
@@ -808,5 +809,5 @@ pub(crate) fn with_event<R>(
     read: impl FnOnce(EventRef<'_>) -> R,
 ) -> Option<R> {
     let events = block.events();
-    row_at(&events, position).map(|row| read(events.event(row)))
+    events.row_at(position).map(|row| read(events.event(row)))
 }

@@ -3,14 +3,14 @@
 //! The directory or a segment's table knows where the newest one is, and each block where the
 //! aggregate's newest event before it is: 1. walk back from block to block to where the caller
 //! wants to begin; 2. hand the events out forwards, a block at a time. Where an event on the
-//! way is gone, the tables of the segments before tell where to go on.
+//! way is gone, the tables of the segments before tell where to go on. Of each block only the
+//! payloads are opened that the aggregate needs.
 
 use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, Error};
 
-use crate::index::row_at;
 use crate::{Hidden, ShardReader};
 
 /// Which events of an aggregate are wanted.
@@ -20,6 +20,8 @@ pub struct Bounds {
     pub from_version: u64,
     /// The last version.
     pub to_version: u64,
+    /// The last position.
+    pub to_position: u64,
     /// Nothing that was committed later than this.
     pub until: Timestamp,
 }
@@ -29,9 +31,31 @@ impl Default for Bounds {
         Self {
             from_version: 1,
             to_version: u64::MAX,
+            to_position: u64::MAX,
             until: Timestamp::from_nanos(i64::MAX),
         }
     }
+}
+
+impl Bounds {
+    /// Whether nothing that comes after the event at `position` is wanted.
+    fn end_before(&self, events: &Events<'_>, position: u64) -> bool {
+        position > self.to_position
+            || events.row_at(position).is_some_and(|row| {
+                events.version(row) > self.to_version || events.commit_time(row) > self.until
+            })
+    }
+}
+
+/// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that is
+/// asked for twice. It is some hundreds of blocks.
+const HELD_BYTES: usize = 16 << 20;
+
+/// An aggregate's newest position in one of its blocks, and the block itself where it is held.
+#[derive(Debug)]
+struct Found {
+    position: u64,
+    block: Option<Arc<Block>>,
 }
 
 /// The events of one aggregate, forwards, as rows of blocks.
@@ -40,8 +64,10 @@ pub struct Aggregate {
     reader: Arc<ShardReader>,
     hidden: Arc<Hidden>,
     bounds: Bounds,
-    /// The aggregate's newest position in each of its blocks; the next block is last.
-    newest: Vec<u64>,
+    /// The blocks of the aggregate; the next one is last.
+    found: Vec<Found>,
+    /// The newest of all when it was looked up.
+    newest_of_all: Option<u64>,
     /// Position after the last event that was handed out: blocks may become one meanwhile.
     next: u64,
     open: Option<(Arc<Block>, std::vec::IntoIter<usize>)>,
@@ -59,12 +85,17 @@ impl Aggregate {
             from_version,
             ..bounds
         };
-        let mut newest = Vec::new();
-        let mut position = reader.newest(key)?;
+        let (mut found, mut held_bytes) = (Vec::new(), 0);
+        let newest_of_all = reader.newest(key)?;
+        let mut position = newest_of_all;
         while let Some(at) = position {
             position = match step_back(&reader, at, from_version, hidden.before())? {
-                Step::Back(before) => {
-                    newest.push(at);
+                Step::Back(block, before) => {
+                    held_bytes += block.raw_bytes();
+                    found.push(Found {
+                        position: at,
+                        block: (held_bytes <= HELD_BYTES).then_some(block),
+                    });
                     before
                 }
                 Step::Gone => {
@@ -79,10 +110,59 @@ impl Aggregate {
             reader,
             hidden,
             bounds,
-            newest,
+            found,
+            newest_of_all,
             next: 0,
             open: None,
         })
+    }
+
+    /// Position of the aggregate's newest event when it was looked up, whatever the bounds; none
+    /// where it does not exist.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.newest_of_all
+    }
+
+    /// The next block that holds wanted events, and their rows: for those who want to look at a block
+    /// once for all of them.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn next_block(&mut self) -> Result<Option<(Arc<Block>, Vec<usize>)>, Error> {
+        while let Some(Found { position, block }) = self.found.pop() {
+            let block = match block {
+                Some(block) => block,
+                None => match self.again(position)? {
+                    Some(block) => block,
+                    None => continue,
+                },
+            };
+            let events = block.events();
+            let rows = self.rows_of(&events, position);
+            self.next = position + 1;
+            if self.bounds.end_before(&events, position) {
+                self.found.clear();
+            }
+            if !rows.is_empty() {
+                return Ok(Some((block, rows)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The block at a position once more; none where another one comes before it.
+    fn again(&mut self, position: u64) -> Result<Option<Arc<Block>>, Error> {
+        let block = block_at(&self.reader, position)?;
+        let Some(before) = self.left_out(&block.events(), position) else {
+            return Ok(Some(block));
+        };
+        let not_held = |position| Found {
+            position,
+            block: None,
+        };
+        self.found.extend([position, before].map(not_held));
+        Ok(None)
     }
 
     fn step(&mut self) -> Result<Option<(Arc<Block>, usize)>, Error> {
@@ -92,17 +172,10 @@ impl Aggregate {
             {
                 return Ok(Some((Arc::clone(block), row)));
             }
-            let Some(position) = self.newest.pop() else {
-                return Ok(None);
-            };
-            let block = block_at(&self.reader, position)?;
-            if let Some(before) = self.left_out(&block.events(), position) {
-                self.newest.extend([position, before]);
-                continue;
+            match self.next_block()? {
+                None => return Ok(None),
+                Some((block, rows)) => self.open = Some((block, rows.into_iter())),
             }
-            let rows = self.rows_of(&block.events(), position);
-            self.next = position + 1;
-            self.open = Some((block, rows.into_iter()));
         }
     }
 }
@@ -112,28 +185,26 @@ impl Aggregate {
     /// both when we walked back was cut in two since, as its segment was written anew.
     fn left_out(&self, events: &Events<'_>, position: u64) -> Option<u64> {
         let from_commit = self.hidden.before();
-        match back_from(events, position, self.bounds.from_version, from_commit) {
-            Step::Back(before) => before.filter(|before| *before >= self.next),
-            Step::Gone => None,
-        }
+        let before = back_from(events, position, self.bounds.from_version, from_commit)?;
+        before.filter(|before| *before >= self.next)
     }
 
     /// The rows that the aggregate of the event at `position` has in a block up to there,
     /// within bounds.
     fn rows_of(&self, events: &Events<'_>, position: u64) -> Vec<usize> {
-        let Some(last) = row_at(events, position) else {
+        let Some(last) = events.row_at(position) else {
             return Vec::new();
         };
-        let (aggregate, bounds) = (events.aggregate_index(last), &self.bounds);
+        let bounds = &self.bounds;
         let wanted = |row: &usize| {
-            let version = events.columns().versions[*row].to_native();
-            events.aggregate_index(*row) == aggregate
-                && events.position(*row) >= self.next
-                && (bounds.from_version..=bounds.to_version).contains(&version)
+            let position = events.position(*row);
+            (bounds.from_version..=bounds.to_version).contains(&events.version(*row))
+                && (self.next..=bounds.to_position).contains(&position)
                 && events.commit_time(*row) <= bounds.until
                 && !self.hidden.hides(events, *row)
         };
-        (0..=last).filter(wanted).collect()
+        let rows = events.rows_of(events.aggregate_index(last));
+        rows.take_while(|row| *row <= last).filter(wanted).collect()
     }
 }
 
@@ -147,15 +218,15 @@ impl Iterator for Aggregate {
 
 fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
     reader
-        .block_at(position)?
+        .block_of(position)?
         .ok_or_else(|| reader.lost(position))
 }
 
 /// Where a walk back comes to.
 enum Step {
-    /// The event is there; this is the aggregate's newest event in an earlier block, unless this
-    /// one goes back far enough.
-    Back(Option<u64>),
+    /// The event is in this block; that is the aggregate's newest event in an earlier block, unless
+    /// this one goes back far enough.
+    Back(Arc<Block>, Option<u64>),
     /// The event is gone.
     Gone,
 }
@@ -166,27 +237,26 @@ fn step_back(
     from_version: u64,
     from_commit: i64,
 ) -> Result<Step, Error> {
-    let Some(block) = reader.block_at(position)? else {
+    let Some(block) = reader.block_of(position)? else {
         return Ok(Step::Gone);
     };
-    Ok(back_from(
-        &block.events(),
-        position,
-        from_version,
-        from_commit,
-    ))
+    let before = back_from(&block.events(), position, from_version, from_commit);
+    Ok(before.map_or(Step::Gone, |before| Step::Back(block, before)))
 }
 
-fn back_from(events: &Events<'_>, position: u64, from_version: u64, from_commit: i64) -> Step {
-    let Some(row) = row_at(events, position) else {
-        return Step::Gone;
-    };
+/// The aggregate's newest position before a block, unless this one goes back far enough; nothing at
+/// all where the event at `position` is gone.
+fn back_from(
+    events: &Events<'_>,
+    position: u64,
+    from_version: u64,
+    from_commit: i64,
+) -> Option<Option<u64>> {
+    let row = events.row_at(position)?;
     let aggregate = events.aggregate_index(row);
-    let first = (0..events.len()).find(|row| events.aggregate_index(*row) == aggregate);
-    let first = first.unwrap_or(row);
-    let version = events.columns().versions[first].to_native();
+    let first = events.rows_of(aggregate).next().unwrap_or(row);
+    let version = events.version(first);
     let goes_on = version > from_version && events.commit_time(first).as_nanos() >= from_commit;
     let previous = events.previous(aggregate);
-    let previous = previous.filter(|previous| goes_on && *previous < position);
-    Step::Back(previous)
+    Some(previous.filter(|previous| goes_on && *previous < position))
 }

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 
 use eventcask_event::{EventId, NewEvent};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace, NewSegment,
-    PAGE_BYTES, PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, TableCache, Tail,
+    Block, BlockHead, BlockPlace, Caches, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace,
+    NewSegment, PAGE_BYTES, PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, Tail,
     in_page,
 };
 
@@ -145,10 +145,10 @@ impl Opened {
     pub fn recover(
         dir: ShardDir,
         hasher: KeyHasher,
-        tables: TableCache,
+        caches: Caches,
         settings: DedupSettings,
     ) -> Result<Self, Error> {
-        let reader = Arc::new(ShardReader::new(dir, hasher, tables));
+        let reader = Arc::new(ShardReader::new(dir, hasher, caches));
         let mut dedup = Dedup::new(settings);
         let recovery = reader.dir().recover(&mut |block, at| {
             reader.enter(block, at);

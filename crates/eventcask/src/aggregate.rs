@@ -7,7 +7,7 @@ use eventcask_event::{Timestamp, route};
 use eventcask_shard::{Aggregate, Bounds, ShardReader};
 
 use crate::store::Inner;
-use crate::{Error, Event};
+use crate::{AsOf, Error, Event};
 
 /// Says which events of an aggregate are wanted; [`events`](Self::events) reads them.
 ///
@@ -64,6 +64,38 @@ impl AggregateReader {
         self
     }
 
+    /// Ends with the event at this position of the aggregate's shard: the aggregate as it was when
+    /// the append that was answered this position had been stored.
+    pub fn as_of_position(mut self, position: u64) -> Self {
+        self.bounds.to_position = position;
+        self
+    }
+
+    /// Ends with this moment.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{AsOf, Expected, NewEvent};
+    /// let mut producer = store.producer();
+    /// let deposit = NewEvent::json("Deposited", br#"{"cents":500}"#);
+    /// let first = producer.append("account-42", Expected::Any, &[deposit])?.wait()?;
+    /// producer.append("account-42", Expected::Any, &[deposit])?.wait()?;
+    ///
+    /// let account = store.aggregate("account-42");
+    /// assert_eq!(account.clone().as_of(AsOf::Version(1)).events()?.count(), 1);
+    /// let position = first.position().ok_or("stored")?;
+    /// assert_eq!(account.as_of(AsOf::Position(position)).events()?.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn as_of(self, moment: AsOf) -> Self {
+        match moment {
+            AsOf::Version(version) => self.as_of_version(version),
+            AsOf::Position(position) => self.as_of_position(position),
+            AsOf::Time(time) => self.as_of_time(time),
+        }
+    }
+
     /// Only the newest so many of the events that are left.
     pub fn last(mut self, events: usize) -> Self {
         self.last = Some(events);
@@ -91,12 +123,14 @@ impl AggregateReader {
     pub fn events(&self) -> Result<AggregateEvents, Error> {
         let mut bounds = self.bounds;
         if let Some(count) = self.last {
-            // As far as versions tell, nothing before these is read; times may leave fewer.
+            // As far as versions tell, nothing before these is read; other bounds may leave fewer.
             let newest = self.version()?.min(bounds.to_version);
-            let is_bound_by_time = bounds.until != Bounds::default().until;
+            let all = Bounds::default();
+            let is_bound_otherwise =
+                (bounds.until, bounds.to_position) != (all.until, all.to_position);
             // A damaged block may say that a version is the largest number of all.
             let first = newest.saturating_add(1).saturating_sub(count as u64);
-            if !is_bound_by_time {
+            if !is_bound_otherwise {
                 bounds.from_version = bounds.from_version.max(first);
             }
         }

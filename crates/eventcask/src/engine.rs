@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use eventcask_log::{
-    Block, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
-    TableCache,
+    Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
     Apply, Bell, CommitClock, DedupSettings, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
@@ -89,12 +88,12 @@ impl Engine {
         storage: &Arc<dyn Storage>,
         manifest: &Manifest,
         hasher: &KeyHasher,
-        tables: &TableCache,
+        caches: &Caches,
         dedup: DedupSettings,
     ) -> Result<Vec<Opened>, LogError> {
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
-            Opened::recover(dir, hasher.clone(), tables.clone(), dedup)
+            Opened::recover(dir, hasher.clone(), caches.clone(), dedup)
         };
         let opened = parallel::map(manifest.shards as usize, recover);
         opened.into_iter().collect()

@@ -42,6 +42,8 @@ pub enum ErrorKind {
     UnknownAggregate,
     /// There is no subscription of this name.
     UnknownSubscription,
+    /// What is asked for is not there yet: wait for it, or ask for less.
+    NotYet,
     /// Any other error of the disk or the operating system.
     Io,
 }
@@ -158,6 +160,18 @@ pub enum Error {
         /// Name of the model.
         name: String,
     },
+    /// A position that the shard has not come to yet, as far as this handle knows.
+    #[error(
+        "shard {shard} has not come to position {position} yet: the next one is {next}; ask again later"
+    )]
+    NotYet {
+        /// The shard.
+        shard: u32,
+        /// The position that was asked for.
+        position: u64,
+        /// Position after the last durable event.
+        next: u64,
+    },
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -192,6 +206,7 @@ impl Error {
             Self::UnknownSubscription { .. } => ErrorKind::UnknownSubscription,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
             Self::ReadModelStopped { .. } => ErrorKind::ReadModelStopped,
+            Self::NotYet { .. } => ErrorKind::NotYet,
         }
     }
 
@@ -200,7 +215,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked
+            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked | ErrorKind::NotYet
         )
     }
 }

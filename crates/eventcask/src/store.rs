@@ -7,8 +7,7 @@ use std::time::SystemTime;
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
-    Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage,
-    TableCache, Tail,
+    Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail,
 };
 use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
@@ -22,8 +21,8 @@ use crate::sealer::Sealer;
 use crate::subscriptions::Subscriptions;
 use crate::views::Views;
 use crate::{
-    AggregateReader, Error, FeedOptions, Options, Producer, Projected, ReadModel, Scan, Stats,
-    Subscribe, View, parallel, retention,
+    AggregateReader, Error, FeedOptions, Fold, Folded, Options, Producer, Projected, ReadModel,
+    Scan, Stats, Subscribe, View, parallel, retention,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -106,12 +105,12 @@ impl Store {
         let manifest = Manifest::read(&*storage)?;
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
-        let tables = TableCache::new(options.table_cache_bytes);
+        let caches = options.caches();
         let opened = Engine::recover(
             &storage,
             &manifest,
             &hasher,
-            &tables,
+            &caches,
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
@@ -162,10 +161,10 @@ impl Store {
     pub(crate) fn open_reader(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
         let hasher = KeyHasher::default();
-        let tables = TableCache::new(options.table_cache_bytes);
+        let caches = options.caches();
         let open = |shard| {
             let dir = ShardDir::new(Arc::clone(&storage), &manifest, shard as u32);
-            ShardReader::open(dir, hasher.clone(), tables.clone())
+            ShardReader::open(dir, hasher.clone(), caches.clone())
         };
         let opened = parallel::map(manifest.shards as usize, open);
         let opened: Result<Vec<_>, LogError> = opened.into_iter().collect();
@@ -253,6 +252,14 @@ impl Store {
     /// Reads the events of one aggregate.
     pub fn aggregate(&self, key: &str) -> AggregateReader {
         AggregateReader::new(Arc::clone(&self.inner), key)
+    }
+
+    /// Folds the events of single aggregates into states, and keeps those that are loaded most.
+    ///
+    /// One handle, or clones of it, should serve the whole process: they share what is kept.
+    #[must_use]
+    pub fn fold<F: Fold>(&self, fold: F) -> Folded<F> {
+        Folded::new(Arc::clone(&self.inner), fold)
     }
 
     /// Reads the events of all aggregates.
@@ -349,20 +356,7 @@ impl Store {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn refresh(&self) -> Result<(), Error> {
-        let mut tails = locked(&self.inner.tails);
-        if tails.is_empty() {
-            return Ok(());
-        }
-        for (tail, reader) in tails.iter_mut().zip(&self.inner.readers) {
-            reader.follow(tail)?;
-        }
-        drop(tails);
-        let inner = &self.inner;
-        inner.arrivals.tell();
-        let readers = inner.readers.iter().map(|reader| &**reader);
-        retention::apply(&*inner.storage, &inner.manifest, readers)?;
-        inner.feeds.ring();
-        Ok(())
+        self.inner.refresh()
     }
 
     /// Figures of the store.
@@ -477,6 +471,25 @@ impl Store {
     }
 }
 
+impl Inner {
+    /// Takes up what another process has written, where this one only reads.
+    pub(crate) fn refresh(&self) -> Result<(), Error> {
+        let mut tails = locked(&self.tails);
+        if tails.is_empty() {
+            return Ok(());
+        }
+        for (tail, reader) in tails.iter_mut().zip(&self.readers) {
+            reader.follow(tail)?;
+        }
+        drop(tails);
+        self.arrivals.tell();
+        let readers = self.readers.iter().map(|reader| &**reader);
+        retention::apply(&*self.storage, &self.manifest, readers)?;
+        self.feeds.ring();
+        Ok(())
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(engine) = &self.engine {
@@ -513,7 +526,14 @@ fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
     let names = storage
         .list("")
         .map_err(|error| LogError::io("list", &here, error))?;
-    let ours = ["shards", "views", "LOCK", "RESERVE", "MANIFEST.new"];
+    let ours = [
+        "shards",
+        "views",
+        "folds",
+        "LOCK",
+        "RESERVE",
+        "MANIFEST.new",
+    ];
     match names.iter().find(|name| !ours.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(LogError::new(

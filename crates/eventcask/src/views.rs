@@ -185,6 +185,12 @@ impl Views {
         }
     }
 
+    /// What is saved of a view in a shard; an empty state where nothing is.
+    pub(crate) fn saved(&self, view: &LiveView, reader: &ShardReader) -> ViewState {
+        let shard = self.load(view.number, &view.spec, view.definition, reader);
+        shard.follower.fold
+    }
+
     fn add(&self, live: LiveView) -> Arc<LiveView> {
         let live = Arc::new(live);
         let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
@@ -404,7 +410,7 @@ impl LiveView {
     }
 
     /// The payloads that the view looks at.
-    fn wanted(&self) -> Payloads<'_> {
+    pub(crate) fn wanted(&self) -> Payloads<'_> {
         self.types
             .as_ref()
             .map_or(Payloads::All, |types| Payloads::Types(types))

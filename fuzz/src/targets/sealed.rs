@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask::Store;
 use eventcask_event::EventId;
 use eventcask_log::{
-    BlockReader, Codec, EndedSegment, Error, Fate, MemoryStorage, Rewriting, ShardDir, TableCache,
+    BlockReader, Caches, Codec, EndedSegment, Error, Fate, MemoryStorage, Rewriting, ShardDir,
 };
 
 use super::store::{self, read, said};
@@ -67,7 +67,7 @@ fn ask(dir: &ShardDir) {
         let Some(segment) = is_well(dir.sealed_segment(1)) else {
             return;
         };
-        let reader = BlockReader::new(dir.clone(), TableCache::default());
+        let reader = BlockReader::new(dir.clone(), Caches::default());
         ask_one(&reader, &segment, question);
     }
 }

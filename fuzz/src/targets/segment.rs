@@ -1,7 +1,7 @@
 //! A whole segment file: recovered, followed, verified, read.
 
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, Error, MemoryStorage, Payloads, Recovery, ShardDir, TableCache,
+    Block, BlockPlace, BlockReader, Caches, Error, MemoryStorage, Payloads, Recovery, ShardDir,
     Tail,
 };
 
@@ -98,7 +98,7 @@ fn check_recovered(storage: &MemoryStorage, dir: &ShardDir, recovery: &Recovery,
 }
 
 fn read(dir: &ShardDir, blocks: &[BlockPlace]) {
-    let reader = BlockReader::new(dir.clone(), TableCache::default());
+    let reader = BlockReader::new(dir.clone(), Caches::default());
     for at in blocks {
         match bounded(BYTES_MAX, || reader.read(at, Payloads::All)) {
             Ok(block) => assert_eq!(block.events().len(), at.rows as usize),

@@ -7,12 +7,14 @@ mod read;
 mod view;
 mod backup;
 mod truncate;
+mod diff;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 pub use backup::BackupArgs;
+pub use diff::DiffArgs;
 pub use ingest::{IngestArgs, OnError};
 pub use load::{Amount, Ids, LoadArgs, Project, Sweep};
 pub use read::{ExportArgs, ReadArgs, TailArgs};
@@ -70,6 +72,8 @@ pub enum Command {
     Load(Box<LoadArgs>),
     /// Print one aggregate's events in order, one JSON object a line
     Read(ReadArgs),
+    /// What changed in an aggregate between two moments, and which events did it
+    Diff(DiffArgs),
     /// Print all events in the order they were accepted, one JSON object a line
     Export(ExportArgs),
     /// Follow the live end of a store that another process may be writing

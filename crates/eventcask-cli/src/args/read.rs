@@ -16,8 +16,11 @@ pub struct ReadArgs {
     #[arg(value_name = "KEY")]
     pub key: String,
     /// Leave out the events after this version
-    #[arg(long, value_name = "N", conflicts_with = "as_of_time")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["as_of_time", "as_of_position"])]
     pub as_of_version: Option<u64>,
+    /// Leave out the events after this position of the aggregate's shard
+    #[arg(long, value_name = "N", conflicts_with = "as_of_time")]
+    pub as_of_position: Option<u64>,
     /// Leave out the events that were accepted after this time
     #[arg(long, value_name = "T")]
     pub as_of_time: Option<Timestamp>,

@@ -1,6 +1,7 @@
 //! `eventcask view`.
 
 use clap::{Args, Subcommand};
+use eventcask::Timestamp;
 
 /// Keyed aggregations over the events, kept up to date as they come in
 #[derive(Debug, Args)]
@@ -81,7 +82,8 @@ Exit code 1: the view has nothing under that key.
 Example:
   eventcask view get delays UA
   eventcask view get delays --all --json
-  eventcask view get delays --top 5 --by max:dep_delay")]
+  eventcask view get delays --top 5 --by max:dep_delay
+  eventcask view get delays UA --as-of-time 2026-02-01T00:00:00Z")]
 pub struct ViewGetArgs {
     /// Name of the view
     #[arg(value_name = "NAME")]
@@ -98,4 +100,7 @@ pub struct ViewGetArgs {
     /// The value to order by, highest first, as it was named with --agg
     #[arg(long, value_name = "AGGREGATION", conflicts_with = "key")]
     pub by: Option<String>,
+    /// The view as it was: without the events that were accepted after this time
+    #[arg(long, value_name = "T")]
+    pub as_of_time: Option<Timestamp>,
 }

@@ -73,7 +73,7 @@ fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
     object
         .text("kind", kind_of(framed))
         .text("store", &format!("{:032x}", framed.store));
-    if framed.kind == FramedKind::State {
+    if matches!(framed.kind, FramedKind::State | FramedKind::Fold) {
         object
             .number("shard", framed.shard)
             .number("position", framed.progress);
@@ -95,6 +95,7 @@ fn kind_of(framed: &Framed) -> &'static str {
         FramedKind::Retention => "retention",
         FramedKind::State => "view state",
         FramedKind::Subscription => "subscription",
+        FramedKind::Fold => "snapshot of a fold",
     }
 }
 

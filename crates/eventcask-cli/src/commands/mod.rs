@@ -4,6 +4,7 @@ mod store;
 mod ingest;
 mod load;
 mod read;
+mod diff;
 mod export;
 mod tail;
 mod view;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Ingest(args) => ingest::run(&args, &global),
         Command::Load(args) => load::run(&args, &global),
         Command::Read(args) => read::run(&args, &global),
+        Command::Diff(args) => diff::run(&args, &global),
         Command::Export(args) => export::run(&args, &global),
         Command::Tail(args) => tail::run(&args, &global),
         Command::View(args) => view::run(args.command, &global),

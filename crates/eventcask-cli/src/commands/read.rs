@@ -14,6 +14,9 @@ pub(super) fn run(args: &ReadArgs, global: &Global) -> Result<(), Failure> {
     if let Some(version) = args.as_of_version {
         reader = reader.as_of_version(version);
     }
+    if let Some(position) = args.as_of_position {
+        reader = reader.as_of_position(position);
+    }
     if let Some(time) = args.as_of_time {
         reader = reader.as_of_time(time);
     }

@@ -85,9 +85,11 @@ fn print(mut line: Vec<u8>) -> Result<(), Failure> {
 fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
     let view = store.view(&args.name).map_err(|error| failure(&error))?;
-    let rows = match &args.key {
-        Some(key) => view.get(key),
-        None => view.rows(),
+    let rows = match (&args.key, args.as_of_time) {
+        (Some(key), None) => view.get(key),
+        (Some(key), Some(time)) => view.get_as_of(key, time),
+        (None, None) => view.rows(),
+        (None, Some(time)) => view.rows_as_of(time),
     };
     let mut rows = rows.map_err(|error| failure(&error))?;
     if let Some(by) = &args.by {

@@ -376,7 +376,7 @@ fn another_block_in_the_place_that_is_asked_for_is_damage() {
         Ok(())
     })
     .unwrap();
-    let reader = BlockReader::new(dir, eventcask_log::TableCache::default());
+    let reader = BlockReader::new(dir, eventcask_log::Caches::default());
     let at = places[1];
     assert_eq!(at.place, second as u64);
     let block = reader.get(&at).unwrap();

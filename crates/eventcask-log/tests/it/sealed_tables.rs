@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use eventcask_event::EventId;
 use eventcask_log::{
-    BlockPlace, BlockReader, Codec, EndedSegment, Fate, KeyPlace, MemoryStorage, SourceMark,
-    TableCache, TableKind,
+    BlockPlace, BlockReader, Caches, Codec, EndedSegment, Fate, KeyPlace, MemoryStorage,
+    SourceMark, TableKind,
 };
 
 use crate::sealed::{mark, mixed};
@@ -129,7 +129,7 @@ fn tables_say_what_the_events_say() {
     let dir = shard_on(storage.clone());
     let segment = dir.sealed_segment(1).unwrap();
     // Also with a cache in which hardly anything has room.
-    for cache in [TableCache::default(), TableCache::new(1)] {
+    for cache in [Caches::default(), Caches::new(1, 1)] {
         let reader = BlockReader::new(dir.clone(), cache);
         check_answers(&ask(&reader, &segment, &seen, 0), &seen);
         assert_eq!(reader.blocks_read(), 0, "answers are in the tables");

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use eventcask_event::{Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, Timestamp};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, BlockReader, Codec, Compressor, EndedSegment, Error, ErrorKind,
-    Fate, Manifest, MemoryStorage, NewSegment, Open, Payloads, Problem, Recovery, Rewriting,
-    SegmentWriter, ShardDir, SourceMark, Storage, TableCache, Tail,
+    Block, BlockHead, BlockPlace, BlockReader, Caches, Codec, Compressor, EndedSegment, Error,
+    ErrorKind, Fate, Manifest, MemoryStorage, NewSegment, Open, Payloads, Problem, Recovery,
+    Rewriting, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
 };
 
 pub(crate) const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
@@ -318,7 +318,7 @@ fn read_places(
 }
 
 pub(crate) fn reader_of(dir: &ShardDir) -> BlockReader {
-    BlockReader::new(dir.clone(), TableCache::default())
+    BlockReader::new(dir.clone(), Caches::default())
 }
 
 /// The places of all blocks of an ended segment, found one after the other.

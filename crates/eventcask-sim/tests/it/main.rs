@@ -11,3 +11,4 @@ mod trials;
 mod copies;
 mod retention;
 mod subscriptions;
+mod folds;

@@ -27,5 +27,6 @@ mod history;
 mod views;
 mod projections;
 mod read_models;
+mod folds;
 mod verify;
 mod readme;

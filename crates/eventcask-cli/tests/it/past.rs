@@ -1,0 +1,175 @@
+//! What was: aggregates and views as of a moment, and what changed between two.
+
+use serde_json::{Value, json};
+
+use crate::binary::Place;
+
+/// An order of four events, each accepted after the one before, and one of another aggregate.
+fn with_orders() -> Place {
+    let place = Place::new();
+    let rows = [
+        r#"{"order":"o-7","at":{"city":"Ulm","zip":"89073"},"state":"placed","cents":500}"#,
+        r#"{"order":"o-8","state":"placed","cents":20}"#,
+        r#"{"order":"o-7","state":"paid"}"#,
+        r#"{"order":"o-7","state":"shipped","at":{"city":"Bonn"},"parcel":null}"#,
+        r#"{"order":"o-7","state":"shipped","cents":500}"#,
+    ];
+    for (number, row) in rows.iter().enumerate() {
+        let path = place.file(&format!("{number}.ndjson"), row);
+        place.ok(&[
+            "ingest",
+            &path,
+            "--aggregate",
+            "order",
+            "--type",
+            "state",
+            "--shards",
+            "1",
+        ]);
+    }
+    place
+}
+
+fn commit_time(place: &Place, version: usize) -> String {
+    let events = place.json(&["read", "o-7"]);
+    let time = events[version - 1]["commit_time"].as_str();
+    time.expect("it is text").to_owned()
+}
+
+#[test]
+fn read_as_of_a_position_ends_with_the_event_there() {
+    let place = with_orders();
+    for (position, expected) in [("0", 1), ("1", 1), ("2", 2), ("99", 4)] {
+        let events = place.json(&["read", "o-7", "--as-of-position", position]);
+        assert_eq!(events.as_array().map(Vec::len), Some(expected));
+    }
+    let last = place.json(&["read", "o-7", "--as-of-position", "3", "--last", "1"]);
+    assert_eq!(last[0]["version"], 3);
+    place.fails(
+        2,
+        &[
+            "read",
+            "o-7",
+            "--as-of-position",
+            "1",
+            "--as-of-version",
+            "1",
+        ],
+    );
+}
+
+#[test]
+fn diff_says_what_changed_and_which_event_did_it() {
+    let place = with_orders();
+    let diff = place.json(&["diff", "o-7", "--from", "1", "--to", "4"]);
+    assert_eq!(diff["aggregate"], "o-7");
+    assert_eq!(
+        (&diff["from"]["version"], &diff["to"]["version"]),
+        (&json!(1), &json!(4))
+    );
+    let expected = json!([
+        {"field": "at.city", "from": "Ulm", "to": "Bonn", "version": 3},
+        {"field": "parcel", "to": null, "version": 3},
+        {"field": "state", "from": "placed", "to": "shipped", "version": 3},
+    ]);
+    assert_eq!(diff["changes"], expected);
+    let fields = |at: usize| diff["events"][at]["fields"].clone();
+    assert_eq!(
+        [fields(0), fields(1), fields(2)],
+        [
+            json!(["state"]),
+            json!(["at.city", "parcel", "state"]),
+            json!([])
+        ]
+    );
+    assert_eq!(diff["events"][1]["type"], "shipped");
+    assert_eq!(diff["events"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn diff_takes_moments_of_all_kinds() {
+    let place = with_orders();
+    let versions = |args: &[&str]| {
+        let diff = place.json(&[&["diff", "o-7"], args].concat());
+        let version = |moment: &str| diff[moment]["version"].as_u64();
+        (version("from"), version("to"))
+    };
+    let time = commit_time(&place, 2);
+    assert_eq!(versions(&["--from", "0"]), (Some(0), Some(4)));
+    assert_eq!(
+        versions(&["--from", "position:2", "--to", "3"]),
+        (Some(2), Some(3))
+    );
+    assert_eq!(
+        versions(&["--from", "1", "--to", &time]),
+        (Some(1), Some(2))
+    );
+    let sentence = place.fails(2, &["diff", "o-7", "--from", "3", "--to", "1"]);
+    assert!(
+        sentence.contains("the earlier one comes first"),
+        "{sentence}"
+    );
+    place.fails(2, &["diff", "o-7", "--from", "yesterday"]);
+    place.fails(2, &["diff", "o-7"]);
+    let sentence = place.fails(1, &["diff", "o-9", "--from", "0"]);
+    assert!(
+        sentence.starts_with("there is no aggregate \"o-9\""),
+        "{sentence}"
+    );
+}
+
+#[test]
+fn diff_is_a_table_for_people() {
+    let place = with_orders();
+    let said = place.ok(&["diff", "o-7", "--from", "1"]);
+    assert!(
+        said.starts_with("o-7 from version 1 to version 4: 3 events, 3 fields changed\n"),
+        "{said}"
+    );
+    assert!(said.contains("at.city"), "{said}");
+}
+
+#[test]
+fn a_view_is_asked_as_of_a_time() {
+    let place = with_orders();
+    place.ok(&[
+        "view",
+        "create",
+        "states",
+        "--key",
+        "state",
+        "--agg",
+        "count",
+        "--agg",
+        "sum:cents",
+    ]);
+    let time = commit_time(&place, 2);
+    let rows = place.json(&["view", "get", "states", "--all", "--as-of-time", &time]);
+    let expected = json!([
+        {"key": "paid", "count": 1, "sum:cents": 0},
+        {"key": "placed", "count": 2, "sum:cents": 520},
+    ]);
+    assert_eq!(rows, expected);
+    let shipped = ["view", "get", "states", "shipped", "--as-of-time", &time];
+    place.fails(1, &shipped);
+    let now = place.json(&["view", "get", "states", "shipped"]);
+    assert_eq!(now[0]["count"], 2);
+    let later = place.json(&[
+        "view",
+        "get",
+        "states",
+        "--all",
+        "--as-of-time",
+        "2999-01-01T00:00:00Z",
+    ]);
+    assert_eq!(later, place.json(&["view", "get", "states", "--all"]));
+    let before = place.json(&[
+        "view",
+        "get",
+        "states",
+        "--all",
+        "--as-of-time",
+        "2000-01-01T00:00:00Z",
+    ]);
+    assert_eq!(before, Value::Array(Vec::new()));
+}
