@@ -28,7 +28,8 @@ const SAVE_EVERY: u64 = 1_000;
 /// into the log, at most 10,000 aggregates.
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
-/// events, and by [`save`](Self::save). It never passes an event that is not handled, so each is
+/// events, by [`save`](Self::save), and when the last clone is dropped; not when the store is closed
+/// before. It never passes an event that is not handled, so each is
 /// handled at least once.
 ///
 /// ```

@@ -145,3 +145,58 @@ fn take_text(bytes: &mut &[u8]) -> Option<String> {
     *bytes = rest;
     Some(str::from_utf8(text).ok()?.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> Saved {
+        let held = |is_parked| Held {
+            version: 7,
+            position: 40,
+            shard: 1,
+            tries: 3,
+            is_parked,
+            reason: "überlang ".repeat(200),
+        };
+        Saved {
+            name: "mailer".to_owned(),
+            positions: vec![12, 41],
+            held: [("a", true), ("b", false)]
+                .map(|(key, is_parked)| (key.to_owned(), held(is_parked)))
+                .into(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_with_short_reasons() {
+        let read = Saved::decode(&saved().encode());
+        let mut expected = saved();
+        for held in expected.held.values_mut() {
+            held.reason = short(&held.reason).to_owned();
+            assert!(held.reason.len() <= MAX_REASON_BYTES);
+        }
+        assert_eq!(read, Some(expected));
+    }
+
+    #[test]
+    fn any_bytes_get_an_answer() {
+        let bytes = saved().encode();
+        for length in 0..bytes.len() {
+            assert_eq!(Saved::decode(&bytes[..length]), None);
+        }
+        for place in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0xff;
+            let _ = Saved::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_end_of_the_log_is_cut() {
+        let mut kept = saved();
+        assert!(!kept.cut(&[12, 41]));
+        assert!(kept.cut(&[20, 40]));
+        assert_eq!((kept.positions, kept.held.len()), (vec![12, 40], 0));
+    }
+}

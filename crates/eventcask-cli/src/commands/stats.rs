@@ -1,6 +1,6 @@
 //! `eventcask stats`: what a store holds.
 
-use eventcask::{ShardStats, Stats, Store, ViewStats};
+use eventcask::{ShardStats, Stats, Store, SubscriptionStats, ViewStats};
 
 use super::store::{open_to_read, shown};
 use crate::args::Global;
@@ -53,6 +53,12 @@ fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats) {
     }
     write_list(object.value("per_shard"), &stats.shards, write_shard);
     write_list(object.value("projections"), &stats.views, write_view);
+    let subscriptions = &stats.subscriptions;
+    write_list(
+        object.value("subscriptions"),
+        subscriptions,
+        write_subscription,
+    );
     object.end();
 }
 
@@ -78,19 +84,32 @@ fn write_shard(out: &mut Vec<u8>, shard: &ShardStats) {
 fn write_view(out: &mut Vec<u8>, view: &ViewStats) {
     let mut object = Object::new(out);
     object.text("name", &view.name).text("kind", "view");
-    write_list(
-        object.value("positions"),
-        &view.positions,
-        |out, position| {
-            out.extend_from_slice(position.to_string().as_bytes());
-        },
-    );
+    write_list(object.value("positions"), &view.positions, write_position);
     object
         .number("lag_events", view.lag_events)
         .number("lag_seconds", view.lag_seconds);
     if let Some(failure) = &view.failure {
         object.text("failure", failure);
     }
+    object.end();
+}
+
+fn write_position(out: &mut Vec<u8>, position: &u64) {
+    out.extend_from_slice(position.to_string().as_bytes());
+}
+
+fn write_subscription(out: &mut Vec<u8>, subscription: &SubscriptionStats) {
+    let mut object = Object::new(out);
+    object.text("name", &subscription.name);
+    write_list(
+        object.value("positions"),
+        &subscription.positions,
+        write_position,
+    );
+    object
+        .number("lag_events", subscription.lag_events)
+        .number("retrying", subscription.retrying)
+        .number("parked", subscription.parked);
     object.end();
 }
 
@@ -119,6 +138,9 @@ fn text(global: &Global, store: &Store, stats: &Stats) -> String {
     text += &shard_table(&stats.shards).to_string();
     if !stats.views.is_empty() {
         text += &format!("\n{}", view_table(&stats.views));
+    }
+    if !stats.subscriptions.is_empty() {
+        text += &format!("\n{}", subscription_table(&stats.subscriptions));
     }
     text
 }
@@ -162,6 +184,19 @@ fn view_table(views: &[ViewStats]) -> Table {
             count(events),
             count(view.lag_events),
             state,
+        ]);
+    }
+    table
+}
+
+fn subscription_table(subscriptions: &[SubscriptionStats]) -> Table {
+    let mut table = Table::new(&["subscription", ">behind", ">to be retried", ">parked"]);
+    for subscription in subscriptions {
+        table.row([
+            subscription.name.clone(),
+            count(subscription.lag_events),
+            count(subscription.retrying),
+            count(subscription.parked),
         ]);
     }
     table
