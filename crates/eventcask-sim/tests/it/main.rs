@@ -10,3 +10,4 @@ mod regressions;
 mod trials;
 mod copies;
 mod retention;
+mod read_models;
