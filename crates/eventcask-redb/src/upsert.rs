@@ -45,7 +45,7 @@ where
     for (key, change) in changes {
         let merged = {
             let kept = table.get(&key)?;
-            merge(kept.as_ref().map(|kept| kept.value()), change)
+            merge(kept.as_ref().map(redb::AccessGuard::value), change)
         };
         table.insert(&key, merged.borrow())?;
     }

@@ -19,7 +19,7 @@ impl Balances {
     fn new() -> Self {
         // A row for each event; the rows of one account are added up by SQLite.
         let upsert = Upsert::into("balances").key("account");
-        let upsert = upsert.add("cents").add("events");
+        let upsert = upsert.sum("cents").sum("events");
         Self { upsert }
     }
 }

@@ -21,7 +21,7 @@ const MAX_COLUMNS: usize = 500;
 ///
 /// let database = Connection::open_in_memory()?;
 /// database.execute_batch("CREATE TABLE days (day TEXT PRIMARY KEY, flights INTEGER, last TEXT)")?;
-/// let days = Upsert::into("days").key("day").add("flights").replace("last");
+/// let days = Upsert::into("days").key("day").sum("flights").replace("last");
 /// let mut rows = days.rows();
 /// rows.push(["01-01".into(), 1_i64.into(), "UA".into()]);
 /// rows.push(["01-01".into(), 2_i64.into(), "AA".into()]);
@@ -45,7 +45,7 @@ pub struct Upsert {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Merge {
     Key,
-    Add,
+    Sum,
     Replace,
     Min,
     Max,
@@ -72,8 +72,8 @@ impl Upsert {
     }
 
     /// A number that is added to the one that is there.
-    pub fn add(self, column: &str) -> Self {
-        self.column(column, Merge::Add)
+    pub fn sum(self, column: &str) -> Self {
+        self.column(column, Merge::Sum)
     }
 
     /// A value that takes the place of the one that is there.
@@ -150,7 +150,7 @@ impl Merge {
     fn sql(self, name: &str) -> Option<String> {
         match self {
             Self::Key => None,
-            Self::Add => Some(format!("{name} = {name} + excluded.{name}")),
+            Self::Sum => Some(format!("{name} = {name} + excluded.{name}")),
             Self::Replace => Some(format!("{name} = excluded.{name}")),
             Self::Min => Some(format!("{name} = min({name}, excluded.{name})")),
             Self::Max => Some(format!("{name} = max({name}, excluded.{name})")),

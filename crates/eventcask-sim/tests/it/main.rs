@@ -12,3 +12,4 @@ mod copies;
 mod retention;
 mod subscriptions;
 mod folds;
+mod read_models;

@@ -72,8 +72,8 @@ impl<const VERSION: u32, F> Balances<VERSION, F> {
         Self {
             upsert: Upsert::into("balances")
                 .key("account")
-                .add("cents")
-                .add("events"),
+                .sum("cents")
+                .sum("events"),
             during,
         }
     }

@@ -30,7 +30,7 @@ fn a_row_is_made_or_merged_column_by_column_whatever_the_number_of_rows() {
             )
             .unwrap();
         let upsert = Upsert::into("of \" days").key("the day");
-        let upsert = upsert.add("sum").replace("last").min("least").max("most");
+        let upsert = upsert.sum("sum").replace("last").min("least").max("most");
         for half in 0..2 {
             let mut changes = upsert.rows();
             for number in 0..count {
