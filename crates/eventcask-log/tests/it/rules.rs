@@ -379,8 +379,8 @@ fn another_block_in_the_place_that_is_asked_for_is_damage() {
     let reader = BlockReader::new(dir, eventcask_log::Caches::default());
     let at = places[1];
     assert_eq!(at.place, second as u64);
-    let block = reader.get(&at).unwrap();
-    assert!(Arc::ptr_eq(&block, &reader.get(&at).unwrap()));
+    let block = reader.get(&at, Payloads::All).unwrap();
+    assert!(Arc::ptr_eq(&block, &reader.get(&at, Payloads::All).unwrap()));
     let others = [
         BlockPlace { rows: 5, ..at },
         BlockPlace {
