@@ -331,9 +331,21 @@ impl Block {
     /// # Errors
     /// A sentence that says what is wrong; any bytes get an answer.
     pub fn decode(head: BlockHead, bytes: &[u8], want: Payloads<'_>) -> Result<Self, &'static str> {
+        let mut block = Self::decode_envelopes(head, bytes)?;
+        for section in block.wanted(want) {
+            block.open_payloads(&section, bytes)?;
+        }
+        Ok(block)
+    }
+
+    /// As [`decode`](Self::decode), with all payloads left shut: nothing after
+    /// [`envelopes_end`](Self::envelopes_end) is looked at.
+    pub(crate) fn decode_envelopes(head: BlockHead, bytes: &[u8]) -> Result<Self, &'static str> {
         let layout = Layout::of(&head)?;
         let columns = open_aligned(layout.columns, bytes)?;
         let ids = layout.ids.map_or(Ok(Vec::new()), |ids| open(ids, bytes))?;
+        let sizes = layout.payloads.iter().map(|section| section.raw as usize);
+        let sizes: Vec<usize> = sizes.collect();
         let mut block = Self {
             columns,
             ids,
@@ -341,22 +353,41 @@ impl Block {
             payload_starts: Vec::new(),
             head,
         };
-        let layout = Layout::of(&block.head)?;
-        let sizes: Vec<usize> = layout
-            .payloads
-            .iter()
-            .map(|section| section.raw as usize)
-            .collect();
-        let payloads = layout.payloads.to_vec();
         block.check_against(&sizes)?;
-        block.payloads = vec![None; payloads.len()];
-        let wanted = want.of(&block.events());
-        for (index, section) in payloads.iter().enumerate() {
-            if wanted[index] {
-                block.payloads[index] = Some(open(section, bytes)?);
-            }
-        }
+        block.payloads = vec![None; sizes.len()];
         Ok(block)
+    }
+
+    /// Where the sections of a block end that are not payloads, from its beginning on.
+    pub(crate) fn envelopes_end(head: &BlockHead) -> Result<usize, &'static str> {
+        let layout = Layout::of(head)?;
+        let ids = layout.ids.map_or(0, Section::end);
+        Ok(ids.max(layout.columns.end()))
+    }
+
+    /// The sections of the payloads that are wanted.
+    pub(crate) fn wanted(&self, want: Payloads<'_>) -> Vec<Section> {
+        let wanted = want.of(&self.events());
+        let is_wanted = |section: &&Section| {
+            let index = usize::from(section.event_type);
+            section.kind == Section::PAYLOADS && wanted.get(index) == Some(&true)
+        };
+        self.head
+            .sections
+            .iter()
+            .filter(is_wanted)
+            .cloned()
+            .collect()
+    }
+
+    /// Opens the payloads of a section of this block.
+    pub(crate) fn open_payloads(
+        &mut self,
+        section: &Section,
+        bytes: &[u8],
+    ) -> Result<(), &'static str> {
+        self.payloads[usize::from(section.event_type)] = Some(open(section, bytes)?);
+        Ok(())
     }
 
     /// Whether these payloads are open.

@@ -13,6 +13,9 @@ use crate::scan::BlockPlace;
 /// scattered over the log each takes a block of 64 to 256 KiB, of which only some sections are
 /// opened, so this keeps some five hundred at hand.
 pub const BLOCK_CACHE_BYTES: u64 = 32 << 20;
+/// Bytes of a block, about. The cache is cut into parts by it, each of some thirty blocks, and what is
+/// larger than its part is never kept.
+const BLOCK_BYTES: u64 = 128 << 10;
 /// What a block takes beside its sections, about: its head and what the cache keeps for it.
 const BLOCK_OVERHEAD_BYTES: u64 = 1024;
 
@@ -52,8 +55,8 @@ impl BlockCache {
     /// A cache of up to `bytes`.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        // The number of entries is only a first guess at the size of a hash table.
-        let blocks = Cache::with_weighter(256, bytes.max(1), BlockWeight);
+        let blocks = (bytes / BLOCK_BYTES).clamp(1, 1024) as usize;
+        let blocks = Cache::with_weighter(blocks, bytes.max(1), BlockWeight);
         Self {
             blocks: Arc::new(blocks),
         }

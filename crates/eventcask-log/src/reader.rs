@@ -16,6 +16,9 @@ use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
 
 /// The largest buffer that a thread keeps: blocks of batches are well below.
 const KEPT_BUFFER_BYTES: usize = 1 << 20;
+/// What is read first of a block of which only some payloads are wanted: the head, and with it the
+/// envelopes of a small block.
+const FIRST_READ_BYTES: usize = 16 << 10;
 /// Segment files kept open.
 const KEPT_FILES: usize = 16;
 
@@ -115,14 +118,51 @@ impl BlockReader {
         at: &BlockPlace,
         want: Payloads<'_>,
     ) -> Result<Block, Error> {
-        let name = self.dir.describe(at.segment);
-        let damaged = |reason| Error::damaged(&name, at.place, reason);
-        let file = self.file(at.segment, at.rewrite)?;
+        let source = Source {
+            file: self.file(at.segment, at.rewrite)?,
+            name: self.dir.describe(at.segment),
+            place: at.place,
+        };
         self.reads.fetch_add(1, Ordering::Relaxed);
-        let read = file
-            .read_at(bytes, at.place)
-            .map_err(|e| Error::io("read", &name, e))?;
-        let size = BlockHead::peek(&bytes[..read]).map_err(damaged)?;
+        let is_large = bytes.len() > FIRST_READ_BYTES;
+        if is_large && matches!(want, Payloads::OfAggregateAt(_)) {
+            return self.read_parts(&source, bytes, at, want);
+        }
+        let read = source.read(bytes, 0)?;
+        let head = self.head(&source, &bytes[..read], at)?;
+        Block::decode(head, &bytes[..read], want).map_err(|reason| source.damaged(reason))
+    }
+
+    /// Reads head and envelopes, and then nothing but the payloads that are wanted.
+    fn read_parts(
+        &self,
+        source: &Source,
+        bytes: &mut [u8],
+        at: &BlockPlace,
+        want: Payloads<'_>,
+    ) -> Result<Block, Error> {
+        let damaged = |reason| source.damaged(reason);
+        let mut read = source.read(&mut bytes[..FIRST_READ_BYTES], 0)?;
+        let head_bytes = BlockHead::peek(&bytes[..read]).map_err(damaged)?.head;
+        if head_bytes > read {
+            source.read_exactly(bytes, read, head_bytes)?;
+            read = head_bytes;
+        }
+        let head = self.head(source, &bytes[..read], at)?;
+        let envelopes_end = Block::envelopes_end(&head).map_err(damaged)?;
+        source.read_exactly(bytes, read, envelopes_end)?;
+        let mut block = Block::decode_envelopes(head, bytes).map_err(damaged)?;
+        for section in block.wanted(want) {
+            source.read_exactly(bytes, section.start as usize, section.end())?;
+            block.open_payloads(&section, bytes).map_err(damaged)?;
+        }
+        Ok(block)
+    }
+
+    /// The head of the block at a place, if it is that one.
+    fn head(&self, source: &Source, bytes: &[u8], at: &BlockPlace) -> Result<BlockHead, Error> {
+        let damaged = |reason| source.damaged(reason);
+        let size = BlockHead::peek(bytes).map_err(damaged)?;
         let head = bytes
             .get(..size.head)
             .ok_or("a block is cut short")
@@ -135,7 +175,7 @@ impl BlockReader {
         if found != *at || head.store != self.dir.store || head.shard != self.dir.shard {
             return Err(damaged("another block is in this place"));
         }
-        Block::decode(head, &bytes[..read], want).map_err(damaged)
+        Ok(head)
     }
 
     /// Copies the first `length` bytes of a segment, all of it where there is none, to the file of
@@ -188,6 +228,36 @@ impl BlockReader {
         files.push_front((wanted, Arc::clone(&file)));
         files.truncate(KEPT_FILES);
         Ok(file)
+    }
+}
+
+/// Where the bytes of a block come from.
+struct Source {
+    file: Arc<dyn StoredFile>,
+    name: String,
+    place: u64,
+}
+
+impl Source {
+    fn damaged(&self, reason: &str) -> Error {
+        Error::damaged(&self.name, self.place, reason)
+    }
+
+    /// Reads what there is of the block from `within` on.
+    fn read(&self, bytes: &mut [u8], within: usize) -> Result<usize, Error> {
+        let read = self.file.read_at(bytes, self.place + within as u64);
+        read.map_err(|error| Error::io("read", &self.name, error))
+    }
+
+    /// Reads the bytes of the block between two places into theirs; none where they are there.
+    fn read_exactly(&self, bytes: &mut [u8], from: usize, to: usize) -> Result<(), Error> {
+        let cut_short = || self.damaged("a block is cut short");
+        let wanted = bytes.get_mut(from..to.max(from)).ok_or_else(cut_short)?;
+        let length = wanted.len();
+        match length == 0 || self.read(wanted, from)? == length {
+            true => Ok(()),
+            false => Err(cut_short()),
+        }
     }
 }
 

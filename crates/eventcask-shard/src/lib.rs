@@ -36,7 +36,7 @@ pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use hidden::Hidden;
 pub use inbox::{Bell, Inbox, Message, OpenBatch, SendError};
 pub use index::{Figures, Published, ShardReader};
-pub use load::{Aggregate, Bounds};
+pub use load::{Aggregate, BlockRows, Bounds};
 pub use publish::Apply;
 pub use shard::{Health, Opened, Shard, ShardSettings};
 pub use stages::Stages;

@@ -47,6 +47,9 @@ impl Bounds {
     }
 }
 
+/// A block, and rows in it.
+pub type BlockRows = (Arc<Block>, Vec<usize>);
+
 /// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that is
 /// asked for twice. It is some hundreds of blocks.
 const HELD_BYTES: usize = 16 << 20;
@@ -129,7 +132,7 @@ impl Aggregate {
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn next_block(&mut self) -> Result<Option<(Arc<Block>, Vec<usize>)>, Error> {
+    pub fn next_block(&mut self) -> Result<Option<BlockRows>, Error> {
         while let Some(Found { position, block }) = self.found.pop() {
             let block = match block {
                 Some(block) => block,

@@ -22,6 +22,9 @@ use crate::{AsOf, Error, Fold, Loaded};
 const SNAPSHOT_EVENTS: u64 = 10_000;
 /// Memory for states, unless set.
 const CACHE_BYTES: u64 = 64 << 20;
+/// The cache is cut into parts of at least so many bytes, at most 32 of them; a state that is larger than its
+/// part is never kept.
+const CACHE_PART_BYTES: u64 = 128 << 10;
 /// What a state takes beside itself and its key, about: marks, counters and what the cache keeps for it.
 const STATE_OVERHEAD_BYTES: usize = 256;
 
@@ -61,7 +64,8 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 /// let balances = store.fold(Balance).snapshot_every(1_000);
 /// let mut producer = store.producer();
 /// for cents in [500_i64, -20] {
-///     let event = NewEvent::bytes("Moved", &cents.to_le_bytes());
+///     let cents = cents.to_le_bytes();
+///     let event = NewEvent::bytes("Moved", &cents);
 ///     producer.append("account-42", Expected::Any, &[event])?.wait()?;
 /// }
 /// assert_eq!(*balances.load("account-42")?, 480);
@@ -121,8 +125,9 @@ fn cache_of<F: Fold>(fold: &Arc<F>, bytes: u64) -> Arc<States<F>> {
     let weight = StateWeight {
         fold: Arc::clone(fold),
     };
-    // The number of entries is only a first guess at the size of a hash table.
-    Arc::new(Cache::with_weighter(1024, bytes.max(1), weight))
+    // A part is made for each 32 states that are expected.
+    let states = (bytes / CACHE_PART_BYTES).clamp(1, 32) as usize * 32;
+    Arc::new(Cache::with_weighter(states, bytes.max(1), weight))
 }
 
 impl<F: Fold> Folded<F> {
@@ -148,7 +153,8 @@ impl<F: Fold> Folded<F> {
     }
 
     /// Bytes of memory for states, by [`Fold::bytes`]: 64 MiB by default. States that are loaded most
-    /// stay. Nothing is kept yet afterwards.
+    /// stay, and one that is larger than a thirty-second of them is not kept. Nothing is kept yet
+    /// afterwards.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache = cache_of(&self.fold, bytes);

@@ -23,5 +23,6 @@ mod sealed_tables;
 mod sealed_crashes;
 mod sealed_flips;
 mod sealed_hostile;
+mod block_cache;
 mod repair;
 mod worked_example;
