@@ -7,6 +7,8 @@ use eventcask::{Batch, Keyed, Projection};
 pub struct Sums;
 
 impl Projection for Sums {
+    const NAME: &'static str = "sums";
+    const VERSION: u32 = 1;
     type State = Keyed<(u64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {

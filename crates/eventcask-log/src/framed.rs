@@ -1,5 +1,5 @@
-//! Small files with a checked header: definitions and snapshots of views, snapshots of folded
-//! aggregates, the retention, and how far subscriptions got.
+//! Small files with a checked header: definitions and snapshots of views and projections, snapshots of
+//! folded aggregates, the retention, and how far subscriptions got.
 
 use crate::Error;
 use crate::manifest::replace;
@@ -24,6 +24,10 @@ pub enum FramedKind {
     Subscription = 6,
     /// The state of one folded aggregate.
     Fold = 4,
+    /// Name and version of a projection.
+    Projection = 5,
+    /// The state of a projection in one shard.
+    Projected = 7,
 }
 
 /// A body of bytes with what tells whether it still fits its store.
@@ -132,6 +136,8 @@ impl Framed {
             3 => FramedKind::Retention,
             6 => FramedKind::Subscription,
             4 => FramedKind::Fold,
+            5 => FramedKind::Projection,
+            7 => FramedKind::Projected,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if !fields.is_zero(88, 124) {

@@ -106,6 +106,30 @@ impl<V> Keyed<V> {
             + self.slots.capacity() * size_of::<u32>()
     }
 
+    /// Adds an aggregate with its value; says whether it was not there yet.
+    pub(crate) fn put(&mut self, key: &str, value: V) -> bool {
+        let hash = self.hash(key.as_bytes());
+        if self.find(hash, key.as_bytes()).is_some() {
+            return false;
+        }
+        self.add(hash, key, value);
+        true
+    }
+
+    fn add(&mut self, hash: u64, key: &str, value: V) -> u32 {
+        let slot = u32::try_from(self.entries.len()).ok();
+        let slot = slot.filter(|slot| *slot != NONE);
+        let slot = slot.expect("a shard has fewer than 2^32 - 1 aggregates");
+        self.entries.push(Entry {
+            key_start: self.keys.len() as u64,
+            key_bytes: key.len() as u32,
+            value,
+        });
+        self.keys.push_str(key);
+        self.table.insert(hash, slot);
+        slot
+    }
+
     #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
@@ -211,22 +235,8 @@ impl<V: Default> Keyed<V> {
         }
         match self.find(probe.hash, key) {
             Some(slot) => slot,
-            None => self.add(probe.hash, batch.key(aggregate)),
+            None => self.add(probe.hash, batch.key(aggregate), V::default()),
         }
-    }
-
-    fn add(&mut self, hash: u64, key: &str) -> u32 {
-        let slot = u32::try_from(self.entries.len()).ok();
-        let slot = slot.filter(|slot| *slot != NONE);
-        let slot = slot.expect("a shard has fewer than 2^32 - 1 aggregates");
-        self.entries.push(Entry {
-            key_start: self.keys.len() as u64,
-            key_bytes: key.len() as u32,
-            value: V::default(),
-        });
-        self.keys.push_str(key);
-        self.table.insert(hash, slot);
-        slot
     }
 }
 

@@ -3,7 +3,8 @@
 //! This crate has one job: to fold the [`Events`](eventcask_event::Events) of a shard into
 //! state, so that the state and how far it got are one unit and a repeat changes nothing. Its
 //! main type is [`ViewState`], keyed aggregations over JSON payloads as a [`ViewSpec`] defines
-//! them; a [`Projection`] is a fold that a user writes, by [`Batch`]. Its neighbours are `eventcask-event`, whose batches it consumes, and `eventcask`,
+//! them; a [`Projection`] is a fold that a user writes, by [`Batch`], with a state that
+//! [`Snapshot`] keeps as bytes. Its neighbours are `eventcask-event`, whose batches it consumes, and `eventcask`,
 //! which decides when to apply, where to keep the bytes and how to answer over all shards. It
 //! never touches a disk, a thread or a clock.
 //!
@@ -40,13 +41,16 @@ mod codec;
 mod row;
 mod batch;
 mod projection;
+mod snapshot;
 mod keyed;
+mod keyed_snapshot;
 
 pub use batch::Batch;
 pub use error::{DecodeError, SpecError};
 pub use keyed::{BatchValues, Keyed};
 pub use number::Number;
-pub use projection::Projection;
+pub use projection::{Merge, Projection};
 pub use row::{Value, ViewRow};
+pub use snapshot::Snapshot;
 pub use spec::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH, ViewSpec};
 pub use state::ViewState;

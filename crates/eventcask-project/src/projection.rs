@@ -15,6 +15,8 @@ use crate::Batch;
 /// struct Sizes;
 ///
 /// impl Projection for Sizes {
+///     const NAME: &'static str = "sizes";
+///     const VERSION: u32 = 1;
 ///     type State = Keyed<(u64, u64)>;
 ///
 ///     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
@@ -28,9 +30,50 @@ use crate::Batch;
 /// }
 /// ```
 pub trait Projection: Send + Sync + 'static {
+    /// What it is called, in figures and where its states are kept: 1 to 64 letters, digits, `-`,
+    /// `_` or `.`.
+    const NAME: &'static str;
+
+    /// To be raised whenever the same events give another state: what was kept of another version is
+    /// not taken up, and the states are filled from the log.
+    const VERSION: u32;
+
     /// What is known of the events of one shard; its default is what is known of none.
     type State: Default + Send + 'static;
 
     /// Takes in the events of a batch. A panic stops the projection in this shard.
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>);
+}
+
+/// A projection whose states of all shards make one.
+///
+/// ```
+/// use eventcask_project::{Batch, Merge, Projection};
+///
+/// /// The number of events.
+/// struct Count;
+///
+/// impl Projection for Count {
+///     const NAME: &'static str = "count";
+///     const VERSION: u32 = 1;
+///     type State = u64;
+///
+///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) {
+///         *state += batch.len() as u64;
+///     }
+/// }
+///
+/// impl Merge for Count {
+///     fn merge(&self, into: &mut u64, from: &u64) {
+///         *into += from;
+///     }
+/// }
+///
+/// let mut all = 3;
+/// Count.merge(&mut all, &4);
+/// assert_eq!(all, 7);
+/// ```
+pub trait Merge: Projection {
+    /// Adds what the state of another shard knows. The first shard is merged into the default state.
+    fn merge(&self, into: &mut Self::State, from: &Self::State);
 }

@@ -29,6 +29,8 @@ impl Noted {
 }
 
 impl Projection for Noting {
+    const NAME: &'static str = "noting";
+    const VERSION: u32 = 1;
     type State = Noted;
 
     fn apply(&self, state: &mut Noted, batch: &Batch<'_>) {

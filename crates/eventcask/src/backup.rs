@@ -75,7 +75,8 @@ impl Store {
             let dir = format!("shards/{:04}", reader.shard());
             sync_dir(to, &dir)?;
         }
-        self.copy_views(to, &mut report)?;
+        self.copy_states("views", to, &mut report)?;
+        self.copy_states("projections", to, &mut report)?;
         self.inner.subscriptions.copy(to, &mut report)?;
         retention::copy(&*inner.storage, &inner.manifest, to)?;
         inner.manifest.create(to)?;
@@ -121,15 +122,20 @@ impl Store {
         Ok(time)
     }
 
-    /// Definitions of views, and snapshots that are not ahead of the copy.
-    fn copy_views(&self, to: &dyn Storage, report: &mut BackupReport) -> Result<(), Error> {
+    /// Definitions of views or projections, and snapshots that are not ahead of the copy.
+    fn copy_states(
+        &self,
+        kind: &str,
+        to: &dyn Storage,
+        report: &mut BackupReport,
+    ) -> Result<(), Error> {
         let from = &*self.inner.storage;
         let list = |dir: &str| {
             let names = from.list(dir);
             names.map_err(|error| LogError::io("list", &from.describe(dir), error))
         };
-        for view in list("views")? {
-            let dir = format!("views/{view}");
+        for number in list(kind)? {
+            let dir = format!("{kind}/{number}");
             let names = list(&dir)?;
             let ours = |name: &&String| *name == "definition" || name.ends_with(".snapshot");
             for name in names.iter().filter(ours) {
@@ -141,7 +147,7 @@ impl Store {
                 let end =
                     reader.map_or(Ok(0), |reader| reader.end_before(report.until.as_nanos()))?;
                 if framed.progress <= end {
-                    make_dirs(to, &["views", &dir])?;
+                    make_dirs(to, kind, &dir)?;
                     framed.write(to, &dir, name)?;
                     report.bytes += 128 + framed.body.len() as u64;
                 }
@@ -194,12 +200,12 @@ fn prepare(to: &dyn Storage) -> Result<Box<dyn Lock>, LogError> {
     lock.ok_or_else(taken)
 }
 
-fn make_dirs(to: &dyn Storage, dirs: &[&str]) -> Result<(), LogError> {
-    for dir in dirs {
+fn make_dirs(to: &dyn Storage, kind: &str, dir: &str) -> Result<(), LogError> {
+    for dir in [kind, dir] {
         let made = to.create_dir(dir);
         made.map_err(|error| LogError::io("make", &to.describe(dir), error))?;
     }
-    sync_dir(to, "views")?;
+    sync_dir(to, kind)?;
     sync_dir(to, "")
 }
 

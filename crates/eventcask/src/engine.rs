@@ -16,7 +16,7 @@ use eventcask_shard::{
 use crate::arrivals::Arrivals;
 use crate::feeds::Feeds;
 use crate::options::cores;
-use crate::projections::Projections;
+use crate::projection::Projections;
 use crate::sealer::{Sealer, SealerBell};
 use crate::store::{locked, now_nanos};
 use crate::views::Views;
@@ -236,8 +236,9 @@ impl Engine {
         locked(&self.running).is_some()
     }
 
-    /// Closes the inboxes, waits for the threads and saves the views. Later calls do nothing.
-    pub(crate) fn stop(&self, views: &Views) -> Result<(), Error> {
+    /// Closes the inboxes, waits for the threads and runs `save` on the log at its end. Later calls do
+    /// nothing.
+    pub(crate) fn stop(&self, save: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         // Held to the end: who closes the store as well returns when it is closed.
         let mut state = locked(&self.running);
         let Some(running) = state.take() else {
@@ -262,7 +263,7 @@ impl Engine {
                 Err(_) => result = Err(thread_failed("a write thread of the store failed")),
             }
         }
-        result.and(views.save_all())
+        result.and(save())
     }
 }
 

@@ -38,6 +38,8 @@ pub enum ErrorKind {
     ProjectionStopped,
     /// A read model stopped: feed it anew, once what stopped it is mended.
     ReadModelStopped,
+    /// A projection has not come so far yet: wait longer, or go on with what it holds.
+    Behind,
     /// There is no aggregate with this key.
     UnknownAggregate,
     /// There is no subscription of this name.
@@ -172,6 +174,39 @@ pub enum Error {
         /// Position after the last durable event.
         next: u64,
     },
+    /// A projection has not come to a position in the time that was given.
+    #[error(
+        "projection {name:?} has come to position {progress} of shard {shard} and not past {position} in the time given; wait longer, or take the stale answer"
+    )]
+    ProjectionBehind {
+        /// Its name.
+        name: &'static str,
+        /// The shard.
+        shard: u32,
+        /// The position that was waited for.
+        position: u64,
+        /// Position after the last event that it holds.
+        progress: u64,
+    },
+    /// A projection of this name keeps snapshots in the store already.
+    #[error(
+        "projection {name:?} runs already and keeps snapshots; use clones of its handle, or leave out the snapshots"
+    )]
+    ProjectionRuns {
+        /// The name.
+        name: &'static str,
+    },
+    /// A projection was asked for as of a version.
+    #[error("only an aggregate has versions; a projection is asked for as of a position or a time")]
+    AsOfVersion,
+    /// A name that a projection can not have.
+    #[error(
+        "{name:?} can not name a projection: 1 to 64 letters, digits, '-', '_' or '.' are allowed"
+    )]
+    ProjectionName {
+        /// The name.
+        name: &'static str,
+    },
     /// Another producer of the same source is open.
     #[error(
         "source {name:?} has a producer already; rows of one source come through one producer at a time"
@@ -196,6 +231,9 @@ impl Error {
             | Self::SubscriptionInUse { .. }
             | Self::SubscriptionName { .. }
             | Self::ReadModelInUse { .. }
+            | Self::ProjectionRuns { .. }
+            | Self::AsOfVersion
+            | Self::ProjectionName { .. }
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
             Self::Log(error) => kind_of_log(error.kind()),
@@ -204,6 +242,7 @@ impl Error {
             Self::UnknownView { .. } => ErrorKind::UnknownView,
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
             Self::UnknownSubscription { .. } => ErrorKind::UnknownSubscription,
+            Self::ProjectionBehind { .. } => ErrorKind::Behind,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
             Self::ReadModelStopped { .. } => ErrorKind::ReadModelStopped,
             Self::NotYet { .. } => ErrorKind::NotYet,

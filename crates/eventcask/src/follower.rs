@@ -53,12 +53,23 @@ impl<F: Fold> Follower<F> {
 
     /// Takes in what is missing of the shard's log before `position`.
     pub(crate) fn catch_up(&mut self, reader: &ShardReader, position: u64, want: Payloads<'_>) {
+        self.catch_up_while(reader, position, want, |_| true);
+    }
+
+    /// As [`catch_up`](Self::catch_up), for as long as `goes_on` says so of the position it came to.
+    pub(crate) fn catch_up_while(
+        &mut self,
+        reader: &ShardReader,
+        position: u64,
+        want: Payloads<'_>,
+        goes_on: impl Fn(u64) -> bool,
+    ) {
         let mut next = self.fold.progress();
         if self.failure.is_some() || next >= position {
             return;
         }
         let hidden = Arc::clone(&reader.published().hidden);
-        while next < position {
+        while next < position && goes_on(next) {
             match reader.read_from(next, want) {
                 Ok(Some((at, block))) if at.first_position < position => {
                     if !self.take(&block, &hidden, true) {
@@ -81,12 +92,18 @@ impl<F: Fold> Follower<F> {
         self.catch_up(reader, watermark, want);
     }
 
-    /// A panic stops this fold alone, and the failure says so.
-    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) -> bool {
+    /// Takes in a block; see [`take_with`](Self::take_with).
+    pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) -> bool {
+        let position = block.head().first_position;
+        self.take_with(position, |fold| fold.take(block, hidden, replay))
+    }
+
+    /// Takes in the block at `position`, or some of it. A panic stops this fold alone, and the failure
+    /// says so.
+    pub(crate) fn take_with(&mut self, position: u64, take: impl FnOnce(&mut F)) -> bool {
         let fold = &mut self.fold;
-        let taken = catch_unwind(AssertUnwindSafe(|| fold.take(block, hidden, replay)));
+        let taken = catch_unwind(AssertUnwindSafe(|| take(fold)));
         if let Err(panic) = &taken {
-            let position = block.head().first_position;
             self.failure = Some(format!(
                 "it failed in the block at position {position}: {}",
                 panic_text(&**panic)

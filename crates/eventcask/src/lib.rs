@@ -65,8 +65,7 @@ mod follower;
 mod views;
 mod view;
 mod view_past;
-mod projections;
-mod projected;
+mod projection;
 mod read_model;
 mod batches;
 mod feed_cursor;
@@ -98,7 +97,8 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{
-    Batch, BatchValues, Keyed, Number, Projection, SpecError, Value, ViewRow, ViewSpec,
+    Batch, BatchValues, Keyed, Merge, Number, Projection, Snapshot, SpecError, Value, ViewRow,
+    ViewSpec,
 };
 pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
@@ -112,13 +112,15 @@ pub use named::NamedSubscription;
 pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
-pub use projected::Projected;
+pub use projection::{
+    Past, Projected, ProjectionOptions, Reaching, Rebuild, RebuildProgress, SnapshotPolicy, Timeout,
+};
 pub use read_model::{Advance, ModelError, ModelIdentity, ModelMismatch, ModelProgress, ReadModel};
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;
 pub use retry::Retry;
 pub use scan::{Scan, ScanEvents};
-pub use stats::{ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats};
+pub use stats::{ProjectionStats, ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats};
 pub use store::Store;
 pub use subscribe::Subscribe;
 pub use subscription::Subscription;

@@ -107,8 +107,12 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
 /// Moves small files aside that can not be read.
 fn mend_framed(storage: &FileStorage, files: &mut Vec<String>) -> Result<(), Error> {
     let mut paths = Vec::new();
-    for view in list(storage, "views")? {
-        let dir = format!("views/{view}");
+    let mut dirs = Vec::new();
+    for kind in ["views", "projections"] {
+        let numbers = list(storage, kind)?.into_iter();
+        dirs.extend(numbers.map(|number| format!("{kind}/{number}")));
+    }
+    for dir in dirs {
         let names = list(storage, &dir)?;
         let ours = |name: &&String| *name == "definition" || name.ends_with(".snapshot");
         paths.extend(

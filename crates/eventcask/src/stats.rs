@@ -43,6 +43,8 @@ pub struct Stats {
     pub subscriptions: Vec<SubscriptionStats>,
     /// Each read model that is fed.
     pub read_models: Vec<ReadModelStats>,
+    /// Each projection that follows the store.
+    pub projections: Vec<ProjectionStats>,
 }
 
 /// Figures of one shard.
@@ -131,6 +133,30 @@ pub struct ReadModelStats {
     pub failure: Option<String>,
 }
 
+/// Figures of one projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProjectionStats {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// Whether events are applied before their appends are answered.
+    pub is_sync: bool,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped in a shard, if it did.
+    pub failure: Option<String>,
+    /// The position that the snapshot on disk has come to, one a shard; `None` without one.
+    pub snapshot_positions: Vec<Option<u64>>,
+    /// Why a snapshot could not be made when that was last tried; it is tried again.
+    pub snapshot_failure: Option<String>,
+}
+
 impl Stats {
     pub(crate) fn of(inner: &Inner) -> Self {
         let shards: Vec<ShardStats> = (0..inner.readers.len())
@@ -158,6 +184,7 @@ impl Stats {
             views: views(inner),
             subscriptions: inner.subscriptions.stats(&inner.readers),
             read_models: read_models(inner),
+            projections: inner.projections.stats(),
             shards,
         }
     }
@@ -236,7 +263,7 @@ fn read_models(inner: &Inner) -> Vec<ReadModelStats> {
 }
 
 /// Durable events of a shard from a position on, and the age of the oldest of them in seconds.
-fn lag(reader: &ShardReader, position: u64, now: i64) -> (u64, u64) {
+pub(crate) fn lag(reader: &ShardReader, position: u64, now: i64) -> (u64, u64) {
     let events = reader.published().watermark.saturating_sub(position);
     let oldest = reader.place_from(position).ok().flatten();
     let nanos = oldest.map_or(0, |at| now.saturating_sub(at.first_commit));

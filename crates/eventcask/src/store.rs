@@ -16,13 +16,13 @@ use crate::arrivals::Arrivals;
 use crate::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::feeds::Feeds;
 use crate::producer::Origin;
-use crate::projections::Projections;
+use crate::projection::{self, Projections};
 use crate::sealer::Sealer;
 use crate::subscriptions::Subscriptions;
 use crate::views::Views;
 use crate::{
-    AggregateReader, Error, FeedOptions, Fold, Folded, Options, Producer, Projected, ReadModel,
-    Scan, Stats, Subscribe, View, parallel, retention,
+    AggregateReader, Error, FeedOptions, Fold, Folded, Options, Producer, Projected,
+    ProjectionOptions, ReadModel, Scan, Stats, Subscribe, View, parallel, retention,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -130,6 +130,7 @@ impl Store {
             true,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
+        projection::forget_what_is_ahead(&*storage, &readers)?;
         let projections = Arc::default();
         let (arrivals, feeds) = (Arc::default(), Arc::default());
         let followers = Followers {
@@ -309,7 +310,7 @@ impl Store {
             Some(engine) => {
                 self.inner.subscriptions.end();
                 self.inner.sealer.stop();
-                engine.stop(&self.inner.views)
+                engine.stop(|| self.inner.save_all())
             }
             None => Ok(()),
         };
@@ -437,16 +438,20 @@ impl Store {
         self.inner.views.remove(name)
     }
 
-    /// Has a projection follow the store, for as long as the handle or a clone of it is held. Its
-    /// states are filled from the log first; from then on each event is applied once it is durable
-    /// and before its append is answered. In a store that is open for reading only, an event is
-    /// applied when it is asked for after [`refresh`](Self::refresh) found it.
+    /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
+    /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
+    pub fn projection<P: Projection>(&self, projection: P) -> ProjectionOptions<P> {
+        ProjectionOptions::new(Arc::clone(&self.inner), projection)
+    }
+
+    /// Has a projection follow the store, for as long as the handle or a clone of it is held: the same
+    /// as [`projection`](Self::projection)`(..).sync().start()`. Its states are filled from the log
+    /// first; from then on each event is applied once it is durable and before its append is answered.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what the disk
-    /// said.
+    /// As [`ProjectionOptions::start`].
     pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
-        Projected::start(&self.inner, projection)
+        self.projection(projection).sync().start()
     }
 
     /// Says how a read model in a database of its own is to be fed with the events of this store;
@@ -486,7 +491,19 @@ impl Inner {
         let readers = self.readers.iter().map(|reader| &**reader);
         retention::apply(&*self.storage, &self.manifest, readers)?;
         self.feeds.ring();
+        self.projections.refresh();
         Ok(())
+    }
+
+    /// Whether the store is open for writing.
+    pub(crate) fn is_running(&self) -> bool {
+        self.engine.as_ref().is_some_and(Engine::is_running)
+    }
+
+    /// Saves what follows the log, which is at its end.
+    fn save_all(&self) -> Result<(), Error> {
+        let saved = self.views.save_all();
+        saved.and(self.projections.close())
     }
 }
 
@@ -495,7 +512,7 @@ impl Drop for Inner {
         if let Some(engine) = &self.engine {
             self.sealer.stop();
             // Nobody is left to be told; `close` tells.
-            let _ = engine.stop(&self.views);
+            let _ = engine.stop(|| self.save_all());
         }
     }
 }
@@ -530,6 +547,7 @@ fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
         "shards",
         "views",
         "folds",
+        "projections",
         "LOCK",
         "RESERVE",
         "MANIFEST.new",

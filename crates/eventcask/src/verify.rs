@@ -3,8 +3,8 @@
 //! The log checks bytes: every checksum, the chain of blocks, their places and positions. Here
 //! the meaning is checked on top: 1. each key belongs to its shard; 2. versions of an aggregate
 //! have no gaps and link back to the event before, but where events were given up; 3. ids are
-//! stored once; 4. commit times never step back; 5. definitions and snapshots of views,
-//! and subscriptions, are whole.
+//! stored once; 4. commit times never step back; 5. definitions and snapshots of views and
+//! projections, and subscriptions, are whole.
 //! Segments are read on all cores; what is known of each is merged in their order.
 
 use std::collections::HashMap;
@@ -340,16 +340,20 @@ impl Whole {
     }
 }
 
-/// Checks the files of views and subscriptions. Snapshots are derived, so damage to one loses
-/// nothing; it is named all the same.
+/// Checks the files of views, projections and subscriptions. Snapshots are derived, so damage to one
+/// loses nothing; it is named all the same.
 fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
     let list = |dir: &str| {
         storage
             .list(dir)
             .map_err(|error| LogError::io("list", &storage.describe(dir), error))
     };
-    for view in list("views")? {
-        let dir = format!("views/{view}");
+    let mut dirs = Vec::new();
+    for kind in ["views", "projections"] {
+        let numbers = list(kind)?.into_iter();
+        dirs.extend(numbers.map(|number| format!("{kind}/{number}")));
+    }
+    for dir in dirs {
         let mut names = list(&dir)?;
         names.retain(|name| name == "definition" || name.ends_with(".snapshot"));
         for name in names {

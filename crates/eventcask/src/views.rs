@@ -18,7 +18,7 @@ const DEFINITION: &str = "definition";
 /// Events between two snapshots of a state while the store is open: what a restart after a
 /// crash has to apply again at most, about a second's work.
 const SNAPSHOT_EVENTS: u64 = 1_000_000;
-/// Longest name of a view.
+/// Longest name of a view or a projection.
 const MAX_NAME_BYTES: usize = 64;
 
 /// The views of a store.
@@ -458,7 +458,7 @@ fn snapshot_path(number: u32, shard: u32) -> String {
     format!("{}/{}", dir_of(number), snapshot_name(shard))
 }
 
-/// Whether a view or a subscription can have this name.
+/// Whether a view, a projection or a subscription can have this name.
 pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed)

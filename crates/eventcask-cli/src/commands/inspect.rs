@@ -96,6 +96,8 @@ fn kind_of(framed: &Framed) -> &'static str {
         FramedKind::State => "view state",
         FramedKind::Subscription => "subscription",
         FramedKind::Fold => "snapshot of a fold",
+        FramedKind::Projection => "projection definition",
+        FramedKind::Projected => "projection state",
     }
 }
 
@@ -110,7 +112,8 @@ fn retention_of(framed: &Framed) -> Option<Timestamp> {
 fn definition_of(framed: &Framed) -> Option<&str> {
     let text = str::from_utf8(&framed.body).ok()?;
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    (framed.kind == FramedKind::Definition && is_json).then_some(text)
+    let is_definition = matches!(framed.kind, FramedKind::Definition | FramedKind::Projection);
+    (is_definition && is_json).then_some(text)
 }
 
 fn write_segment(line: &mut Vec<u8>, segment: &SegmentInspection) {

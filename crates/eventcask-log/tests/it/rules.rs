@@ -380,7 +380,10 @@ fn another_block_in_the_place_that_is_asked_for_is_damage() {
     let at = places[1];
     assert_eq!(at.place, second as u64);
     let block = reader.get(&at, Payloads::All).unwrap();
-    assert!(Arc::ptr_eq(&block, &reader.get(&at, Payloads::All).unwrap()));
+    assert!(Arc::ptr_eq(
+        &block,
+        &reader.get(&at, Payloads::All).unwrap()
+    ));
     let others = [
         BlockPlace { rows: 5, ..at },
         BlockPlace {

@@ -13,3 +13,4 @@ mod retention;
 mod subscriptions;
 mod folds;
 mod read_models;
+mod projections;

@@ -15,6 +15,8 @@ use crate::support::{Bank, deposit, put};
 struct Balances;
 
 impl Projection for Balances {
+    const NAME: &'static str = "balances";
+    const VERSION: u32 = 1;
     type State = Keyed<(i64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
@@ -39,6 +41,8 @@ impl Projection for Balances {
 struct Diary;
 
 impl Projection for Diary {
+    const NAME: &'static str = "diary";
+    const VERSION: u32 = 1;
     type State = Vec<String>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
@@ -217,6 +221,8 @@ fn a_projection_ends_with_its_last_handle() {
     /// Tells when it is dropped.
     struct Ends(mpsc::Sender<()>);
     impl Projection for Ends {
+        const NAME: &'static str = "ends";
+        const VERSION: u32 = 1;
         type State = ();
         fn apply(&self, (): &mut (), _batch: &Batch<'_>) {
             self.0.send(()).unwrap();

@@ -9,6 +9,8 @@ use crate::failure::Failure;
 pub(super) struct Totals;
 
 impl Projection for Totals {
+    const NAME: &'static str = "totals";
+    const VERSION: u32 = 1;
     type State = Keyed<(u64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {

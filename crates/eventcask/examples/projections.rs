@@ -1,0 +1,111 @@
+//! A read model of your own: kept up to date behind the writers, asked after your own write, saved,
+//! rebuilt, and as it was.
+//!
+//! Run with `cargo run -p eventcask --example projections`.
+
+use std::time::Duration;
+
+use eventcask::{
+    AsOf, Batch, Expected, Keyed, Merge, NewEvent, Projection, SnapshotPolicy, Store, Timeout,
+};
+
+/// The cents of each account.
+struct Balances;
+
+impl Projection for Balances {
+    // What is kept of another version is not taken up: raise it whenever `apply` changes.
+    const NAME: &'static str = "balances";
+    const VERSION: u32 = 1;
+    type State = Keyed<i64>;
+
+    fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) {
+        // All accounts of the batch are looked up together, then each event costs an addition.
+        let mut balances = state.of(batch);
+        for row in batch.rows() {
+            let cents = batch.payload(row).try_into().map_or(0, i64::from_le_bytes);
+            balances[batch.aggregate_index(row)] += cents;
+        }
+    }
+}
+
+/// All money there is, over all shards.
+struct Money;
+
+impl Projection for Money {
+    const NAME: &'static str = "money";
+    const VERSION: u32 = 1;
+    type State = i64;
+
+    fn apply(&self, cents: &mut i64, batch: &Batch<'_>) {
+        let amounts = batch.rows().map(|row| batch.payload(row));
+        *cents += amounts
+            .map(|amount| amount.try_into().map_or(0, i64::from_le_bytes))
+            .sum::<i64>();
+    }
+}
+
+impl Merge for Money {
+    fn merge(&self, into: &mut i64, from: &i64) {
+        *into += from;
+    }
+}
+
+/// Moves money and tells the position of the event in its shard.
+fn transfer(store: &Store, account: &str, cents: i64) -> Result<u64, Box<dyn std::error::Error>> {
+    let cents = cents.to_le_bytes();
+    let event = NewEvent::bytes("Transferred", &cents);
+    let ticket = store.producer().append(account, Expected::Any, &[event])?;
+    Ok(ticket.wait()?.position().ok_or("no position")?)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let bank = directory.path().join("bank");
+    let options = Store::options().shards(2);
+    let store = options.open(&bank)?;
+
+    // Behind the acknowledgement, which is the default: writers never wait for it. It is saved every
+    // 100,000 events, and when it ends.
+    let policy = SnapshotPolicy::default().events(100_000);
+    let balances = store.projection(Balances).snapshots(policy).start()?;
+    // Before the acknowledgement: what was acknowledged is in it.
+    let money = store.projection(Money).sync().start()?;
+
+    // Read your own write: wait for its position, then ask.
+    let position = transfer(&store, "ada", 500)?;
+    let shard = eventcask::route("ada", store.shards());
+    balances.wait_for(shard, position, Timeout::Error(Duration::from_secs(10)))?;
+    let cents = balances.read(shard, |state| state.get("ada").copied())?;
+    println!("ada has {cents:?}");
+    assert_eq!(cents, Some(500));
+
+    transfer(&store, "ada", -120)?;
+    transfer(&store, "grace", 120)?;
+    assert_eq!(money.merged()?, 500);
+
+    // As it was after the first event of that shard.
+    let past = balances.as_of(AsOf::Position(position))?;
+    println!("ada had {:?}", past.state(shard).get("ada"));
+    assert_eq!(past.state(shard).get("ada"), Some(&500));
+
+    // Filled anew from the log, beside the states in use.
+    let swapped_at = money.rebuild()?.wait()?;
+    println!("rebuilt, and swapped at {swapped_at:?}");
+    assert_eq!(swapped_at, Some(store.positions()));
+    assert_eq!(money.merged()?, 500);
+
+    // A restart takes up what was saved.
+    store.close()?;
+    let stats = balances.stats();
+    println!("saved up to {:?}", stats.snapshot_positions);
+    drop((balances, money));
+    let store = options.open(&bank)?;
+    let balances = store
+        .projection(Balances)
+        .snapshots(policy)
+        .sync()
+        .start()?;
+    let cents = balances.read(shard, |state| state.get("ada").copied())?;
+    assert_eq!(cents, Some(380));
+    Ok(())
+}

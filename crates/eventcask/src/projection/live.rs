@@ -1,0 +1,303 @@
+//! A projection and its state in each shard.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use eventcask_log::{Block, Error as LogError, Payloads};
+use eventcask_project::Projection;
+use eventcask_shard::{Refused, ShardReader};
+
+use super::background::Bell;
+use super::folding::Folding;
+use super::keep::Keep;
+use super::options::BatchLimits;
+use super::projections::Live;
+use super::reaching::Waiters;
+use crate::follower::Follower;
+use crate::stats::lag;
+use crate::store::{locked, now_nanos};
+use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
+
+/// A projection that follows a store.
+pub(crate) struct LiveProjection<P: Projection> {
+    pub(crate) projection: Arc<P>,
+    pub(crate) is_sync: bool,
+    pub(crate) limits: BatchLimits,
+    pub(crate) readers: Vec<Arc<ShardReader>>,
+    pub(crate) shards: Vec<Mutex<ShardState<P>>>,
+    pub(crate) keep: Option<Keep<P>>,
+    /// Rings when there is something to apply behind the acknowledgement.
+    pub(crate) runner: Bell,
+    /// Rings when a snapshot is due.
+    pub(crate) saver: Bell,
+    stops: AtomicBool,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A state in one shard, and all that must change together with it.
+pub(crate) struct ShardState<P: Projection> {
+    pub(crate) follower: Follower<Folding<P>>,
+    pub(crate) waiters: Waiters,
+    /// Position after the last event that was stored before the projection was started.
+    pub(crate) live_from: u64,
+    /// Progress and bytes as of the last snapshot, or when one was last tried.
+    mark: (u64, u64),
+    /// Progress of the snapshot on disk.
+    pub(crate) saved: Option<u64>,
+}
+
+impl<P: Projection> ShardState<P> {
+    /// The state from its snapshot, if there is one that fits; else one from the beginning.
+    fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &ShardReader) -> Self {
+        let live_from = reader.published().watermark;
+        let loaded = keep.and_then(|keep| keep.load(projection, reader));
+        let saved = loaded.as_ref().map(|folding| folding.progress);
+        let folding = loaded.unwrap_or_else(|| Folding::empty(projection));
+        Self {
+            mark: (folding.progress, 0),
+            follower: Follower::new(folding),
+            waiters: Waiters::default(),
+            live_from,
+            saved,
+        }
+    }
+
+    pub(crate) fn progress(&self) -> u64 {
+        self.follower.fold.progress
+    }
+
+    /// Whether events were applied that no snapshot was made of yet.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.progress() > self.mark.0 && self.follower.failure.is_none()
+    }
+
+    pub(crate) fn is_due(&self, policy: &SnapshotPolicy) -> bool {
+        let (progress, bytes) = self.mark;
+        self.has_moved()
+            && (self.progress() - progress >= policy.events
+                || self.follower.fold.bytes.saturating_sub(bytes) >= policy.bytes)
+    }
+
+    /// Notes that a snapshot is made of what is there, and tells how far that is.
+    pub(crate) fn mark(&mut self) -> u64 {
+        self.mark = (self.progress(), self.follower.fold.bytes);
+        self.progress()
+    }
+
+    /// # Errors
+    /// Why it stopped.
+    pub(crate) fn check(&self, shard: u32) -> Result<(), Error> {
+        match &self.follower.failure {
+            None => Ok(()),
+            Some(reason) => Err(Error::ProjectionStopped {
+                shard,
+                reason: reason.clone(),
+            }),
+        }
+    }
+}
+
+impl<P: Projection> LiveProjection<P> {
+    /// Takes up the snapshots of all shards, several at a time.
+    pub(crate) fn load(
+        projection: P,
+        is_sync: bool,
+        limits: BatchLimits,
+        keep: Option<Keep<P>>,
+        readers: &[Arc<ShardReader>],
+    ) -> Self {
+        let projection = Arc::new(projection);
+        let load = |shard: usize| ShardState::load(&projection, keep.as_ref(), &readers[shard]);
+        let shards = parallel::map(readers.len(), load);
+        let shards = shards.into_iter().map(Mutex::new).collect();
+        Self {
+            projection,
+            is_sync,
+            limits,
+            readers: readers.to_vec(),
+            shards,
+            keep,
+            runner: Bell::default(),
+            saver: Bell::default(),
+            stops: AtomicBool::new(false),
+            threads: Mutex::default(),
+        }
+    }
+
+    /// Brings all shards up to what is durable now, several at a time.
+    ///
+    /// # Errors
+    /// Why one of them stopped.
+    pub(crate) fn catch_up_all(&self) -> Result<(), Error> {
+        let caught_up = parallel::map(self.shards.len(), |shard| {
+            let mut state = locked(&self.shards[shard]);
+            state
+                .follower
+                .catch_up_all(&self.readers[shard], Payloads::All);
+            self.moved(&mut state);
+            state.check(shard as u32)
+        });
+        caught_up.into_iter().collect()
+    }
+
+    /// Starts a thread that works for it until it ends.
+    pub(crate) fn spawn(
+        self: &Arc<Self>,
+        name: &str,
+        run: impl FnOnce(&Self) + Send + 'static,
+    ) -> Result<(), Error> {
+        let live = Arc::clone(self);
+        let thread = std::thread::Builder::new().name(format!("eventcask-{name}"));
+        let thread = thread.spawn(move || run(&live));
+        let thread =
+            thread.map_err(|error| LogError::io("start", "a thread of a projection", error))?;
+        locked(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// Runs `read` on the state of a shard; up to date, unless it is applied behind the
+    /// acknowledgement.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub(crate) fn read<T>(
+        &self,
+        shard: u32,
+        read: impl FnOnce(&P::State) -> T,
+    ) -> Result<T, Error> {
+        let mut state = locked(&self.shards[shard as usize]);
+        self.bring_up(shard, &mut state);
+        state.check(shard)?;
+        Ok(read(&state.follower.fold.state))
+    }
+
+    /// Brings a state up to date, unless that is left to the projection's own thread.
+    pub(crate) fn bring_up(&self, shard: u32, state: &mut ShardState<P>) {
+        if self.is_sync {
+            let reader = &self.readers[shard as usize];
+            state.follower.catch_up_all(reader, Payloads::All);
+        }
+    }
+
+    /// Tells those who care that a state has moved on.
+    pub(crate) fn moved(&self, state: &mut ShardState<P>) {
+        let has_stopped = state.follower.failure.is_some();
+        state
+            .waiters
+            .wake(state.follower.fold.progress, has_stopped);
+        if let Some(keep) = &self.keep
+            && state.is_due(&keep.policy)
+        {
+            self.saver.ring();
+        }
+    }
+
+    /// Position after the last event that was applied in a shard.
+    pub(crate) fn progress(&self, shard: u32) -> u64 {
+        locked(&self.shards[shard as usize]).progress()
+    }
+
+    pub(crate) fn stops(&self) -> bool {
+        self.stops.load(Ordering::Acquire)
+    }
+
+    /// What those who wait are told where it has ended.
+    pub(crate) fn check_runs(&self) -> Result<(), Error> {
+        if self.stops() {
+            return Err(Refused::Closed.into());
+        }
+        Ok(())
+    }
+
+    /// Ends its threads, and tells everyone who waits.
+    fn stop(&self) {
+        self.stops.store(true, Ordering::Release);
+        self.runner.ring();
+        self.saver.ring();
+        for thread in std::mem::take(&mut *locked(&self.threads)) {
+            // A thread that failed has said why in the state of its shard.
+            let _ = thread.join();
+        }
+        for shard in &self.shards {
+            locked(shard).waiters.wake(u64::MAX, true);
+        }
+    }
+
+    /// Saves the states that have moved on.
+    fn save(&self) -> Result<(), Error> {
+        let Some(keep) = &self.keep else {
+            return Ok(());
+        };
+        let Some(writing) = keep.files.writing() else {
+            return Ok(());
+        };
+        for (shard, state) in self.shards.iter().enumerate() {
+            let mut state = locked(state);
+            let progress = state.progress();
+            if state.follower.failure.is_none() && state.saved != Some(progress) {
+                keep.save(&writing, shard as u32, &state.follower.fold)?;
+                state.saved = Some(progress);
+                state.mark();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<P: Projection> Live for LiveProjection<P> {
+    fn follow(&self, reader: &ShardReader, block: &Block) {
+        if !self.is_sync {
+            self.runner.ring();
+            return;
+        }
+        let mut state = locked(&self.shards[reader.shard() as usize]);
+        state.follower.follow(reader, block, Payloads::All);
+        self.moved(&mut state);
+    }
+
+    fn refresh(&self) {
+        self.runner.ring();
+        for shard in &self.shards {
+            // Those who wait for what is applied when it is asked for ask again.
+            locked(shard).waiters.wake(u64::MAX, true);
+        }
+    }
+
+    fn close(&self) -> Result<(), Error> {
+        self.stop();
+        let saved = self.save();
+        if let Some(keep) = &self.keep {
+            keep.files.close();
+        }
+        saved
+    }
+
+    fn stats(&self) -> ProjectionStats {
+        let now = now_nanos();
+        let mut stats = ProjectionStats {
+            name: P::NAME,
+            version: P::VERSION,
+            is_sync: self.is_sync,
+            positions: Vec::new(),
+            lag_events: 0,
+            lag_seconds: 0,
+            failure: None,
+            snapshot_positions: Vec::new(),
+            snapshot_failure: self.keep.as_ref().and_then(Keep::failure),
+        };
+        for (shard, state) in self.shards.iter().enumerate() {
+            let state = locked(state);
+            let (progress, saved) = (state.progress(), state.saved);
+            let stopped = state.check(shard as u32).err();
+            drop(state);
+            let (events, seconds) = lag(&self.readers[shard], progress, now);
+            stats.positions.push(progress);
+            stats.snapshot_positions.push(saved);
+            stats.lag_events += events;
+            stats.lag_seconds = stats.lag_seconds.max(seconds);
+            stats.failure = stats.failure.or(stopped.map(|error| error.to_string()));
+        }
+        stats
+    }
+}

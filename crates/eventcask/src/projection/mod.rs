@@ -1,0 +1,27 @@
+//! Projections that users write, as they follow a store.
+//!
+//! The modules stand in the order of the walk: how one is started, what all of them are to the
+//! store, the states and what is folded into them, how they are kept, the threads that work beside
+//! the shards, and how they are asked.
+
+mod options;
+mod projections;
+mod live;
+mod folding;
+mod files;
+mod keep;
+mod background;
+mod runner;
+mod saver;
+mod rebuild;
+mod past;
+mod reaching;
+mod projected;
+
+pub(crate) use files::forget_what_is_ahead;
+pub use options::{ProjectionOptions, SnapshotPolicy};
+pub use past::Past;
+pub use projected::Projected;
+pub(crate) use projections::Projections;
+pub use reaching::{Reaching, Timeout};
+pub use rebuild::{Rebuild, RebuildProgress};

@@ -1,0 +1,189 @@
+//! How a projection is started.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventcask_project::{Projection, Snapshot};
+
+use crate::projection::keep::Codec;
+use crate::store::Inner;
+use crate::{Error, Projected};
+
+/// Events of a batch behind the acknowledgement. A reader waits for a batch at most, and that many
+/// take about a millisecond.
+const BATCH_EVENTS: u64 = 10_000;
+/// Bytes of the blocks of a batch: they are in memory until it is applied.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// When the states of a projection are saved: whenever one of these has come together since the time
+/// before, in one shard. A state is also saved when its projection ends.
+///
+/// ```
+/// use std::time::Duration;
+/// use eventcask::SnapshotPolicy;
+/// let policy = SnapshotPolicy::default().events(100_000).time(Duration::from_secs(60));
+/// # let _ = policy;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct SnapshotPolicy {
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+    pub(crate) time: Option<Duration>,
+}
+
+impl Default for SnapshotPolicy {
+    /// After a million events: what a restart has to apply again at most, about a second's work.
+    fn default() -> Self {
+        Self {
+            events: 1_000_000,
+            bytes: u64::MAX,
+            time: None,
+        }
+    }
+}
+
+impl SnapshotPolicy {
+    /// After so many events.
+    pub fn events(mut self, events: u64) -> Self {
+        self.events = events.max(1);
+        self
+    }
+
+    /// After so many bytes of blocks, as they are stored.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes.max(1);
+        self
+    }
+
+    /// After so much time, where anything was applied.
+    pub fn time(mut self, time: Duration) -> Self {
+        self.time = Some(time);
+        self
+    }
+}
+
+/// How much is applied at once behind the acknowledgement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BatchLimits {
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+}
+
+/// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
+///
+/// ```
+/// use eventcask::{Batch, Keyed, Projection, SnapshotPolicy};
+///
+/// /// How many events each aggregate has.
+/// struct Counts;
+///
+/// impl Projection for Counts {
+///     const NAME: &'static str = "counts";
+///     const VERSION: u32 = 1;
+///     type State = Keyed<u64>;
+///
+///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+///         let mut counts = state.of(batch);
+///         for row in batch.rows() {
+///             counts[batch.aggregate_index(row)] += 1;
+///         }
+///     }
+/// }
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// let counts = store.projection(Counts).snapshots(SnapshotPolicy::default()).start()?;
+/// assert_eq!(counts.stats().name, "counts");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub struct ProjectionOptions<P: Projection> {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) projection: P,
+    pub(crate) is_sync: bool,
+    pub(crate) limits: BatchLimits,
+    pub(crate) snapshots: Option<(SnapshotPolicy, Codec<P::State>)>,
+}
+
+impl<P: Projection> std::fmt::Debug for ProjectionOptions<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProjectionOptions")
+            .field("name", &P::NAME)
+            .field("is_sync", &self.is_sync)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Projection> ProjectionOptions<P> {
+    pub(crate) fn new(inner: Arc<Inner>, projection: P) -> Self {
+        Self {
+            inner,
+            projection,
+            is_sync: false,
+            limits: BatchLimits {
+                events: BATCH_EVENTS,
+                bytes: BATCH_BYTES,
+                time: Duration::ZERO,
+            },
+            snapshots: None,
+        }
+    }
+
+    /// Applies each event before its append is answered, on the thread of its shard: a state that is
+    /// asked for holds all that was acknowledged. By default events are applied behind the
+    /// acknowledgement, on a thread of the projection's own.
+    pub fn sync(mut self) -> Self {
+        self.is_sync = true;
+        self
+    }
+
+    /// Events that are applied at once behind the acknowledgement, about: whole blocks are. 10,000 by
+    /// default.
+    pub fn batch_events(mut self, events: u64) -> Self {
+        self.limits.events = events.max(1);
+        self
+    }
+
+    /// Bytes of blocks, as they are stored, that are applied at once behind the acknowledgement: 4 MiB
+    /// by default.
+    pub fn batch_bytes(mut self, bytes: u64) -> Self {
+        self.limits.bytes = bytes.max(1);
+        self
+    }
+
+    /// How long a batch behind the acknowledgement waits to be full. By default not at all: what is
+    /// there is applied.
+    pub fn batch_time(mut self, time: Duration) -> Self {
+        self.limits.time = time;
+        self
+    }
+
+    /// Saves the states, so that a start takes up the newest snapshots and only what came after them.
+    /// In a store that is open for reading only they are taken up and never written.
+    ///
+    /// No shard waits for it: a snapshot is made of the one before and the log, on a thread of its own
+    /// and with a state of its own, one shard after the other. So a state is twice in memory while it is
+    /// saved.
+    pub fn snapshots(mut self, policy: SnapshotPolicy) -> Self
+    where
+        P::State: Snapshot,
+    {
+        self.snapshots = Some((policy, Codec::of_snapshots()));
+        self
+    }
+
+    /// Starts the projection; it ends when the handle and its clones are dropped, or with the store.
+    /// With [`sync`](Self::sync) the states are filled first; otherwise that is done behind it as
+    /// well, see [`Projected::wait_for`].
+    ///
+    /// # Errors
+    /// [`Error::ProjectionRuns`] where one with this name keeps snapshots in this store already,
+    /// [`Error::ProjectionName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
+    /// fails on what is stored, damage, or what the disk said.
+    pub fn start(self) -> Result<Projected<P>, Error> {
+        Projected::start(self)
+    }
+}

@@ -1,0 +1,141 @@
+//! A projection as it was.
+//!
+//! The nearest snapshot that holds nothing later is taken up, or else an empty state, and what came after
+//! it and not later than the moment is applied.
+
+use std::sync::Arc;
+
+use eventcask_log::Payloads;
+use eventcask_project::{Merge, Projection};
+use eventcask_shard::ShardReader;
+
+use super::folding::Folding;
+use super::live::LiveProjection;
+use crate::follower::Follower;
+use crate::{AsOf, Error, parallel};
+
+/// The states of a projection at a moment of the past. From [`crate::Projected::as_of`].
+pub struct Past<P: Projection> {
+    projection: Arc<P>,
+    shards: Vec<Folding<P>>,
+}
+
+impl<P: Projection> std::fmt::Debug for Past<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Past")
+            .field("name", &P::NAME)
+            .field("positions", &self.positions())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where a shard ended at the moment.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    /// Position after the last event.
+    position: u64,
+    /// Nothing was committed later.
+    time: i64,
+}
+
+impl<P: Projection> Past<P> {
+    pub(crate) fn of(live: &LiveProjection<P>, as_of: AsOf) -> Result<Self, Error> {
+        let end = match as_of {
+            AsOf::Position(position) => End {
+                position: position.saturating_add(1),
+                time: i64::MAX,
+            },
+            AsOf::Time(time) => End {
+                position: u64::MAX,
+                time: time.as_nanos(),
+            },
+            AsOf::Version(_) => return Err(Error::AsOfVersion),
+        };
+        let shards = parallel::map(live.readers.len(), |shard| fill(live, shard, end));
+        let shards: Result<Vec<_>, Error> = shards.into_iter().collect();
+        Ok(Self {
+            projection: Arc::clone(&live.projection),
+            shards: shards?,
+        })
+    }
+
+    /// The state of a shard.
+    ///
+    /// # Panics
+    /// Where there is no such shard.
+    #[must_use]
+    pub fn state(&self, shard: u32) -> &P::State {
+        &self.shards[shard as usize].state
+    }
+
+    /// Position after the last event that each state holds.
+    #[must_use]
+    pub fn positions(&self) -> Vec<u64> {
+        self.shards.iter().map(|folding| folding.progress).collect()
+    }
+
+    /// The states of all shards as one.
+    #[must_use]
+    pub fn merged(&self) -> P::State
+    where
+        P: Merge,
+    {
+        let mut merged = P::State::default();
+        for folding in &self.shards {
+            self.projection.merge(&mut merged, &folding.state);
+        }
+        merged
+    }
+}
+
+fn fill<P: Projection>(
+    live: &LiveProjection<P>,
+    shard: usize,
+    end: End,
+) -> Result<Folding<P>, Error> {
+    let reader = &live.readers[shard];
+    let hidden = Arc::clone(&reader.published().hidden);
+    let watermark = reader.published().watermark;
+    let mut follower = Follower::new(begin(live, reader, end)?);
+    let mut next = follower.fold.progress;
+    while next < end.position.min(watermark) {
+        let Some((at, block)) = reader.read_from(next, Payloads::All)? else {
+            break;
+        };
+        let events = block.events();
+        // Commit times rise with positions.
+        let is_in = |row: &usize| {
+            events.position(*row) < end.position && events.commit_time(*row).as_nanos() <= end.time
+        };
+        let rows = (0..events.len()).take_while(is_in).count();
+        let take = |folding: &mut Folding<P>| folding.take_rows(&block, rows, &hidden, true);
+        follower.take_with(at.first_position, take);
+        if let Some(reason) = follower.failure {
+            let shard = shard as u32;
+            return Err(Error::ProjectionStopped { shard, reason });
+        }
+        if rows < events.len() {
+            break;
+        }
+        next = at.next_position;
+    }
+    Ok(follower.fold)
+}
+
+/// The snapshot, where it holds nothing later.
+fn begin<P: Projection>(
+    live: &LiveProjection<P>,
+    reader: &ShardReader,
+    end: End,
+) -> Result<Folding<P>, Error> {
+    let kept = live.keep.as_ref();
+    let kept = kept.and_then(|keep| keep.load(&live.projection, reader));
+    let before = match end.time.checked_add(1) {
+        Some(time) => reader.end_before(time)?,
+        None => u64::MAX,
+    };
+    let fits = |folding: &Folding<P>| folding.progress <= end.position.min(before);
+    Ok(kept
+        .filter(fits)
+        .unwrap_or_else(|| Folding::empty(&live.projection)))
+}

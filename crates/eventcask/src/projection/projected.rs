@@ -1,0 +1,254 @@
+//! One projection, as it is asked.
+
+use std::sync::Arc;
+
+use eventcask_project::{Merge, Projection};
+
+use super::files::Files;
+use super::keep::Keep;
+use super::live::LiveProjection;
+use super::projections::{Live, Taken};
+use super::reaching::{Reaching, Timeout};
+use super::{ProjectionOptions, runner, saver};
+use crate::store::Inner;
+use crate::views::is_name;
+use crate::{AsOf, Error, Past, ProjectionStats, Rebuild};
+
+/// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
+/// goes once it is durable: before its append is answered
+/// ([`sync`](ProjectionOptions::sync)), or behind that.
+///
+/// Clones share the states; when the last one is dropped the projection ends. With `sync`, a state
+/// that is asked for holds every event that was acknowledged before the question. Otherwise it may be
+/// behind, and [`wait_for`](Self::wait_for) waits until it holds the event that matters.
+///
+/// ```
+/// use std::time::Duration;
+/// use eventcask::{Batch, Expected, Keyed, NewEvent, Projection, Timeout};
+///
+/// /// The cents of each account.
+/// struct Balances;
+///
+/// impl Projection for Balances {
+///     const NAME: &'static str = "balances";
+///     const VERSION: u32 = 1;
+///     type State = Keyed<i64>;
+///
+///     fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) {
+///         let mut balances = state.of(batch);
+///         for row in batch.rows() {
+///             let cents = batch.payload(row).try_into().map_or(0, i64::from_le_bytes);
+///             balances[batch.aggregate_index(row)] += cents;
+///         }
+///     }
+/// }
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// let balances = store.projection(Balances).start()?;
+/// let mut producer = store.producer();
+/// let deposit = NewEvent::bytes("Deposited", &500_i64.to_le_bytes());
+/// let answer = producer.append("account-42", Expected::Any, &[deposit])?.wait()?;
+///
+/// let shard = eventcask::route("account-42", store.shards());
+/// let position = answer.position().unwrap();
+/// balances.wait_for(shard, position, Timeout::Error(Duration::from_secs(5)))?;
+/// let cents = balances.read(shard, |state| state.get("account-42").copied())?;
+/// assert_eq!(cents, Some(500));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Projected<P: Projection> {
+    held: Arc<Held<P>>,
+}
+
+struct Held<P: Projection> {
+    inner: Arc<Inner>,
+    live: Arc<LiveProjection<P>>,
+    /// The name, for one that keeps snapshots.
+    _taken: Option<Taken>,
+}
+
+impl<P: Projection> Drop for Held<P> {
+    fn drop(&mut self) {
+        self.inner.projections.remove(&*self.live);
+        // Nobody is left to be told; the log has all that a snapshot would have.
+        let _ = self.live.close();
+    }
+}
+
+impl<P: Projection> Clone for Projected<P> {
+    fn clone(&self) -> Self {
+        Self {
+            held: Arc::clone(&self.held),
+        }
+    }
+}
+
+impl<P: Projection> std::fmt::Debug for Projected<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shards = 0..self.held.inner.readers.len() as u32;
+        let progress: Vec<u64> = shards.map(|shard| self.progress(shard)).collect();
+        f.debug_struct("Projected")
+            .field("name", &P::NAME)
+            .field("progress", &progress)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Projection> Projected<P> {
+    /// Takes up what was kept, fills the rest from the log, then follows what is new.
+    pub(super) fn start(options: ProjectionOptions<P>) -> Result<Self, Error> {
+        if !is_name(P::NAME) {
+            return Err(Error::ProjectionName { name: P::NAME });
+        }
+        let inner = options.inner;
+        let (mut keep, mut taken) = (None, None);
+        if let Some((policy, codec)) = options.snapshots {
+            taken = Some(inner.projections.take(P::NAME)?);
+            let may_write = inner.is_running();
+            let identity = (P::NAME, P::VERSION);
+            let files = Files::open(&inner.storage, inner.manifest.store, identity, may_write)?;
+            keep = files.map(|files| Keep::new(policy, codec, files));
+        }
+        let (projection, readers) = (options.projection, &inner.readers);
+        let live = LiveProjection::load(projection, options.is_sync, options.limits, keep, readers);
+        let live = Arc::new(live);
+        let projected = Self {
+            held: Arc::new(Held {
+                live: Arc::clone(&live),
+                inner,
+                _taken: taken,
+            }),
+        };
+        // From here on the handle ends what was begun, whatever fails.
+        if live.is_sync {
+            // What becomes durable between this and the next lines is caught up with by whoever comes
+            // across it first.
+            live.catch_up_all()?;
+        }
+        let follows: Arc<dyn Live> = Arc::<LiveProjection<P>>::clone(&live);
+        let is_open = projected.held.inner.projections.add(follows);
+        if let Some(keep) = live.keep.as_ref().filter(|_| !is_open) {
+            keep.files.close();
+        }
+        if !live.is_sync {
+            live.spawn("project", runner::run)?;
+        }
+        if live.keep.is_some() {
+            live.spawn("snapshot", saver::run)?;
+        }
+        Ok(projected)
+    }
+
+    pub(super) fn live(&self) -> &Arc<LiveProjection<P>> {
+        &self.held.live
+    }
+
+    /// Runs `read` on the state of a shard. The shard's events wait for it meanwhile, so it should
+    /// be short, and must not wait for an answer of the store.
+    ///
+    /// # Errors
+    /// [`Error::ProjectionStopped`] says why the projection stopped in this shard, if it did.
+    ///
+    /// # Panics
+    /// Where there is no such shard.
+    pub fn read<T>(&self, shard: u32, read: impl FnOnce(&P::State) -> T) -> Result<T, Error> {
+        self.held.live.read(shard, read)
+    }
+
+    /// Runs `read` on the state of each shard, one after the other, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); the shards after it are not read then.
+    pub fn each_shard(&self, mut read: impl FnMut(u32, &P::State)) -> Result<(), Error> {
+        let shards = 0..self.held.inner.readers.len() as u32;
+        shards.into_iter().try_for_each(|shard| {
+            let read = |state: &P::State| read(shard, state);
+            self.read(shard, read)
+        })
+    }
+
+    /// The states of all shards as one, for a question that no shard can answer alone.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn merged(&self) -> Result<P::State, Error>
+    where
+        P: Merge,
+    {
+        let mut merged = P::State::default();
+        let projection = &self.held.live.projection;
+        self.each_shard(|_, state| projection.merge(&mut merged, state))?;
+        Ok(merged)
+    }
+
+    /// Position after the last event that the state of a shard holds. Where the projection has
+    /// stopped it stays where it is.
+    ///
+    /// # Panics
+    /// Where there is no such shard.
+    #[must_use]
+    pub fn progress(&self, shard: u32) -> u64 {
+        self.held.live.progress(shard)
+    }
+
+    /// Waits until the state of a shard holds the event at `position`, such as the one of which an
+    /// append was answered the position. Returns its [`progress`](Self::progress) then, which is not past the
+    /// position where [`Timeout::Stale`] is over.
+    ///
+    /// # Errors
+    /// [`Error::ProjectionBehind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where
+    /// it will not get there, or that the store was closed.
+    ///
+    /// # Panics
+    /// Where there is no such shard.
+    pub fn wait_for(&self, shard: u32, position: u64, timeout: Timeout) -> Result<u64, Error> {
+        let (Timeout::Error(time) | Timeout::Stale(time)) = timeout;
+        match (self.reaches(shard, position).wait(time)?, timeout) {
+            (Some(progress), _) => Ok(progress),
+            (None, Timeout::Stale(_)) => Ok(self.progress(shard)),
+            (None, Timeout::Error(_)) => Err(Error::ProjectionBehind {
+                name: P::NAME,
+                shard,
+                position,
+                progress: self.progress(shard),
+            }),
+        }
+    }
+
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those of the
+    /// runtime.
+    ///
+    /// # Panics
+    /// When it is polled, where there is no such shard.
+    pub fn reaches(&self, shard: u32, position: u64) -> Reaching<P> {
+        Reaching::new(self.clone(), shard, position)
+    }
+
+    /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on
+    /// meanwhile. When that is done the new ones take their place, in all shards at once; a projection that has
+    /// stopped goes on with them. See [`Rebuild`].
+    ///
+    /// # Errors
+    /// What the system said, where it gave no thread.
+    pub fn rebuild(&self) -> Result<Rebuild, Error> {
+        Rebuild::start(&self.held.live)
+    }
+
+    /// The states as they were at a moment of the past, of all shards. [`AsOf::Position`] is taken in each
+    /// shard. Takes the time of applying what came before that and after the nearest snapshot; nobody else
+    /// waits for it. Events that were given up since do not count.
+    ///
+    /// # Errors
+    /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what
+    /// the disk said.
+    pub fn as_of(&self, as_of: AsOf) -> Result<Past<P>, Error> {
+        Past::of(&self.held.live, as_of)
+    }
+
+    /// How it is getting on: how far it is behind, and why it stopped, if it did.
+    #[must_use]
+    pub fn stats(&self) -> ProjectionStats {
+        self.held.live.stats()
+    }
+}

@@ -1,0 +1,109 @@
+//! The projections of a store that its users wrote, for as long as somebody holds them.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use eventcask_log::Block;
+use eventcask_shard::ShardReader;
+
+use crate::store::locked;
+use crate::{Error, ProjectionStats};
+
+/// The projections that follow a store.
+#[derive(Default)]
+pub(crate) struct Projections {
+    live: RwLock<Vec<Arc<dyn Live>>>,
+    /// Whether the store was closed: nothing of it is to be written then. Changes under `live` only.
+    is_closed: AtomicBool,
+    /// Names of those that keep snapshots: each has its files for itself.
+    kept: Mutex<HashSet<&'static str>>,
+}
+
+impl std::fmt::Debug for Projections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Projections").finish_non_exhaustive()
+    }
+}
+
+/// A projection whatever its state is.
+pub(crate) trait Live: Send + Sync {
+    /// Takes in a block that has just become durable, or notes that it is there.
+    fn follow(&self, reader: &ShardReader, block: &Block);
+
+    /// Looks for what another process has written.
+    fn refresh(&self);
+
+    /// Ends it after all that is durable was applied, and saves its states.
+    fn close(&self) -> Result<(), Error>;
+
+    fn stats(&self) -> ProjectionStats;
+}
+
+impl Projections {
+    /// Takes a name for one that keeps snapshots; given up when it is dropped.
+    pub(crate) fn take(self: &Arc<Self>, name: &'static str) -> Result<Taken, Error> {
+        if !locked(&self.kept).insert(name) {
+            return Err(Error::ProjectionRuns { name });
+        }
+        let projections = Arc::clone(self);
+        Ok(Taken { projections, name })
+    }
+
+    /// Has one follow the store; says whether the store is still open.
+    pub(crate) fn add(&self, live: Arc<dyn Live>) -> bool {
+        let mut all = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(live);
+        !self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Applies nothing to it from now on.
+    pub(crate) fn remove(&self, live: &dyn Live) {
+        let mut all = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|one| !std::ptr::addr_eq(Arc::as_ptr(one), live));
+    }
+
+    /// Hands a block that has just become durable to all of them.
+    pub(crate) fn apply(&self, reader: &ShardReader, block: &Block) {
+        let all = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().for_each(|live| live.follow(reader, block));
+    }
+
+    pub(crate) fn refresh(&self) {
+        self.list().iter().for_each(|live| live.refresh());
+    }
+
+    /// Ends all of them; the first error counts.
+    pub(crate) fn close(&self) -> Result<(), Error> {
+        let all = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        self.is_closed.store(true, Ordering::Relaxed);
+        let listed = all.clone();
+        drop(all);
+        let closed = listed.iter().map(|live| live.close());
+        closed.fold(Ok(()), Result::and)
+    }
+
+    pub(crate) fn stats(&self) -> Vec<ProjectionStats> {
+        self.list().iter().map(|live| live.stats()).collect()
+    }
+
+    fn list(&self) -> Vec<Arc<dyn Live>> {
+        self.live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// A name that is taken.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    projections: Arc<Projections>,
+    name: &'static str,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        locked(&self.projections.kept).remove(self.name);
+    }
+}

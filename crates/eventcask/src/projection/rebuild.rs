@@ -1,0 +1,191 @@
+//! Fills the states of a projection anew, beside those in use, then puts them in their place.
+//!
+//! 1. All shards are filled from the log, several at a time, without a lock on anything in use.
+//! 2. The new states are saved: a snapshot of those that are replaced would bring them back.
+//! 3. With all shards held, the new states are brought as far as the log is, which is little, and
+//!    swapped for those in use.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Payloads};
+use eventcask_project::Projection;
+
+use super::folding::Folding;
+use super::keep::Keep;
+use super::live::LiveProjection;
+use crate::follower::Follower;
+use crate::store::locked;
+use crate::{Error, parallel};
+
+/// States of a projection that are being filled anew. From [`crate::Projected::rebuild`].
+///
+/// Dropping it cancels what is not done.
+#[derive(Debug)]
+pub struct Rebuild {
+    filling: Arc<Filling>,
+    thread: Option<JoinHandle<Result<Option<Vec<u64>>, Error>>>,
+}
+
+/// How far a rebuild is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RebuildProgress {
+    /// Events that were read.
+    pub events_done: u64,
+    /// Events that there were when it began.
+    pub events: u64,
+}
+
+#[derive(Debug)]
+struct Filling {
+    done: AtomicU64,
+    events: u64,
+    is_cancelled: AtomicBool,
+}
+
+/// A state of a shard that is not in use yet.
+type Beside<P> = Follower<Folding<P>>;
+
+impl Rebuild {
+    pub(crate) fn start<P: Projection>(live: &Arc<LiveProjection<P>>) -> Result<Self, Error> {
+        let ends = live
+            .readers
+            .iter()
+            .map(|reader| reader.published().watermark);
+        let filling = Arc::new(Filling {
+            done: AtomicU64::new(0),
+            events: ends.sum(),
+            is_cancelled: AtomicBool::new(false),
+        });
+        let (live, shared) = (Arc::clone(live), Arc::clone(&filling));
+        let thread = std::thread::Builder::new().name("eventcask-rebuild".to_owned());
+        let thread = thread.spawn(move || run(&live, &shared));
+        let thread =
+            thread.map_err(|error| LogError::io("start", "a thread of a projection", error))?;
+        Ok(Self {
+            filling,
+            thread: Some(thread),
+        })
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> RebuildProgress {
+        RebuildProgress {
+            events_done: self.filling.done.load(Ordering::Relaxed),
+            events: self.filling.events,
+        }
+    }
+
+    /// Ends it soon, unless the new states are in use already; those before stay in use.
+    pub fn cancel(&self) {
+        self.filling.is_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the new states are in use: the position of each shard at which they took the place
+    /// of those before. `None` where it was cancelled, or the projection ended first.
+    ///
+    /// # Errors
+    /// [`Error::ProjectionStopped`] where the projection fails on what is stored, damage, or what the
+    /// disk said. The states before stay in use.
+    pub fn wait(mut self) -> Result<Option<Vec<u64>>, Error> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(None);
+        };
+        let failed = |_| LogError::new(LogErrorKind::Io, "the thread of a rebuild failed");
+        thread.join().map_err(failed)?
+    }
+}
+
+impl Drop for Rebuild {
+    fn drop(&mut self) {
+        self.cancel();
+        if let Some(thread) = self.thread.take() {
+            // Who drops it does not care how it ends.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run<P: Projection>(
+    live: &LiveProjection<P>,
+    filling: &Filling,
+) -> Result<Option<Vec<u64>>, Error> {
+    let goes_on = || !live.stops() && !filling.is_cancelled.load(Ordering::Relaxed);
+    let fill = |shard| fill(live, shard, filling, &goes_on);
+    let filled = parallel::map(live.readers.len(), fill);
+    if !goes_on() {
+        return Ok(None);
+    }
+    check(&filled)?;
+    swap(live, filled)
+}
+
+fn fill<P: Projection>(
+    live: &LiveProjection<P>,
+    shard: usize,
+    filling: &Filling,
+    goes_on: &impl Fn() -> bool,
+) -> Beside<P> {
+    let reader = &live.readers[shard];
+    let mut beside = Follower::new(Folding::empty(&live.projection));
+    let counted = Cell::new(0);
+    let count = |to: u64| {
+        filling
+            .done
+            .fetch_add(to - counted.replace(to), Ordering::Relaxed);
+    };
+    let end = reader.published().watermark;
+    beside.catch_up_while(reader, end, Payloads::All, |next| {
+        count(next);
+        goes_on()
+    });
+    count(beside.fold.progress.max(counted.get()));
+    beside
+}
+
+fn check<P: Projection>(filled: &[Beside<P>]) -> Result<(), Error> {
+    for (shard, beside) in (0..).zip(filled) {
+        if let Some(reason) = beside.failure.clone() {
+            return Err(Error::ProjectionStopped { shard, reason });
+        }
+    }
+    Ok(())
+}
+
+fn swap<P: Projection>(
+    live: &LiveProjection<P>,
+    mut filled: Vec<Beside<P>>,
+) -> Result<Option<Vec<u64>>, Error> {
+    // Held to the end, so that no snapshot is made of the states before.
+    let writing = live.keep.as_ref().and_then(|keep| keep.files.writing());
+    if live.stops() {
+        return Ok(None);
+    }
+    if let (Some(keep), Some(writing)) = (&live.keep, &writing) {
+        for (shard, beside) in (0..).zip(&filled) {
+            Keep::save(keep, writing, shard, &beside.fold)?;
+        }
+    }
+    let saved: Vec<_> = filled.iter().map(|beside| beside.fold.progress).collect();
+    let mut states: Vec<_> = live.shards.iter().map(locked).collect();
+    for (beside, reader) in filled.iter_mut().zip(&live.readers) {
+        beside.catch_up_all(reader, Payloads::All);
+    }
+    check(&filled)?;
+    let positions = filled.iter().map(|beside| beside.fold.progress).collect();
+    for ((state, beside), saved) in states.iter_mut().zip(&mut filled).zip(saved) {
+        let saved = writing.as_ref().map_or(state.saved, |_| Some(saved));
+        std::mem::swap(&mut state.follower, beside);
+        state.saved = saved;
+        state.mark();
+        live.moved(state);
+    }
+    drop(states);
+    // Those before are dropped here, where nobody waits for it.
+    drop(filled);
+    Ok(Some(positions))
+}

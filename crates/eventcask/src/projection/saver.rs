@@ -1,0 +1,74 @@
+//! Saves the states of a projection while it follows the store.
+//!
+//! A snapshot is made of the one before and of the log, with a state of its own: the same events in the
+//! same order give the same state. So the state in use is locked only to see how far it is, and no
+//! shard waits for bytes to be made or written.
+
+use std::time::Instant;
+
+use eventcask_log::Payloads;
+use eventcask_project::Projection;
+
+use super::folding::Folding;
+use super::keep::Keep;
+use super::live::LiveProjection;
+use crate::follower::Follower;
+use crate::store::locked;
+
+pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
+    let Some(keep) = &live.keep else {
+        return;
+    };
+    let mut last = Instant::now();
+    loop {
+        let left = keep
+            .policy
+            .time
+            .map(|time| time.saturating_sub(last.elapsed()));
+        live.saver.wait(left);
+        if live.stops() {
+            return;
+        }
+        let is_time = keep.policy.time.is_some_and(|time| last.elapsed() >= time);
+        if is_time {
+            last = Instant::now();
+        }
+        for shard in 0..live.shards.len() {
+            save_if_due(live, keep, shard, is_time);
+        }
+    }
+}
+
+fn save_if_due<P: Projection>(
+    live: &LiveProjection<P>,
+    keep: &Keep<P>,
+    shard: usize,
+    is_time: bool,
+) {
+    let progress = {
+        let mut state = locked(&live.shards[shard]);
+        if !(state.is_due(&keep.policy) || is_time && state.has_moved()) {
+            return;
+        }
+        state.mark()
+    };
+    let Some(writing) = keep.files.writing() else {
+        return;
+    };
+    let reader = &live.readers[shard];
+    let before = keep.load(&live.projection, reader);
+    let before = before.unwrap_or_else(|| Folding::empty(&live.projection));
+    let mut beside = Follower::new(before);
+    beside.catch_up_while(reader, progress, Payloads::All, |_| !live.stops());
+    if live.stops() {
+        return;
+    }
+    if let Some(failure) = beside.failure {
+        keep.note(Some(failure));
+        return;
+    }
+    // The state in use is whole whatever comes of this; only a restart would take longer.
+    if keep.save(&writing, shard as u32, &beside.fold).is_ok() {
+        locked(&live.shards[shard]).saved = Some(beside.fold.progress);
+    }
+}

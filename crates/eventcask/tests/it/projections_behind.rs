@@ -1,0 +1,222 @@
+//! Projections behind the acknowledgement: what they hold, how far they are, and waiting for them.
+
+use std::future::IntoFuture;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use eventcask::{
+    Batch, ErrorKind, Expected, Keyed, Merge, NewEvent, Projected, Projection, Store, Timeout,
+};
+
+use crate::support::{Bank, deposit, in_time, put};
+
+const LONG: Timeout = Timeout::Error(Duration::from_secs(60));
+
+/// How many events each account has; an event of the type `Boom` is more than it can take.
+struct Counts;
+
+impl Projection for Counts {
+    const NAME: &'static str = "counts";
+    const VERSION: u32 = 3;
+    type State = Keyed<u64>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let mut counts = state.of(batch);
+        for row in batch.rows() {
+            if batch.type_name(batch.type_index(row)) == "Boom" {
+                std::panic::resume_unwind(Box::new("more than it can take"));
+            }
+            counts[batch.aggregate_index(row)] += 1;
+        }
+    }
+}
+
+/// All events of the store, and how many of them were told of as history.
+struct Total;
+
+impl Projection for Total {
+    const NAME: &'static str = "total";
+    const VERSION: u32 = 1;
+    type State = (u64, u64);
+
+    fn apply(&self, (events, replayed): &mut Self::State, batch: &Batch<'_>) {
+        *events += batch.len() as u64;
+        if batch.replay() {
+            *replayed += batch.len() as u64;
+        }
+    }
+}
+
+impl Merge for Total {
+    fn merge(&self, into: &mut Self::State, from: &Self::State) {
+        into.0 += from.0;
+        into.1 += from.1;
+    }
+}
+
+/// Waits until all is applied that is durable now.
+fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
+    for (shard, end) in (0..).zip(store.positions()) {
+        if end > 0 {
+            projected.wait_for(shard, end - 1, LONG).unwrap();
+        }
+    }
+}
+
+fn push(store: &Store, random: &mut fastrand::Rng, count: usize) {
+    let mut producer = store.producer();
+    for _ in 0..count {
+        let key = format!("account-{}", random.u32(0..50));
+        producer.push(&key, &deposit("1")).unwrap();
+    }
+    producer.flush().unwrap().wait().unwrap();
+}
+
+#[test]
+fn l5_each_event_counts_once_behind_the_acknowledgement() {
+    for seed in 1..=5 {
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let bank = Bank::new(4);
+        let store = bank.open();
+        push(&store, &mut random, 300);
+        let options = store.projection(Total).batch_events(random.u64(1..100));
+        let total = options.batch_bytes(random.u64(1..10_000)).start().unwrap();
+        for _ in 0..20 {
+            let count = random.usize(1..60);
+            push(&store, &mut random, count);
+            if random.bool() {
+                store.seal().unwrap();
+            }
+        }
+        wait_for_all(&store, &total);
+        let (events, replayed) = total.merged().unwrap();
+        assert_eq!(events, store.positions().iter().sum::<u64>(), "seed {seed}");
+        assert!((300..=events).contains(&replayed), "{replayed} of {events}");
+        assert_eq!(total.stats().lag_events, 0);
+    }
+}
+
+#[test]
+fn your_own_write_is_there_once_you_waited_for_it() {
+    let store = Bank::new(2).open();
+    let counts = store.projection(Counts).start().unwrap();
+    let shard = eventcask::route("account-1", 2);
+    for number in 1..=200 {
+        let position = put(&store, "account-1", "1").position().unwrap();
+        let progress = counts.wait_for(shard, position, LONG).unwrap();
+        assert!(progress > position);
+        let count = counts.read(shard, |state| state.get("account-1").copied());
+        assert_eq!(count.unwrap(), Some(number));
+    }
+}
+
+#[test]
+fn a_time_out_is_an_error_or_the_stale_answer() {
+    let store = Bank::new(1).open();
+    let counts = store.projection(Counts).start().unwrap();
+    put(&store, "account-1", "1");
+    wait_for_all(&store, &counts);
+    let short = Duration::from_millis(1);
+    assert_eq!(counts.wait_for(0, 7, Timeout::Stale(short)).unwrap(), 1);
+    let error = counts.wait_for(0, 7, Timeout::Error(short)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Behind);
+    let sentence = error.to_string();
+    assert!(sentence.contains("position 1 of shard 0"), "{sentence}");
+}
+
+#[test]
+fn waiting_can_be_awaited_and_given_up() {
+    struct Told(std::sync::mpsc::Sender<()>);
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+    let store = Bank::new(1).open();
+    let counts = store.projection(Counts).start().unwrap();
+    let (sender, told) = std::sync::mpsc::channel();
+    let waker = Waker::from(Arc::new(Told(sender)));
+    let mut context = Context::from_waker(&waker);
+    let mut given_up = Box::pin(counts.reaches(0, 0));
+    assert!(given_up.as_mut().poll(&mut context).is_pending());
+    drop(given_up);
+
+    let mut reaches = pin!(counts.reaches(0, 0).into_future());
+    assert!(reaches.as_mut().poll(&mut context).is_pending());
+    put(&store, "account-1", "1");
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    match reaches.as_mut().poll(&mut context) {
+        Poll::Ready(progress) => assert_eq!(progress.unwrap(), 1),
+        Poll::Pending => panic!("it was told and is not there"),
+    }
+    assert!(told.try_recv().is_err(), "who gave up is not told");
+}
+
+#[test]
+fn a_batch_waits_to_be_full_and_no_longer() {
+    let store = Bank::new(1).open();
+    let hour = Duration::from_secs(3_600);
+    let options = store.projection(Counts).batch_events(10);
+    let counts = options.batch_time(hour).start().unwrap();
+    for _ in 0..10 {
+        put(&store, "account-1", "1");
+    }
+    assert_eq!(counts.wait_for(0, 9, LONG).unwrap(), 10);
+    put(&store, "account-1", "1");
+    let short = Timeout::Stale(Duration::from_millis(20));
+    assert_eq!(counts.wait_for(0, 10, short).unwrap(), 10);
+}
+
+#[test]
+fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
+    let store = Bank::new(1).open();
+    let counts = store.projection(Counts).start().unwrap();
+    let total = store.projection(Total).start().unwrap();
+    let waits = counts.clone();
+    let waiting = std::thread::spawn(move || waits.wait_for(0, 1_000, LONG));
+    put(&store, "account-1", "1");
+    let boom = NewEvent::json("Boom", b"{}");
+    let ticket = store.producer().append("b", Expected::Any, &[boom]);
+    ticket.unwrap().wait().expect("it is stored all the same");
+    put(&store, "account-1", "1");
+
+    let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    let error = counts.read(0, |_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    let stats = counts.stats();
+    assert!(stats.failure.unwrap().contains("more than it can take"));
+    assert!(stats.lag_events >= 2, "{}", stats.lag_events);
+    wait_for_all(&store, &total);
+    assert_eq!(total.merged().unwrap().0, 3);
+    let listed = store.stats().projections;
+    let names: Vec<_> = listed.iter().map(|one| (one.name, one.version)).collect();
+    assert_eq!(names, [("counts", 3), ("total", 1)]);
+    assert!(listed[0].failure.is_some() && listed[1].failure.is_none());
+}
+
+#[test]
+fn closing_the_store_ends_the_waiting() {
+    let store = Bank::new(2).open();
+    let counts = store.projection(Counts).start().unwrap();
+    let waits = counts.clone();
+    let waiting = std::thread::spawn(move || waits.wait_for(1, 1_000, LONG));
+    store.close().unwrap();
+    let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+}
+
+#[test]
+fn a_reader_applies_what_a_refresh_finds() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let reader = bank.open_read_only();
+    let total = reader.projection(Total).start().unwrap();
+    push(&store, &mut fastrand::Rng::with_seed(5), 100);
+    reader.refresh().unwrap();
+    wait_for_all(&reader, &total);
+    assert_eq!(total.merged().unwrap().0, 100);
+}

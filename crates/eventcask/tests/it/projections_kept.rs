@@ -1,0 +1,187 @@
+//! Snapshots of projections: taken up, made anew, and never needed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eventcask::{
+    Batch, ErrorKind, Keyed, Open, Projected, Projection, ProjectionOptions, SnapshotPolicy,
+    Storage, Store,
+};
+
+use crate::support::{Bank, deposit, in_time};
+
+/// How many events each account has, and outside of it how many events were applied.
+#[derive(Clone, Default)]
+struct Counts<const VERSION: u32>(Arc<AtomicU64>);
+
+impl<const V: u32> Projection for Counts<V> {
+    const NAME: &'static str = "counts";
+    const VERSION: u32 = V;
+    type State = Keyed<u64>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let mut counts = state.of(batch);
+        for row in batch.rows() {
+            counts[batch.aggregate_index(row)] += 1;
+        }
+        self.0.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    }
+}
+
+fn push(store: &Store, count: u32) {
+    let mut producer = store.producer();
+    for number in 0..count {
+        let key = format!("account-{}", number % 7);
+        producer.push(&key, &deposit("1")).unwrap();
+    }
+    producer.flush().unwrap().wait().unwrap();
+}
+
+fn kept<const V: u32>(store: &Store, counts: &Counts<V>) -> ProjectionOptions<Counts<V>> {
+    let policy = SnapshotPolicy::default();
+    store.projection(counts.clone()).sync().snapshots(policy)
+}
+
+fn sum<const V: u32>(projected: &Projected<Counts<V>>) -> u64 {
+    let mut sum = 0;
+    projected
+        .each_shard(|_, state| sum += state.iter().map(|(_, count)| count).sum::<u64>())
+        .unwrap();
+    sum
+}
+
+/// Starts it on a bank that is opened anew: what it holds and how many events were applied for it.
+fn restarted<const V: u32>(bank: &Bank) -> (u64, u64) {
+    let store = bank.open();
+    let counts = Counts::<V>::default();
+    let projected = kept(&store, &counts).start().unwrap();
+    (sum(&projected), counts.0.load(Ordering::Relaxed))
+}
+
+/// A bank with 100 events and snapshots of all of them.
+fn filled() -> Bank {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let counts = Counts::<1>::default();
+    let projected = kept(&store, &counts).start().unwrap();
+    push(&store, 100);
+    store.close().unwrap();
+    let saved = projected.stats().snapshot_positions;
+    let saved: Vec<_> = saved.into_iter().map(Option::unwrap).collect();
+    assert_eq!(saved, projected.stats().positions);
+    bank
+}
+
+#[test]
+fn a_restart_takes_up_the_snapshots() {
+    let bank = filled();
+    assert_eq!(restarted::<1>(&bank), (100, 0));
+    let store = bank.open();
+    push(&store, 30);
+    store.close().unwrap();
+    assert_eq!(restarted::<1>(&bank), (130, 30), "and what came after them");
+    assert_eq!(restarted::<1>(&bank), (130, 0), "the handle saved it");
+}
+
+#[test]
+fn another_version_is_filled_from_the_log() {
+    let bank = filled();
+    assert_eq!(restarted::<2>(&bank), (100, 100));
+    assert_eq!(restarted::<2>(&bank), (100, 0));
+    assert_eq!(restarted::<1>(&bank), (100, 100), "also an older one");
+}
+
+#[test]
+fn l7_snapshots_may_be_lost_or_damaged() {
+    let names = |bank: &Bank| bank.storage.list("projections/0001").unwrap();
+    let bank = filled();
+    for name in names(&bank) {
+        bank.storage
+            .remove(&format!("projections/0001/{name}"))
+            .unwrap();
+    }
+    assert_eq!(restarted::<1>(&bank), (100, 100), "all are gone");
+    let bank = filled();
+    for name in names(&bank) {
+        let path = format!("projections/0001/{name}");
+        let file = bank.storage.open(&path, Open::Write).unwrap();
+        let at = file.len().unwrap() - 1;
+        file.write_all_at(b"?", at).unwrap();
+    }
+    assert_eq!(restarted::<1>(&bank), (100, 100), "all are damaged");
+    assert_eq!(restarted::<1>(&bank), (100, 0), "and made again");
+}
+
+#[test]
+fn states_are_saved_while_the_store_is_in_use() {
+    for is_sync in [true, false] {
+        let bank = Bank::new(2);
+        let store = bank.open();
+        let policy = SnapshotPolicy::default().events(20);
+        let options = store.projection(Counts::<1>::default()).snapshots(policy);
+        let options = if is_sync { options.sync() } else { options };
+        let projected = options.start().unwrap();
+        push(&store, 200);
+        in_time("a snapshot", move || {
+            let is_saved = |at: &Option<u64>| at.is_some_and(|at| at >= 20);
+            while !projected.stats().snapshot_positions.iter().all(is_saved) {
+                std::thread::yield_now();
+            }
+            let stats = projected.stats();
+            assert_eq!((stats.failure, stats.snapshot_failure), (None, None));
+        });
+        store.close().unwrap();
+        assert_eq!(restarted::<1>(&bank), (200, 0), "sync: {is_sync}");
+    }
+}
+
+#[test]
+fn one_at_a_time_keeps_the_snapshots_of_a_name() {
+    let store = Bank::new(2).open();
+    let counts = Counts::<1>::default();
+    let first = kept(&store, &counts).start().unwrap();
+    let error = kept(&store, &counts).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let beside = store.project(counts.clone()).expect("without snapshots");
+    push(&store, 10);
+    assert_eq!((sum(&first), sum(&beside)), (10, 10));
+    drop(first);
+    assert_eq!(sum(&kept(&store, &counts).start().unwrap()), 10);
+}
+
+#[test]
+fn f7_a_reader_takes_up_snapshots_and_writes_none() {
+    let bank = filled();
+    let store = bank.open();
+    push(&store, 10);
+    let before = bank.storage.list("projections/0001").unwrap().len();
+    let reader = bank.open_read_only();
+    let counts = Counts::<1>::default();
+    let projected = kept(&reader, &counts).start().unwrap();
+    assert_eq!(sum(&projected), 110);
+    assert_eq!(counts.0.load(Ordering::Relaxed), 10);
+    drop(projected);
+    assert_eq!(restarted_read_only(&bank), 10, "nothing was saved");
+    assert_eq!(bank.storage.list("projections/0001").unwrap().len(), before);
+}
+
+fn restarted_read_only(bank: &Bank) -> u64 {
+    let reader = bank.open_read_only();
+    let counts = Counts::<1>::default();
+    kept(&reader, &counts).start().unwrap();
+    counts.0.load(Ordering::Relaxed)
+}
+
+#[test]
+fn names_that_can_not_be_are_refused() {
+    struct Nameless;
+    impl Projection for Nameless {
+        const NAME: &'static str = "../up";
+        const VERSION: u32 = 1;
+        type State = ();
+        fn apply(&self, (): &mut (), _batch: &Batch<'_>) {}
+    }
+    let store = Bank::new(1).open();
+    let error = store.projection(Nameless).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
