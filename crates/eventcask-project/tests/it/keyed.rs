@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
-use eventcask_project::{Batch, Keyed};
+use eventcask_project::{Batch, Keyed, Snapshot};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
@@ -126,4 +126,31 @@ fn a_value_without_an_event_in_the_batch_is_not_handed_out() {
         let batch = Batch::listed(events, &[1], false);
         let _ = state.of(&batch)[0];
     });
+}
+
+#[test]
+fn it_comes_back_from_bytes_and_goes_on() {
+    let keys: Vec<String> = (0..300).map(|number| format!("key-{number}")).collect();
+    let mut state = Keyed::default();
+    Block::new(&keys).with_events(|events| count(&mut state, &Batch::new(events, 0, false)));
+    let mut bytes = Vec::new();
+    state.encode(&mut bytes);
+    let mut again = Keyed::<u64>::decode(&mut &bytes[..]).unwrap();
+    for state in [&mut state, &mut again] {
+        let more: Vec<String> = (200..400).map(|number| format!("key-{number}")).collect();
+        Block::new(&more).with_events(|events| count(state, &Batch::new(events, 0, false)));
+    }
+    assert_eq!(all(&again), all(&state));
+    assert_eq!(again.get("key-250"), Some(&2));
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    state.encode(&mut first);
+    again.encode(&mut second);
+    assert!(first == second, "equal states have equal bytes");
+
+    let twice = [2_u64.to_le_bytes(), [1, 0, b'k', 0, 0, 0, 0, 0]].concat();
+    let twice = [&twice[..], &[0; 3], &[1, 0, b'k'], &[0; 8]].concat();
+    assert!(
+        Keyed::<u64>::decode(&mut &twice[..]).is_none(),
+        "a key twice"
+    );
 }

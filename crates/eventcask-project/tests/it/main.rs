@@ -10,3 +10,4 @@ mod progress;
 mod bytes;
 mod random;
 mod keyed;
+mod snapshot;
