@@ -47,7 +47,8 @@ use crate::{AsOf, Error, Past, ProjectionStats, Rebuild};
 /// # let store = eventcask::open(directory.path().join("s"))?;
 /// let balances = store.projection(Balances).start()?;
 /// let mut producer = store.producer();
-/// let deposit = NewEvent::bytes("Deposited", &500_i64.to_le_bytes());
+/// let cents = 500_i64.to_le_bytes();
+/// let deposit = NewEvent::bytes("Deposited", &cents);
 /// let answer = producer.append("account-42", Expected::Any, &[deposit])?.wait()?;
 ///
 /// let shard = eventcask::route("account-42", store.shards());

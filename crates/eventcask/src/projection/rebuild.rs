@@ -2,12 +2,12 @@
 //!
 //! 1. All shards are filled from the log, several at a time, without a lock on anything in use.
 //! 2. The new states are saved: a snapshot of those that are replaced would bring them back.
-//! 3. With all shards held, the new states are brought as far as the log is, which is little, and
-//!    swapped for those in use.
+//! 3. What came meanwhile is applied, some times, until little is left.
+//! 4. With all shards held, that is applied too, and the new states are swapped for those in use.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Payloads};
@@ -16,9 +16,13 @@ use eventcask_project::Projection;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
-use crate::follower::Follower;
+use crate::follower::{self, Follower};
 use crate::store::locked;
 use crate::{Error, parallel};
+
+/// Rounds of applying what came meanwhile. Each leaves what came while it ran, a small part of what the
+/// one before left, unless events come faster than they can be applied.
+const ROUNDS: usize = 4;
 
 /// States of a projection that are being filled anew. From [`crate::Projected::rebuild`].
 ///
@@ -158,7 +162,7 @@ fn check<P: Projection>(filled: &[Beside<P>]) -> Result<(), Error> {
 
 fn swap<P: Projection>(
     live: &LiveProjection<P>,
-    mut filled: Vec<Beside<P>>,
+    filled: Vec<Beside<P>>,
 ) -> Result<Option<Vec<u64>>, Error> {
     // Held to the end, so that no snapshot is made of the states before.
     let writing = live.keep.as_ref().and_then(|keep| keep.files.writing());
@@ -171,6 +175,7 @@ fn swap<P: Projection>(
         }
     }
     let saved: Vec<_> = filled.iter().map(|beside| beside.fold.progress).collect();
+    let mut filled = catch_up(live, filled);
     let mut states: Vec<_> = live.shards.iter().map(locked).collect();
     for (beside, reader) in filled.iter_mut().zip(&live.readers) {
         beside.catch_up_all(reader, Payloads::All);
@@ -188,4 +193,17 @@ fn swap<P: Projection>(
     // Those before are dropped here, where nobody waits for it.
     drop(filled);
     Ok(Some(positions))
+}
+
+/// Applies what came meanwhile, without a lock on anything in use.
+fn catch_up<P: Projection>(live: &LiveProjection<P>, filled: Vec<Beside<P>>) -> Vec<Beside<P>> {
+    let filled: Vec<_> = filled.into_iter().map(Mutex::new).collect();
+    for _ in 0..ROUNDS {
+        follower::catch_up_all(&filled, &live.readers, |beside, reader| {
+            beside.catch_up_all(reader, Payloads::All);
+        });
+    }
+    let unlocked =
+        |beside: Mutex<Beside<P>>| beside.into_inner().unwrap_or_else(PoisonError::into_inner);
+    filled.into_iter().map(unlocked).collect()
 }
