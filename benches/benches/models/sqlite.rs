@@ -48,9 +48,7 @@ impl Contender for Normal {
     fn sum(directory: &Path) -> Sizes {
         let database = Connection::open(directory.join("db")).expect("the database opens");
         let query = "SELECT sum(events), sum(bytes) FROM sizes";
-        let number = |row: &eventcask_sqlite::rusqlite::Row<'_>, column| {
-            row.get::<_, i64>(column).map(i64::cast_unsigned)
-        };
+        let number = |row: &Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
         let sum = database.query_row(query, [], |row| Ok((number(row, 0)?, number(row, 1)?)));
         sum.expect("the sum")
     }
