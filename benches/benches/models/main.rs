@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use eventcask::{Batches, Codec, Durability, FeedOptions, ReadModel, Store};
+use eventcask::{Batches, Codec, Durability, FeedOptions, FlushTicket, ReadModel, Store};
 use eventcask_benches::{Outcome, size, workload};
 use std::collections::HashMap;
 use tempfile::TempDir;
@@ -67,7 +67,7 @@ fn filled(directory: &Path, events: usize) -> Store {
     }
     producer
         .flush()
-        .and_then(|ticket| ticket.wait())
+        .and_then(FlushTicket::wait)
         .expect("stored");
     drop(producer);
     store

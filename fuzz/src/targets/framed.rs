@@ -56,6 +56,10 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
             put_definition(&storage, &corpus::definition_file());
             put_file(&storage, "views/0001/0000.snapshot", bytes);
         }
+        FramedKind::Fold => put_below(&storage, &["folds", "folds/0"], "0.snapshot", bytes),
+        FramedKind::Projection => put_below(&storage, &PROJECTION, "definition", bytes),
+        FramedKind::Projected => put_below(&storage, &PROJECTION, "0000.snapshot", bytes),
+        FramedKind::Subscription => put_below(&storage, &["subscriptions"], "0001", bytes),
     }
     let store = Store::options().open_storage_read_only(Arc::new(storage));
     let Ok(store) = store.inspect_err(|error| assert!(!error.to_string().is_empty())) else {
@@ -72,6 +76,19 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
         serde_json::from_str::<serde::de::IgnoredAny>(&json).expect("rows are JSON");
     }
     store.views().len() == 1
+}
+
+/// The directory of the first projection, from the outermost.
+const PROJECTION: [&str; 2] = ["projections", "projections/0001"];
+
+/// Puts a file into the innermost of some directories.
+fn put_below(storage: &MemoryStorage, dirs: &[&str], name: &str, bytes: &[u8]) {
+    let mut path = name.to_owned();
+    for dir in dirs {
+        storage.create_dir(dir).expect("memory can be written");
+        path = format!("{dir}/{name}");
+    }
+    put_file(storage, &path, bytes);
 }
 
 /// Gives a store a view.
