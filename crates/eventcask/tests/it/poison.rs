@@ -262,8 +262,11 @@ fn check_panic(operation: Operation, threads: usize) -> Vec<u32> {
     let reason = reason.expect("the figures say that the shard has stopped");
     let named = match operation {
         Operation::Read => reason == format!("its worker failed: {PANIC}"),
-        // Said by the thread itself, or by its worker where that finds it gone.
-        _ => reason.ends_with("write thread has ended"),
+        // Said by the thread itself, or by its worker: where that finds it gone, or wrote by itself.
+        _ => {
+            reason.ends_with("write thread has ended")
+                || reason == format!("its writer failed: {PANIC}")
+        }
     };
     assert!(named, "{reason}");
     let is_well = |shard: &u32| stats.shards[*shard as usize].poisoned.is_none();
