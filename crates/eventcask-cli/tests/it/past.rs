@@ -160,7 +160,7 @@ fn a_view_is_asked_as_of_a_time() {
         "states",
         "--all",
         "--as-of-time",
-        "2999-01-01T00:00:00Z",
+        "2200-01-01T00:00:00Z",
     ]);
     assert_eq!(later, place.json(&["view", "get", "states", "--all"]));
     let before = place.json(&[
