@@ -308,7 +308,11 @@ fn ingest(store: &Store, load: &[Load], events: u64, subscribers: usize) -> Resu
             let stops = &stops;
             scope.spawn(move || {
                 while !stops.load(Ordering::Relaxed) {
-                    black_box(subscription.next_timeout(Duration::from_millis(200)).is_ok());
+                    black_box(
+                        subscription
+                            .next_timeout(Duration::from_millis(200))
+                            .is_ok(),
+                    );
                 }
             });
         }
