@@ -12,21 +12,20 @@ use std::sync::{Arc, OnceLock};
 use eventcask_event::{EventId, NewEvent};
 use eventcask_log::{
     Block, BlockHead, BlockPlace, Caches, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace,
-    NewSegment, PAGE_BYTES, PageBuffer, Section, SegmentWriter, ShardDir, SourceMark, Tail,
-    in_page,
+    NewSegment, PAGE_BYTES, PageBuffer, SegmentWriter, ShardDir, SourceMark, Tail, in_page,
 };
 
 use crate::admit::{Admission, History, ROWS_AHEAD, same_event};
-use crate::build::{BlockBuilder, Touched};
+use crate::build::BlockBuilder;
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
 use crate::delivery::refuse_all;
+use crate::in_flight::{InFlight, InFlightBlock};
 use crate::inbox::{Message, Rest};
 use crate::index::with_event;
 use crate::stages::{Lap, StageCounters, count};
 use crate::{
-    Apply, Completion, DedupSettings, Delivery, Flushed, Inbox, KeyHasher, Outcome, Refused,
-    ShardReader, Share,
+    Apply, DedupSettings, Delivery, Flushed, Inbox, KeyHasher, Refused, ShardReader, Share,
 };
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
@@ -59,34 +58,6 @@ impl Health {
     pub fn poisoned(&self) -> Option<Arc<str>> {
         self.poisoned.get().cloned()
     }
-}
-
-/// A batch whose answers wait for the disk.
-#[derive(Debug, Default)]
-struct InFlight {
-    sequence: u64,
-    is_done: bool,
-    /// Bytes of the batch or of its block, whichever are more.
-    bytes: usize,
-    delivery: Box<Delivery>,
-    answers: Vec<(Completion, Outcome)>,
-    counted: Flushed,
-    /// Why pushed events were refused, other than by their own fault.
-    failed: Option<Refused>,
-    flush: Option<Share>,
-    /// How the mark of the batch's source was before it.
-    mark_before: Option<(String, Option<SourceMark>)>,
-    stored: Option<InFlightBlock>,
-}
-
-/// A block on its way to the disk, and how to take it back.
-#[derive(Debug)]
-struct InFlightBlock {
-    block: Block,
-    place: BlockPlace,
-    sections: Vec<Section>,
-    touched: Vec<Touched>,
-    tail_before: Tail,
 }
 
 /// One slice of all aggregates: its tables, its place in the log, and what is in flight.

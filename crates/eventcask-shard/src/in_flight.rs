@@ -1,0 +1,34 @@
+//! What is on its way to the disk.
+
+use eventcask_log::{Block, BlockPlace, Section, SourceMark, Tail};
+
+use crate::build::Touched;
+use crate::{Completion, Delivery, Flushed, Outcome, Refused, Share};
+
+/// A batch whose answers wait for the disk.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    pub(crate) sequence: u64,
+    pub(crate) is_done: bool,
+    /// Bytes of the batch or of its block, whichever are more.
+    pub(crate) bytes: usize,
+    pub(crate) delivery: Box<Delivery>,
+    pub(crate) answers: Vec<(Completion, Outcome)>,
+    pub(crate) counted: Flushed,
+    /// Why pushed events were refused, other than by their own fault.
+    pub(crate) failed: Option<Refused>,
+    pub(crate) flush: Option<Share>,
+    /// How the mark of the batch's source was before it.
+    pub(crate) mark_before: Option<(String, Option<SourceMark>)>,
+    pub(crate) stored: Option<InFlightBlock>,
+}
+
+/// A block on its way to the disk, and how to take it back.
+#[derive(Debug)]
+pub(crate) struct InFlightBlock {
+    pub(crate) block: Block,
+    pub(crate) place: BlockPlace,
+    pub(crate) sections: Vec<Section>,
+    pub(crate) touched: Vec<Touched>,
+    pub(crate) tail_before: Tail,
+}
