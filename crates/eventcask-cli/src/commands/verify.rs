@@ -42,6 +42,7 @@ fn write_json(line: &mut Vec<u8>, report: &VerifyReport) {
         .number("blocks", report.blocks)
         .number("events", report.events)
         .number("aggregates", report.aggregates)
+        .number("repeated_ids", report.repeated_ids)
         .number("bytes", report.bytes)
         .number("seconds", format_args!("{:.3}", report.seconds))
         .number("bytes_per_second", format_args!("{:.0}", speed(report)));
@@ -75,6 +76,12 @@ pub(super) fn text(report: &VerifyReport) -> String {
         text += &format!(
             "{}: an unfinished write at byte {place}, of which nothing was acknowledged; it is set aside when the store is next opened for writing\n",
             escaped(file)
+        );
+    }
+    if report.repeated_ids > 0 {
+        text += &format!(
+            "{} events have the id of an event before: the window of ids had forgotten it, or that event was given up\n",
+            count(report.repeated_ids)
         );
     }
     let verdict = if report.is_ok() {
