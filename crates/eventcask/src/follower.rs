@@ -14,7 +14,7 @@ use crate::parallel;
 use crate::store::locked;
 
 /// A state that events are folded into, with how far it got.
-pub(crate) trait Fold: Send {
+pub(crate) trait Follow: Send {
     /// Position of the first event that was not taken in yet.
     fn progress(&self) -> u64;
 
@@ -30,7 +30,7 @@ pub(crate) struct Follower<F> {
     pub(crate) failure: Option<String>,
 }
 
-impl<F: Fold> Follower<F> {
+impl<F: Follow> Follower<F> {
     pub(crate) fn new(fold: F) -> Self {
         Self {
             fold,

@@ -10,7 +10,7 @@ use eventcask_project::{ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
 
 use crate::Error;
-use crate::follower::{self, Fold, Follower};
+use crate::follower::{self, Follow, Follower};
 use crate::store::locked;
 
 const DIR: &str = "views";
@@ -355,7 +355,7 @@ impl Views {
     }
 }
 
-impl Fold for ViewState {
+impl Follow for ViewState {
     fn progress(&self) -> u64 {
         self.progress()
     }

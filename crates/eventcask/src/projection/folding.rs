@@ -6,7 +6,7 @@ use eventcask_log::Block;
 use eventcask_project::{Batch, Projection};
 use eventcask_shard::Hidden;
 
-use crate::follower::Fold;
+use crate::follower::Follow;
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<P: Projection> {
@@ -67,7 +67,7 @@ impl<P: Projection> Folding<P> {
     }
 }
 
-impl<P: Projection> Fold for Folding<P> {
+impl<P: Projection> Follow for Folding<P> {
     fn progress(&self) -> u64 {
         self.progress
     }
