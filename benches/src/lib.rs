@@ -4,11 +4,13 @@
 //! run on every machine. Under `cargo bench` it has its real size; as a test (`cargo test --benches`)
 //! it runs once and small.
 
+mod figures;
 mod ids;
 mod outcome;
 mod sums;
 mod workload;
 
+pub use figures::{argument, cpu_seconds, print_runs, print_times};
 pub use ids::{IdOrder, Ids};
 pub use outcome::Outcome;
 pub use sums::Sums;
