@@ -83,11 +83,15 @@ impl BlockBuilder {
         std::mem::replace(&mut self.touched, spare)
     }
 
-    /// Keeps the memory of a block that is not needed any more, and of its aggregates.
-    pub(crate) fn recycle(&mut self, parts: BlockParts, mut touched: Vec<Touched>) {
+    /// Keeps the memory of a block that is not needed any more.
+    pub(crate) fn recycle(&mut self, parts: BlockParts) {
+        self.parts.push(parts);
+    }
+
+    /// Keeps the memory of the aggregates of a block that is in flight no more.
+    pub(crate) fn recycle_touched(&mut self, mut touched: Vec<Touched>) {
         touched.clear();
         self.spare_touched.push(touched);
-        self.parts.push(parts);
     }
 
     /// Gives back memory that was kept beyond so many blocks.

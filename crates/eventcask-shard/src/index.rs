@@ -19,6 +19,7 @@ use crate::build::Touched;
 use crate::dedup::Dedup;
 use crate::directory::{AggregateSlot, Directory};
 use crate::published::{Look, Published};
+use crate::recent::Recent;
 use crate::stages::{StageCounters, Stages};
 
 /// Reads one shard, from any thread, beside its writer.
@@ -29,6 +30,7 @@ pub struct ShardReader {
     hasher: KeyHasher,
     directory: RwLock<Directory>,
     published: RwLock<Published>,
+    recent: Recent,
     /// Events from this position on were met since the shard was opened: their aggregates, and
     /// for a writer their ids, are in memory. Only what lies before is looked up on disk.
     met_from: AtomicU64,
@@ -48,6 +50,7 @@ impl ShardReader {
             hasher,
             directory: RwLock::default(),
             published: RwLock::default(),
+            recent: Recent::default(),
             met_from: AtomicU64::new(0),
             settled: AtomicI64::new(i64::MAX),
             stages: Arc::default(),
@@ -508,8 +511,22 @@ impl ShardReader {
         &self,
         position: u64,
         want: Payloads<'_>,
-    ) -> Result<Option<(BlockPlace, Block)>, Error> {
-        self.read_at(position, |at| Ok((*at, self.blocks.read(at, want)?)))
+    ) -> Result<Option<(BlockPlace, Arc<Block>)>, Error> {
+        self.read_at(position, |at| {
+            // Those that are kept have all payloads; who wants some relies on the others being shut.
+            let kept = (want == Payloads::All).then(|| self.recent.get(at));
+            let block = match kept.flatten() {
+                Some(block) => block,
+                None => Arc::new(self.blocks.read(at, want)?),
+            };
+            Ok((*at, block))
+        })
+    }
+
+    /// Takes a block that was just published, for those who read right behind the writer. Returns those
+    /// that nobody needs any more.
+    pub(crate) fn take_recent(&self, at: &BlockPlace, block: Block) -> Vec<Block> {
+        self.recent.take(at, block)
     }
 }
 

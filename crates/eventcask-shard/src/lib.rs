@@ -23,6 +23,7 @@ mod build;
 mod commit;
 mod hidden;
 mod published;
+mod recent;
 mod index;
 mod publish;
 mod in_flight;

@@ -633,8 +633,10 @@ impl Shard {
             lap.end(&self.stages.publish_ns);
             self.apply.apply(block);
             lap.end(&self.stages.project_ns);
-            self.builder
-                .recycle(stored.block.into_parts(), stored.touched);
+            self.builder.recycle_touched(stored.touched);
+            for block in self.reader.take_recent(&stored.place, stored.block) {
+                self.builder.recycle(block.into_parts());
+            }
             self.builder.keep(SPARE_BUFFERS);
         }
         // Before anyone is told: who was answered finds its events visible to all readers.

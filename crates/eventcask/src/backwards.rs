@@ -58,7 +58,7 @@ impl Backwards {
             match read {
                 Some((found, block)) if found.first_position < self.end => {
                     self.rows = block.events().len();
-                    self.block = Some(Arc::new(block));
+                    self.block = Some(block);
                     return Ok(true);
                 }
                 // What was there has gone meanwhile.

@@ -215,7 +215,7 @@ impl Cursor {
             return Ok(true);
         }
         self.open = Some(OpenBlock {
-            block: Arc::new(block),
+            block,
             rows,
             taken: 0,
             next_position: at.next_position,

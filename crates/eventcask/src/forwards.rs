@@ -95,7 +95,7 @@ impl Forwards {
             // A block may begin with events that were handed out before, when it was another.
             self.from = self.from.max(self.next);
             self.next = at.next_position;
-            (self.block, self.row) = (Some(Arc::new(block)), 0);
+            (self.block, self.row) = (Some(block), 0);
             return Ok(true);
         }
         Ok(false)

@@ -8,6 +8,7 @@
 //!
 //! Nothing is queued for it: a projection that falls behind costs no memory and no shard waits.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventcask_log::{Block, Error, Payloads};
@@ -78,7 +79,7 @@ fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
         }
         (state.progress(), state.live_from)
     };
-    let hidden = std::sync::Arc::clone(&reader.published().hidden);
+    let hidden = Arc::clone(&reader.published().hidden);
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
     let (blocks, error) = read_batch(live, reader, progress);
     let mut state = locked(state);
@@ -102,7 +103,7 @@ fn read_batch<P: Projection>(
     live: &LiveProjection<P>,
     reader: &ShardReader,
     from: u64,
-) -> (Vec<Block>, Option<Error>) {
+) -> (Vec<Arc<Block>>, Option<Error>) {
     let (mut blocks, mut events, mut bytes) = (Vec::new(), 0, 0);
     let mut next = from;
     while events < live.limits.events && bytes < live.limits.bytes {

@@ -7,9 +7,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use eventcask::{
-    Batch, ErrorKind, Expected, Keyed, Merge, NewEvent, Projected, Projection, Store, Timeout,
+    Batch, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Projected, Projection,
+    Storage, Store, Timeout,
 };
 
+use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, deposit, in_time, put};
 
 const LONG: Timeout = Timeout::Error(Duration::from_secs(60));
@@ -225,4 +227,38 @@ fn a_reader_applies_what_a_refresh_finds() {
     reader.refresh().unwrap();
     wait_for_all(&reader, &total);
     assert_eq!(total.merged().unwrap().0, 100);
+}
+
+#[test]
+fn who_is_right_behind_the_writer_reads_from_memory() {
+    const EIO: i32 = 5;
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let options = Store::options().shards(1).pin(false);
+    let store = options.open_storage(storage).unwrap();
+    let projected = store.projection(Counts).start().unwrap();
+    // The first block is asked for before anything is kept.
+    put(&store, "ada", "1");
+    wait_for_all(&store, &projected);
+    disk.fails(Operation::Read, "shards", Fault::Errno(EIO));
+    for number in 0..100 {
+        put(&store, "ada", &number.to_string());
+        wait_for_all(&store, &projected);
+    }
+    let counted = projected.read(0, |state| state.get("ada").copied());
+    assert_eq!(counted.unwrap(), Some(101));
+
+    // Nobody asks for the next ones; who comes later has to read, and is told what the disk says.
+    drop(projected);
+    for number in 0..100 {
+        put(&store, "ada", &number.to_string());
+    }
+    let late = store.projection(Counts).sync().start();
+    assert!(late.is_err(), "it has to read from the disk");
+    disk.is_well();
+    let late = store.projection(Counts).sync().start().unwrap();
+    assert_eq!(
+        late.read(0, |state| state.get("ada").copied()).unwrap(),
+        Some(201)
+    );
 }

@@ -1,0 +1,262 @@
+//! What reading costs beside writing: `cargo run --release -p eventcask-benches --example live -- --events 4000000 --dir DIR`
+//!
+//! 1. How many events a second go in, with a projection kept before they are acknowledged.
+//! 2. Entries of that projection are read while as many go in.
+//! 3. At half of that rate: from an append to its event in a projection behind the acknowledgement.
+//! 4. The same events go in beside ten subscribers that wait for something else, and without them, by turns.
+//!
+//! Two shards, acknowledged when synced. Each figure is one JSON object a line.
+
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use eventcask::{Batch, Expected, Keyed, NewEvent, Projection, Store, Timeout, route};
+use eventcask_benches::{Load, argument, cpu_seconds, print_runs, print_times, workload};
+
+const ROUNDS: usize = 5;
+const SHARDS: u32 = 2;
+const AGGREGATES: u64 = 100_000;
+/// Events of the workload that are used again and again.
+const LOADS: usize = 1 << 18;
+const SUBSCRIBERS: usize = 10;
+/// Reads, and appends, of a round.
+const READS: usize = 5_000;
+const PROBES: usize = 500;
+/// A round ends by then: whoever writes meanwhile fills the disk.
+const ROUND: Duration = Duration::from_secs(5);
+/// Events that a writer with a rate pushes at once.
+const PUSHED: u64 = 256;
+const SOON: Timeout = Timeout::Error(Duration::from_secs(60));
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// How many events each aggregate has.
+struct Counts;
+
+impl Projection for Counts {
+    const NAME: &'static str = "counts";
+    const VERSION: u32 = 1;
+    type State = Keyed<u64>;
+
+    fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+        let mut counts = state.of(batch);
+        for row in batch.rows() {
+            counts[batch.aggregate_index(row)] += 1;
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let events: u64 = argument("--events").map_or(Ok(4_000_000), |text| text.parse())?;
+    let dir = PathBuf::from(argument("--dir").ok_or("--dir DIR is missing")?);
+    let load = workload(LOADS, AGGREGATES);
+    fs::create_dir_all(&dir)?;
+    let rate = full_speed(&dir, &load, events)?;
+    reads_beside_writes(&dir, &load)?;
+    visible(&dir, &load, rate / 2.0)?;
+    subscribers(&dir, &load, events)
+}
+
+/// Runs `work` on an empty store, which is gone then.
+fn on_new<T>(dir: &Path, work: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
+    let dir = dir.join("new");
+    let store = Store::options().shards(SHARDS).seal(false).open(&dir)?;
+    let done = work(&store)?;
+    store.close()?;
+    fs::remove_dir_all(&dir)?;
+    Ok(done)
+}
+
+/// Seconds, and seconds of CPU, until so many events are durable.
+fn ingest(store: &Store, load: &[Load], events: u64) -> Result<(f64, f64)> {
+    let (started, cpu) = (Instant::now(), cpu_seconds());
+    let mut producer = store.producer();
+    for one in load.iter().cycle().take(events as usize) {
+        producer.push(&one.key, &without_id(one))?;
+    }
+    producer.flush()?.wait()?;
+    Ok((started.elapsed().as_secs_f64(), cpu_seconds() - cpu))
+}
+
+/// The workload comes round: its ids would be known.
+fn without_id(load: &Load) -> NewEvent<'_> {
+    let mut event = load.event();
+    event.id = None;
+    event
+}
+
+/// Events a second, in the median.
+fn full_speed(dir: &Path, load: &[Load], events: u64) -> Result<f64> {
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        rates.push(on_new(dir, |store| {
+            let _counts = store.project(Counts)?;
+            Ok(events as f64 / ingest(store, load, events)?.0)
+        })?);
+    }
+    rates.sort_unstable_by(f64::total_cmp);
+    let median = rates[ROUNDS / 2];
+    let millions = rates.into_iter().map(|rate| rate / 1e6).collect();
+    print_runs("full speed, one producer", "million events/s", millions);
+    Ok(median)
+}
+
+/// Runs `read` while another thread pushes, so many events a second at most.
+fn beside_writes<T>(
+    store: &Store,
+    load: &[Load],
+    rate: f64,
+    read: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let stops = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| write(store, load, rate, &stops));
+        let answer = read();
+        stops.store(true, Ordering::Relaxed);
+        writer.join().map_err(|_| "the writer failed")??;
+        answer
+    })
+}
+
+fn write(
+    store: &Store,
+    load: &[Load],
+    rate: f64,
+    stops: &AtomicBool,
+) -> std::result::Result<(), eventcask::Error> {
+    let mut producer = store.producer();
+    let started = Instant::now();
+    for (number, one) in (0..).zip(load.iter().cycle()) {
+        if number % PUSHED == 0 {
+            let due = Duration::from_secs_f64(number as f64 / rate);
+            thread::sleep(due.saturating_sub(started.elapsed()));
+            if stops.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        producer.push(&one.key, &without_id(one))?;
+    }
+    Ok(())
+}
+
+fn reads_beside_writes(dir: &Path, load: &[Load]) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let round = on_new(dir, |store| {
+            let counts = store.project(Counts)?;
+            beside_writes(store, load, f64::INFINITY, || {
+                let read = |one: &Load| {
+                    let shard = route(&one.key, SHARDS);
+                    Ok(counts.read(shard, |state| state.get(&one.key).copied())?)
+                };
+                timed_reads(load, read)
+            })
+        })?;
+        times.extend(round);
+    }
+    print_times("an entry read while writing at full speed", times);
+    Ok(())
+}
+
+fn timed_reads(
+    load: &[Load],
+    read: impl Fn(&Load) -> Result<Option<u64>>,
+) -> Result<Vec<Duration>> {
+    let timed = load.iter().cycle().take(READS).map(|one| {
+        let started = Instant::now();
+        black_box(read(one)?);
+        let time = started.elapsed();
+        thread::sleep(Duration::from_micros(200));
+        Ok(time)
+    });
+    timed.collect()
+}
+
+/// From an append to its event in a projection behind the acknowledgement.
+fn visible(dir: &Path, load: &[Load], rate: f64) -> Result<()> {
+    let (mut answered, mut seen) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        on_new(dir, |store| {
+            let counts = store.projection(Counts).start()?;
+            beside_writes(store, load, rate, || {
+                let mut producer = store.producer();
+                let begun = Instant::now();
+                for number in (0..PROBES).take_while(|_| begun.elapsed() < ROUND) {
+                    let key = format!("probe-{number}");
+                    let event = [NewEvent::bytes("Probed", b"")];
+                    let started = Instant::now();
+                    let answer = producer.append(&key, Expected::Any, &event)?.wait()?;
+                    answered.push(started.elapsed());
+                    let position = answer.position().ok_or("it is new")?;
+                    counts.wait_for(route(&key, SHARDS), position, SOON)?;
+                    seen.push(started.elapsed());
+                    thread::sleep(Duration::from_millis(2));
+                }
+                Ok(())
+            })
+        })?;
+    }
+    println!(
+        r#"{{"what":"half of the rate","unit":"million events/s","median":{:.2}}}"#,
+        rate / 1e6
+    );
+    print_times("append to acknowledged, at half of the rate", answered);
+    print_times(
+        "append to visible behind the acknowledgement, at half of the rate",
+        seen,
+    );
+    Ok(())
+}
+
+/// The same events with subscribers that wait for something else, and without, by turns.
+fn subscribers(dir: &Path, load: &[Load], events: u64) -> Result<()> {
+    let (mut slowed, mut more_cpu) = (Vec::new(), Vec::new());
+    for round in 0..2 * ROUNDS {
+        // Who comes first changes, so that nothing follows from that.
+        let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
+        let mut took = [(0.0, 0.0); 2];
+        for with in order {
+            took[with] = on_new(dir, |store| {
+                beside_subscribers(store, with * SUBSCRIBERS, || ingest(store, load, events))
+            })?;
+        }
+        let [(seconds, cpu), (seconds_with, cpu_with)] = took;
+        slowed.push((seconds_with / seconds - 1.0) * 100.0);
+        more_cpu.push((cpu_with / cpu - 1.0) * 100.0);
+    }
+    print_runs("ingest slowed by ten idle subscribers", "percent", slowed);
+    print_runs(
+        "CPU of ingest with ten idle subscribers",
+        "percent more",
+        more_cpu,
+    );
+    Ok(())
+}
+
+fn beside_subscribers<T>(
+    store: &Store,
+    subscribers: usize,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let stops = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..subscribers {
+            let mut subscription = store.subscribe().types(&["Nothing"]).start()?;
+            let stops = &stops;
+            scope.spawn(move || {
+                while !stops.load(Ordering::Relaxed) {
+                    let next = subscription.next_timeout(Duration::from_millis(200));
+                    black_box(next.is_ok());
+                }
+            });
+        }
+        let done = work();
+        stops.store(true, Ordering::Relaxed);
+        done
+    })
+}

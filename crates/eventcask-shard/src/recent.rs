@@ -1,0 +1,95 @@
+//! Blocks that became durable a moment ago, for those who read right behind the writer.
+//!
+//! They get them from memory: what was written past the system's cache would have to come back from the
+//! disk, be checked and be decoded again. Nobody registers for it. Who reads one block of those that were
+//! published last will want the next ones, so these are kept until some came that nobody asked for.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eventcask_log::{Block, BlockPlace};
+
+/// Bytes of the blocks that are kept of a shard. Half of what may be in flight: a reader that is further
+/// behind is not about to catch up, and reads from the disk.
+const KEPT_BYTES: usize = 4 << 20;
+/// Whoever reads an event that has no more than these behind it is right behind the writer.
+const NEAR_EVENTS: u64 = 50_000;
+/// So many blocks are kept after the last one that was asked for.
+const PATIENCE: u32 = 32;
+
+/// The newest blocks of a shard, for as long as somebody reads them.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    /// Blocks that are still to be kept.
+    wanted: AtomicU32,
+    /// Position after the last event that was published.
+    end: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// In the order of their positions, without a gap.
+    blocks: VecDeque<(BlockPlace, Arc<Block>)>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// The block at a place, if it is kept. Whoever asks for one of the newest has the next ones kept.
+    pub(crate) fn get(&self, at: &BlockPlace) -> Option<Arc<Block>> {
+        // Relaxed: a wrong guess costs a read from the disk, or memory for some blocks.
+        let end = self.end.load(Ordering::Relaxed);
+        if end.saturating_sub(at.next_position) > NEAR_EVENTS {
+            return None;
+        }
+        self.wanted.store(PATIENCE, Ordering::Relaxed);
+        let kept = self.kept();
+        let place = kept
+            .blocks
+            .binary_search_by_key(&at.first_position, |(of, _)| of.first_position);
+        let (of, block) = kept.blocks.get(place.ok()?)?;
+        // In its segment's newer form it is another one.
+        (of == at).then(|| Arc::clone(block))
+    }
+
+    /// Takes a block that was just published. Returns those that are not needed any more: their memory can
+    /// be used again.
+    pub(crate) fn take(&self, at: &BlockPlace, block: Block) -> Vec<Block> {
+        self.end.store(at.next_position, Ordering::Relaxed);
+        let wanted = self.wanted.load(Ordering::Relaxed);
+        self.wanted
+            .store(wanted.saturating_sub(1), Ordering::Relaxed);
+        let bytes = block.raw_bytes();
+        let is_wanted = wanted > 0 && bytes <= KEPT_BYTES;
+        let mut kept = self.kept();
+        let most = if is_wanted { KEPT_BYTES - bytes } else { 0 };
+        let mut freed = kept.cut_to(most);
+        if is_wanted {
+            kept.bytes += bytes;
+            kept.blocks.push_back((*at, Arc::new(block)));
+        } else {
+            freed.push(block);
+        }
+        freed
+    }
+
+    /// A panic while it is held leaves blocks that are whole.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// Lets go of the oldest blocks until no more bytes are left; those that nobody reads are returned.
+    fn cut_to(&mut self, bytes: usize) -> Vec<Block> {
+        let mut freed = Vec::new();
+        while self.bytes > bytes
+            && let Some((_, block)) = self.blocks.pop_front()
+        {
+            self.bytes -= block.raw_bytes();
+            freed.extend(Arc::into_inner(block));
+        }
+        freed
+    }
+}
