@@ -523,9 +523,9 @@ impl ShardReader {
         })
     }
 
-    /// Takes a block that was just published, for those who read right behind the writer. Returns those
-    /// that nobody needs any more.
-    pub(crate) fn take_recent(&self, at: &BlockPlace, block: Block) -> Vec<Block> {
+    /// Takes a block that is about to be published, for those who read right behind the writer. Returns
+    /// those that nobody needs any more.
+    pub(crate) fn take_recent(&self, at: &BlockPlace, block: &Arc<Block>) -> Vec<Block> {
         self.recent.take(at, block)
     }
 }

@@ -53,9 +53,9 @@ impl Recent {
         (of == at).then(|| Arc::clone(block))
     }
 
-    /// Takes a block that was just published. Returns those that are not needed any more: their memory can
-    /// be used again.
-    pub(crate) fn take(&self, at: &BlockPlace, block: Block) -> Vec<Block> {
+    /// Takes a block that is about to be published: before it, so that whoever sees the block finds it
+    /// here. Returns those that are not needed any more: their memory can be used again.
+    pub(crate) fn take(&self, at: &BlockPlace, block: &Arc<Block>) -> Vec<Block> {
         self.end.store(at.next_position, Ordering::Relaxed);
         let wanted = self.wanted.load(Ordering::Relaxed);
         self.wanted
@@ -64,12 +64,10 @@ impl Recent {
         let is_wanted = wanted > 0 && bytes <= KEPT_BYTES;
         let mut kept = self.kept();
         let most = if is_wanted { KEPT_BYTES - bytes } else { 0 };
-        let mut freed = kept.cut_to(most);
+        let freed = kept.cut_to(most);
         if is_wanted {
             kept.bytes += bytes;
-            kept.blocks.push_back((*at, Arc::new(block)));
-        } else {
-            freed.push(block);
+            kept.blocks.push_back((*at, Arc::clone(block)));
         }
         freed
     }

@@ -626,15 +626,17 @@ impl Shard {
         self.in_flight_bytes -= in_flight.bytes;
         let mut lap = Lap::start();
         if let Some(stored) = in_flight.stored.take() {
-            let InFlightBlock { block, touched, .. } = &stored;
+            let (place, block) = (&stored.place, Arc::new(stored.block));
+            let mut freed = self.reader.take_recent(place, &block);
             self.reader
-                .publish(block, &stored.place, &stored.sections, touched);
-            self.dedup.note_stored(block);
+                .publish(&block, place, &stored.sections, &stored.touched);
+            self.dedup.note_stored(&block);
             lap.end(&self.stages.publish_ns);
-            self.apply.apply(block);
+            self.apply.apply(&block);
             lap.end(&self.stages.project_ns);
             self.builder.recycle_touched(stored.touched);
-            for block in self.reader.take_recent(&stored.place, stored.block) {
+            freed.extend(Arc::into_inner(block));
+            for block in freed {
                 self.builder.recycle(block.into_parts());
             }
             self.builder.keep(SPARE_BUFFERS);
