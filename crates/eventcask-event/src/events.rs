@@ -1,6 +1,7 @@
 //! The events of a block, read in place.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::{
     ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
@@ -220,6 +221,32 @@ impl<'a> Events<'a> {
     #[must_use]
     pub fn type_index(&self, row: usize) -> usize {
         usize::from(self.parts.columns.types[row].to_native())
+    }
+
+    /// Adds the rows of a range whose event types are wanted, in order; `wanted` has one entry a type.
+    ///
+    /// # Panics
+    /// Where there are not so many rows, or fewer entries than types.
+    pub fn rows_of_types(&self, range: Range<usize>, wanted: &[bool], rows: &mut Vec<u32>) {
+        let types = &self.parts.columns.types[range.clone()];
+        let mut end = rows.len();
+        rows.resize(end + types.len(), 0);
+        // Each row is written, and stays if it is wanted: no branch has to guess which are.
+        for (row, event_type) in range.zip(types) {
+            rows[end] = row as u32;
+            end += usize::from(wanted[usize::from(event_type.to_native())]);
+        }
+        rows.truncate(end);
+    }
+
+    /// Which event types of the block have one of these names, by index.
+    #[must_use]
+    pub fn types_named<S: AsRef<str>>(&self, names: &[S]) -> Vec<bool> {
+        let is_named = |index| {
+            let mut names = names.iter();
+            names.any(|name| name.as_ref() == self.type_name(index))
+        };
+        (0..self.types()).map(is_named).collect()
     }
 
     /// Name of the event type with this index in the block.

@@ -46,11 +46,11 @@ impl Payloads<'_> {
         match self {
             Self::All => vec![true; events.types()],
             Self::Shut => vec![false; events.types()],
-            Self::Types(names) => types_named(events, names),
+            Self::Types(names) => events.types_named(names),
             Self::Keys { prefix, types } => {
                 let mut wanted = types_with_key(events, prefix);
                 if let Some(names) = types {
-                    let named = types_named(events, names);
+                    let named = events.types_named(names);
                     wanted
                         .iter_mut()
                         .zip(named)
@@ -61,12 +61,6 @@ impl Payloads<'_> {
             Self::OfAggregateAt(position) => types_at(events, position),
         }
     }
-}
-
-/// The event types with one of these names.
-fn types_named(events: &Events<'_>, names: &[String]) -> Vec<bool> {
-    let wanted = |index| names.iter().any(|name| name == events.type_name(index));
-    (0..events.types()).map(wanted).collect()
 }
 
 /// The event types that have an event whose key begins like this.

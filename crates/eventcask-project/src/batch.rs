@@ -7,7 +7,8 @@ use eventcask_event::{Encoding, EventRef, Events, Timestamp};
 /// Everything is reached by a *row*, and what many rows share by an index: the aggregate and
 /// the event type of a row are small numbers within the batch, so that a fast handler looks at
 /// their names once a batch. Nothing is copied. Rows that are not to be seen, since they were
-/// applied before or given up, are left out by [`rows`](Self::rows): use no others.
+/// applied before, given up, or are of types that the projection does not
+/// [declare](crate::Projection::TYPES), are left out by [`rows`](Self::rows): use no others.
 ///
 /// [`Projection`]: crate::Projection
 #[derive(Debug, Clone, Copy)]
@@ -128,7 +129,8 @@ impl<'a> Batch<'a> {
         self.events.position(row)
     }
 
-    /// How many event types the block lists; their indexes are below it.
+    /// How many event types the block lists; their indexes are below it. Where rows are left out, some
+    /// of them may have no event in the batch.
     #[must_use]
     pub fn types(&self) -> usize {
         self.events.types()

@@ -19,6 +19,8 @@ use crate::Batch;
 const GROUP: usize = 64;
 /// The slot of an aggregate that has no event in the batch.
 const NONE: u32 = u32::MAX;
+/// The slot of one that has, before it is looked up.
+const ASKED: u32 = NONE - 1;
 
 /// A value for each aggregate that has an event, by key: the state of a projection that keeps one
 /// thing for each aggregate.
@@ -118,8 +120,8 @@ impl<V> Keyed<V> {
 
     fn add(&mut self, hash: u64, key: &str, value: V) -> u32 {
         let slot = u32::try_from(self.entries.len()).ok();
-        let slot = slot.filter(|slot| *slot != NONE);
-        let slot = slot.expect("a shard has fewer than 2^32 - 1 aggregates");
+        let slot = slot.filter(|slot| *slot < ASKED);
+        let slot = slot.expect("a shard has fewer than 2^32 - 2 aggregates");
         self.entries.push(Entry {
             key_start: self.keys.len() as u64,
             key_bytes: key.len() as u32,
@@ -167,19 +169,19 @@ impl<V: Default> Keyed<V> {
     /// [`Batch::aggregate_index`]; those that are new have the default value.
     ///
     /// # Panics
-    /// Where there are 2^32 - 1 aggregates.
+    /// Where there are 2^32 - 2 aggregates.
     pub fn of(&mut self, batch: &Batch<'_>) -> BatchValues<'_, V> {
         let mut slots = std::mem::take(&mut self.slots);
         slots.clear();
-        slots.resize(batch.aggregates(), NONE);
         if batch.has_all_aggregates() {
-            let all = 0..batch.aggregates() as u32;
-            self.look_up(batch, &mut slots, all);
+            slots.resize(batch.aggregates(), ASKED);
         } else {
-            let rows = batch.rows();
-            let some = rows.map(|row| batch.aggregate_index(row) as u32);
-            self.look_up(batch, &mut slots, some);
+            slots.resize(batch.aggregates(), NONE);
+            for row in batch.rows() {
+                slots[batch.aggregate_index(row)] = ASKED;
+            }
         }
+        self.look_up(batch, &mut slots);
         self.slots = slots;
         BatchValues {
             entries: &mut self.entries,
@@ -187,25 +189,24 @@ impl<V: Default> Keyed<V> {
         }
     }
 
-    /// Fills in the slots of these aggregates, which may be named more than once.
-    fn look_up(
-        &mut self,
-        batch: &Batch<'_>,
-        slots: &mut [u32],
-        mut aggregates: impl Iterator<Item = u32>,
-    ) {
+    /// Fills in the slots that are asked for.
+    fn look_up(&mut self, batch: &Batch<'_>, slots: &mut [u32]) {
         let mut group = [Probe::default(); GROUP];
+        let mut next = 0;
         loop {
             let mut filled = 0;
-            for (probe, aggregate) in group.iter_mut().zip(aggregates.by_ref()) {
-                let hash = self.hash(batch.key_bytes(aggregate as usize));
-                self.table.prefetch(hash);
-                *probe = Probe {
-                    hash,
-                    aggregate,
-                    slot: NONE,
-                };
-                filled += 1;
+            while filled < GROUP && next < slots.len() {
+                if slots[next] == ASKED {
+                    let hash = self.hash(batch.key_bytes(next));
+                    self.table.prefetch(hash);
+                    group[filled] = Probe {
+                        hash,
+                        aggregate: next as u32,
+                        slot: NONE,
+                    };
+                    filled += 1;
+                }
+                next += 1;
             }
             let group = &mut group[..filled];
             for probe in &mut *group {

@@ -38,6 +38,30 @@ pub trait Projection: Send + Sync + 'static {
     /// not taken up, and the states are filled from the log.
     const VERSION: u32;
 
+    /// Names of the event types that it is shown; by default all events are. Those of other types pass
+    /// it by: their payloads are not even decompressed, and a position that it has come to is one
+    /// before which nothing of interest is missing. States that were kept for other types are not
+    /// taken up.
+    ///
+    /// ```
+    /// use eventcask_project::{Batch, Projection};
+    ///
+    /// /// How many accounts were closed.
+    /// struct Closed;
+    ///
+    /// impl Projection for Closed {
+    ///     const NAME: &'static str = "closed";
+    ///     const VERSION: u32 = 1;
+    ///     const TYPES: Option<&'static [&'static str]> = Some(&["Closed"]);
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) {
+    ///         *state += batch.len() as u64;
+    ///     }
+    /// }
+    /// ```
+    const TYPES: Option<&'static [&'static str]> = None;
+
     /// What is known of the events of one shard; its default is what is known of none.
     type State: Default + Send + 'static;
 

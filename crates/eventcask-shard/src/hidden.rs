@@ -63,6 +63,12 @@ impl Hidden {
             .map(|(key, version)| (key.as_str(), *version))
     }
 
+    /// Whether any event of a block may be hidden.
+    #[must_use]
+    pub fn may_hide(&self, events: &Events<'_>) -> bool {
+        !self.is_empty() || events.lists_truncation()
+    }
+
     /// Whether an event is given up, or only says that others are.
     #[must_use]
     pub fn hides(&self, events: &Events<'_>, row: usize) -> bool {

@@ -512,10 +512,27 @@ impl ShardReader {
         position: u64,
         want: Payloads<'_>,
     ) -> Result<Option<(BlockPlace, Arc<Block>)>, Error> {
-        self.read_at(position, |at| {
+        match want {
+            Payloads::All => self.read_open(position, want),
             // Those that are kept have all payloads; who wants some relies on the others being shut.
-            let kept = (want == Payloads::All).then(|| self.recent.get(at));
-            let block = match kept.flatten() {
+            _ => self.read_at(position, |at| {
+                Ok((*at, Arc::new(self.blocks.read(at, want)?)))
+            }),
+        }
+    }
+
+    /// As [`read_from`](Self::read_from), but payloads that are not wanted may be open as well: a block
+    /// that was published a moment ago comes from memory.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn read_open(
+        &self,
+        position: u64,
+        want: Payloads<'_>,
+    ) -> Result<Option<(BlockPlace, Arc<Block>)>, Error> {
+        self.read_at(position, |at| {
+            let block = match self.recent.get(at) {
                 Some(block) => block,
                 None => Arc::new(self.blocks.read(at, want)?),
             };

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, Payloads};
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::ShardReader;
 
 use crate::batches::Taken;
+use crate::shown::{add_shown, row_from};
 use crate::{Advance, Error, ModelProgress};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
@@ -203,12 +204,14 @@ impl Cursor {
             return Ok(false);
         }
         let want = types.map_or(Payloads::All, Payloads::Types);
-        let Some((at, block)) = self.reader.read_from(self.next, want)? else {
+        let Some((at, block)) = self.reader.read_open(self.next, want)? else {
             // The last events of the log are gone.
             self.next = watermark;
             return Ok(false);
         };
-        let rows = wanted_rows(&block, self.next, &hidden);
+        let events = block.events();
+        let (range, mut rows) = (row_from(&events, self.next)..events.len(), Vec::new());
+        add_shown(&mut rows, &events, range, types, &hidden);
         if rows.is_empty() {
             self.next = at.next_position;
             self.commit_time = Timestamp::from_nanos(at.last_commit);
@@ -222,17 +225,4 @@ impl Cursor {
         });
         Ok(true)
     }
-}
-
-/// The rows of a block from a position on that are shown and whose payloads were asked for.
-fn wanted_rows(block: &Block, from: u64, hidden: &Hidden) -> Vec<u32> {
-    let events = block.events();
-    let hides = !hidden.is_empty() || events.lists_truncation();
-    let is_wanted = |row: &usize| {
-        events.position(*row) >= from
-            && events.payload(*row).is_some()
-            && !(hides && hidden.hides(&events, *row))
-    };
-    let rows = (0..events.len()).filter(is_wanted);
-    rows.map(|row| row as u32).collect()
 }

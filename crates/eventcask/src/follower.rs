@@ -70,7 +70,7 @@ impl<F: Follow> Follower<F> {
         }
         let hidden = Arc::clone(&reader.published().hidden);
         while next < position && goes_on(next) {
-            match reader.read_from(next, want) {
+            match reader.read_open(next, want) {
                 Ok(Some((at, block))) if at.first_position < position => {
                     if !self.take(&block, &hidden, true) {
                         return;

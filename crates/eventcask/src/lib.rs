@@ -61,6 +61,7 @@ mod retry;
 mod turns;
 mod claim;
 mod group;
+mod shown;
 mod follower;
 mod views;
 mod view;

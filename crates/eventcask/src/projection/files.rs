@@ -1,7 +1,8 @@
-//! Where the states of a projection are kept: a directory with a number, in it the definition (name and
-//! version) and a snapshot a shard. A projection exists by its definition, and a snapshot belongs to the
+//! Where the states of a projection are kept: a directory with a number, in it the definition (name,
+//! version and event types) and a snapshot a shard. A projection exists by its definition, and a snapshot belongs to the
 //! definition whose checksum it names.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
@@ -37,9 +38,31 @@ pub(crate) fn snapshot_name(shard: u32) -> String {
     format!("{shard:04}.snapshot")
 }
 
-/// Names of projections need no escape in JSON.
-fn definition_text(name: &str, version: u32) -> String {
-    format!(r#"{{"projection":"{name}","version":{version}}}"#)
+/// What the states of a projection belong to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) name: &'static str,
+    pub(crate) version: u32,
+    /// The event types that it is shown; none where it is shown all.
+    pub(crate) types: Option<&'static [&'static str]>,
+}
+
+impl Identity {
+    fn text(&self) -> String {
+        let Self { name, version, .. } = self;
+        // Names of projections need no escape in JSON.
+        let known = format!(r#"{{"projection":"{name}","version":{version}"#);
+        match self.types {
+            None => known + "}",
+            Some(types) => format!(r#"{known},"types":{}}}"#, json_of(types)),
+        }
+    }
+}
+
+/// A list of names as JSON, the same for the same set of names.
+fn json_of(names: &[&str]) -> String {
+    let names: BTreeSet<&str> = names.iter().copied().collect();
+    serde_json::to_string(&names).expect("texts are JSON")
 }
 
 fn name_in(definition: &[u8]) -> Option<&str> {
@@ -100,18 +123,18 @@ fn may_be_ahead(storage: &dyn Storage, path: &str, reader: &ShardReader) -> bool
 }
 
 impl Files {
-    /// The files of the projection with this name. Without a right to write there may be none.
+    /// The files of the projection with this name, for states of this identity. Without a right to write there may be none.
     ///
     /// # Errors
     /// What the disk said.
     pub(crate) fn open(
         storage: &Arc<dyn Storage>,
         store: u128,
-        (name, version): (&str, u32),
+        identity: Identity,
         may_write: bool,
     ) -> Result<Option<Self>, Error> {
-        let text = definition_text(name, version);
-        let found = find(&**storage, name)?;
+        let text = identity.text();
+        let found = find(&**storage, identity.name)?;
         let number = match found {
             Some((number, _)) => number,
             None if !may_write => return Ok(None),

@@ -7,6 +7,7 @@ use eventcask_project::{Batch, Projection};
 use eventcask_shard::Hidden;
 
 use crate::follower::Follow;
+use crate::shown::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<P: Projection> {
@@ -35,33 +36,26 @@ impl<P: Projection> Folding<P> {
         }
     }
 
-    /// Takes in the events of a block below a row, without those that are hidden.
+    /// Takes in the events of a block below a row, without those that are hidden or of other types than
+    /// the projection declares.
     pub(crate) fn take_rows(&mut self, block: &Block, end: usize, hidden: &Hidden, replay: bool) {
         let events = block.events();
-        // Segments that were written anew have other blocks: one may have been seen in part.
-        let first = if self.progress <= block.head().first_position {
-            0
-        } else {
-            let seen = |row: &usize| events.position(*row) < self.progress;
-            (0..end).take_while(seen).count()
-        };
+        let first = row_from(&events, self.progress).min(end);
         let is_whole = end == events.len();
-        let batch = if is_whole && hidden.is_empty() && !events.lists_truncation() {
+        let next = match is_whole {
+            true => block.head().next_position(),
+            false => events.position(end),
+        };
+        let batch = if is_whole && P::TYPES.is_none() && !hidden.may_hide(&events) {
             Batch::new(events, first, replay)
         } else {
-            let rows = first..end;
-            let shown = rows.filter(|row| !hidden.hides(&events, *row));
             self.shown.clear();
-            self.shown.extend(shown.map(|row| row as u32));
+            add_shown(&mut self.shown, &events, first..end, P::TYPES, hidden);
             Batch::listed(events, &self.shown, replay)
         };
         if !batch.is_empty() {
             self.projection.apply(&mut self.state, &batch);
         }
-        let next = match is_whole {
-            true => block.head().next_position(),
-            false => events.position(end),
-        };
         self.progress = self.progress.max(next);
         self.bytes += u64::from(block.head().length);
     }

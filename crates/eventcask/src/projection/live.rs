@@ -24,6 +24,8 @@ pub(crate) struct LiveProjection<P: Projection> {
     pub(crate) projection: Arc<P>,
     pub(crate) is_sync: bool,
     pub(crate) limits: BatchLimits,
+    /// Names of the event types that it is shown; none where it is shown all.
+    types: Option<Vec<String>>,
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) shards: Vec<Mutex<ShardState<P>>>,
     pub(crate) keep: Option<Keep<P>>,
@@ -115,6 +117,7 @@ impl<P: Projection> LiveProjection<P> {
             projection,
             is_sync,
             limits,
+            types: P::TYPES.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             readers: readers.to_vec(),
             shards,
             keep,
@@ -123,6 +126,12 @@ impl<P: Projection> LiveProjection<P> {
             stops: AtomicBool::new(false),
             threads: Mutex::default(),
         }
+    }
+
+    /// The payloads that it is shown.
+    pub(crate) fn wanted(&self) -> Payloads<'_> {
+        let types = self.types.as_deref();
+        types.map_or(Payloads::All, Payloads::Types)
     }
 
     /// Brings all shards up to what is durable now, several at a time.
@@ -134,7 +143,7 @@ impl<P: Projection> LiveProjection<P> {
             let mut state = locked(&self.shards[shard]);
             state
                 .follower
-                .catch_up_all(&self.readers[shard], Payloads::All);
+                .catch_up_all(&self.readers[shard], self.wanted());
             self.moved(&mut state);
             state.check(shard as u32)
         });
@@ -176,7 +185,7 @@ impl<P: Projection> LiveProjection<P> {
     pub(crate) fn bring_up(&self, shard: u32, state: &mut ShardState<P>) {
         if self.is_sync {
             let reader = &self.readers[shard as usize];
-            state.follower.catch_up_all(reader, Payloads::All);
+            state.follower.catch_up_all(reader, self.wanted());
         }
     }
 
@@ -252,7 +261,7 @@ impl<P: Projection> Live for LiveProjection<P> {
             return;
         }
         let mut state = locked(&self.shards[reader.shard() as usize]);
-        state.follower.follow(reader, block, Payloads::All);
+        state.follower.follow(reader, block, self.wanted());
         self.moved(&mut state);
     }
 

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use eventcask_log::Payloads;
+use eventcask_event::Events;
+use eventcask_log::BlockPlace;
 use eventcask_project::{Merge, Projection};
 use eventcask_shard::ShardReader;
 
@@ -36,6 +37,21 @@ struct End {
     position: u64,
     /// Nothing was committed later.
     time: i64,
+}
+
+impl End {
+    /// How many rows of a block lie before it.
+    fn rows_of(&self, at: &BlockPlace, events: &Events<'_>) -> usize {
+        // Commit times rise with positions.
+        if at.next_position <= self.position && at.last_commit <= self.time {
+            return events.len();
+        }
+        let is_in = |row: &usize| {
+            let time = events.commit_time(*row).as_nanos();
+            events.position(*row) < self.position && time <= self.time
+        };
+        (0..events.len()).take_while(is_in).count()
+    }
 }
 
 impl<P: Projection> Past<P> {
@@ -99,15 +115,11 @@ fn fill<P: Projection>(
     let mut follower = Follower::new(begin(live, reader, end)?);
     let mut next = follower.fold.progress;
     while next < end.position.min(watermark) {
-        let Some((at, block)) = reader.read_from(next, Payloads::All)? else {
+        let Some((at, block)) = reader.read_open(next, live.wanted())? else {
             break;
         };
         let events = block.events();
-        // Commit times rise with positions.
-        let is_in = |row: &usize| {
-            events.position(*row) < end.position && events.commit_time(*row).as_nanos() <= end.time
-        };
-        let rows = (0..events.len()).take_while(is_in).count();
+        let rows = end.rows_of(&at, &events);
         let take = |folding: &mut Folding<P>| folding.take_rows(&block, rows, &hidden, true);
         follower.take_with(at.first_position, take);
         if let Some(reason) = follower.failure {

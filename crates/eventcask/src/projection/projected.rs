@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventcask_project::{Merge, Projection};
 
-use super::files::Files;
+use super::files::{Files, Identity};
 use super::keep::Keep;
 use super::live::LiveProjection;
 use super::projections::{Live, Taken};
@@ -107,7 +107,11 @@ impl<P: Projection> Projected<P> {
         if let Some((policy, codec)) = options.snapshots {
             taken = Some(inner.projections.take(P::NAME)?);
             let may_write = inner.is_running();
-            let identity = (P::NAME, P::VERSION);
+            let identity = Identity {
+                name: P::NAME,
+                version: P::VERSION,
+                types: P::TYPES,
+            };
             let files = Files::open(&inner.storage, inner.manifest.store, identity, may_write)?;
             keep = files.map(|files| Keep::new(policy, codec, files));
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Payloads};
+use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind};
 use eventcask_project::Projection;
 
 use super::folding::Folding;
@@ -143,7 +143,7 @@ fn fill<P: Projection>(
             .fetch_add(to - counted.replace(to), Ordering::Relaxed);
     };
     let end = reader.published().watermark;
-    beside.catch_up_while(reader, end, Payloads::All, |next| {
+    beside.catch_up_while(reader, end, live.wanted(), |next| {
         count(next);
         goes_on()
     });
@@ -178,7 +178,7 @@ fn swap<P: Projection>(
     let mut filled = catch_up(live, filled);
     let mut states: Vec<_> = live.shards.iter().map(locked).collect();
     for (beside, reader) in filled.iter_mut().zip(&live.readers) {
-        beside.catch_up_all(reader, Payloads::All);
+        beside.catch_up_all(reader, live.wanted());
     }
     check(&filled)?;
     let positions = filled.iter().map(|beside| beside.fold.progress).collect();
@@ -200,7 +200,7 @@ fn catch_up<P: Projection>(live: &LiveProjection<P>, filled: Vec<Beside<P>>) -> 
     let filled: Vec<_> = filled.into_iter().map(Mutex::new).collect();
     for _ in 0..ROUNDS {
         follower::catch_up_all(&filled, &live.readers, |beside, reader| {
-            beside.catch_up_all(reader, Payloads::All);
+            beside.catch_up_all(reader, live.wanted());
         });
     }
     let unlocked =

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventcask_log::{Block, Error, Payloads};
+use eventcask_log::{Block, Error};
 use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
@@ -107,7 +107,7 @@ fn read_batch<P: Projection>(
     let (mut blocks, mut events, mut bytes) = (Vec::new(), 0, 0);
     let mut next = from;
     while events < live.limits.events && bytes < live.limits.bytes {
-        match reader.read_from(next, Payloads::All) {
+        match reader.read_open(next, live.wanted()) {
             Ok(Some((at, block))) => {
                 next = at.next_position;
                 events += u64::from(at.rows);

@@ -6,7 +6,6 @@
 
 use std::time::Instant;
 
-use eventcask_log::Payloads;
 use eventcask_project::Projection;
 
 use super::folding::Folding;
@@ -59,7 +58,7 @@ fn save_if_due<P: Projection>(
     let before = keep.load(&live.projection, reader);
     let before = before.unwrap_or_else(|| Folding::empty(&live.projection));
     let mut beside = Follower::new(before);
-    beside.catch_up_while(reader, progress, Payloads::All, |_| !live.stops());
+    beside.catch_up_while(reader, progress, live.wanted(), |_| !live.stops());
     if live.stops() {
         return;
     }

@@ -28,6 +28,7 @@ mod views;
 mod projections;
 mod projections_behind;
 mod projections_kept;
+mod projections_typed;
 mod projections_again;
 mod read_models;
 mod folds;
