@@ -114,7 +114,8 @@ pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use projection::{
-    Past, Projected, ProjectionOptions, Reaching, Rebuild, RebuildProgress, SnapshotPolicy, Timeout,
+    Entries, Past, Projected, ProjectionOptions, Reaching, Rebuild, RebuildProgress,
+    SnapshotPolicy, Timeout,
 };
 pub use read_model::{Advance, ModelError, ModelIdentity, ModelMismatch, ModelProgress, ReadModel};
 pub use repair::{RepairReport, repair};

@@ -1,11 +1,12 @@
 //! What is folded into the state of a projection in one shard.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use eventcask_log::Block;
 use eventcask_project::{Batch, Projection};
 use eventcask_shard::Hidden;
 
+use super::entries::Watches;
 use crate::follower::Follow;
 use crate::shown::{add_shown, row_from};
 
@@ -16,6 +17,8 @@ pub(crate) struct Folding<P: Projection> {
     pub(crate) progress: u64,
     /// Bytes of the blocks that were taken in, since it was made.
     pub(crate) bytes: u64,
+    /// Those who are told what is applied.
+    pub(crate) watches: Watches<P>,
     /// The rows of the block in hand that are shown, where not all are.
     shown: Vec<u32>,
 }
@@ -32,6 +35,7 @@ impl<P: Projection> Folding<P> {
             state,
             progress,
             bytes: 0,
+            watches: Vec::new(),
             shown: Vec::new(),
         }
     }
@@ -57,6 +61,9 @@ impl<P: Projection> Folding<P> {
             self.projection.apply(&mut self.state, &batch);
         }
         self.progress = self.progress.max(next);
+        for watch in self.watches.iter().filter_map(Weak::upgrade) {
+            watch.applied(&self.state, &batch, self.progress);
+        }
         self.bytes += u64::from(block.head().length);
     }
 }

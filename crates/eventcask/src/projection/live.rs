@@ -1,7 +1,7 @@
 //! A projection and its state in each shard.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 
 use eventcask_log::{Block, Error as LogError, Payloads};
@@ -9,6 +9,7 @@ use eventcask_project::Projection;
 use eventcask_shard::{Refused, ShardReader};
 
 use super::background::Bell;
+use super::entries::Watch;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::options::BatchLimits;
@@ -85,6 +86,15 @@ impl<P: Projection> ShardState<P> {
     pub(crate) fn mark(&mut self) -> u64 {
         self.mark = (self.progress(), self.follower.fold.bytes);
         self.progress()
+    }
+
+    /// Tells those who watch that it is not what it was.
+    pub(crate) fn tell_replaced(&mut self) {
+        let watches = &mut self.follower.fold.watches;
+        watches.retain(|watch| watch.strong_count() > 0);
+        for watch in watches.iter().filter_map(Weak::upgrade) {
+            watch.replaced();
+        }
     }
 
     /// # Errors
@@ -186,12 +196,27 @@ impl<P: Projection> LiveProjection<P> {
         if self.is_sync {
             let reader = &self.readers[shard as usize];
             state.follower.catch_up_all(reader, self.wanted());
+            if state.follower.failure.is_some() {
+                state.tell_replaced();
+            }
+        }
+    }
+
+    /// Has all states tell someone what is applied, from now on.
+    pub(crate) fn watch(&self, watch: &Arc<dyn Watch<P>>) {
+        for state in &self.shards {
+            let watches = &mut locked(state).follower.fold.watches;
+            watches.retain(|watch| watch.strong_count() > 0);
+            watches.push(Arc::downgrade(watch));
         }
     }
 
     /// Tells those who care that a state has moved on.
     pub(crate) fn moved(&self, state: &mut ShardState<P>) {
         let has_stopped = state.follower.failure.is_some();
+        if has_stopped {
+            state.tell_replaced();
+        }
         state
             .waiters
             .wake(state.follower.fold.progress, has_stopped);
@@ -268,8 +293,12 @@ impl<P: Projection> Live for LiveProjection<P> {
     fn refresh(&self) {
         self.runner.ring();
         for shard in &self.shards {
-            // Those who wait for what is applied when it is asked for ask again.
-            locked(shard).waiters.wake(u64::MAX, true);
+            let mut state = locked(shard);
+            if self.is_sync {
+                // It is applied when it is asked for.
+                state.tell_replaced();
+            }
+            state.waiters.wake(u64::MAX, true);
         }
     }
 

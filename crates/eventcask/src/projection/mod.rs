@@ -17,7 +17,9 @@ mod rebuild;
 mod past;
 mod reaching;
 mod projected;
+mod entries;
 
+pub use entries::Entries;
 pub(crate) use files::forget_what_is_ahead;
 pub use options::{ProjectionOptions, SnapshotPolicy};
 pub use past::Past;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_project::{Merge, Projection};
+use eventcask_project::{Keyed, Merge, Projection};
 
 use super::files::{Files, Identity};
 use super::keep::Keep;
@@ -12,7 +12,7 @@ use super::reaching::{Reaching, Timeout};
 use super::{ProjectionOptions, runner, saver};
 use crate::store::Inner;
 use crate::views::is_name;
-use crate::{AsOf, Error, Past, ProjectionStats, Rebuild};
+use crate::{AsOf, Entries, Error, Past, ProjectionStats, Rebuild};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
 /// goes once it is durable: before its append is answered
@@ -185,6 +185,17 @@ impl<P: Projection> Projected<P> {
         let projection = &self.held.live.projection;
         self.each_shard(|_, state| projection.merge(&mut merged, state))?;
         Ok(merged)
+    }
+
+    /// The entries that are asked for often, so many of them at most, kept so that who reads one waits for
+    /// nobody who writes.
+    #[must_use]
+    pub fn entries<V>(&self, capacity: usize) -> Entries<P, V>
+    where
+        P: Projection<State = Keyed<V>>,
+        V: Clone + Send + Sync + 'static,
+    {
+        Entries::new(self.clone(), capacity)
     }
 
     /// Position after the last event that the state of a shard holds. Where the projection has

@@ -184,7 +184,9 @@ fn swap<P: Projection>(
     let positions = filled.iter().map(|beside| beside.fold.progress).collect();
     for ((state, beside), saved) in states.iter_mut().zip(&mut filled).zip(saved) {
         let saved = writing.as_ref().map_or(state.saved, |_| Some(saved));
+        beside.fold.watches = std::mem::take(&mut state.follower.fold.watches);
         std::mem::swap(&mut state.follower, beside);
+        state.tell_replaced();
         state.saved = saved;
         state.mark();
         live.moved(state);

@@ -9,6 +9,7 @@ mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
+mod entries;
 mod source;
 mod session;
 mod tickets;
