@@ -2,20 +2,18 @@
 //!
 //! A store with the events of the workload, a hundred aggregates of 50 events spread over all of them, and one
 //! of 10,000; two shards. Each figure is one JSON object a line: its name, and its runs or percentiles.
+//! What reading costs beside writing is measured by the example `live`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
-use eventcask::{
-    Batch, Codec, EventRef, Expected, Fold, Keyed, NewEvent, Projection, Store, Timeout, route,
-};
-use eventcask_benches::{Load, workload};
+use eventcask::{Batch, Codec, EventRef, Fold, Keyed, NewEvent, Projection, Store};
+use eventcask_benches::{Load, argument, print_runs, print_times, workload};
 
 const ROUNDS: usize = 5;
 const SHARDS: u32 = 2;
@@ -26,10 +24,14 @@ const BIG_EVENTS: u64 = 10_000;
 const AGGREGATES: u64 = 100_000;
 /// Events of the workload that are used again and again.
 const LOADS: usize = 1 << 18;
-const SUBSCRIBERS: usize = 10;
+/// Four of the twelve types of the workload, two of them JSON.
+const THIRD: &[&str] = &["Transfer0", "Transfer3", "Transfer6", "Transfer9"];
+/// With this argument nothing is measured but a rebuild of the store in that directory.
+const REBUILD: &str = "--rebuild";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// How many events each aggregate has.
 struct Counts;
 
 impl Projection for Counts {
@@ -42,6 +44,20 @@ impl Projection for Counts {
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
+    }
+}
+
+/// The same, of the events of a third of the types.
+struct ThirdCounts;
+
+impl Projection for ThirdCounts {
+    const NAME: &'static str = "third-counts";
+    const VERSION: u32 = 1;
+    const TYPES: Option<&'static [&'static str]> = Some(THIRD);
+    type State = Keyed<u64>;
+
+    fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+        Counts.apply(state, batch);
     }
 }
 
@@ -65,52 +81,28 @@ impl Fold for Bytes {
     }
 }
 
-fn argument(name: &str) -> Option<String> {
-    let mut arguments = std::env::args();
-    arguments.find(|argument| argument == name)?;
-    arguments.next()
-}
-
 fn main() -> Result<()> {
+    if let Some(dir) = argument(REBUILD) {
+        println!("{}", rebuild_seconds(Path::new(&dir))?);
+        return Ok(());
+    }
     let events: u64 = argument("--events").map_or(Ok(2_000_000), |text| text.parse())?;
     let dir = PathBuf::from(argument("--dir").ok_or("--dir DIR is missing")?);
     fs::create_dir_all(&dir)?;
     let load = workload(LOADS, AGGREGATES);
     for (name, codec) in [("raw", Codec::None), ("zstd:1", Codec::Zstd(1))] {
         let store = fill(&dir.join(format!("store-{name}")), codec, &load, events)?;
-        replay(&store, name, events)?;
+        replay(&store, || Counts, &format!("replay, {name}"), events)?;
         needles(&store, name)?;
         if name == "raw" {
             folded(&store)?;
-            reads_beside_writes(&store, &load)?;
-            visible(&store, &load)?;
+        } else {
+            let what = format!("replay, {name}, a third of the types");
+            replay(&store, || ThirdCounts, &what, events)?;
         }
         store.close()?;
     }
-    subscribers(&dir, &load, events)
-}
-
-/// Prints a figure of which there are some runs.
-fn print_runs(what: &str, unit: &str, mut runs: Vec<f64>) {
-    runs.sort_unstable_by(f64::total_cmp);
-    let (low, median, high) = (runs[0], runs[runs.len() / 2], runs[runs.len() - 1]);
-    println!(
-        r#"{{"what":"{what}","unit":"{unit}","median":{median:.4},"min":{low:.4},"max":{high:.4},"runs":{}}}"#,
-        runs.len()
-    );
-}
-
-/// Prints the percentiles of times.
-fn print_times(what: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
-    let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e6;
-    println!(
-        r#"{{"what":"{what}","unit":"us","p50":{:.2},"p99":{:.2},"max":{:.2},"runs":{}}}"#,
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        times.len()
-    );
+    rebuild_on_cores(&dir.join("store-zstd:1"))
 }
 
 fn fill(dir: &Path, codec: Codec, load: &[Load], events: u64) -> Result<Store> {
@@ -150,16 +142,53 @@ fn needle_key(needle: u64) -> String {
 }
 
 /// A keyed projection is filled from the log by both cores.
-fn replay(store: &Store, name: &str, events: u64) -> Result<()> {
+fn replay<P: Projection>(
+    store: &Store,
+    projection: impl Fn() -> P,
+    what: &str,
+    events: u64,
+) -> Result<()> {
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let started = Instant::now();
-        let counts = store.project(Counts)?;
+        let projected = store.project(projection())?;
         rates.push(events as f64 / started.elapsed().as_secs_f64() / 1e6);
-        drop(counts);
+        drop(projected);
     }
-    print_runs(&format!("replay, {name}"), "million events/s", rates);
+    print_runs(what, "million events/s", rates);
     Ok(())
+}
+
+/// Rebuilds a projection of both shards in processes that have one core, and two, by turns.
+fn rebuild_on_cores(store: &Path) -> Result<()> {
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let (one, two) = (rebuild_on(store, "0")?, rebuild_on(store, "0,1")?);
+        ratios.push(one / two);
+    }
+    print_runs("rebuild, two cores against one", "x", ratios);
+    Ok(())
+}
+
+/// Seconds of a rebuild in a process of its own that has these cores.
+fn rebuild_on(store: &Path, cores: &str) -> Result<f64> {
+    let mut command = Command::new("taskset");
+    command.args(["-c", cores]).arg(std::env::current_exe()?);
+    let output = command.arg(REBUILD).arg(store).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+fn rebuild_seconds(dir: &Path) -> Result<f64> {
+    let store = Store::options().open_read_only(dir)?;
+    let counts = store.project(Counts)?;
+    let started = Instant::now();
+    let positions = counts.rebuild()?.wait()?;
+    let seconds = started.elapsed().as_secs_f64();
+    positions.ok_or("it was cancelled")?;
+    Ok(seconds)
 }
 
 /// Each of the spread aggregates is read once.
@@ -204,127 +233,4 @@ fn folded(store: &Store) -> Result<()> {
         .collect();
     print_times("10,000 events folded", times?);
     Ok(())
-}
-
-/// Runs `read` while another thread pushes, so many events a second at most.
-fn beside_writes<T>(
-    store: &Store,
-    load: &[Load],
-    rate: f64,
-    read: impl FnOnce() -> Result<T>,
-) -> Result<T> {
-    let stops = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            let mut producer = store.producer();
-            let started = Instant::now();
-            for (number, one) in load.iter().cycle().enumerate() {
-                if number % 256 == 0 {
-                    let due = Duration::from_secs_f64(number as f64 / rate);
-                    thread::sleep(due.saturating_sub(started.elapsed()));
-                    if stops.load(Ordering::Relaxed) {
-                        break;
-                    }
-                }
-                if producer.push(&one.key, &without_id(one)).is_err() {
-                    break;
-                }
-            }
-        });
-        let answer = read();
-        stops.store(true, Ordering::Relaxed);
-        let joined = writer.join();
-        joined.map_err(|_| "the writer failed")?;
-        answer
-    })
-}
-
-fn reads_beside_writes(store: &Store, load: &[Load]) -> Result<()> {
-    let counts = store.project(Counts)?;
-    let times = beside_writes(store, load, f64::INFINITY, || {
-        let mut times = Vec::new();
-        for one in load.iter().cycle().take(5000) {
-            let started = Instant::now();
-            let shard = route(&one.key, SHARDS);
-            black_box(counts.read(shard, |state| state.get(&one.key).copied())?);
-            times.push(started.elapsed());
-            thread::sleep(Duration::from_micros(200));
-        }
-        Ok(times)
-    })?;
-    print_times("an entry read while writing at full speed", times);
-    Ok(())
-}
-
-/// From an append to its event in a projection behind the acknowledgement.
-fn visible(store: &Store, load: &[Load]) -> Result<()> {
-    let counts = store.projection(Counts).start()?;
-    let times = beside_writes(store, load, 1_000_000.0, || {
-        let mut producer = store.producer();
-        let mut times = Vec::new();
-        for number in 0..500 {
-            let key = format!("probe-{number}");
-            let started = Instant::now();
-            let event = [NewEvent::bytes("Probed", b"")];
-            let answer = producer.append(&key, Expected::Any, &event)?.wait()?;
-            let position = answer.position().ok_or("it is new")?;
-            let timeout = Timeout::Error(Duration::from_secs(10));
-            counts.wait_for(route(&key, SHARDS), position, timeout)?;
-            times.push(started.elapsed());
-            thread::sleep(Duration::from_millis(2));
-        }
-        Ok(times)
-    })?;
-    print_times(
-        "append to visible behind the acknowledgement, beside 1 million events/s",
-        times,
-    );
-    Ok(())
-}
-
-/// The same events with subscribers that wait for something else, and without, by turns.
-fn subscribers(dir: &Path, load: &[Load], events: u64) -> Result<()> {
-    let mut ratios = Vec::new();
-    for round in 0..ROUNDS {
-        let mut seconds = [0.0; 2];
-        for (with, seconds) in seconds.iter_mut().enumerate() {
-            let dir = dir.join(format!("ingest-{round}-{with}"));
-            let store = Store::options().shards(SHARDS).seal(false).open(&dir)?;
-            *seconds = ingest(&store, load, events, with * SUBSCRIBERS)?;
-            store.close()?;
-            fs::remove_dir_all(&dir)?;
-        }
-        ratios.push((seconds[1] / seconds[0] - 1.0) * 100.0);
-    }
-    print_runs("ingest slowed by ten idle subscribers", "percent", ratios);
-    Ok(())
-}
-
-fn ingest(store: &Store, load: &[Load], events: u64, subscribers: usize) -> Result<f64> {
-    let stops = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..subscribers {
-            let mut subscription = store.subscribe().types(&["Nothing"]).start()?;
-            let stops = &stops;
-            scope.spawn(move || {
-                while !stops.load(Ordering::Relaxed) {
-                    black_box(
-                        subscription
-                            .next_timeout(Duration::from_millis(200))
-                            .is_ok(),
-                    );
-                }
-            });
-        }
-        let started = Instant::now();
-        let mut producer = store.producer();
-        for number in 0..events {
-            let one = &load[number as usize % load.len()];
-            producer.push(&one.key, &without_id(one))?;
-        }
-        producer.flush()?.wait()?;
-        let seconds = started.elapsed().as_secs_f64();
-        stops.store(true, Ordering::Relaxed);
-        Ok(seconds)
-    })
 }

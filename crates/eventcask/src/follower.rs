@@ -7,11 +7,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use eventcask_log::{Block, Payloads};
+use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_shard::{Hidden, ShardReader};
 
-use crate::parallel;
 use crate::store::locked;
+use crate::{parallel, read_ahead};
 
 /// A state that events are folded into, with how far it got.
 pub(crate) trait Follow: Send {
@@ -92,6 +92,30 @@ impl<F: Follow> Follower<F> {
         self.catch_up(reader, watermark, want);
     }
 
+    /// As [`catch_up_all`](Self::catch_up_all), of a state that nobody else knows yet: the log is read
+    /// ahead on all cores. Goes on for as long as `goes_on` says so of the position it came to.
+    pub(crate) fn fill(
+        &mut self,
+        reader: &ShardReader,
+        want: Payloads<'_>,
+        mut goes_on: impl FnMut(u64) -> bool + Send,
+    ) {
+        let (watermark, hidden) = {
+            let published = reader.published();
+            (published.watermark, Arc::clone(&published.hidden))
+        };
+        let next = self.fold.progress();
+        if self.failure.is_some() || next >= watermark || !goes_on(next) {
+            return;
+        }
+        let take = |at: &BlockPlace, block: &Block| {
+            self.take(block, &hidden, true) && goes_on(at.next_position)
+        };
+        if let Err(error) = read_ahead::each_block(reader, want, next..watermark, take) {
+            self.failure = Some(error.to_string());
+        }
+    }
+
     /// Takes in a block; see [`take_with`](Self::take_with).
     pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) -> bool {
         let position = block.head().first_position;
@@ -113,14 +137,14 @@ impl<F: Follow> Follower<F> {
     }
 }
 
-/// Brings the followers of all shards up to what is durable now, several at a time.
-pub(crate) fn catch_up_all<T: Send>(
+/// Does some work on the followers of all shards, several at a time.
+pub(crate) fn on_all<T: Send>(
     followers: &[Mutex<T>],
     readers: &[Arc<ShardReader>],
-    catch_up: impl Fn(&mut T, &ShardReader) + Sync + Send,
+    work: impl Fn(&mut T, &ShardReader) + Sync + Send,
 ) {
-    parallel::map(followers.len(), |shard| {
-        catch_up(&mut locked(&followers[shard]), &readers[shard]);
+    parallel::map_few(followers.len(), |shard| {
+        work(&mut locked(&followers[shard]), &readers[shard]);
     });
 }
 

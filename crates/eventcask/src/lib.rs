@@ -62,6 +62,7 @@ mod turns;
 mod claim;
 mod group;
 mod shown;
+mod read_ahead;
 mod follower;
 mod views;
 mod view;

@@ -1,6 +1,7 @@
 //! Work that is done on all cores: opening, checking and sealing many shards or segments.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -30,5 +31,33 @@ pub(crate) fn map<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync
         Some(pool) if count > 1 => pool.install(|| (0..count).into_par_iter().map(work).collect()),
         // One thread does it as well, only slower.
         _ => (0..count).map(work).collect(),
+    }
+}
+
+/// As [`map`], but of the work no more is begun at once than there are threads. It is for work that is
+/// long, holds memory and does its own parts in parallel: a thread that waits for such a part would
+/// begin all the others meanwhile.
+pub(crate) fn map_few<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let lane = |_| {
+        // Relaxed: each number is had once, and says nothing about anything else.
+        let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+        let numbers = numbers.take_while(|number| *number < count);
+        numbers.map(|number| (number, work(number))).collect()
+    };
+    let lanes: Vec<Vec<(usize, T)>> = map(width().min(count), lane);
+    let mut done: Vec<_> = lanes.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, one)| one).collect()
+}
+
+/// Does both, at once where a thread is free.
+pub(crate) fn join<A: Send, B: Send>(
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    match pool() {
+        Some(pool) => pool.join(one, other),
+        None => (one(), other()),
     }
 }

@@ -8,7 +8,7 @@ use eventcask_project::ViewState;
 use eventcask_shard::ShardReader;
 
 use crate::views::{LiveView, Views};
-use crate::{Error, parallel};
+use crate::{Error, parallel, read_ahead};
 
 /// The state of a view over all shards as of `time`.
 ///
@@ -20,7 +20,7 @@ pub(crate) fn state_as_of(
     readers: &[Arc<ShardReader>],
     time: Timestamp,
 ) -> Result<ViewState, Error> {
-    let shards = parallel::map(readers.len(), |shard| {
+    let shards = parallel::map_few(readers.len(), |shard| {
         let reader = &readers[shard];
         let begin = begin(views, view, reader, time)?;
         up_to(begin, reader, view.wanted(), time)
@@ -61,17 +61,20 @@ fn up_to(
     want: Payloads<'_>,
     time: Timestamp,
 ) -> Result<ViewState, LogError> {
-    let hidden = Arc::clone(&reader.published().hidden);
-    let until = time.as_nanos();
-    let mut next = state.progress();
-    while let Some((at, block)) = reader.read_from(next, want)? {
-        if at.first_commit > until {
-            break;
+    let (watermark, hidden) = {
+        let published = reader.published();
+        (published.watermark, Arc::clone(&published.hidden))
+    };
+    let range = state.progress()..watermark;
+    read_ahead::each_block(reader, want, range, |at, block| {
+        let is_in = at.first_commit <= time.as_nanos();
+        if is_in {
+            let events = block.events();
+            let is_left_out =
+                |row: usize| events.commit_time(row) > time || hidden.hides(&events, row);
+            state.apply_unless(&events, is_left_out);
         }
-        let events = block.events();
-        let is_left_out = |row: usize| events.commit_time(row) > time || hidden.hides(&events, row);
-        state.apply_unless(&events, is_left_out);
-        next = at.next_position;
-    }
+        is_in
+    })?;
     Ok(state)
 }

@@ -88,7 +88,7 @@ impl Views {
                     |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
                 let shards = readers.iter().map(states).collect();
                 let live = LiveView::new(number, name, &spec, definition, shards);
-                live.catch_up_all(readers);
+                live.fill(readers);
                 views.add(live);
             }
         }
@@ -236,7 +236,7 @@ impl Views {
         self.make_dir(number)?;
         let shards = readers.iter().map(|_| ShardState::empty(&spec)).collect();
         let live = LiveView::new(number, name.to_owned(), &spec, definition, shards);
-        live.catch_up_all(readers);
+        live.fill(readers);
         live.check()?;
         self.save(&live)?;
         let framed = Framed {
@@ -277,7 +277,7 @@ impl Views {
             old.definition,
             shards,
         );
-        new.catch_up_all(readers);
+        new.fill(readers);
         new.check()?;
         self.save(&new)?;
         self.add(new);
@@ -416,9 +416,16 @@ impl LiveView {
             .map_or(Payloads::All, |types| Payloads::Types(types))
     }
 
+    /// Fills all shards with what is durable now, before anybody else knows it.
+    fn fill(&self, readers: &[Arc<ShardReader>]) {
+        follower::on_all(&self.shards, readers, |shard, reader| {
+            shard.follower.fill(reader, self.wanted(), |_| true);
+        });
+    }
+
     /// Brings all shards up to what is durable now, several at a time.
     pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
-        follower::catch_up_all(&self.shards, readers, |shard, reader| {
+        follower::on_all(&self.shards, readers, |shard, reader| {
             shard.follower.catch_up_all(reader, self.wanted());
         });
     }

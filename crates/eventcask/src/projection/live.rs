@@ -15,7 +15,7 @@ use super::keep::Keep;
 use super::options::BatchLimits;
 use super::projections::Live;
 use super::reaching::Waiters;
-use crate::follower::Follower;
+use crate::follower::{self, Follower};
 use crate::stats::lag;
 use crate::store::{locked, now_nanos};
 use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
@@ -144,20 +144,17 @@ impl<P: Projection> LiveProjection<P> {
         types.map_or(Payloads::All, Payloads::Types)
     }
 
-    /// Brings all shards up to what is durable now, several at a time.
+    /// Fills all shards with what is durable now, before anybody else knows it.
     ///
     /// # Errors
     /// Why one of them stopped.
-    pub(crate) fn catch_up_all(&self) -> Result<(), Error> {
-        let caught_up = parallel::map(self.shards.len(), |shard| {
-            let mut state = locked(&self.shards[shard]);
-            state
-                .follower
-                .catch_up_all(&self.readers[shard], self.wanted());
-            self.moved(&mut state);
-            state.check(shard as u32)
+    pub(crate) fn fill(&self) -> Result<(), Error> {
+        follower::on_all(&self.shards, &self.readers, |state, reader| {
+            state.follower.fill(reader, self.wanted(), |_| true);
+            self.moved(state);
         });
-        caught_up.into_iter().collect()
+        let mut shards = (0..).zip(&self.shards);
+        shards.try_for_each(|(shard, state)| locked(state).check(shard))
     }
 
     /// Starts a thread that works for it until it ends.

@@ -13,7 +13,7 @@ use eventcask_shard::ShardReader;
 use super::folding::Folding;
 use super::live::LiveProjection;
 use crate::follower::Follower;
-use crate::{AsOf, Error, parallel};
+use crate::{AsOf, Error, parallel, read_ahead};
 
 /// The states of a projection at a moment of the past. From [`crate::Projected::as_of`].
 pub struct Past<P: Projection> {
@@ -67,7 +67,7 @@ impl<P: Projection> Past<P> {
             },
             AsOf::Version(_) => return Err(Error::AsOfVersion),
         };
-        let shards = parallel::map(live.readers.len(), |shard| fill(live, shard, end));
+        let shards = parallel::map_few(live.readers.len(), |shard| fill(live, shard, end));
         let shards: Result<Vec<_>, Error> = shards.into_iter().collect();
         Ok(Self {
             projection: Arc::clone(&live.projection),
@@ -110,28 +110,25 @@ fn fill<P: Projection>(
     end: End,
 ) -> Result<Folding<P>, Error> {
     let reader = &live.readers[shard];
-    let hidden = Arc::clone(&reader.published().hidden);
-    let watermark = reader.published().watermark;
+    let (watermark, hidden) = {
+        let published = reader.published();
+        (published.watermark, Arc::clone(&published.hidden))
+    };
     let mut follower = Follower::new(begin(live, reader, end)?);
-    let mut next = follower.fold.progress;
-    while next < end.position.min(watermark) {
-        let Some((at, block)) = reader.read_open(next, live.wanted())? else {
-            break;
-        };
+    let range = follower.fold.progress..end.position.min(watermark);
+    read_ahead::each_block(reader, live.wanted(), range, |at, block| {
         let events = block.events();
-        let rows = end.rows_of(&at, &events);
-        let take = |folding: &mut Folding<P>| folding.take_rows(&block, rows, &hidden, true);
-        follower.take_with(at.first_position, take);
-        if let Some(reason) = follower.failure {
-            let shard = shard as u32;
-            return Err(Error::ProjectionStopped { shard, reason });
-        }
-        if rows < events.len() {
-            break;
-        }
-        next = at.next_position;
+        let rows = end.rows_of(at, &events);
+        let take = |folding: &mut Folding<P>| folding.take_rows(block, rows, &hidden, true);
+        follower.take_with(at.first_position, take) && rows == events.len()
+    })?;
+    match follower.failure {
+        None => Ok(follower.fold),
+        Some(reason) => Err(Error::ProjectionStopped {
+            shard: shard as u32,
+            reason,
+        }),
     }
-    Ok(follower.fold)
 }
 
 /// The snapshot, where it holds nothing later.

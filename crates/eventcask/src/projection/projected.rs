@@ -129,7 +129,7 @@ impl<P: Projection> Projected<P> {
         if live.is_sync {
             // What becomes durable between this and the next lines is caught up with by whoever comes
             // across it first.
-            live.catch_up_all()?;
+            live.fill()?;
         }
         let follows: Arc<dyn Live> = Arc::<LiveProjection<P>>::clone(&live);
         let is_open = projected.held.inner.projections.add(follows);
@@ -244,6 +244,9 @@ impl<P: Projection> Projected<P> {
     /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on
     /// meanwhile. When that is done the new ones take their place, in all shards at once; a projection that has
     /// stopped goes on with them. See [`Rebuild`].
+    ///
+    /// Beside the new states it takes memory for the blocks that are read ahead: for each shard that is
+    /// being filled, of which there are no more than cores, two times 8 MiB and up to two blocks a core.
     ///
     /// # Errors
     /// What the system said, where it gave no thread.

@@ -5,7 +5,6 @@
 //! 3. What came meanwhile is applied, some times, until little is left.
 //! 4. With all shards held, that is applied too, and the new states are swapped for those in use.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -120,7 +119,7 @@ fn run<P: Projection>(
 ) -> Result<Option<Vec<u64>>, Error> {
     let goes_on = || !live.stops() && !filling.is_cancelled.load(Ordering::Relaxed);
     let fill = |shard| fill(live, shard, filling, &goes_on);
-    let filled = parallel::map(live.readers.len(), fill);
+    let filled = parallel::map_few(live.readers.len(), fill);
     if !goes_on() {
         return Ok(None);
     }
@@ -132,22 +131,15 @@ fn fill<P: Projection>(
     live: &LiveProjection<P>,
     shard: usize,
     filling: &Filling,
-    goes_on: &impl Fn() -> bool,
+    goes_on: &(impl Fn() -> bool + Sync),
 ) -> Beside<P> {
-    let reader = &live.readers[shard];
     let mut beside = Follower::new(Folding::empty(&live.projection));
-    let counted = Cell::new(0);
-    let count = |to: u64| {
-        filling
-            .done
-            .fetch_add(to - counted.replace(to), Ordering::Relaxed);
-    };
-    let end = reader.published().watermark;
-    beside.catch_up_while(reader, end, live.wanted(), |next| {
-        count(next);
+    let mut counted = 0;
+    beside.fill(&live.readers[shard], live.wanted(), |next| {
+        filling.done.fetch_add(next - counted, Ordering::Relaxed);
+        counted = next;
         goes_on()
     });
-    count(beside.fold.progress.max(counted.get()));
     beside
 }
 
@@ -201,8 +193,8 @@ fn swap<P: Projection>(
 fn catch_up<P: Projection>(live: &LiveProjection<P>, filled: Vec<Beside<P>>) -> Vec<Beside<P>> {
     let filled: Vec<_> = filled.into_iter().map(Mutex::new).collect();
     for _ in 0..ROUNDS {
-        follower::catch_up_all(&filled, &live.readers, |beside, reader| {
-            beside.catch_up_all(reader, live.wanted());
+        follower::on_all(&filled, &live.readers, |beside, reader| {
+            beside.fill(reader, live.wanted(), |_| true);
         });
     }
     let unlocked =

@@ -1,6 +1,6 @@
 //! Applies events behind the acknowledgement, on a thread of the projection's own.
 //!
-//! 1. What was there at the start is applied in all shards at once, on all cores.
+//! 1. What was there at the start is applied in all shards at once, on all cores, read ahead.
 //! 2. Then each shard has its turn: blocks that it does not hold yet are read from the log, up to the
 //!    limits of a batch, and applied together.
 //! 3. Where no shard has anything to apply it sleeps until something is stored, or until a batch that
@@ -16,8 +16,8 @@ use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
 use super::live::LiveProjection;
-use crate::parallel;
 use crate::store::locked;
+use crate::{parallel, read_ahead};
 
 /// What a shard's turn came to.
 enum Turn {
@@ -27,9 +27,7 @@ enum Turn {
 }
 
 pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
-    parallel::map(live.readers.len(), |shard| {
-        while !live.stops() && apply_batch(live, shard) {}
-    });
+    parallel::map_few(live.readers.len(), |shard| fill(live, shard));
     let mut since = vec![None; live.readers.len()];
     while !live.stops() {
         let mut has_applied = false;
@@ -43,6 +41,28 @@ pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
         if !has_applied {
             live.runner.wait(rest);
         }
+    }
+}
+
+/// Applies what was there at the start in a shard, block by block: who asks meanwhile waits for one.
+fn fill<P: Projection>(live: &LiveProjection<P>, shard: usize) {
+    let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
+    let (watermark, hidden) = {
+        let published = reader.published();
+        (published.watermark, Arc::clone(&published.hidden))
+    };
+    let range = locked(state).progress()..watermark;
+    let read = read_ahead::each_block(reader, live.wanted(), range, |_, block| {
+        let mut state = locked(state);
+        let replay = block.head().first_position < state.live_from;
+        let is_taken = state.follower.take(block, &hidden, replay);
+        live.moved(&mut state);
+        is_taken && !live.stops()
+    });
+    if let Err(error) = read {
+        let mut state = locked(state);
+        state.follower.failure.get_or_insert(error.to_string());
+        live.moved(&mut state);
     }
 }
 

@@ -31,6 +31,7 @@ mod projections_behind;
 mod projections_kept;
 mod projections_typed;
 mod projections_again;
+mod projections_ahead;
 mod read_models;
 mod folds;
 mod verify;

@@ -1,0 +1,199 @@
+//! Projections that are filled from a log of many segments and more blocks than are read ahead at once.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use eventcask::{
+    AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Projected, Projection, Storage, Store, Timeout,
+    ViewSpec,
+};
+
+use crate::support::Bank;
+
+const LONG: Timeout = Timeout::Error(Duration::from_secs(60));
+/// Bytes of each payload: as many events as make some tens of MiB are pushed in no time.
+const PAYLOAD_BYTES: usize = 4096;
+
+/// The positions that it was shown, in order.
+#[derive(Default)]
+struct Positions {
+    /// Where it waits in a replay, if it is to.
+    gate: Option<Gate>,
+}
+
+/// Tells that a position was reached, and waits for the word to go on.
+struct Gate {
+    position: u64,
+    reached: SyncSender<()>,
+    goes_on: Mutex<Receiver<()>>,
+}
+
+impl Gate {
+    fn pass(&self, batch: &Batch<'_>) {
+        let is_here = batch.rows().any(|row| batch.position(row) == self.position);
+        if is_here && batch.replay() {
+            self.reached.send(()).unwrap();
+            self.goes_on.lock().unwrap().recv().unwrap();
+        }
+    }
+}
+
+impl Projection for Positions {
+    const NAME: &'static str = "positions";
+    const VERSION: u32 = 1;
+    type State = Vec<u64>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        if let Some(gate) = &self.gate {
+            gate.pass(batch);
+        }
+        state.extend(batch.rows().map(|row| {
+            assert_eq!(batch.payload(row).len(), PAYLOAD_BYTES);
+            batch.position(row)
+        }));
+    }
+}
+
+/// A bank of so many shards whose segments are small.
+fn bank(shards: u32, codec: Codec) -> Bank {
+    let mut bank = Bank::new(shards);
+    let options = bank.options.codec(codec).batch_bytes(64 << 10);
+    bank.options = options.segment_bytes(2 << 20).seal(false);
+    bank
+}
+
+/// Pushes events whose payloads begin with their number.
+fn push(store: &Store, numbers: std::ops::Range<usize>) {
+    let mut producer = store.producer();
+    for number in numbers {
+        let payload = format!("{:<PAYLOAD_BYTES$}", format!("number {number:08};"));
+        let key = format!("account-{}", number % 50);
+        let event = NewEvent::bytes("Numbered", payload.as_bytes());
+        producer.push(&key, &event).unwrap();
+    }
+    producer.flush().unwrap().wait().unwrap();
+}
+
+/// Checks that it holds each event below its progress, once and in order.
+fn check(projected: &Projected<Positions>, at_least: &[u64]) {
+    for (shard, at_least) in (0..).zip(at_least) {
+        let held = projected.read(shard, Clone::clone).unwrap();
+        assert!(held.len() as u64 >= *at_least, "shard {shard}");
+        assert!((0..).zip(&held).all(|(wanted, is)| wanted == *is));
+    }
+}
+
+#[test]
+fn a_state_is_that_of_the_log_in_its_order_while_segments_are_sealed_and_events_come_in() {
+    let store = bank(2, Codec::Zstd(1)).open();
+    push(&store, 0..8_000);
+    let projected = store.project(Positions::default()).unwrap();
+    check(&projected, &store.positions());
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 2..6 {
+                store.seal().unwrap();
+                push(&store, round * 4_000..(round + 1) * 4_000);
+            }
+            is_done.store(true, Ordering::SeqCst);
+        });
+        while !is_done.load(Ordering::SeqCst) {
+            let before = store.positions();
+            let swapped = projected.rebuild().unwrap().wait().unwrap();
+            let swapped = swapped.expect("nobody cancels it");
+            assert!(before.iter().zip(&swapped).all(|(before, at)| at >= before));
+            check(&projected, &before);
+            let past = projected.as_of(AsOf::Position(1_999)).unwrap();
+            assert_eq!(past.positions(), [2_000, 2_000]);
+            assert!((0..2_000).eq(past.state(1).iter().copied()));
+        }
+    });
+    assert_eq!(store.positions().iter().sum::<u64>(), 24_000);
+    check(&projected, &store.positions());
+    check(
+        &store.project(Positions::default()).unwrap(),
+        &store.positions(),
+    );
+    let behind = store.projection(Positions::default()).start().unwrap();
+    for (shard, end) in (0..).zip(store.positions()) {
+        behind.wait_for(shard, end - 1, LONG).unwrap();
+    }
+    check(&behind, &store.positions());
+}
+
+/// Changes a byte of the payload of an event.
+fn damage(bank: &Bank, number: usize) {
+    let wanted = format!("number {number:08};");
+    let dir = "shards/0000";
+    for name in bank.storage.list(dir).unwrap() {
+        let file = bank.storage.open(&format!("{dir}/{name}"), Open::Write);
+        let file = file.unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        let mut windows = bytes.windows(wanted.len());
+        if let Some(at) = windows.position(|window| window == wanted.as_bytes()) {
+            return file.write_all_at(b"N", at as u64).unwrap();
+        }
+    }
+    panic!("event {number} is not there");
+}
+
+#[test]
+fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
+    let bank = bank(1, Codec::None);
+    let store = bank.open();
+    push(&store, 0..10_000);
+    let before = store.project(Positions::default()).unwrap();
+    let spec = ViewSpec::new("n", &["count"], None, None).unwrap();
+    damage(&bank, 7_000);
+
+    let late = store.project(Positions::default()).unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::ProjectionStopped);
+    assert!(late.to_string().contains(".segment"), "{late}");
+
+    let behind = store.projection(Positions::default()).start().unwrap();
+    let stopped = behind.wait_for(0, 9_999, LONG).unwrap_err();
+    assert_eq!(stopped.kind(), ErrorKind::ProjectionStopped);
+    let progress = behind.progress(0);
+    // The block with the event holds some others before it.
+    assert!((6_950..=7_000).contains(&progress), "{progress}");
+
+    let rebuilt = before.rebuild().unwrap().wait().unwrap_err();
+    assert_eq!(rebuilt.kind(), ErrorKind::ProjectionStopped);
+    check(&before, &[10_000]);
+    assert!(before.as_of(AsOf::Position(progress - 1)).is_ok());
+    assert!(before.as_of(AsOf::Position(7_000)).is_err());
+    assert!(store.create_view("counts", spec).is_err());
+}
+
+#[test]
+fn a_rebuild_is_cancelled_in_the_middle() {
+    let store = bank(1, Codec::Zstd(1)).open();
+    let (reached, is_reached) = sync_channel(1);
+    let (go_on, goes_on) = sync_channel(1);
+    let gate = Gate {
+        position: 5_000,
+        reached,
+        goes_on: Mutex::new(goes_on),
+    };
+    let projection = Positions { gate: Some(gate) };
+    let projected = store.project(projection).unwrap();
+    push(&store, 0..10_000);
+
+    let rebuild = projected.rebuild().unwrap();
+    is_reached.recv().unwrap();
+    let done = rebuild.progress().events_done;
+    assert!((1..=5_000).contains(&done), "{done}");
+    rebuild.cancel();
+    go_on.send(()).unwrap();
+    assert_eq!(rebuild.wait().unwrap(), None);
+    check(&projected, &[10_000]);
+
+    go_on.send(()).unwrap();
+    let swapped = projected.rebuild().unwrap().wait().unwrap();
+    assert_eq!(swapped, Some(vec![10_000]));
+    check(&projected, &[10_000]);
+}
