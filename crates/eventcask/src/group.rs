@@ -28,8 +28,8 @@ const SAVE_EVERY: u64 = 1_000;
 /// into the log, at most 10,000 aggregates.
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
-/// events, by [`save`](Self::save), and when the last clone is dropped; not when the store is closed
-/// before. It never passes an event that is not handled, so each is
+/// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
+/// what is answered after that comes again. It never passes an event that is not handled, so each is
 /// handled at least once.
 ///
 /// ```
@@ -114,9 +114,9 @@ impl ConsumerGroup {
             turns: Mutex::new(turns),
             waiting: AtomicUsize::new(0),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let shared = Arc::new(shared);
+        inner.subscriptions.add_group(&shared);
+        Ok(Self { shared })
     }
 
     /// Its name.
@@ -297,11 +297,14 @@ impl Shared {
     }
 
     fn save(&self) -> Result<(), Error> {
-        self.name.inner.subscriptions.save(|| {
-            let mut turns = locked(&self.turns);
-            turns.unsaved = 0;
-            turns.snapshot()
-        })
+        self.name.inner.subscriptions.save(|| self.saved())
+    }
+
+    /// What is to be kept now; it counts as kept.
+    pub(crate) fn saved(&self) -> Saved {
+        let mut turns = locked(&self.turns);
+        turns.unsaved = 0;
+        turns.snapshot()
     }
 
     fn save_if(&self, unsaved: u64) -> Result<(), Error> {

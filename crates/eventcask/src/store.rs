@@ -298,8 +298,9 @@ impl Store {
         Ok(())
     }
 
-    /// Closes the store: everything handed over is made durable, views are saved, the log gets
-    /// the mark of a clean end. Other handles and producers find it closed.
+    /// Closes the store: everything handed over is made durable; views, projections and what groups of
+    /// consumers have handled are saved; the log gets the mark of a clean end. Other handles and
+    /// producers find it closed.
     ///
     /// # Errors
     /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
@@ -308,9 +309,9 @@ impl Store {
         let closed = match &self.inner.engine {
             Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => return Err(Error::Owned),
             Some(engine) => {
-                self.inner.subscriptions.end();
+                let kept = self.inner.subscriptions.end();
                 self.inner.sealer.stop();
-                engine.stop(|| self.inner.save_all())
+                engine.stop(|| self.inner.save_all()).and(kept)
             }
             None => Ok(()),
         };
