@@ -19,7 +19,7 @@ pub(crate) trait Follow: Send {
     fn progress(&self) -> u64;
 
     /// Takes in the events of a block from there on, without those that are hidden.
-    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool);
+    fn take(&mut self, block: &Block, hidden: &Hidden);
 }
 
 /// A fold over the events of one shard, for as long as it goes well.
@@ -48,7 +48,7 @@ impl<F: Follow> Follower<F> {
     ) -> bool {
         self.catch_up(reader, block.head().first_position, want);
         // What is new is not given up yet.
-        self.failure.is_none() && self.take(block, &Hidden::default(), false)
+        self.failure.is_none() && self.take(block, &Hidden::default())
     }
 
     /// Takes in what is missing of the shard's log before `position`.
@@ -72,7 +72,7 @@ impl<F: Follow> Follower<F> {
         while next < position && goes_on(next) {
             match reader.read_from(next, want) {
                 Ok(Some((at, block))) if at.first_position < position => {
-                    if !self.take(&block, &hidden, true) {
+                    if !self.take(&block, &hidden) {
                         return;
                     }
                     next = at.next_position;
@@ -93,9 +93,9 @@ impl<F: Follow> Follower<F> {
     }
 
     /// Takes in a block; see [`take_with`](Self::take_with).
-    pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) -> bool {
+    pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden) -> bool {
         let position = block.head().first_position;
-        self.take_with(position, |fold| fold.take(block, hidden, replay))
+        self.take_with(position, |fold| fold.take(block, hidden))
     }
 
     /// Takes in the block at `position`, or some of it. A panic stops this fold alone, and the failure

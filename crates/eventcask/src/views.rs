@@ -55,6 +55,9 @@ pub(crate) struct LiveView {
 #[derive(Debug)]
 pub(crate) struct ShardState {
     follower: Follower<ViewState>,
+    /// The mark of what had been given up when it began to be filled. What is given up later may be in
+    /// it: its snapshot is not taken up then.
+    given_up: u32,
     /// The progress that the snapshot on disk has.
     saved: Option<u64>,
 }
@@ -167,6 +170,8 @@ impl Views {
         reader: &ShardReader,
     ) -> ShardState {
         let path = snapshot_path(number, reader.shard());
+        let empty = ShardState::empty(spec, reader);
+        let definition = definition.wrapping_add(empty.given_up);
         let fits = |framed: &Framed| {
             (framed.store, framed.kind, framed.shard, framed.definition)
                 == (self.store, FramedKind::State, reader.shard(), definition)
@@ -180,8 +185,9 @@ impl Views {
             Some(state) => ShardState {
                 saved: Some(state.progress()),
                 follower: Follower::new(state),
+                ..empty
             },
-            None => ShardState::empty(spec),
+            None => empty,
         }
     }
 
@@ -234,7 +240,8 @@ impl Views {
         let definition = Framed::checksum(body.as_bytes());
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         self.make_dir(number)?;
-        let shards = readers.iter().map(|_| ShardState::empty(&spec)).collect();
+        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&spec, reader);
+        let shards = readers.iter().map(empty).collect();
         let live = LiveView::new(number, name.to_owned(), &spec, definition, shards);
         live.catch_up_all(readers);
         live.check()?;
@@ -266,10 +273,8 @@ impl Views {
     pub(crate) fn rebuild(&self, name: &str, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
         let _changing = locked(&self.changing);
         let old = self.find(name)?;
-        let shards = readers
-            .iter()
-            .map(|_| ShardState::empty(&old.spec))
-            .collect();
+        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&old.spec, reader);
+        let shards = readers.iter().map(empty).collect();
         let new = LiveView::new(
             old.number,
             old.name.clone(),
@@ -345,7 +350,7 @@ impl Views {
             kind: FramedKind::State,
             shard,
             progress: state.state().progress(),
-            definition: view.definition,
+            definition: view.definition.wrapping_add(state.given_up),
             body: state.state().encode(),
         };
         let _saving = locked(&self.saving);
@@ -360,7 +365,7 @@ impl Follow for ViewState {
         self.progress()
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden, _replay: bool) {
+    fn take(&mut self, block: &Block, hidden: &Hidden) {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
         if hidden.is_empty() {
@@ -372,8 +377,9 @@ impl Follow for ViewState {
 }
 
 impl ShardState {
-    fn empty(spec: &Arc<ViewSpec>) -> Self {
+    fn empty(spec: &Arc<ViewSpec>, reader: &ShardReader) -> Self {
         Self {
+            given_up: reader.published().hidden.mark(),
             follower: Follower::new(ViewState::new(Arc::clone(spec))),
             saved: None,
         }

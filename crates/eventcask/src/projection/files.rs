@@ -1,6 +1,7 @@
 //! Where the states of a projection are kept: a directory with a number, in it the definition (name and
 //! version) and a snapshot a shard. A projection exists by its definition, and a snapshot belongs to the
-//! definition whose checksum it names.
+//! definition whose checksum it names, and to what had been given up when its events were applied: after
+//! that a state from the log is another one.
 
 use std::sync::{Arc, Mutex};
 
@@ -153,7 +154,7 @@ impl Files {
 
     /// Progress and state of a shard, where they were kept, fit, and are not ahead of the log. What can
     /// not be read is made again: the log is the truth.
-    pub(crate) fn read(&self, reader: &ShardReader) -> Option<(u64, Vec<u8>)> {
+    pub(crate) fn read(&self, reader: &ShardReader, given_up: u32) -> Option<(u64, Vec<u8>)> {
         let path = format!("{}/{}", self.dir, snapshot_name(reader.shard()));
         let framed = Framed::read(&*self.storage, &path).ok()?;
         let fits = (framed.store, framed.kind, framed.shard, framed.definition)
@@ -161,7 +162,7 @@ impl Files {
                 self.store,
                 FramedKind::Projected,
                 reader.shard(),
-                self.definition,
+                self.definition.wrapping_add(given_up),
             )
             && framed.progress <= reader.published().watermark;
         fits.then_some((framed.progress, framed.body))
@@ -205,14 +206,20 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// What the disk said; the one before is whole then.
-    pub(crate) fn write(&self, shard: u32, progress: u64, body: Vec<u8>) -> Result<(), LogError> {
+    pub(crate) fn write(
+        &self,
+        shard: u32,
+        progress: u64,
+        given_up: u32,
+        body: Vec<u8>,
+    ) -> Result<(), LogError> {
         let files = self.files;
         let framed = Framed {
             store: files.store,
             kind: FramedKind::Projected,
             shard,
             progress,
-            definition: files.definition,
+            definition: files.definition.wrapping_add(given_up),
             body,
         };
         framed.write(&*files.storage, &files.dir, &snapshot_name(shard))

@@ -1,7 +1,9 @@
 //! What is folded into the state of a projection in one shard.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use eventcask_event::Events;
 use eventcask_log::Block;
 use eventcask_project::{Batch, Projection};
 use eventcask_shard::Hidden;
@@ -13,6 +15,10 @@ pub(crate) struct Folding<P: Projection> {
     projection: Arc<P>,
     pub(crate) state: P::State,
     pub(crate) progress: u64,
+    /// The mark of what had been given up when the first block was taken in.
+    pub(crate) given_up: Option<u32>,
+    /// Events from this position on are told as new, those before as history.
+    pub(crate) live_from: u64,
     /// Bytes of the blocks that were taken in, since it was made.
     pub(crate) bytes: u64,
     /// The rows of the block in hand that are shown, where not all are.
@@ -21,23 +27,31 @@ pub(crate) struct Folding<P: Projection> {
 
 impl<P: Projection> Folding<P> {
     pub(crate) fn empty(projection: &Arc<P>) -> Self {
-        Self::at(projection, 0, P::State::default())
-    }
-
-    /// A state that has come so far.
-    pub(crate) fn at(projection: &Arc<P>, progress: u64, state: P::State) -> Self {
         Self {
             projection: Arc::clone(projection),
-            state,
-            progress,
+            state: P::State::default(),
+            progress: 0,
+            given_up: None,
+            live_from: u64::MAX,
             bytes: 0,
             shown: Vec::new(),
         }
     }
 
+    /// A state that has come so far, without what has been given up.
+    pub(crate) fn at(projection: &Arc<P>, progress: u64, given_up: u32, state: P::State) -> Self {
+        Self {
+            state,
+            progress,
+            given_up: Some(given_up),
+            ..Self::empty(projection)
+        }
+    }
+
     /// Takes in the events of a block below a row, without those that are hidden.
-    pub(crate) fn take_rows(&mut self, block: &Block, end: usize, hidden: &Hidden, replay: bool) {
+    pub(crate) fn take_rows(&mut self, block: &Block, end: usize, hidden: &Hidden) {
         let events = block.events();
+        self.given_up.get_or_insert_with(|| hidden.mark());
         // Segments that were written anew have other blocks: one may have been seen in part.
         let first = if self.progress <= block.head().first_position {
             0
@@ -45,25 +59,36 @@ impl<P: Projection> Folding<P> {
             let seen = |row: &usize| events.position(*row) < self.progress;
             (0..end).take_while(seen).count()
         };
-        let is_whole = end == events.len();
-        let batch = if is_whole && hidden.is_empty() && !events.lists_truncation() {
-            Batch::new(events, first, replay)
+        // Where the block is all history or all new, there is nothing to cut.
+        let border = if block.head().next_position() <= self.live_from {
+            end
         } else {
-            let rows = first..end;
-            let shown = rows.filter(|row| !hidden.hides(&events, *row));
-            self.shown.clear();
-            self.shown.extend(shown.map(|row| row as u32));
-            Batch::listed(events, &self.shown, replay)
+            let is_history = |row: &usize| events.position(*row) < self.live_from;
+            (first..end).take_while(is_history).count() + first
         };
-        if !batch.is_empty() {
-            self.projection.apply(&mut self.state, &batch);
-        }
-        let next = match is_whole {
+        self.apply(&events, first..border, hidden, true);
+        self.apply(&events, border..end, hidden, false);
+        let next = match end == events.len() {
             true => block.head().next_position(),
             false => events.position(end),
         };
         self.progress = self.progress.max(next);
         self.bytes += u64::from(block.head().length);
+    }
+
+    fn apply(&mut self, events: &Events<'_>, rows: Range<usize>, hidden: &Hidden, replay: bool) {
+        let is_rest = rows.end == events.len();
+        let batch = if is_rest && hidden.is_empty() && !events.lists_truncation() {
+            Batch::new(*events, rows.start, replay)
+        } else {
+            let shown = rows.filter(|row| !hidden.hides(events, *row));
+            self.shown.clear();
+            self.shown.extend(shown.map(|row| row as u32));
+            Batch::listed(*events, &self.shown, replay)
+        };
+        if !batch.is_empty() {
+            self.projection.apply(&mut self.state, &batch);
+        }
     }
 }
 
@@ -72,7 +97,7 @@ impl<P: Projection> Follow for Folding<P> {
         self.progress
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) {
-        self.take_rows(block, block.events().len(), hidden, replay);
+    fn take(&mut self, block: &Block, hidden: &Hidden) {
+        self.take_rows(block, block.events().len(), hidden);
     }
 }

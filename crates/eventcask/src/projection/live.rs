@@ -39,8 +39,6 @@ pub(crate) struct LiveProjection<P: Projection> {
 pub(crate) struct ShardState<P: Projection> {
     pub(crate) follower: Follower<Folding<P>>,
     pub(crate) waiters: Waiters,
-    /// Position after the last event that was stored before the projection was started.
-    pub(crate) live_from: u64,
     /// Progress and bytes as of the last snapshot, or when one was last tried.
     mark: (u64, u64),
     /// Progress of the snapshot on disk.
@@ -50,15 +48,14 @@ pub(crate) struct ShardState<P: Projection> {
 impl<P: Projection> ShardState<P> {
     /// The state from its snapshot, if there is one that fits; else one from the beginning.
     fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &ShardReader) -> Self {
-        let live_from = reader.published().watermark;
         let loaded = keep.and_then(|keep| keep.load(projection, reader));
         let saved = loaded.as_ref().map(|folding| folding.progress);
-        let folding = loaded.unwrap_or_else(|| Folding::empty(projection));
+        let mut folding = loaded.unwrap_or_else(|| Folding::empty(projection));
+        folding.live_from = reader.published().watermark;
         Self {
             mark: (folding.progress, 0),
             follower: Follower::new(folding),
             waiters: Waiters::default(),
-            live_from,
             saved,
         }
     }
@@ -235,7 +232,11 @@ impl<P: Projection> LiveProjection<P> {
         for (shard, state) in self.shards.iter().enumerate() {
             let mut state = locked(state);
             let progress = state.progress();
-            if state.follower.failure.is_none() && state.saved != Some(progress) {
+            // What was given up since may be in it: the next start fills it anew.
+            let given_up = self.readers[shard].published().hidden.mark();
+            let given_up_then = state.follower.fold.given_up;
+            let is_derived = given_up_then.is_none_or(|then| then == given_up);
+            if state.follower.failure.is_none() && is_derived && state.saved != Some(progress) {
                 keep.save(&writing, shard as u32, &state.follower.fold)?;
                 state.saved = Some(progress);
                 state.mark();

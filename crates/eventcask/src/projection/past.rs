@@ -108,7 +108,7 @@ fn fill<P: Projection>(
             events.position(*row) < end.position && events.commit_time(*row).as_nanos() <= end.time
         };
         let rows = (0..events.len()).take_while(is_in).count();
-        let take = |folding: &mut Folding<P>| folding.take_rows(&block, rows, &hidden, true);
+        let take = |folding: &mut Folding<P>| folding.take_rows(&block, rows, &hidden);
         follower.take_with(at.first_position, take);
         if let Some(reason) = follower.failure {
             let shard = shard as u32;

@@ -184,6 +184,7 @@ fn swap<P: Projection>(
     let positions = filled.iter().map(|beside| beside.fold.progress).collect();
     for ((state, beside), saved) in states.iter_mut().zip(&mut filled).zip(saved) {
         let saved = writing.as_ref().map_or(state.saved, |_| Some(saved));
+        beside.fold.live_from = beside.fold.progress;
         std::mem::swap(&mut state.follower, beside);
         state.saved = saved;
         state.mark();

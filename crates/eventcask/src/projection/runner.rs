@@ -72,20 +72,19 @@ fn turn<P: Projection>(
 /// Reads and applies a batch of a shard; says whether there was one.
 fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
-    let (progress, live_from) = {
+    let progress = {
         let state = locked(state);
         if state.follower.failure.is_some() {
             return false;
         }
-        (state.progress(), state.live_from)
+        state.progress()
     };
     let hidden = Arc::clone(&reader.published().hidden);
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
     let (blocks, error) = read_batch(live, reader, progress);
     let mut state = locked(state);
     for block in &blocks {
-        let replay = block.head().first_position < live_from;
-        if !state.follower.take(block, &hidden, replay) {
+        if !state.follower.take(block, &hidden) {
             break;
         }
     }
