@@ -12,6 +12,7 @@ use eventcask_shard::{Hidden, ShardReader};
 
 use crate::parallel;
 use crate::store::locked;
+use crate::telling::{self, Who};
 
 /// A state that events are folded into, with how far it got.
 pub(crate) trait Follow: Send {
@@ -28,6 +29,8 @@ pub(crate) struct Follower<F> {
     pub(crate) fold: F,
     /// Why it stopped, if it did; then nothing more is taken in.
     pub(crate) failure: Option<String>,
+    /// Who has stopped then, where the program is to be told.
+    pub(crate) who: Option<Who>,
 }
 
 impl<F: Follow> Follower<F> {
@@ -35,7 +38,16 @@ impl<F: Follow> Follower<F> {
         Self {
             fold,
             failure: None,
+            who: None,
         }
+    }
+
+    /// Stops it.
+    pub(crate) fn fail(&mut self, reason: String) {
+        if let Some(who) = &self.who {
+            telling::stopped(who, Some(self.fold.progress()), &reason);
+        }
+        self.failure = Some(reason);
     }
 
     /// Takes in a block that has just become durable, after what is missing before it. Says
@@ -79,7 +91,7 @@ impl<F: Follow> Follower<F> {
                 }
                 Ok(_) => return,
                 Err(error) => {
-                    self.failure = Some(error.to_string());
+                    self.fail(error.to_string());
                     return;
                 }
             }
@@ -104,9 +116,9 @@ impl<F: Follow> Follower<F> {
         let fold = &mut self.fold;
         let taken = catch_unwind(AssertUnwindSafe(|| take(fold)));
         if let Err(panic) = &taken {
-            self.failure = Some(format!(
-                "it failed in the block at position {position}: {}",
-                panic_text(&**panic)
+            let reason = panic_text(&**panic);
+            self.fail(format!(
+                "it failed in the block at position {position}: {reason}"
             ));
         }
         taken.is_ok()

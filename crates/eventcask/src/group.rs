@@ -1,5 +1,6 @@
 //! Consumers that share the events of one subscription out among them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,10 +10,10 @@ use event_listener::{EventListener, Listener};
 use crate::arrivals::Watch;
 use crate::filter::Filter;
 use crate::named::HeldName;
-use crate::saved::Saved;
+use crate::saved::{Held, Saved};
 use crate::store::{Inner, locked};
 use crate::turns::Turns;
-use crate::{Claim, Error, ErrorKind, Retry, Subscription};
+use crate::{Claim, Error, ErrorKind, Retry, Subscription, telling};
 
 /// Events that are handled before progress is saved, where consumers never come to rest: what comes
 /// again after a crash, and a small part of what handling them takes.
@@ -96,6 +97,22 @@ pub struct Parked {
     pub reason: String,
 }
 
+impl Parked {
+    /// Those that are parked of all that are held back.
+    pub(crate) fn all_of(held: &BTreeMap<String, Held>) -> Vec<Self> {
+        let parked = held.iter().filter(|(_, held)| held.is_parked);
+        let parked = parked.map(|(key, held)| Self {
+            key: key.clone(),
+            version: held.version,
+            shard: held.shard,
+            position: held.position,
+            tries: held.tries,
+            reason: held.reason.clone(),
+        });
+        parked.collect()
+    }
+}
+
 impl ConsumerGroup {
     pub(crate) fn start(
         inner: &Arc<Inner>,
@@ -157,18 +174,7 @@ impl ConsumerGroup {
     /// The aggregates that are parked, by key.
     #[must_use]
     pub fn parked(&self) -> Vec<Parked> {
-        let turns = locked(&self.shared.turns);
-        let parked = turns.held().iter().filter(|(_, held)| held.is_parked);
-        parked
-            .map(|(key, held)| Parked {
-                key: key.clone(),
-                version: held.version,
-                shard: held.shard,
-                position: held.position,
-                tries: held.tries,
-                reason: held.reason.clone(),
-            })
-            .collect()
+        Parked::all_of(locked(&self.shared.turns).held())
     }
 
     /// Hands out the events of an aggregate again that is parked, from the one that failed on. Says
@@ -269,7 +275,10 @@ impl Shared {
     /// An event that may not be tried again is parked.
     pub(crate) fn failed(&self, key: &str, reason: &str, may_retry: bool) -> Result<(), Error> {
         let wait = |failures| self.retry.wait_after(failures).filter(|_| may_retry);
-        locked(&self.turns).failed(key, reason, Instant::now(), wait);
+        let parked = locked(&self.turns).failed(key, reason, Instant::now(), wait);
+        if let Some((shard, position)) = parked {
+            telling::parked(&self.name.name, shard, position, reason);
+        }
         self.wake();
         self.save()
     }

@@ -193,6 +193,18 @@ impl Subscriptions {
         Ok(known.highest)
     }
 
+    /// What is kept of a subscription.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`].
+    pub(crate) fn saved(&self, name: &str) -> Result<Saved, Error> {
+        let known = locked(&self.known);
+        let saved = known.find(name).map(|(_, saved)| saved.clone());
+        saved.ok_or_else(|| Error::UnknownSubscription {
+            name: name.to_owned(),
+        })
+    }
+
     /// Forgets a subscription.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let is_closed = locked(&self.is_closed);

@@ -12,6 +12,7 @@ use eventcask_shard::{Hidden, ShardReader};
 use crate::Error;
 use crate::follower::{self, Follow, Follower};
 use crate::store::locked;
+use crate::telling::{Kind, Who};
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
@@ -404,7 +405,15 @@ impl LiveView {
         shards: Vec<ShardState>,
     ) -> Self {
         let types = spec.event_type().map(|name| [name.to_owned()]);
-        let shards = shards.into_iter().map(Mutex::new).collect();
+        let named = |(shard, mut state): (u32, ShardState)| {
+            state.follower.who = Some(Who {
+                kind: Kind::View,
+                name: name.clone(),
+                shard: Some(shard),
+            });
+            Mutex::new(state)
+        };
+        let shards = (0..).zip(shards).map(named).collect();
         Self {
             number,
             name,

@@ -13,10 +13,11 @@ use super::folding::Folding;
 use super::keep::Keep;
 use super::options::BatchLimits;
 use super::projections::Live;
-use super::reaching::Waiters;
 use crate::follower::Follower;
 use crate::stats::lag;
 use crate::store::{locked, now_nanos};
+use crate::telling::{Kind, Who};
+use crate::waiters::{Waiters, Woken};
 use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
 
 /// A projection that follows a store.
@@ -52,9 +53,16 @@ impl<P: Projection> ShardState<P> {
         let saved = loaded.as_ref().map(|folding| folding.progress);
         let mut folding = loaded.unwrap_or_else(|| Folding::empty(projection));
         folding.live_from = reader.published().watermark;
+        let mark = (folding.progress, 0);
+        let mut follower = Follower::new(folding);
+        follower.who = Some(Who {
+            kind: Kind::Projection,
+            name: P::NAME.to_owned(),
+            shard: Some(reader.shard()),
+        });
         Self {
-            mark: (folding.progress, 0),
-            follower: Follower::new(folding),
+            mark,
+            follower,
             waiters: Waiters::default(),
             saved,
         }
@@ -132,8 +140,11 @@ impl<P: Projection> LiveProjection<P> {
             state
                 .follower
                 .catch_up_all(&self.readers[shard], Payloads::All);
-            self.moved(&mut state);
-            state.check(shard as u32)
+            let woken = self.moved(&mut state);
+            let checked = state.check(shard as u32);
+            drop(state);
+            woken.wake();
+            checked
         });
         caught_up.into_iter().collect()
     }
@@ -177,17 +188,18 @@ impl<P: Projection> LiveProjection<P> {
         }
     }
 
-    /// Tells those who care that a state has moved on.
-    pub(crate) fn moved(&self, state: &mut ShardState<P>) {
-        let has_stopped = state.follower.failure.is_some();
-        state
-            .waiters
-            .wake(state.follower.fold.progress, has_stopped);
+    /// Tells those who care that a state has moved on; who waits for it is to be woken.
+    pub(crate) fn moved(&self, state: &mut ShardState<P>) -> Woken {
+        let woken = match state.follower.failure {
+            Some(_) => state.waiters.all(),
+            None => state.waiters.reached(state.follower.fold.progress),
+        };
         if let Some(keep) = &self.keep
             && state.is_due(&keep.policy)
         {
             self.saver.ring();
         }
+        woken
     }
 
     /// Position after the last event that was applied in a shard.
@@ -207,8 +219,8 @@ impl<P: Projection> LiveProjection<P> {
         Ok(())
     }
 
-    /// Ends its threads, and tells everyone who waits.
-    fn stop(&self) {
+    /// Ends its threads; everyone who waits is to be woken.
+    fn stop(&self) -> Woken {
         self.stops.store(true, Ordering::Release);
         self.runner.ring();
         self.saver.ring();
@@ -216,9 +228,15 @@ impl<P: Projection> LiveProjection<P> {
             // A thread that failed has said why in the state of its shard.
             let _ = thread.join();
         }
+        self.all_waiters()
+    }
+
+    fn all_waiters(&self) -> Woken {
+        let mut woken = Woken::default();
         for shard in &self.shards {
-            locked(shard).waiters.wake(u64::MAX, true);
+            woken.and(locked(shard).waiters.all());
         }
+        woken
     }
 
     /// Saves the states that have moved on.
@@ -247,26 +265,24 @@ impl<P: Projection> LiveProjection<P> {
 }
 
 impl<P: Projection> Live for LiveProjection<P> {
-    fn follow(&self, reader: &ShardReader, block: &Block) {
+    fn follow(&self, reader: &ShardReader, block: &Block) -> Woken {
         if !self.is_sync {
             self.runner.ring();
-            return;
+            return Woken::default();
         }
         let mut state = locked(&self.shards[reader.shard() as usize]);
         state.follower.follow(reader, block, Payloads::All);
-        self.moved(&mut state);
+        self.moved(&mut state)
     }
 
     fn refresh(&self) {
         self.runner.ring();
-        for shard in &self.shards {
-            // Those who wait for what is applied when it is asked for ask again.
-            locked(shard).waiters.wake(u64::MAX, true);
-        }
+        // Those who wait for what is applied when it is asked for ask again.
+        self.all_waiters().wake();
     }
 
-    fn close(&self) -> Result<(), Error> {
-        self.stop();
+    fn close(&self, woken: &mut Woken) -> Result<(), Error> {
+        woken.and(self.stop());
         let saved = self.save();
         if let Some(keep) = &self.keep {
             keep.files.close();

@@ -91,10 +91,13 @@ fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
     if let Some(error) = error
         && state.follower.failure.is_none()
     {
-        state.follower.failure = Some(error.to_string());
+        state.follower.fail(error.to_string());
     }
-    live.moved(&mut state);
-    !blocks.is_empty() && state.follower.failure.is_none()
+    let woken = live.moved(&mut state);
+    let goes_on = !blocks.is_empty() && state.follower.failure.is_none();
+    drop(state);
+    woken.wake();
+    goes_on
 }
 
 /// The blocks of a batch, and why there are not more where they could not be read.

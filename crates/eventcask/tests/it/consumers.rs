@@ -201,6 +201,8 @@ fn a_poison_event_holds_up_its_own_aggregate_only() {
         ("a", 2, 3)
     );
     assert_eq!(parked.reason, "no");
+    assert_eq!(store.parked("mailer").unwrap(), group.parked());
+    assert!(store.parked("nobody").is_err());
     assert_eq!(
         group.positions(),
         store.positions(),
@@ -423,7 +425,7 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     letters.save().unwrap();
 
     let copy = Bank::new(1);
-    let to: std::sync::Arc<dyn eventcask::Storage> = std::sync::Arc::new(copy.storage.clone());
+    let to: Arc<dyn eventcask::Storage> = Arc::new(copy.storage.clone());
     store.backup_storage(&to).unwrap();
     let copied = copy.open();
     assert_eq!(copied.stats().subscriptions[0].positions, [1]);

@@ -32,5 +32,6 @@ mod projections_kept;
 mod projections_again;
 mod read_models;
 mod folds;
+mod telling;
 mod verify;
 mod readme;
