@@ -33,5 +33,6 @@ mod projections_again;
 mod read_models;
 mod folds;
 mod telling;
+mod killed;
 mod verify;
 mod readme;
