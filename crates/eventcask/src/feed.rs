@@ -194,6 +194,21 @@ impl Feed {
     /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime: the position after the last
     /// event that the model holds then. Time-outs are those of the runtime.
     ///
+    /// ```
+    /// /// Returns once the model holds what was appended.
+    /// async fn append_and_see(
+    ///     producer: &mut eventcask::Producer,
+    ///     feed: &eventcask::Feed,
+    ///     shard: u32,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let event = eventcask::NewEvent::json("Deposited", b"{}");
+    ///     let ticket = producer.append("ada", eventcask::Expected::Any, &[event])?;
+    ///     let position = ticket.await?.position().ok_or("it is stored")?;
+    ///     feed.reaches(shard, position).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Panics
     /// When it is polled, where there is no such shard.
     pub fn reaches(&self, shard: u32, position: u64) -> Feeding {

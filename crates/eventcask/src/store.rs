@@ -292,6 +292,20 @@ impl Store {
     /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
     /// is whenever one is parked. A [`ConsumerGroup`](crate::ConsumerGroup) of that name redrives them.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{NewEvent, Retry};
+    /// let mut producer = store.producer();
+    /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
+    ///
+    /// assert_eq!(store.parked("mailer")?[0].key, "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::UnknownSubscription`].
     pub fn parked(&self, name: &str) -> Result<Vec<Parked>, Error> {
@@ -461,6 +475,15 @@ impl Store {
 
     /// What is kept of projections with snapshots, by name, whichever process runs them: how far they had
     /// come when they were last saved. Reads the head of each snapshot.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// for kept in store.kept_projections()? {
+    ///     println!("{} {}: {} events to go", kept.name, kept.version, kept.lag_events);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What the disk said.
