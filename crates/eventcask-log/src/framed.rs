@@ -115,6 +115,19 @@ impl Framed {
         Ok(framed)
     }
 
+    /// Reads what the file called `name` says of itself, without its body, which is not checked.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_head(storage: &dyn Storage, name: &str) -> Result<Self, Error> {
+        let shown = storage.describe(name);
+        let failed = |error| Error::io("read", &shown, error);
+        let file = storage.open(name, Open::Read).map_err(failed)?;
+        let mut header = [0; FILE_HEADER_BYTES];
+        let read = file.read_at(&mut header, 0).map_err(failed)?;
+        Ok(Self::decode_header(&shown, &header[..read])?.0)
+    }
+
     /// Reads the framed file in `bytes`; `file` names it in errors.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use eventcask_event::{Events, TRUNCATED_TYPE};
+use eventcask_log::Framed;
 use foldhash::fast::RandomState;
 
 /// What readers of a shard are not shown any more.
@@ -13,6 +14,8 @@ pub struct Hidden {
     keys: HashMap<String, u64, RandomState>,
     /// Events that were committed before this time are given up.
     before: i64,
+    /// Sum of the marks of `keys`.
+    marks: u32,
 }
 
 impl Default for Hidden {
@@ -20,18 +23,21 @@ impl Default for Hidden {
         Self {
             keys: HashMap::default(),
             before: i64::MIN,
+            marks: 0,
         }
     }
 }
 
 impl Hidden {
     pub(crate) fn truncate(&mut self, key: &str, version: u64) {
-        match self.keys.get_mut(key) {
-            Some(known) => *known = version.max(*known),
-            None => {
-                self.keys.insert(key.to_owned(), version);
-            }
+        let known = self.keys.get(key).copied();
+        if known.is_some_and(|known| known >= version) {
+            return;
         }
+        let before = known.map_or(0, |known| mark(known, key));
+        let sum = self.marks.wrapping_sub(before);
+        self.marks = sum.wrapping_add(mark(version, key));
+        self.keys.insert(key.to_owned(), version);
     }
 
     pub(crate) fn hide_before(&mut self, time: i64) {
@@ -42,6 +48,16 @@ impl Hidden {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.before == i64::MIN
+    }
+
+    /// A mark of all that was given up, 0 for nothing. A state that events were folded into belongs to
+    /// the mark of that time: what was given up later may be in it.
+    #[must_use]
+    pub fn mark(&self) -> u32 {
+        match self.before {
+            i64::MIN => self.marks,
+            before => self.marks.wrapping_add(mark(before.cast_unsigned(), "")),
+        }
     }
 
     /// The first version of an aggregate that is still there.
@@ -78,4 +94,9 @@ impl Hidden {
             || events.commit_time(row).as_nanos() < self.before
             || (!self.keys.is_empty() && version < self.first_version(key()))
     }
+}
+
+/// The mark of one aggregate that was given up before a version, or of all before a time.
+fn mark(number: u64, key: &str) -> u32 {
+    Framed::checksum(&[&number.to_le_bytes(), key.as_bytes()].concat())
 }

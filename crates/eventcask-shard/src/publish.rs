@@ -10,4 +10,7 @@ pub trait Apply: Send {
 
     /// Takes note that something is settled that was under way, whether a block came of it or not.
     fn settled(&mut self) {}
+
+    /// Takes note that the shard has stopped, and why.
+    fn stopped(&mut self, _reason: &str) {}
 }

@@ -674,6 +674,7 @@ impl Shard {
             .position(|one| one.sequence == sequence);
         let Some(first) = first else { return };
         let mut directory = self.reader.directory_mut();
+        let mut taken_back = Vec::new();
         for mut in_flight in self.in_flight.drain(first..).rev() {
             self.in_flight_bytes -= in_flight.bytes;
             if let Some(stored) = in_flight.stored.take() {
@@ -691,15 +692,22 @@ impl Shard {
             if let Some((source, mark)) = in_flight.mark_before.take() {
                 self.dedup.set_mark(&source, mark);
             }
-            in_flight.refuse(&refused);
+            taken_back.push(in_flight);
         }
         drop(directory);
+        // Without a lock: who waits may ask the store when it is woken.
+        for in_flight in &mut taken_back {
+            in_flight.refuse(&refused);
+        }
         self.generation += 1;
         self.settle();
     }
 
     /// Stops the shard: all that waits and all that comes is refused.
     pub(crate) fn poison(&mut self, reason: &str) {
+        if self.health.poisoned.set(reason.into()).is_ok() {
+            self.apply.stopped(reason);
+        }
         let reason = self.health.poisoned.get_or_init(|| reason.into());
         let refused = Refused::Poisoned(Arc::clone(reason));
         for mut in_flight in self.in_flight.drain(..) {

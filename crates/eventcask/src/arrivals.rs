@@ -70,10 +70,10 @@ impl Arrivals {
         watches.retain(|one| !Arc::ptr_eq(one, watch));
     }
 
-    fn each_waiting(&self, mut with: impl FnMut(&Watch)) {
+    fn each_waiting(&self, mut with: impl FnMut(&Arc<Watch>)) {
         let watches = self.watches.read().unwrap_or_else(PoisonError::into_inner);
         let waiting = |watch: &&Arc<Watch>| watch.is_waiting.load(Ordering::Acquire);
-        watches.iter().filter(waiting).for_each(|watch| with(watch));
+        watches.iter().filter(waiting).for_each(&mut with);
     }
 
     /// Shows a block that has just become durable to those who wait.
@@ -83,18 +83,22 @@ impl Arrivals {
 
     /// Wakes those who wait for something that may be visible now.
     pub(crate) fn settled(&self) {
+        let mut told = Vec::new();
         self.each_waiting(|watch| {
-            let is_wanted = locked(&watch.waiting).is_wanted;
-            if is_wanted {
-                watch.tell();
+            if locked(&watch.waiting).is_wanted {
+                told.push(Arc::clone(watch));
             }
         });
+        // Without a lock: what a waker does is up to its runtime.
+        told.iter().for_each(|watch| watch.tell());
     }
 
     /// Wakes all.
     pub(crate) fn tell(&self) {
         let watches = self.watches.read().unwrap_or_else(PoisonError::into_inner);
-        watches.iter().for_each(|watch| watch.tell());
+        let told = watches.clone();
+        drop(watches);
+        told.iter().for_each(|watch| watch.tell());
     }
 
     /// Says that nothing more will come.

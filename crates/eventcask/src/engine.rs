@@ -19,8 +19,9 @@ use crate::options::cores;
 use crate::projection::Projections;
 use crate::sealer::{Sealer, SealerBell};
 use crate::store::{locked, now_nanos};
+use crate::telling::{Kind, Who};
 use crate::views::Views;
-use crate::{Error, Options, parallel};
+use crate::{Error, Options, parallel, telling};
 
 /// The core that the next worker of this process is bound to, so that several stores share
 /// them out.
@@ -315,5 +316,15 @@ impl Apply for Applying {
 
     fn settled(&mut self) {
         self.followers.arrivals.settled();
+    }
+
+    fn stopped(&mut self, reason: &str) {
+        let who = Who {
+            kind: Kind::Shard,
+            name: self.reader.shard().to_string(),
+            shard: Some(self.reader.shard()),
+        };
+        let position = self.reader.published().watermark;
+        telling::stopped(&who, Some(position), reason);
     }
 }

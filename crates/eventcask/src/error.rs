@@ -188,9 +188,9 @@ pub enum Error {
         /// Position after the last event that it holds.
         progress: u64,
     },
-    /// A projection of this name keeps snapshots in the store already.
+    /// A projection of this name follows the store already.
     #[error(
-        "projection {name:?} runs already and keeps snapshots; use clones of its handle, or leave out the snapshots"
+        "projection {name:?} runs already in this store; use clones of its handle, or drop them all first"
     )]
     ProjectionRuns {
         /// The name.

@@ -8,9 +8,9 @@ use eventcask_log::Error as LogError;
 
 use crate::feed_cursor::Cursor;
 use crate::feeder::{Feeder, Limits};
-use crate::feeds::FeedState;
+use crate::feeds::{FeedState, Feeding};
 use crate::store::Inner;
-use crate::{Error, ReadModel};
+use crate::{Error, ReadModel, waiters};
 
 /// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was the
 /// fastest, and a transaction of this size takes some 30 ms; see docs/READ_MODELS.md.
@@ -180,14 +180,39 @@ impl Feed {
     /// does then. An append's answer has the position; [`route`](crate::route) tells the shard.
     ///
     /// # Errors
-    /// [`Error::ReadModelStopped`] where the model has stopped before it.
+    /// [`Error::ReadModelStopped`] where the model has stopped before it, or
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where the store was closed before it.
     ///
     /// # Panics
     /// Where there is no such shard.
     pub fn wait_for(&self, shard: u32, position: u64, timeout: Duration) -> Result<bool, Error> {
-        let mut wanted = vec![0; self.inner.readers.len()];
-        wanted[shard as usize] = position.saturating_add(1);
-        self.wait_until(&wanted, timeout)
+        let mut reaches = self.reaches(shard, position);
+        let reached = waiters::wait(timeout, |waker| reaches.look(waker));
+        Ok(reached.transpose()?.is_some())
+    }
+
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime: the position after the last
+    /// event that the model holds then. Time-outs are those of the runtime.
+    ///
+    /// ```
+    /// /// Returns once the model holds what was appended.
+    /// async fn append_and_see(
+    ///     producer: &mut eventcask::Producer,
+    ///     feed: &eventcask::Feed,
+    ///     shard: u32,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let event = eventcask::NewEvent::json("Deposited", b"{}");
+    ///     let ticket = producer.append("ada", eventcask::Expected::Any, &[event])?;
+    ///     let position = ticket.await?.position().ok_or("it is stored")?;
+    ///     feed.reaches(shard, position).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// When it is polled, where there is no such shard.
+    pub fn reaches(&self, shard: u32, position: u64) -> Feeding {
+        Feeding::new(&self.state, shard, position)
     }
 
     /// Waits until the model holds all that is durable now, or for so long: whether it does then.
@@ -197,23 +222,15 @@ impl Feed {
     pub fn catch_up(&self, timeout: Duration) -> Result<bool, Error> {
         let readers = self.inner.readers.iter();
         let wanted: Vec<u64> = readers.map(|reader| reader.published().watermark).collect();
-        self.wait_until(&wanted, timeout)
-    }
-
-    fn wait_until(&self, wanted: &[u64], timeout: Duration) -> Result<bool, Error> {
-        let now = Instant::now();
-        // A time-out that no clock can show is as good as a year.
-        let until = now.checked_add(timeout);
-        let until = until.unwrap_or_else(|| now + Duration::from_secs(365 * 24 * 3600));
-        let stopped = |reason| self.stopped(reason);
-        self.state.wait_until(wanted, until).map_err(stopped)
-    }
-
-    fn stopped(&self, reason: String) -> Error {
-        Error::ReadModelStopped {
-            name: self.state.name.clone(),
-            reason,
+        let started = Instant::now();
+        for (shard, end) in (0..).zip(wanted) {
+            // One that has come to a position stays past it, so the shards are waited for in turn.
+            let left = timeout.saturating_sub(started.elapsed());
+            if end > 0 && !self.wait_for(shard, end - 1, left)? {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     /// Ends the feed, once the transaction in hand is done.
@@ -223,7 +240,7 @@ impl Feed {
     pub fn stop(mut self) -> Result<(), Error> {
         self.end();
         match self.state.failure() {
-            Some(reason) => Err(self.stopped(reason)),
+            Some(reason) => Err(self.state.stopped(&reason)),
             None => Ok(()),
         }
     }
@@ -234,6 +251,7 @@ impl Feed {
             // Its panics are caught where they can come about, and told by the failure.
             let _ = thread.join();
         }
+        self.state.end();
     }
 }
 

@@ -1,9 +1,17 @@
 //! The read models that a store feeds, as others see them.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use eventcask_shard::Refused;
+
 use crate::store::locked;
+use crate::telling::{Kind, Who};
+use crate::waiters::{Waiters, Woken};
+use crate::{Error, telling};
 
 /// The feeds of a store, for as long as their handles are held.
 #[derive(Debug, Default)]
@@ -33,6 +41,13 @@ impl Feeds {
         live.clone()
     }
 
+    /// Says that the log ends at these positions for good.
+    pub(crate) fn end(&self, ends: &[u64]) {
+        for feed in self.list() {
+            feed.change(|status| status.ends = Some(ends.to_vec()));
+        }
+    }
+
     /// Wakes the feeds that wait for events.
     pub(crate) fn ring(&self) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
@@ -47,8 +62,6 @@ pub(crate) struct FeedState {
     status: Mutex<Status>,
     /// There may be events to feed, or the feed is to stop.
     arrived: Condvar,
-    /// The model has moved on, or has stopped.
-    moved: Condvar,
 }
 
 #[derive(Debug)]
@@ -57,6 +70,12 @@ struct Status {
     positions: Vec<u64>,
     failure: Option<String>,
     stopping: bool,
+    /// Whether the feed has ended.
+    is_over: bool,
+    /// Where the log ends, once the store was closed.
+    ends: Option<Vec<u64>>,
+    /// Those who wait for the model, one a shard.
+    waiters: Vec<Waiters>,
 }
 
 impl FeedState {
@@ -67,9 +86,11 @@ impl FeedState {
                 positions: vec![0; shards],
                 failure: None,
                 stopping: false,
+                is_over: false,
+                ends: None,
+                waiters: (0..shards).map(|_| Waiters::default()).collect(),
             }),
             arrived: Condvar::new(),
-            moved: Condvar::new(),
         }
     }
 
@@ -91,17 +112,46 @@ impl FeedState {
     }
 
     pub(crate) fn fail(&self, reason: String) {
-        locked(&self.status).failure = Some(reason);
-        self.moved.notify_all();
+        let who = Who {
+            kind: Kind::ReadModel,
+            name: self.name.clone(),
+            shard: None,
+        };
+        telling::stopped(&who, None, &reason);
+        self.change(|status| status.failure = Some(reason));
+    }
+
+    /// Says that the feed has ended.
+    pub(crate) fn end(&self) {
+        self.change(|status| status.is_over = true);
+    }
+
+    /// Changes what those who wait must look at again.
+    fn change(&self, change: impl FnOnce(&mut Status)) {
+        let mut woken = Woken::default();
+        let mut status = locked(&self.status);
+        change(&mut status);
+        for waiters in &mut status.waiters {
+            woken.and(waiters.all());
+        }
+        drop(status);
+        woken.wake();
     }
 
     pub(crate) fn moved_to(&self, positions: impl Iterator<Item = u64>) {
+        let mut woken = Woken::default();
         let mut status = locked(&self.status);
-        for (known, position) in status.positions.iter_mut().zip(positions) {
+        let Status {
+            positions: known,
+            waiters,
+            ..
+        } = &mut *status;
+        for ((known, waiters), position) in known.iter_mut().zip(waiters).zip(positions) {
             *known = position;
+            woken.and(waiters.reached(position));
         }
         drop(status);
-        self.moved.notify_all();
+        woken.wake();
     }
 
     fn ring(&self) {
@@ -129,27 +179,74 @@ impl FeedState {
             status = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
 
-    /// Returns once the model has come to these positions, or it is time: whether it has.
-    ///
-    /// # Errors
-    /// Why it stopped before.
-    pub(crate) fn wait_until(&self, wanted: &[u64], until: Instant) -> Result<bool, String> {
-        let mut status = locked(&self.status);
-        loop {
-            let mut pairs = status.positions.iter().zip(wanted);
-            if pairs.all(|(position, wanted)| position >= wanted) {
-                return Ok(true);
-            }
-            if let Some(reason) = &status.failure {
-                return Err(reason.clone());
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(false);
-            }
-            let waited = self.moved.wait_timeout(status, left);
-            status = waited.unwrap_or_else(PoisonError::into_inner).0;
+/// Comes true once a read model holds the event at a position: its position then. From
+/// [`Feed::reaches`](crate::Feed::reaches).
+///
+/// Dropping it ends the waiting, so the timer of any runtime can be put around it.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Feeding {
+    feed: Arc<FeedState>,
+    shard: u32,
+    position: u64,
+    number: Option<u64>,
+}
+
+impl Feeding {
+    pub(crate) fn new(feed: &Arc<FeedState>, shard: u32, position: u64) -> Self {
+        Self {
+            feed: Arc::clone(feed),
+            shard,
+            position,
+            number: None,
+        }
+    }
+
+    pub(crate) fn look(&mut self, waker: &Waker) -> Poll<Result<u64, Error>> {
+        let shard = self.shard as usize;
+        let mut status = locked(&self.feed.status);
+        let progress = status.positions[shard];
+        if progress > self.position {
+            return Poll::Ready(Ok(progress));
+        }
+        if let Some(reason) = &status.failure {
+            return Poll::Ready(Err(self.feed.stopped(reason)));
+        }
+        if status.is_over {
+            return Poll::Ready(Err(self.feed.stopped("its feed has ended")));
+        }
+        let is_past = |ends: &Vec<u64>| self.position >= ends[shard];
+        if status.ends.as_ref().is_some_and(is_past) {
+            return Poll::Ready(Err(Refused::Closed.into()));
+        }
+        status.waiters[shard].add(&mut self.number, self.position, waker);
+        Poll::Pending
+    }
+}
+
+impl FeedState {
+    pub(crate) fn stopped(&self, reason: &str) -> Error {
+        Error::ReadModelStopped {
+            name: self.name.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl Future for Feeding {
+    type Output = Result<u64, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.look(context.waker())
+    }
+}
+
+impl Drop for Feeding {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            locked(&self.feed.status).waiters[self.shard as usize].remove(number);
         }
     }
 }

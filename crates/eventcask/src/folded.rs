@@ -4,7 +4,8 @@
 //! newest snapshot, and the events after it; 3. otherwise all events. What it comes to is kept, and
 //! saved every so many events.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use eventcask_event::route;
 use eventcask_shard::{Aggregate, Bounds, Hidden, ShardReader};
@@ -13,9 +14,10 @@ use quick_cache::sync::Cache;
 
 use crate::engine::Engine;
 use crate::fold_snapshots::FoldSnapshots;
+use crate::folds::Counted;
 use crate::loaded::{Kept, Mark};
 use crate::store::Inner;
-use crate::{AsOf, Error, Fold, Loaded};
+use crate::{AsOf, Error, Fold, FoldStats, Loaded};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
 /// reading a snapshot from a disk that is busy.
@@ -75,9 +77,31 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 pub struct Folded<F: Fold> {
     inner: Arc<Inner>,
     fold: Arc<F>,
-    cache: Arc<States<F>>,
+    cache: Arc<FoldCache<F>>,
     snapshots: Arc<FoldSnapshots>,
     snapshot_every: u64,
+}
+
+/// The states that are kept in memory, and what loads found there.
+struct FoldCache<F: Fold> {
+    states: States<F>,
+    snapshots: Arc<FoldSnapshots>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl<F: Fold> Counted for FoldCache<F> {
+    fn stats(&self) -> FoldStats {
+        FoldStats {
+            name: F::NAME,
+            version: F::VERSION,
+            kept: self.states.len() as u64,
+            bytes: self.states.weight(),
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            snapshot_failure: self.snapshots.failure(),
+        }
+    }
 }
 
 type States<F> = Cache<String, Arc<Kept<<F as Fold>::State>>, StateWeight<F>>;
@@ -121,22 +145,42 @@ impl<F: Fold> std::fmt::Debug for Folded<F> {
     }
 }
 
-fn cache_of<F: Fold>(fold: &Arc<F>, bytes: u64) -> Arc<States<F>> {
+fn states_of<F: Fold>(fold: &Arc<F>, bytes: u64) -> States<F> {
     let weight = StateWeight {
         fold: Arc::clone(fold),
     };
     // A part is made for each 32 states that are expected.
     let states = (bytes / CACHE_PART_BYTES).clamp(1, 32) as usize * 32;
-    Arc::new(Cache::with_weighter(states, bytes.max(1), weight))
+    Cache::with_weighter(states, bytes.max(1), weight)
+}
+
+/// Makes room for states, which the figures of the store show.
+fn cache_of<F: Fold>(
+    inner: &Inner,
+    fold: &Arc<F>,
+    snapshots: &Arc<FoldSnapshots>,
+    bytes: u64,
+) -> Arc<FoldCache<F>> {
+    let cache = Arc::new(FoldCache {
+        states: states_of(fold, bytes),
+        snapshots: Arc::clone(snapshots),
+        hits: AtomicU64::new(0),
+        misses: AtomicU64::new(0),
+    });
+    let counted: Weak<FoldCache<F>> = Arc::downgrade(&cache);
+    inner.folds.add(counted);
+    cache
 }
 
 impl<F: Fold> Folded<F> {
     pub(crate) fn new(inner: Arc<Inner>, fold: F) -> Self {
         let (storage, store) = (Arc::clone(&inner.storage), inner.manifest.store);
         let fold = Arc::new(fold);
+        let snapshots = FoldSnapshots::new(storage, store, F::NAME, F::VERSION);
+        let snapshots = Arc::new(snapshots);
         Self {
-            cache: cache_of(&fold, CACHE_BYTES),
-            snapshots: Arc::new(FoldSnapshots::new(storage, store, F::NAME, F::VERSION)),
+            cache: cache_of(&inner, &fold, &snapshots, CACHE_BYTES),
+            snapshots,
             snapshot_every: SNAPSHOT_EVENTS,
             inner,
             fold,
@@ -157,14 +201,14 @@ impl<F: Fold> Folded<F> {
     /// afterwards.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
-        self.cache = cache_of(&self.fold, bytes);
+        self.cache = cache_of(&self.inner, &self.fold, &self.snapshots, bytes);
         self
     }
 
     /// How many states are kept in memory.
     #[must_use]
     pub fn kept(&self) -> usize {
-        self.cache.len()
+        self.cache.states.len()
     }
 
     /// Why the last snapshot could not be written, if it could not. Loads are right all the same, and
@@ -187,8 +231,10 @@ impl<F: Fold> Folded<F> {
         if let Some(kept) = &kept
             && kept.is_newest(reader.newest_met(key))
         {
+            self.cache.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Loaded::new(Arc::clone(kept)));
         }
+        self.cache.misses.fetch_add(1, Ordering::Relaxed);
         self.load_newer(reader, key, kept)
     }
 
@@ -235,6 +281,7 @@ impl<F: Fold> Folded<F> {
                 .is_some_and(|newest| newest.position >= position)
         };
         if let Some(kept) = self.kept_of(reader, key).filter(holds) {
+            self.cache.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Loaded::new(kept));
         }
         if reader.published().watermark <= position {
@@ -276,6 +323,13 @@ impl<F: Fold> Folded<F> {
         Ok(Loaded::new(Arc::new(then)))
     }
 
+    /// How many states are kept in memory, what they take, and how often a load found its own there: the
+    /// same as in [`Stats::folds`](crate::Stats::folds). [`cache_bytes`](Self::cache_bytes) begins anew.
+    #[must_use]
+    pub fn stats(&self) -> FoldStats {
+        self.cache.stats()
+    }
+
     fn reader(&self, key: &str) -> &Arc<ShardReader> {
         let readers = &self.inner.readers;
         &readers[route(key, readers.len() as u32) as usize]
@@ -283,7 +337,7 @@ impl<F: Fold> Folded<F> {
 
     /// The state that is kept in memory, unless events in it were given up since.
     fn kept_of(&self, reader: &ShardReader, key: &str) -> Option<Arc<Kept<F::State>>> {
-        let kept = self.cache.get(key)?;
+        let kept = self.cache.states.get(key)?;
         let hidden: Arc<Hidden> = Arc::clone(&reader.published().hidden);
         kept.is_shown(&hidden, key).then_some(kept)
     }
@@ -306,7 +360,7 @@ impl<F: Fold> Folded<F> {
         };
         self.save_if_due(reader, key, &mut now);
         let now = Arc::new(now);
-        self.cache.insert(key.to_owned(), Arc::clone(&now));
+        self.cache.states.insert(key.to_owned(), Arc::clone(&now));
         Ok(Loaded::new(now))
     }
 

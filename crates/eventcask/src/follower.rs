@@ -11,6 +11,7 @@ use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_shard::{Hidden, ShardReader};
 
 use crate::store::locked;
+use crate::telling::{self, Who};
 use crate::{parallel, read_ahead};
 
 /// A state that events are folded into, with how far it got.
@@ -19,7 +20,7 @@ pub(crate) trait Follow: Send {
     fn progress(&self) -> u64;
 
     /// Takes in the events of a block from there on, without those that are hidden.
-    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool);
+    fn take(&mut self, block: &Block, hidden: &Hidden);
 }
 
 /// A fold over the events of one shard, for as long as it goes well.
@@ -28,6 +29,8 @@ pub(crate) struct Follower<F> {
     pub(crate) fold: F,
     /// Why it stopped, if it did; then nothing more is taken in.
     pub(crate) failure: Option<String>,
+    /// Who has stopped then, where the program is to be told.
+    pub(crate) who: Option<Who>,
 }
 
 impl<F: Follow> Follower<F> {
@@ -35,7 +38,16 @@ impl<F: Follow> Follower<F> {
         Self {
             fold,
             failure: None,
+            who: None,
         }
+    }
+
+    /// Stops it.
+    pub(crate) fn fail(&mut self, reason: String) {
+        if let Some(who) = &self.who {
+            telling::stopped(who, Some(self.fold.progress()), &reason);
+        }
+        self.failure = Some(reason);
     }
 
     /// Takes in a block that has just become durable, after what is missing before it. Says
@@ -48,7 +60,7 @@ impl<F: Follow> Follower<F> {
     ) -> bool {
         self.catch_up(reader, block.head().first_position, want);
         // What is new is not given up yet.
-        self.failure.is_none() && self.take(block, &Hidden::default(), false)
+        self.failure.is_none() && self.take(block, &Hidden::default())
     }
 
     /// Takes in what is missing of the shard's log before `position`.
@@ -72,14 +84,14 @@ impl<F: Follow> Follower<F> {
         while next < position && goes_on(next) {
             match reader.read_open(next, want) {
                 Ok(Some((at, block))) if at.first_position < position => {
-                    if !self.take(&block, &hidden, true) {
+                    if !self.take(&block, &hidden) {
                         return;
                     }
                     next = at.next_position;
                 }
                 Ok(_) => return,
                 Err(error) => {
-                    self.failure = Some(error.to_string());
+                    self.fail(error.to_string());
                     return;
                 }
             }
@@ -108,18 +120,17 @@ impl<F: Follow> Follower<F> {
         if self.failure.is_some() || next >= watermark || !goes_on(next) {
             return;
         }
-        let take = |at: &BlockPlace, block: &Block| {
-            self.take(block, &hidden, true) && goes_on(at.next_position)
-        };
+        let take =
+            |at: &BlockPlace, block: &Block| self.take(block, &hidden) && goes_on(at.next_position);
         if let Err(error) = read_ahead::each_block(reader, want, next..watermark, take) {
-            self.failure = Some(error.to_string());
+            self.fail(error.to_string());
         }
     }
 
     /// Takes in a block; see [`take_with`](Self::take_with).
-    pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) -> bool {
+    pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden) -> bool {
         let position = block.head().first_position;
-        self.take_with(position, |fold| fold.take(block, hidden, replay))
+        self.take_with(position, |fold| fold.take(block, hidden))
     }
 
     /// Takes in the block at `position`, or some of it. A panic stops this fold alone, and the failure
@@ -128,9 +139,9 @@ impl<F: Follow> Follower<F> {
         let fold = &mut self.fold;
         let taken = catch_unwind(AssertUnwindSafe(|| take(fold)));
         if let Err(panic) = &taken {
-            self.failure = Some(format!(
-                "it failed in the block at position {position}: {}",
-                panic_text(&**panic)
+            let reason = panic_text(&**panic);
+            self.fail(format!(
+                "it failed in the block at position {position}: {reason}"
             ));
         }
         taken.is_ok()

@@ -1,5 +1,6 @@
 //! Consumers that share the events of one subscription out among them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,10 +10,10 @@ use event_listener::{EventListener, Listener};
 use crate::arrivals::Watch;
 use crate::filter::Filter;
 use crate::named::HeldName;
-use crate::saved::Saved;
+use crate::saved::{Held, Saved};
 use crate::store::{Inner, locked};
 use crate::turns::Turns;
-use crate::{Claim, Error, ErrorKind, Retry, Subscription};
+use crate::{Claim, Error, ErrorKind, Retry, Subscription, telling};
 
 /// Events that are handled before progress is saved, where consumers never come to rest: what comes
 /// again after a crash, and a small part of what handling them takes.
@@ -28,8 +29,8 @@ const SAVE_EVERY: u64 = 1_000;
 /// into the log, at most 10,000 aggregates.
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
-/// events, by [`save`](Self::save), and when the last clone is dropped; not when the store is closed
-/// before. It never passes an event that is not handled, so each is
+/// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
+/// what is answered after that comes again. It never passes an event that is not handled, so each is
 /// handled at least once.
 ///
 /// ```
@@ -96,6 +97,22 @@ pub struct Parked {
     pub reason: String,
 }
 
+impl Parked {
+    /// Those that are parked of all that are held back.
+    pub(crate) fn all_of(held: &BTreeMap<String, Held>) -> Vec<Self> {
+        let parked = held.iter().filter(|(_, held)| held.is_parked);
+        let parked = parked.map(|(key, held)| Self {
+            key: key.clone(),
+            version: held.version,
+            shard: held.shard,
+            position: held.position,
+            tries: held.tries,
+            reason: held.reason.clone(),
+        });
+        parked.collect()
+    }
+}
+
 impl ConsumerGroup {
     pub(crate) fn start(
         inner: &Arc<Inner>,
@@ -114,9 +131,9 @@ impl ConsumerGroup {
             turns: Mutex::new(turns),
             waiting: AtomicUsize::new(0),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let shared = Arc::new(shared);
+        inner.subscriptions.add_group(&shared);
+        Ok(Self { shared })
     }
 
     /// Its name.
@@ -157,18 +174,7 @@ impl ConsumerGroup {
     /// The aggregates that are parked, by key.
     #[must_use]
     pub fn parked(&self) -> Vec<Parked> {
-        let turns = locked(&self.shared.turns);
-        let parked = turns.held().iter().filter(|(_, held)| held.is_parked);
-        parked
-            .map(|(key, held)| Parked {
-                key: key.clone(),
-                version: held.version,
-                shard: held.shard,
-                position: held.position,
-                tries: held.tries,
-                reason: held.reason.clone(),
-            })
-            .collect()
+        Parked::all_of(locked(&self.shared.turns).held())
     }
 
     /// Hands out the events of an aggregate again that is parked, from the one that failed on. Says
@@ -269,7 +275,10 @@ impl Shared {
     /// An event that may not be tried again is parked.
     pub(crate) fn failed(&self, key: &str, reason: &str, may_retry: bool) -> Result<(), Error> {
         let wait = |failures| self.retry.wait_after(failures).filter(|_| may_retry);
-        locked(&self.turns).failed(key, reason, Instant::now(), wait);
+        let parked = locked(&self.turns).failed(key, reason, Instant::now(), wait);
+        if let Some((shard, position)) = parked {
+            telling::parked(&self.name.name, shard, position, reason);
+        }
         self.wake();
         self.save()
     }
@@ -297,11 +306,14 @@ impl Shared {
     }
 
     fn save(&self) -> Result<(), Error> {
-        self.name.inner.subscriptions.save(|| {
-            let mut turns = locked(&self.turns);
-            turns.unsaved = 0;
-            turns.snapshot()
-        })
+        self.name.inner.subscriptions.save(|| self.saved())
+    }
+
+    /// What is to be kept now; it counts as kept.
+    pub(crate) fn saved(&self) -> Saved {
+        let mut turns = locked(&self.turns);
+        turns.unsaved = 0;
+        turns.snapshot()
     }
 
     fn save_if(&self, unsaved: u64) -> Result<(), Error> {

@@ -27,6 +27,9 @@
 //! decides what is stored and one place in the log. An append is answered by a [`Ticket`]
 //! once it is as durable as the store's [`Durability`] says, [`Durability::Sync`] by default.
 //!
+//! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
+//! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
+//!
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
 
@@ -47,6 +50,7 @@ mod forwards;
 mod backwards;
 mod merge;
 mod fold;
+mod folds;
 mod folded;
 mod loaded;
 mod fold_snapshots;
@@ -63,6 +67,8 @@ mod claim;
 mod group;
 mod shown;
 mod read_ahead;
+mod waiters;
+mod telling;
 mod follower;
 mod views;
 mod view;
@@ -106,6 +112,7 @@ pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
 pub use feed::{Feed, FeedOptions};
+pub use feeds::Feeding;
 pub use fold::Fold;
 pub use folded::Folded;
 pub use group::{ConsumerGroup, Parked};
@@ -115,15 +122,17 @@ pub use options::Options;
 pub use owner::ShardOwner;
 pub use producer::{FlushTicket, Producer};
 pub use projection::{
-    Entries, Past, Projected, ProjectionOptions, Reaching, Rebuild, RebuildProgress,
-    SnapshotPolicy, Timeout,
+    Entries, KeptProjection, Past, Projected, ProjectionOptions, Reaching, Rebuild,
+    RebuildProgress, SnapshotPolicy, Timeout,
 };
 pub use read_model::{Advance, ModelError, ModelIdentity, ModelMismatch, ModelProgress, ReadModel};
 pub use repair::{RepairReport, repair};
 pub use retention::Reclaimed;
 pub use retry::Retry;
 pub use scan::{Scan, ScanEvents};
-pub use stats::{ProjectionStats, ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats};
+pub use stats::{
+    FoldStats, ProjectionStats, ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats,
+};
 pub use store::Store;
 pub use subscribe::Subscribe;
 pub use subscription::Subscription;

@@ -37,8 +37,9 @@ pub struct Reclaimed {
 impl Store {
     /// Gives up the events of an aggregate before a version: readers do not see them any more.
     /// The version of the aggregate rises by one, by the event that says so. Durable when it
-    /// returns, as the store's durability says. Views keep what they hold until they are
-    /// rebuilt; [`reclaim`](Self::reclaim) takes the room back.
+    /// returns, as the store's durability says. Views and projections in use keep what they hold
+    /// until they are rebuilt or started anew, and read models until they are filled anew;
+    /// [`reclaim`](Self::reclaim) takes the room back.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -87,8 +88,8 @@ impl Store {
     }
 
     /// Gives up all events of the store that were committed before a time: readers do not see
-    /// them any more. Durable when it returns. Views keep what they hold until they are
-    /// rebuilt; [`reclaim`](Self::reclaim) takes the room back.
+    /// them any more. Durable when it returns. Otherwise as
+    /// [`truncate_aggregate`](Self::truncate_aggregate).
     ///
     /// # Errors
     /// [`Error::ReadOnly`], or what the disk said.

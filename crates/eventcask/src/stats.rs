@@ -45,6 +45,8 @@ pub struct Stats {
     pub read_models: Vec<ReadModelStats>,
     /// Each projection that follows the store.
     pub projections: Vec<ProjectionStats>,
+    /// Each fold over aggregates that is held, by name.
+    pub folds: Vec<FoldStats>,
 }
 
 /// Figures of one shard.
@@ -157,6 +159,26 @@ pub struct ProjectionStats {
     pub snapshot_failure: Option<String>,
 }
 
+/// Figures of one fold over aggregates, see [`Folded`](crate::Folded).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoldStats {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// States that are kept in memory.
+    pub kept: u64,
+    /// Bytes that they take, about.
+    pub bytes: u64,
+    /// Loads that were answered by a state in memory alone.
+    pub hits: u64,
+    /// Loads that had to read from the log, or to look whether there is something.
+    pub misses: u64,
+    /// Why the last snapshot could not be written, if it could not.
+    pub snapshot_failure: Option<String>,
+}
+
 impl Stats {
     pub(crate) fn of(inner: &Inner) -> Self {
         let shards: Vec<ShardStats> = (0..inner.readers.len())
@@ -185,6 +207,7 @@ impl Stats {
             subscriptions: inner.subscriptions.stats(&inner.readers),
             read_models: read_models(inner),
             projections: inner.projections.stats(),
+            folds: inner.folds.stats(),
             shards,
         }
     }

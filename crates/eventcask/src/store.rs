@@ -15,14 +15,16 @@ use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 use crate::arrivals::Arrivals;
 use crate::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::feeds::Feeds;
+use crate::folds::Folds;
 use crate::producer::Origin;
 use crate::projection::{self, Projections};
 use crate::sealer::Sealer;
 use crate::subscriptions::Subscriptions;
 use crate::views::Views;
+use crate::waiters::Woken;
 use crate::{
-    AggregateReader, Error, FeedOptions, Fold, Folded, Options, Producer, Projected,
-    ProjectionOptions, ReadModel, Scan, Stats, Subscribe, View, parallel, retention,
+    AggregateReader, Error, FeedOptions, Fold, Folded, KeptProjection, Options, Parked, Producer,
+    Projected, ProjectionOptions, ReadModel, Scan, Stats, Subscribe, View, parallel, retention,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -45,6 +47,8 @@ pub(crate) struct Inner {
     /// Tells subscriptions that there is something new.
     pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) feeds: Arc<Feeds>,
+    /// What folds over aggregates keep in memory.
+    pub(crate) folds: Folds,
     pub(crate) sealer: Sealer,
     pub(crate) storage: Arc<dyn Storage>,
     /// The writing half; readers have none.
@@ -150,6 +154,7 @@ impl Store {
             subscriptions,
             arrivals,
             feeds,
+            folds: Folds::default(),
             sealer,
             engine: Some(engine),
             storage,
@@ -190,6 +195,7 @@ impl Store {
             subscriptions,
             arrivals: Arc::default(),
             feeds: Arc::default(),
+            folds: Folds::default(),
             sealer: Sealer::default(),
             storage,
             engine: None,
@@ -283,6 +289,30 @@ impl Store {
         self.inner.subscriptions.remove(name)
     }
 
+    /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
+    /// is whenever one is parked. A [`ConsumerGroup`](crate::ConsumerGroup) of that name redrives them.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{NewEvent, Retry};
+    /// let mut producer = store.producer();
+    /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
+    ///
+    /// assert_eq!(store.parked("mailer")?[0].key, "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`].
+    pub fn parked(&self, name: &str) -> Result<Vec<Parked>, Error> {
+        let saved = self.inner.subscriptions.saved(name)?;
+        Ok(Parked::all_of(&saved.held))
+    }
+
     /// Makes everything durable on the disk that was handed over before, whatever the store's
     /// durability. What a producer has not flushed is not handed over yet.
     ///
@@ -298,8 +328,9 @@ impl Store {
         Ok(())
     }
 
-    /// Closes the store: everything handed over is made durable, views are saved, the log gets
-    /// the mark of a clean end. Other handles and producers find it closed.
+    /// Closes the store: everything handed over is made durable; views, projections and what groups of
+    /// consumers have handled are saved; the log gets the mark of a clean end. Other handles and
+    /// producers find it closed.
     ///
     /// # Errors
     /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
@@ -308,9 +339,13 @@ impl Store {
         let closed = match &self.inner.engine {
             Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => return Err(Error::Owned),
             Some(engine) => {
-                self.inner.subscriptions.end();
+                let kept = self.inner.subscriptions.end();
                 self.inner.sealer.stop();
-                engine.stop(|| self.inner.save_all())
+                let mut woken = Woken::default();
+                let stopped = engine.stop(|| self.inner.save_all(&mut woken));
+                self.inner.feeds.end(&self.positions());
+                woken.wake();
+                stopped.and(kept)
             }
             None => Ok(()),
         };
@@ -438,6 +473,25 @@ impl Store {
         self.inner.views.remove(name)
     }
 
+    /// What is kept of projections with snapshots, by name, whichever process runs them: how far they had
+    /// come when they were last saved. Reads the head of each snapshot.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// for kept in store.kept_projections()? {
+    ///     println!("{} {}: {} events to go", kept.name, kept.version, kept.lag_events);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn kept_projections(&self) -> Result<Vec<KeptProjection>, Error> {
+        let inner = &*self.inner;
+        projection::list_kept(&*inner.storage, inner.manifest.store, &inner.readers)
+    }
+
     /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
     /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
     pub fn projection<P: Projection>(&self, projection: P) -> ProjectionOptions<P> {
@@ -500,10 +554,10 @@ impl Inner {
         self.engine.as_ref().is_some_and(Engine::is_running)
     }
 
-    /// Saves what follows the log, which is at its end.
-    fn save_all(&self) -> Result<(), Error> {
+    /// Saves what follows the log, which is at its end. Who waits for more is to be woken.
+    fn save_all(&self, woken: &mut Woken) -> Result<(), Error> {
         let saved = self.views.save_all();
-        saved.and(self.projections.close())
+        saved.and(self.projections.close(woken))
     }
 }
 
@@ -512,7 +566,9 @@ impl Drop for Inner {
         if let Some(engine) = &self.engine {
             self.sealer.stop();
             // Nobody is left to be told; `close` tells.
-            let _ = engine.stop(|| self.save_all());
+            let mut woken = Woken::default();
+            let _ = engine.stop(|| self.save_all(&mut woken));
+            woken.wake();
         }
     }
 }

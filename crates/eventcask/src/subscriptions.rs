@@ -5,11 +5,12 @@
 //! passed over: no subscription of an unknown name is begun then, because it may be that one.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
 use eventcask_shard::{Refused, ShardReader};
 
+use crate::group::Shared;
 use crate::saved::Saved;
 use crate::store::locked;
 use crate::{BackupReport, Error, SubscriptionStats, views};
@@ -31,6 +32,8 @@ struct Known {
     /// What is on disk, by the number of the file.
     saved: Vec<(u32, Saved)>,
     in_use: HashSet<String>,
+    /// Groups that are in use.
+    groups: Vec<Weak<Shared>>,
     /// The first file that could not be read, and the highest number there is.
     damage: Option<String>,
     highest: u32,
@@ -139,9 +142,16 @@ impl Subscriptions {
         Ok(saved)
     }
 
+    /// Has a group saved when the store is closed.
+    pub(crate) fn add_group(&self, group: &Arc<Shared>) {
+        locked(&self.known).groups.push(Arc::downgrade(group));
+    }
+
     /// Gives a name back.
     pub(crate) fn give_back(&self, name: &str) {
-        locked(&self.known).in_use.remove(name);
+        let mut known = locked(&self.known);
+        known.in_use.remove(name);
+        known.groups.retain(|group| group.strong_count() > 0);
     }
 
     /// Keeps, durably, what a subscription is now. `make` is asked when nobody else writes, so that
@@ -151,7 +161,11 @@ impl Subscriptions {
         if *is_closed {
             return Err(Refused::Closed.into());
         }
-        let saved = make();
+        self.keep(make())
+    }
+
+    /// Replaces what is kept of a subscription, where it has changed.
+    fn keep(&self, saved: Saved) -> Result<(), Error> {
         let found = locked(&self.known).find(&saved.name).cloned();
         let number = match found {
             Some((_, old)) if old == saved => return Ok(()),
@@ -179,6 +193,18 @@ impl Subscriptions {
         Ok(known.highest)
     }
 
+    /// What is kept of a subscription.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`].
+    pub(crate) fn saved(&self, name: &str) -> Result<Saved, Error> {
+        let known = locked(&self.known);
+        let saved = known.find(name).map(|(_, saved)| saved.clone());
+        saved.ok_or_else(|| Error::UnknownSubscription {
+            name: name.to_owned(),
+        })
+    }
+
     /// Forgets a subscription.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let is_closed = locked(&self.is_closed);
@@ -202,9 +228,22 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Writes nothing from now on.
-    pub(crate) fn end(&self) {
-        *locked(&self.is_closed) = true;
+    /// Saves what the groups have handled, and writes nothing from then on; the first error counts.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        // Held until the lock is free again: a group whose last handle goes meanwhile saves itself.
+        let groups = locked(&self.known).groups.clone();
+        let groups: Vec<_> = groups.iter().filter_map(Weak::upgrade).collect();
+        let mut is_closed = locked(&self.is_closed);
+        if std::mem::replace(&mut *is_closed, true) {
+            return Ok(());
+        }
+        let kept = groups.iter().map(|group| self.keep(group.saved()));
+        let kept = kept.fold(Ok(()), Result::and);
+        drop(is_closed);
+        kept
     }
 
     /// Copies what is kept to another store. What is ahead of its log is cut when that is opened.

@@ -234,17 +234,15 @@ impl Turns {
     }
 
     /// The event that is out of an aggregate has failed; `wait` says when it is tried again after
-    /// so many failures.
+    /// so many failures. Says where it is, if it is parked now.
     pub(crate) fn failed(
         &mut self,
         key: &str,
         reason: &str,
         now: Instant,
         wait: impl FnOnce(u32) -> Option<Duration>,
-    ) {
-        let Some(turn) = self.claimed.remove(key) else {
-            return;
-        };
+    ) -> Option<(u32, u64)> {
+        let turn = self.claimed.remove(key)?;
         let tries = turn.tries.saturating_add(1);
         let wait = wait(tries);
         let held = Held {
@@ -262,6 +260,7 @@ impl Turns {
         // A wait beyond the end of time does not end.
         let due = wait.and_then(|wait| now.checked_add(wait));
         self.due.extend(due.map(|due| (due, key.to_owned())));
+        wait.is_none().then_some((turn.shard, turn.position))
     }
 
     /// Goes on with an aggregate that is parked; past the event that failed, if `skips`.

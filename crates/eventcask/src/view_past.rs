@@ -32,8 +32,7 @@ pub(crate) fn state_as_of(
     Ok(merged)
 }
 
-/// The saved state of a shard, if nothing in it is from later or may have been given up since;
-/// otherwise an empty one.
+/// The saved state of a shard, if nothing in it is from later; otherwise an empty one.
 fn begin(
     views: &Views,
     view: &LiveView,
@@ -41,8 +40,7 @@ fn begin(
     time: Timestamp,
 ) -> Result<ViewState, LogError> {
     let saved = views.saved(view, reader);
-    let is_whole = reader.published().hidden.is_empty();
-    if let Some(last) = saved.progress().checked_sub(1).filter(|_| is_whole)
+    if let Some(last) = saved.progress().checked_sub(1)
         && let Some((_, block)) = reader.read_from(last, Payloads::Shut)?
     {
         let events = block.events();

@@ -12,6 +12,7 @@ use eventcask_shard::{Hidden, ShardReader};
 use crate::Error;
 use crate::follower::{self, Follow, Follower};
 use crate::store::locked;
+use crate::telling::{Kind, Who};
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
@@ -55,6 +56,9 @@ pub(crate) struct LiveView {
 #[derive(Debug)]
 pub(crate) struct ShardState {
     follower: Follower<ViewState>,
+    /// The mark of what had been given up when it began to be filled. What is given up later may be in
+    /// it: its snapshot is not taken up then.
+    given_up: u32,
     /// The progress that the snapshot on disk has.
     saved: Option<u64>,
 }
@@ -167,6 +171,8 @@ impl Views {
         reader: &ShardReader,
     ) -> ShardState {
         let path = snapshot_path(number, reader.shard());
+        let empty = ShardState::empty(spec, reader);
+        let definition = definition.wrapping_add(empty.given_up);
         let fits = |framed: &Framed| {
             (framed.store, framed.kind, framed.shard, framed.definition)
                 == (self.store, FramedKind::State, reader.shard(), definition)
@@ -180,8 +186,9 @@ impl Views {
             Some(state) => ShardState {
                 saved: Some(state.progress()),
                 follower: Follower::new(state),
+                ..empty
             },
-            None => ShardState::empty(spec),
+            None => empty,
         }
     }
 
@@ -234,7 +241,8 @@ impl Views {
         let definition = Framed::checksum(body.as_bytes());
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         self.make_dir(number)?;
-        let shards = readers.iter().map(|_| ShardState::empty(&spec)).collect();
+        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&spec, reader);
+        let shards = readers.iter().map(empty).collect();
         let live = LiveView::new(number, name.to_owned(), &spec, definition, shards);
         live.fill(readers);
         live.check()?;
@@ -266,10 +274,8 @@ impl Views {
     pub(crate) fn rebuild(&self, name: &str, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
         let _changing = locked(&self.changing);
         let old = self.find(name)?;
-        let shards = readers
-            .iter()
-            .map(|_| ShardState::empty(&old.spec))
-            .collect();
+        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&old.spec, reader);
+        let shards = readers.iter().map(empty).collect();
         let new = LiveView::new(
             old.number,
             old.name.clone(),
@@ -345,7 +351,7 @@ impl Views {
             kind: FramedKind::State,
             shard,
             progress: state.state().progress(),
-            definition: view.definition,
+            definition: view.definition.wrapping_add(state.given_up),
             body: state.state().encode(),
         };
         let _saving = locked(&self.saving);
@@ -360,7 +366,7 @@ impl Follow for ViewState {
         self.progress()
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden, _replay: bool) {
+    fn take(&mut self, block: &Block, hidden: &Hidden) {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
         if hidden.is_empty() {
@@ -372,8 +378,9 @@ impl Follow for ViewState {
 }
 
 impl ShardState {
-    fn empty(spec: &Arc<ViewSpec>) -> Self {
+    fn empty(spec: &Arc<ViewSpec>, reader: &ShardReader) -> Self {
         Self {
+            given_up: reader.published().hidden.mark(),
             follower: Follower::new(ViewState::new(Arc::clone(spec))),
             saved: None,
         }
@@ -398,7 +405,15 @@ impl LiveView {
         shards: Vec<ShardState>,
     ) -> Self {
         let types = spec.event_type().map(|name| [name.to_owned()]);
-        let shards = shards.into_iter().map(Mutex::new).collect();
+        let named = |(shard, mut state): (u32, ShardState)| {
+            state.follower.who = Some(Who {
+                kind: Kind::View,
+                name: name.clone(),
+                shard: Some(shard),
+            });
+            Mutex::new(state)
+        };
+        let shards = (0..).zip(shards).map(named).collect();
         Self {
             number,
             name,

@@ -5,6 +5,7 @@ mod ingest;
 mod load;
 mod read;
 mod view;
+mod subscriptions;
 mod backup;
 mod truncate;
 mod diff;
@@ -18,6 +19,7 @@ pub use diff::DiffArgs;
 pub use ingest::{IngestArgs, OnError};
 pub use load::{Amount, Ids, LoadArgs, Project, Sweep};
 pub use read::{ExportArgs, ReadArgs, TailArgs};
+pub use subscriptions::{RedriveArgs, SubscriptionsArgs, SubscriptionsCommand};
 pub use truncate::{ReclaimArgs, TruncateArgs};
 pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};
 
@@ -80,6 +82,8 @@ pub enum Command {
     Tail(TailArgs),
     /// Keyed aggregations over the events, kept up to date as they come in
     View(ViewArgs),
+    /// Named subscriptions: how far they are, and what is parked in them
+    Subscriptions(SubscriptionsArgs),
     /// What a store holds: shards, events, aggregates, bytes, views and how far they are
     #[command(after_help = "\
 Example:

@@ -7,8 +7,9 @@ use eventcask::Timestamp;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["before_version", "all", "before"])))]
 #[command(after_help = "\
-An aggregate keeps its version, and what is appended to it later goes on from there. Views keep \
-what they hold until `eventcask view rebuild`. The room is taken back by `eventcask reclaim`.
+An aggregate keeps its version, and what is appended to it later goes on from there. Views go without \
+them from the next command on; where another process has the store open, once that ends. The room is \
+taken back by `eventcask reclaim`.
 
 Exit code 1: the store has no such aggregate.
 

@@ -8,6 +8,7 @@ mod diff;
 mod export;
 mod tail;
 mod view;
+mod subscriptions;
 mod stats;
 mod verify;
 mod repair;
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(args) => export::run(&args, &global),
         Command::Tail(args) => tail::run(&args, &global),
         Command::View(args) => view::run(args.command, &global),
+        Command::Subscriptions(args) => subscriptions::run(args.command, &global),
         Command::Stats => stats::run(&global),
         Command::Verify => verify::run(&global),
         Command::Repair => repair::run(&global),

@@ -1,8 +1,8 @@
 //! `eventcask stats`: what a store holds.
 
-use eventcask::{ShardStats, Stats, Store, SubscriptionStats, ViewStats};
+use eventcask::{KeptProjection, ShardStats, Stats, Store, SubscriptionStats, ViewStats};
 
-use super::store::{open_to_read, shown};
+use super::store::{failure, open_to_read, shown};
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{Object, Out, Table, bytes, count, escaped, write_list};
@@ -10,14 +10,15 @@ use crate::output::{Object, Out, Table, bytes, count, escaped, write_list};
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
     let stats = store.stats();
+    let kept = store.kept_projections().map_err(|error| failure(&error))?;
     let mut out = Out::new();
     if global.json {
         let mut line = Vec::new();
-        write_json(&mut line, &store, &stats);
+        write_json(&mut line, &store, &stats, &kept);
         line.push(b'\n');
         out.write(&line)?;
     } else {
-        out.write(text(global, &store, &stats).as_bytes())?;
+        out.write(text(global, &store, &stats, &kept).as_bytes())?;
     }
     out.flush()
 }
@@ -31,7 +32,7 @@ pub(super) fn bytes_per_event(stats: &Stats) -> f64 {
     }
 }
 
-fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats) {
+fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats, kept: &[KeptProjection]) {
     let mut object = Object::new(line);
     object
         .text("store", &format!("{:032x}", stats.store))
@@ -52,7 +53,10 @@ fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats) {
         object.text("seal_failure", reason);
     }
     write_list(object.value("per_shard"), &stats.shards, write_shard);
-    write_list(object.value("projections"), &stats.views, write_view);
+    let views = stats.views.iter().map(Follower::View);
+    let kept = kept.iter().map(Follower::Kept);
+    let followers: Vec<_> = views.chain(kept).collect();
+    write_list(object.value("projections"), &followers, write_follower);
     let subscriptions = &stats.subscriptions;
     write_list(
         object.value("subscriptions"),
@@ -81,6 +85,35 @@ fn write_shard(out: &mut Vec<u8>, shard: &ShardStats) {
     object.end();
 }
 
+/// What follows the log.
+enum Follower<'a> {
+    View(&'a ViewStats),
+    Kept(&'a KeptProjection),
+}
+
+fn write_follower(out: &mut Vec<u8>, follower: &Follower<'_>) {
+    match follower {
+        Follower::View(view) => write_view(out, view),
+        Follower::Kept(kept) => write_kept(out, kept),
+    }
+}
+
+/// A projection of another process: as far as it was saved.
+fn write_kept(out: &mut Vec<u8>, kept: &KeptProjection) {
+    let mut object = Object::new(out);
+    object.text("name", &kept.name).text("kind", "projection");
+    object.number("version", kept.version);
+    let write = |out: &mut Vec<u8>, position: &Option<u64>| match position {
+        Some(position) => write_position(out, position),
+        None => out.extend_from_slice(b"null"),
+    };
+    write_list(object.value("positions"), &kept.positions, write);
+    object
+        .number("lag_events", kept.lag_events)
+        .number("lag_seconds", kept.lag_seconds);
+    object.end();
+}
+
 fn write_view(out: &mut Vec<u8>, view: &ViewStats) {
     let mut object = Object::new(out);
     object.text("name", &view.name).text("kind", "view");
@@ -98,7 +131,7 @@ fn write_position(out: &mut Vec<u8>, position: &u64) {
     out.extend_from_slice(position.to_string().as_bytes());
 }
 
-fn write_subscription(out: &mut Vec<u8>, subscription: &SubscriptionStats) {
+pub(super) fn write_subscription(out: &mut Vec<u8>, subscription: &SubscriptionStats) {
     let mut object = Object::new(out);
     object.text("name", &subscription.name);
     write_list(
@@ -113,7 +146,7 @@ fn write_subscription(out: &mut Vec<u8>, subscription: &SubscriptionStats) {
     object.end();
 }
 
-fn text(global: &Global, store: &Store, stats: &Stats) -> String {
+fn text(global: &Global, store: &Store, stats: &Stats, kept: &[KeptProjection]) -> String {
     let (events, aggregates) = (count(stats.events), count(stats.aggregates));
     let mut text = format!(
         "store {}, made {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {} of them sealed, {:.1} bytes an event\n",
@@ -138,6 +171,9 @@ fn text(global: &Global, store: &Store, stats: &Stats) -> String {
     text += &shard_table(&stats.shards).to_string();
     if !stats.views.is_empty() {
         text += &format!("\n{}", view_table(&stats.views));
+    }
+    if !kept.is_empty() {
+        text += &format!("\n{}", kept_table(kept));
     }
     if !stats.subscriptions.is_empty() {
         text += &format!("\n{}", subscription_table(&stats.subscriptions));
@@ -189,7 +225,21 @@ fn view_table(views: &[ViewStats]) -> Table {
     table
 }
 
-fn subscription_table(subscriptions: &[SubscriptionStats]) -> Table {
+fn kept_table(kept: &[KeptProjection]) -> Table {
+    let mut table = Table::new(&["projection", ">version", ">events saved", ">behind"]);
+    for one in kept {
+        let saved = one.positions.iter().flatten().sum();
+        table.row([
+            one.name.clone(),
+            one.version.to_string(),
+            count(saved),
+            count(one.lag_events),
+        ]);
+    }
+    table
+}
+
+pub(super) fn subscription_table(subscriptions: &[SubscriptionStats]) -> Table {
     let mut table = Table::new(&["subscription", ">behind", ">to be retried", ">parked"]);
     for subscription in subscriptions {
         table.row([

@@ -36,6 +36,7 @@ pub(super) fn failure(error: &Error) -> Failure {
         | ErrorKind::NewerFormat
         | ErrorKind::NotAStore
         | ErrorKind::StorageFull
+        | ErrorKind::UnknownSubscription
         | ErrorKind::UnknownView => Failure::Input(sentence),
         ErrorKind::UnknownAggregate => Failure::No(sentence),
         _ => Failure::Engine(sentence),

@@ -9,6 +9,7 @@ mod output;
 mod usage;
 mod ingest;
 mod queries;
+mod subscriptions;
 mod past;
 mod read_only;
 mod limits;

@@ -69,8 +69,11 @@ where
 
 /// What is told of the states of a projection, under the lock of the one that it is about.
 pub(crate) trait Watch<P: Projection>: Send + Sync {
-    /// A batch was applied to the state of its shard, which has come to a position by that.
-    fn applied(&self, state: &P::State, batch: &Batch<'_>, progress: u64);
+    /// A batch was applied to the state of its shard.
+    fn applied(&self, state: &P::State, batch: &Batch<'_>);
+
+    /// The state of a shard has come to a position.
+    fn reached(&self, shard: u32, progress: u64);
 
     /// A state was replaced, or has stopped.
     fn replaced(&self);
@@ -130,7 +133,7 @@ where
         timeout: Timeout,
     ) -> Result<Option<V>, Error> {
         let shard = self.shard(key);
-        // Pairs with the release in `applied`: what was written through before is seen.
+        // Pairs with the release in `reached`: what was written through before is seen.
         if self.kept.progress[shard as usize].load(Ordering::Acquire) <= position {
             self.projected.wait_for(shard, position, timeout)?;
         }
@@ -159,7 +162,7 @@ where
     P: Projection<State = Keyed<V>>,
     V: Clone + Send + Sync + 'static,
 {
-    fn applied(&self, state: &Keyed<V>, batch: &Batch<'_>, progress: u64) {
+    fn applied(&self, state: &Keyed<V>, batch: &Batch<'_>) {
         let mut last = None;
         for row in batch.rows() {
             let aggregate = batch.aggregate_index(row);
@@ -174,7 +177,10 @@ where
                 let _ = self.entries.replace(key.to_owned(), entry, true);
             }
         }
-        self.progress[batch.shard() as usize].store(progress, Ordering::Release);
+    }
+
+    fn reached(&self, shard: u32, progress: u64) {
+        self.progress[shard as usize].store(progress, Ordering::Release);
     }
 
     fn replaced(&self) {

@@ -1,6 +1,7 @@
 //! Where the states of a projection are kept: a directory with a number, in it the definition (name,
-//! version and event types) and a snapshot a shard. A projection exists by its definition, and a snapshot belongs to the
-//! definition whose checksum it names.
+//! version and event types) and a snapshot a shard. A projection exists by its definition, and a snapshot
+//! belongs to the definition whose checksum it names, and to what had been given up when its events were
+//! applied: after that a state from the log is another one.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -65,10 +66,14 @@ fn json_of(names: &[&str]) -> String {
     serde_json::to_string(&names).expect("texts are JSON")
 }
 
-fn name_in(definition: &[u8]) -> Option<&str> {
+/// Name and version of the projection with this definition.
+fn parse(definition: &[u8]) -> Option<(&str, u32)> {
     let text = str::from_utf8(definition).ok()?;
-    let (name, _) = text.strip_prefix(r#"{"projection":""#)?.split_once('"')?;
-    Some(name)
+    let (name, rest) = text.strip_prefix(r#"{"projection":""#)?.split_once('"')?;
+    let rest = rest.strip_prefix(r#","version":"#)?.strip_suffix('}')?;
+    // The event types follow, where some are declared.
+    let version = rest.split(',').next()?;
+    Some((name, version.parse().ok()?))
 }
 
 fn list(storage: &dyn Storage, dir: &str) -> Result<Vec<String>, LogError> {
@@ -134,9 +139,10 @@ impl Files {
         may_write: bool,
     ) -> Result<Option<Self>, Error> {
         let text = identity.text();
-        let found = find(&**storage, identity.name)?;
-        let number = match found {
-            Some((number, _)) => number,
+        let all = list_all(&**storage, store)?;
+        let found = all.into_iter().find(|found| found.name == identity.name);
+        let number = match &found {
+            Some(found) => found.number,
             None if !may_write => return Ok(None),
             None => numbers(&**storage)?.last().map_or(1, |last| last + 1),
         };
@@ -147,7 +153,7 @@ impl Files {
             definition: Framed::checksum(text.as_bytes()),
             writing: Mutex::new(may_write),
         };
-        let is_same = found.is_some_and(|(_, body)| body == text.as_bytes());
+        let is_same = found.is_some_and(|found| found.definition == files.definition);
         if may_write && !is_same {
             files.define(text)?;
         }
@@ -176,17 +182,11 @@ impl Files {
 
     /// Progress and state of a shard, where they were kept, fit, and are not ahead of the log. What can
     /// not be read is made again: the log is the truth.
-    pub(crate) fn read(&self, reader: &ShardReader) -> Option<(u64, Vec<u8>)> {
+    pub(crate) fn read(&self, reader: &ShardReader, given_up: u32) -> Option<(u64, Vec<u8>)> {
         let path = format!("{}/{}", self.dir, snapshot_name(reader.shard()));
         let framed = Framed::read(&*self.storage, &path).ok()?;
-        let fits = (framed.store, framed.kind, framed.shard, framed.definition)
-            == (
-                self.store,
-                FramedKind::Projected,
-                reader.shard(),
-                self.definition,
-            )
-            && framed.progress <= reader.published().watermark;
+        let definition = self.definition.wrapping_add(given_up);
+        let fits = fits(&framed, self.store, definition, reader);
         fits.then_some((framed.progress, framed.body))
     }
 
@@ -205,8 +205,21 @@ impl Files {
     }
 }
 
-/// Number and definition of the projection with this name.
-fn find(storage: &dyn Storage, name: &str) -> Result<Option<(u32, Vec<u8>)>, LogError> {
+/// A projection of which something is kept.
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    number: u32,
+    store: u128,
+    definition: u32,
+}
+
+/// All projections of which something is kept.
+///
+/// # Errors
+/// What the disk said.
+pub(crate) fn list_all(storage: &dyn Storage, store: u128) -> Result<Vec<Found>, LogError> {
+    let mut all = Vec::new();
     for number in numbers(storage)? {
         let dir = dir_of(number);
         if !list(storage, &dir)?.iter().any(|name| name == DEFINITION) {
@@ -215,12 +228,40 @@ fn find(storage: &dyn Storage, name: &str) -> Result<Option<(u32, Vec<u8>)>, Log
         // One that is damaged means nothing: its projection is made again with another number.
         if let Ok(framed) = Framed::read(storage, &format!("{dir}/{DEFINITION}"))
             && framed.kind == FramedKind::Projection
-            && name_in(&framed.body) == Some(name)
+            && let Some((name, version)) = parse(&framed.body)
         {
-            return Ok(Some((number, framed.body)));
+            all.push(Found {
+                name: name.to_owned(),
+                version,
+                number,
+                store,
+                definition: Framed::checksum(&framed.body),
+            });
         }
     }
-    Ok(None)
+    Ok(all)
+}
+
+impl Found {
+    /// Position after the last event in the snapshot of a shard, if there is one that fits.
+    pub(crate) fn position(&self, storage: &dyn Storage, reader: &ShardReader) -> Option<u64> {
+        let path = format!("{}/{}", dir_of(self.number), snapshot_name(reader.shard()));
+        let head = Framed::read_head(storage, &path).ok()?;
+        let definition = reader
+            .published()
+            .hidden
+            .mark()
+            .wrapping_add(self.definition);
+        fits(&head, self.store, definition, reader).then_some(head.progress)
+    }
+}
+
+/// Whether a snapshot is the state of this shard, by this definition, and not ahead of the log.
+fn fits(framed: &Framed, store: u128, definition: u32, reader: &ShardReader) -> bool {
+    let belongs = (framed.store, framed.kind, framed.shard, framed.definition);
+    let shard = reader.shard();
+    belongs == (store, FramedKind::Projected, shard, definition)
+        && framed.progress <= reader.published().watermark
 }
 
 impl Writing<'_> {
@@ -228,14 +269,20 @@ impl Writing<'_> {
     ///
     /// # Errors
     /// What the disk said; the one before is whole then.
-    pub(crate) fn write(&self, shard: u32, progress: u64, body: Vec<u8>) -> Result<(), LogError> {
+    pub(crate) fn write(
+        &self,
+        shard: u32,
+        progress: u64,
+        given_up: u32,
+        body: Vec<u8>,
+    ) -> Result<(), LogError> {
         let files = self.files;
         let framed = Framed {
             store: files.store,
             kind: FramedKind::Projected,
             shard,
             progress,
-            definition: files.definition,
+            definition: files.definition.wrapping_add(given_up),
             body,
         };
         framed.write(&*files.storage, &files.dir, &snapshot_name(shard))

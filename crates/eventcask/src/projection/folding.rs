@@ -1,7 +1,9 @@
 //! What is folded into the state of a projection in one shard.
 
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 
+use eventcask_event::Events;
 use eventcask_log::Block;
 use eventcask_project::{Batch, Projection};
 use eventcask_shard::Hidden;
@@ -15,6 +17,10 @@ pub(crate) struct Folding<P: Projection> {
     projection: Arc<P>,
     pub(crate) state: P::State,
     pub(crate) progress: u64,
+    /// The mark of what had been given up when the first block was taken in.
+    pub(crate) given_up: Option<u32>,
+    /// Events from this position on are told as new, those before as history.
+    pub(crate) live_from: u64,
     /// Bytes of the blocks that were taken in, since it was made.
     pub(crate) bytes: u64,
     /// Those who are told what is applied.
@@ -25,46 +31,69 @@ pub(crate) struct Folding<P: Projection> {
 
 impl<P: Projection> Folding<P> {
     pub(crate) fn empty(projection: &Arc<P>) -> Self {
-        Self::at(projection, 0, P::State::default())
-    }
-
-    /// A state that has come so far.
-    pub(crate) fn at(projection: &Arc<P>, progress: u64, state: P::State) -> Self {
         Self {
             projection: Arc::clone(projection),
-            state,
-            progress,
+            state: P::State::default(),
+            progress: 0,
+            given_up: None,
+            live_from: u64::MAX,
             bytes: 0,
             watches: Vec::new(),
             shown: Vec::new(),
         }
     }
 
+    /// A state that has come so far, without what has been given up.
+    pub(crate) fn at(projection: &Arc<P>, progress: u64, given_up: u32, state: P::State) -> Self {
+        Self {
+            state,
+            progress,
+            given_up: Some(given_up),
+            ..Self::empty(projection)
+        }
+    }
+
     /// Takes in the events of a block below a row, without those that are hidden or of other types than
     /// the projection declares.
-    pub(crate) fn take_rows(&mut self, block: &Block, end: usize, hidden: &Hidden, replay: bool) {
+    pub(crate) fn take_rows(&mut self, block: &Block, end: usize, hidden: &Hidden) {
         let events = block.events();
+        self.given_up.get_or_insert_with(|| hidden.mark());
         let first = row_from(&events, self.progress).min(end);
-        let is_whole = end == events.len();
-        let next = match is_whole {
+        // Where the block is all history or all new, there is nothing to cut.
+        let border = if block.head().next_position() <= self.live_from {
+            end
+        } else {
+            row_from(&events, self.live_from).clamp(first, end)
+        };
+        self.apply(&events, first..border, hidden, true);
+        self.apply(&events, border..end, hidden, false);
+        let next = match end == events.len() {
             true => block.head().next_position(),
             false => events.position(end),
         };
-        let batch = if is_whole && P::TYPES.is_none() && !hidden.may_hide(&events) {
-            Batch::new(events, first, replay)
-        } else {
-            self.shown.clear();
-            add_shown(&mut self.shown, &events, first..end, P::TYPES, hidden);
-            Batch::listed(events, &self.shown, replay)
-        };
-        if !batch.is_empty() {
-            self.projection.apply(&mut self.state, &batch);
-        }
         self.progress = self.progress.max(next);
         for watch in self.watches.iter().filter_map(Weak::upgrade) {
-            watch.applied(&self.state, &batch, self.progress);
+            watch.reached(events.shard(), self.progress);
         }
         self.bytes += u64::from(block.head().length);
+    }
+
+    fn apply(&mut self, events: &Events<'_>, rows: Range<usize>, hidden: &Hidden, replay: bool) {
+        let is_rest = rows.end == events.len();
+        let batch = if is_rest && P::TYPES.is_none() && !hidden.may_hide(events) {
+            Batch::new(*events, rows.start, replay)
+        } else {
+            self.shown.clear();
+            add_shown(&mut self.shown, events, rows, P::TYPES, hidden);
+            Batch::listed(*events, &self.shown, replay)
+        };
+        if batch.is_empty() {
+            return;
+        }
+        self.projection.apply(&mut self.state, &batch);
+        for watch in self.watches.iter().filter_map(Weak::upgrade) {
+            watch.applied(&self.state, &batch);
+        }
     }
 }
 
@@ -73,7 +102,7 @@ impl<P: Projection> Follow for Folding<P> {
         self.progress
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden, replay: bool) {
-        self.take_rows(block, block.events().len(), hidden, replay);
+    fn take(&mut self, block: &Block, hidden: &Hidden) {
+        self.take_rows(block, block.events().len(), hidden);
     }
 }

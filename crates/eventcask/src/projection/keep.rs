@@ -60,11 +60,12 @@ impl<P: Projection> Keep<P> {
 
     /// The state of a shard from its snapshot, if there is one that fits.
     pub(crate) fn load(&self, projection: &Arc<P>, reader: &ShardReader) -> Option<Folding<P>> {
-        let (progress, body) = self.files.read(reader)?;
+        let given_up = reader.published().hidden.mark();
+        let (progress, body) = self.files.read(reader, given_up)?;
         // Bytes that a decoder of the user's panics on are bytes that do not fit.
         let decoded = catch_unwind(AssertUnwindSafe(|| (self.codec.decode)(&body)));
         let state = decoded.ok().flatten()?;
-        Some(Folding::at(projection, progress, state))
+        Some(Folding::at(projection, progress, given_up, state))
     }
 
     /// Keeps a state.
@@ -78,7 +79,9 @@ impl<P: Projection> Keep<P> {
         folding: &Folding<P>,
     ) -> Result<(), Error> {
         let written = self.encode(shard, &folding.state);
-        let written = written.and_then(|body| Ok(writing.write(shard, folding.progress, body)?));
+        let given_up = folding.given_up.unwrap_or(0);
+        let written =
+            written.and_then(|body| Ok(writing.write(shard, folding.progress, given_up, body)?));
         self.note(written.as_ref().err().map(ToString::to_string));
         written
     }

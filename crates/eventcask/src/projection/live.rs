@@ -14,10 +14,11 @@ use super::folding::Folding;
 use super::keep::Keep;
 use super::options::BatchLimits;
 use super::projections::Live;
-use super::reaching::Waiters;
 use crate::follower::{self, Follower};
 use crate::stats::lag;
 use crate::store::{locked, now_nanos};
+use crate::telling::{Kind, Who};
+use crate::waiters::{Waiters, Woken};
 use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
 
 /// A projection that follows a store.
@@ -42,8 +43,6 @@ pub(crate) struct LiveProjection<P: Projection> {
 pub(crate) struct ShardState<P: Projection> {
     pub(crate) follower: Follower<Folding<P>>,
     pub(crate) waiters: Waiters,
-    /// Position after the last event that was stored before the projection was started.
-    pub(crate) live_from: u64,
     /// Progress and bytes as of the last snapshot, or when one was last tried.
     mark: (u64, u64),
     /// Progress of the snapshot on disk.
@@ -53,15 +52,21 @@ pub(crate) struct ShardState<P: Projection> {
 impl<P: Projection> ShardState<P> {
     /// The state from its snapshot, if there is one that fits; else one from the beginning.
     fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &ShardReader) -> Self {
-        let live_from = reader.published().watermark;
         let loaded = keep.and_then(|keep| keep.load(projection, reader));
         let saved = loaded.as_ref().map(|folding| folding.progress);
-        let folding = loaded.unwrap_or_else(|| Folding::empty(projection));
+        let mut folding = loaded.unwrap_or_else(|| Folding::empty(projection));
+        folding.live_from = reader.published().watermark;
+        let mark = (folding.progress, 0);
+        let mut follower = Follower::new(folding);
+        follower.who = Some(Who {
+            kind: Kind::Projection,
+            name: P::NAME.to_owned(),
+            shard: Some(reader.shard()),
+        });
         Self {
-            mark: (folding.progress, 0),
-            follower: Follower::new(folding),
+            mark,
+            follower,
             waiters: Waiters::default(),
-            live_from,
             saved,
         }
     }
@@ -151,7 +156,8 @@ impl<P: Projection> LiveProjection<P> {
     pub(crate) fn fill(&self) -> Result<(), Error> {
         follower::on_all(&self.shards, &self.readers, |state, reader| {
             state.follower.fill(reader, self.wanted(), |_| true);
-            self.moved(state);
+            // Nobody waits yet.
+            let _ = self.moved(state);
         });
         let mut shards = (0..).zip(&self.shards);
         shards.try_for_each(|(shard, state)| locked(state).check(shard))
@@ -208,20 +214,20 @@ impl<P: Projection> LiveProjection<P> {
         }
     }
 
-    /// Tells those who care that a state has moved on.
-    pub(crate) fn moved(&self, state: &mut ShardState<P>) {
-        let has_stopped = state.follower.failure.is_some();
-        if has_stopped {
+    /// Tells those who care that a state has moved on; who waits for it is to be woken.
+    pub(crate) fn moved(&self, state: &mut ShardState<P>) -> Woken {
+        let woken = if state.follower.failure.is_some() {
             state.tell_replaced();
-        }
-        state
-            .waiters
-            .wake(state.follower.fold.progress, has_stopped);
+            state.waiters.all()
+        } else {
+            state.waiters.reached(state.follower.fold.progress)
+        };
         if let Some(keep) = &self.keep
             && state.is_due(&keep.policy)
         {
             self.saver.ring();
         }
+        woken
     }
 
     /// Position after the last event that was applied in a shard.
@@ -241,8 +247,8 @@ impl<P: Projection> LiveProjection<P> {
         Ok(())
     }
 
-    /// Ends its threads, and tells everyone who waits.
-    fn stop(&self) {
+    /// Ends its threads; everyone who waits is to be woken.
+    fn stop(&self) -> Woken {
         self.stops.store(true, Ordering::Release);
         self.runner.ring();
         self.saver.ring();
@@ -250,9 +256,15 @@ impl<P: Projection> LiveProjection<P> {
             // A thread that failed has said why in the state of its shard.
             let _ = thread.join();
         }
+        self.all_waiters()
+    }
+
+    fn all_waiters(&self) -> Woken {
+        let mut woken = Woken::default();
         for shard in &self.shards {
-            locked(shard).waiters.wake(u64::MAX, true);
+            woken.and(locked(shard).waiters.all());
         }
+        woken
     }
 
     /// Saves the states that have moved on.
@@ -266,7 +278,11 @@ impl<P: Projection> LiveProjection<P> {
         for (shard, state) in self.shards.iter().enumerate() {
             let mut state = locked(state);
             let progress = state.progress();
-            if state.follower.failure.is_none() && state.saved != Some(progress) {
+            // What was given up since may be in it: the next start fills it anew.
+            let given_up = self.readers[shard].published().hidden.mark();
+            let given_up_then = state.follower.fold.given_up;
+            let is_derived = given_up_then.is_none_or(|then| then == given_up);
+            if state.follower.failure.is_none() && is_derived && state.saved != Some(progress) {
                 keep.save(&writing, shard as u32, &state.follower.fold)?;
                 state.saved = Some(progress);
                 state.mark();
@@ -277,30 +293,29 @@ impl<P: Projection> LiveProjection<P> {
 }
 
 impl<P: Projection> Live for LiveProjection<P> {
-    fn follow(&self, reader: &ShardReader, block: &Block) {
+    fn follow(&self, reader: &ShardReader, block: &Block) -> Woken {
         if !self.is_sync {
             self.runner.ring();
-            return;
+            return Woken::default();
         }
         let mut state = locked(&self.shards[reader.shard() as usize]);
         state.follower.follow(reader, block, self.wanted());
-        self.moved(&mut state);
+        self.moved(&mut state)
     }
 
     fn refresh(&self) {
         self.runner.ring();
-        for shard in &self.shards {
-            let mut state = locked(shard);
-            if self.is_sync {
-                // It is applied when it is asked for.
-                state.tell_replaced();
-            }
-            state.waiters.wake(u64::MAX, true);
+        if self.is_sync {
+            // It is applied when it is asked for.
+            self.shards
+                .iter()
+                .for_each(|shard| locked(shard).tell_replaced());
         }
+        self.all_waiters().wake();
     }
 
-    fn close(&self) -> Result<(), Error> {
-        self.stop();
+    fn close(&self, woken: &mut Woken) -> Result<(), Error> {
+        woken.and(self.stop());
         let saved = self.save();
         if let Some(keep) = &self.keep {
             keep.files.close();

@@ -10,6 +10,7 @@ mod live;
 mod folding;
 mod files;
 mod keep;
+mod kept;
 mod background;
 mod runner;
 mod saver;
@@ -21,6 +22,8 @@ mod entries;
 
 pub use entries::Entries;
 pub(crate) use files::forget_what_is_ahead;
+pub use kept::KeptProjection;
+pub(crate) use kept::list as list_kept;
 pub use options::{ProjectionOptions, SnapshotPolicy};
 pub use past::Past;
 pub use projected::Projected;

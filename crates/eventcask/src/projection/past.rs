@@ -119,7 +119,7 @@ fn fill<P: Projection>(
     read_ahead::each_block(reader, live.wanted(), range, |at, block| {
         let events = block.events();
         let rows = end.rows_of(at, &events);
-        let take = |folding: &mut Folding<P>| folding.take_rows(block, rows, &hidden, true);
+        let take = |folding: &mut Folding<P>| folding.take_rows(block, rows, &hidden);
         follower.take_with(at.first_position, take) && rows == events.len()
     })?;
     match follower.failure {

@@ -12,6 +12,7 @@ use super::reaching::{Reaching, Timeout};
 use super::{ProjectionOptions, runner, saver};
 use crate::store::Inner;
 use crate::views::is_name;
+use crate::waiters::Woken;
 use crate::{AsOf, Entries, Error, Past, ProjectionStats, Rebuild};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
@@ -65,15 +66,16 @@ pub struct Projected<P: Projection> {
 struct Held<P: Projection> {
     inner: Arc<Inner>,
     live: Arc<LiveProjection<P>>,
-    /// The name, for one that keeps snapshots.
-    _taken: Option<Taken>,
+    _name: Taken,
 }
 
 impl<P: Projection> Drop for Held<P> {
     fn drop(&mut self) {
         self.inner.projections.remove(&*self.live);
         // Nobody is left to be told; the log has all that a snapshot would have.
-        let _ = self.live.close();
+        let mut woken = Woken::default();
+        let _ = self.live.close(&mut woken);
+        woken.wake();
     }
 }
 
@@ -103,9 +105,9 @@ impl<P: Projection> Projected<P> {
             return Err(Error::ProjectionName { name: P::NAME });
         }
         let inner = options.inner;
-        let (mut keep, mut taken) = (None, None);
+        let name = inner.projections.take(P::NAME)?;
+        let mut keep = None;
         if let Some((policy, codec)) = options.snapshots {
-            taken = Some(inner.projections.take(P::NAME)?);
             let may_write = inner.is_running();
             let identity = Identity {
                 name: P::NAME,
@@ -122,7 +124,7 @@ impl<P: Projection> Projected<P> {
             held: Arc::new(Held {
                 live: Arc::clone(&live),
                 inner,
-                _taken: taken,
+                _name: name,
             }),
         };
         // From here on the handle ends what was begun, whatever fails.

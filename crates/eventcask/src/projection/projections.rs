@@ -8,6 +8,7 @@ use eventcask_log::Block;
 use eventcask_shard::ShardReader;
 
 use crate::store::locked;
+use crate::waiters::Woken;
 use crate::{Error, ProjectionStats};
 
 /// The projections that follow a store.
@@ -16,8 +17,8 @@ pub(crate) struct Projections {
     live: RwLock<Vec<Arc<dyn Live>>>,
     /// Whether the store was closed: nothing of it is to be written then. Changes under `live` only.
     is_closed: AtomicBool,
-    /// Names of those that keep snapshots: each has its files for itself.
-    kept: Mutex<HashSet<&'static str>>,
+    /// Names of those that run: one of each.
+    names: Mutex<HashSet<&'static str>>,
 }
 
 impl std::fmt::Debug for Projections {
@@ -28,22 +29,24 @@ impl std::fmt::Debug for Projections {
 
 /// A projection whatever its state is.
 pub(crate) trait Live: Send + Sync {
-    /// Takes in a block that has just become durable, or notes that it is there.
-    fn follow(&self, reader: &ShardReader, block: &Block);
+    /// Takes in a block that has just become durable, or notes that it is there. Who waited for it is to
+    /// be woken.
+    fn follow(&self, reader: &ShardReader, block: &Block) -> Woken;
 
     /// Looks for what another process has written.
     fn refresh(&self);
 
-    /// Ends it after all that is durable was applied, and saves its states.
-    fn close(&self) -> Result<(), Error>;
+    /// Ends it after all that is durable was applied, and saves its states. Who waits for it is to be
+    /// woken.
+    fn close(&self, woken: &mut Woken) -> Result<(), Error>;
 
     fn stats(&self) -> ProjectionStats;
 }
 
 impl Projections {
-    /// Takes a name for one that keeps snapshots; given up when it is dropped.
+    /// Takes a name, which is given back when what this returns is dropped.
     pub(crate) fn take(self: &Arc<Self>, name: &'static str) -> Result<Taken, Error> {
-        if !locked(&self.kept).insert(name) {
+        if !locked(&self.names).insert(name) {
             return Err(Error::ProjectionRuns { name });
         }
         let projections = Arc::clone(self);
@@ -66,20 +69,24 @@ impl Projections {
     /// Hands a block that has just become durable to all of them.
     pub(crate) fn apply(&self, reader: &ShardReader, block: &Block) {
         let all = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().for_each(|live| live.follow(reader, block));
+        let mut woken = Woken::default();
+        all.iter()
+            .for_each(|live| woken.and(live.follow(reader, block)));
+        drop(all);
+        woken.wake();
     }
 
     pub(crate) fn refresh(&self) {
         self.list().iter().for_each(|live| live.refresh());
     }
 
-    /// Ends all of them; the first error counts.
-    pub(crate) fn close(&self) -> Result<(), Error> {
+    /// Ends all of them; the first error counts. Who waits for them is to be woken.
+    pub(crate) fn close(&self, woken: &mut Woken) -> Result<(), Error> {
         let all = self.live.write().unwrap_or_else(PoisonError::into_inner);
         self.is_closed.store(true, Ordering::Relaxed);
         let listed = all.clone();
         drop(all);
-        let closed = listed.iter().map(|live| live.close());
+        let closed = listed.iter().map(|live| live.close(woken));
         closed.fold(Ok(()), Result::and)
     }
 
@@ -104,6 +111,6 @@ pub(crate) struct Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        locked(&self.projections.kept).remove(self.name);
+        locked(&self.projections.names).remove(self.name);
     }
 }

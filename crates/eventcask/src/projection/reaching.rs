@@ -2,16 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use eventcask_project::Projection;
 
 use super::live::LiveProjection;
 use crate::store::locked;
-use crate::{Error, Projected};
+use crate::{Error, Projected, waiters};
 
 /// How long to wait for a projection, and what to do then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,52 +18,6 @@ pub enum Timeout {
     Error(Duration),
     /// After this long go on with what is there.
     Stale(Duration),
-}
-
-/// Those who wait for a state to come to a position.
-#[derive(Debug, Default)]
-pub(crate) struct Waiters {
-    waiting: Vec<Waiting>,
-    next: u64,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    number: u64,
-    position: u64,
-    waker: Waker,
-}
-
-impl Waiters {
-    /// Wakes those who wait for what is before `progress`; or all, to look again.
-    #[inline]
-    pub(crate) fn wake(&mut self, progress: u64, all: bool) {
-        if self.waiting.is_empty() {
-            return;
-        }
-        let is_reached = |one: &mut Waiting| all || one.position < progress;
-        for one in self.waiting.extract_if(.., is_reached) {
-            one.waker.wake();
-        }
-    }
-
-    /// Has somebody wait, under a number of its own.
-    fn add(&mut self, number: &mut Option<u64>, position: u64, waker: &Waker) {
-        let number = *number.get_or_insert_with(|| {
-            self.next += 1;
-            self.next
-        });
-        self.remove(number);
-        self.waiting.push(Waiting {
-            number,
-            position,
-            waker: waker.clone(),
-        });
-    }
-
-    fn remove(&mut self, number: u64) {
-        self.waiting.retain(|one| one.number != number);
-    }
 }
 
 /// Comes true once a projection holds the event at a position: its progress then. From
@@ -92,18 +44,7 @@ impl<P: Projection> Reaching<P> {
 
     /// Waits on this thread; none where the time is over.
     pub(crate) fn wait(mut self, time: Duration) -> Result<Option<u64>, Error> {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let until = Instant::now().checked_add(time);
-        loop {
-            if let Poll::Ready(reached) = self.look(&waker) {
-                return reached.map(Some);
-            }
-            match until.map(|until| until.saturating_duration_since(Instant::now())) {
-                None => std::thread::park(),
-                Some(Duration::ZERO) => return Ok(None),
-                Some(left) => std::thread::park_timeout(left),
-            }
-        }
+        waiters::wait(time, |waker| self.look(waker)).transpose()
     }
 
     fn look(&mut self, waker: &Waker) -> Poll<Result<u64, Error>> {
@@ -147,14 +88,5 @@ impl<P: Projection> Drop for Reaching<P> {
                 .waiters
                 .remove(number);
         }
-    }
-}
-
-/// Wakes a thread.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
     }
 }

@@ -17,7 +17,8 @@ use super::keep::Keep;
 use super::live::LiveProjection;
 use crate::follower::{self, Follower};
 use crate::store::locked;
-use crate::{Error, parallel};
+use crate::waiters::Woken;
+use crate::{Error, parallel, telling};
 
 /// Rounds of applying what came meanwhile. Each leaves what came while it ran, a small part of what the
 /// one before left, unless events come faster than they can be applied.
@@ -65,9 +66,10 @@ impl Rebuild {
         });
         let (live, shared) = (Arc::clone(live), Arc::clone(&filling));
         let thread = std::thread::Builder::new().name("eventcask-rebuild".to_owned());
-        let thread = thread.spawn(move || run(&live, &shared));
+        let thread = thread.spawn(move || tell(P::NAME, run(&live, &shared)));
         let thread =
             thread.map_err(|error| LogError::io("start", "a thread of a projection", error))?;
+        telling::rebuild(P::NAME, "has started");
         Ok(Self {
             filling,
             thread: Some(thread),
@@ -111,6 +113,17 @@ impl Drop for Rebuild {
             let _ = thread.join();
         }
     }
+}
+
+/// Tells how it ended.
+fn tell(name: &str, ended: Result<Option<Vec<u64>>, Error>) -> Result<Option<Vec<u64>>, Error> {
+    let what = match &ended {
+        Ok(Some(positions)) => &format!("was swapped in at positions {positions:?}"),
+        Ok(None) => "was cancelled",
+        Err(error) => &format!("has failed: {error}"),
+    };
+    telling::rebuild(name, what);
+    ended
 }
 
 fn run<P: Projection>(
@@ -174,16 +187,20 @@ fn swap<P: Projection>(
     }
     check(&filled)?;
     let positions = filled.iter().map(|beside| beside.fold.progress).collect();
+    let mut woken = Woken::default();
     for ((state, beside), saved) in states.iter_mut().zip(&mut filled).zip(saved) {
         let saved = writing.as_ref().map_or(state.saved, |_| Some(saved));
         beside.fold.watches = std::mem::take(&mut state.follower.fold.watches);
+        beside.fold.live_from = beside.fold.progress;
+        beside.who = state.follower.who.take();
         std::mem::swap(&mut state.follower, beside);
         state.tell_replaced();
         state.saved = saved;
         state.mark();
-        live.moved(state);
+        woken.and(live.moved(state));
     }
     drop(states);
+    woken.wake();
     // Those before are dropped here, where nobody waits for it.
     drop(filled);
     Ok(Some(positions))

@@ -54,15 +54,20 @@ fn fill<P: Projection>(live: &LiveProjection<P>, shard: usize) {
     let range = locked(state).progress()..watermark;
     let read = read_ahead::each_block(reader, live.wanted(), range, |_, block| {
         let mut state = locked(state);
-        let replay = block.head().first_position < state.live_from;
-        let is_taken = state.follower.take(block, &hidden, replay);
-        live.moved(&mut state);
+        let is_taken = state.follower.take(block, &hidden);
+        let woken = live.moved(&mut state);
+        drop(state);
+        woken.wake();
         is_taken && !live.stops()
     });
     if let Err(error) = read {
         let mut state = locked(state);
-        state.follower.failure.get_or_insert(error.to_string());
-        live.moved(&mut state);
+        if state.follower.failure.is_none() {
+            state.follower.fail(error.to_string());
+        }
+        let woken = live.moved(&mut state);
+        drop(state);
+        woken.wake();
     }
 }
 
@@ -92,30 +97,32 @@ fn turn<P: Projection>(
 /// Reads and applies a batch of a shard; says whether there was one.
 fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
-    let (progress, live_from) = {
+    let progress = {
         let state = locked(state);
         if state.follower.failure.is_some() {
             return false;
         }
-        (state.progress(), state.live_from)
+        state.progress()
     };
     let hidden = Arc::clone(&reader.published().hidden);
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
     let (blocks, error) = read_batch(live, reader, progress);
     let mut state = locked(state);
     for block in &blocks {
-        let replay = block.head().first_position < live_from;
-        if !state.follower.take(block, &hidden, replay) {
+        if !state.follower.take(block, &hidden) {
             break;
         }
     }
     if let Some(error) = error
         && state.follower.failure.is_none()
     {
-        state.follower.failure = Some(error.to_string());
+        state.follower.fail(error.to_string());
     }
-    live.moved(&mut state);
-    !blocks.is_empty() && state.follower.failure.is_none()
+    let woken = live.moved(&mut state);
+    let goes_on = !blocks.is_empty() && state.follower.failure.is_none();
+    drop(state);
+    woken.wake();
+    goes_on
 }
 
 /// The blocks of a batch, and why there are not more where they could not be read.

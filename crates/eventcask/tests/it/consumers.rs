@@ -1,14 +1,16 @@
 //! Named subscriptions, and consumers that share one.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use eventcask::{Claim, ConsumerGroup, ErrorKind, NewEvent, Retry, Store};
 
+use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, in_time, put};
 
+const EIO: i32 = 5;
 const NEVER: Duration = Duration::from_secs(1 << 40);
 
 /// Tries again at once.
@@ -199,6 +201,8 @@ fn a_poison_event_holds_up_its_own_aggregate_only() {
         ("a", 2, 3)
     );
     assert_eq!(parked.reason, "no");
+    assert_eq!(store.parked("mailer").unwrap(), group.parked());
+    assert!(store.parked("nobody").is_err());
     assert_eq!(
         group.positions(),
         store.positions(),
@@ -421,7 +425,7 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     letters.save().unwrap();
 
     let copy = Bank::new(1);
-    let to: std::sync::Arc<dyn eventcask::Storage> = std::sync::Arc::new(copy.storage.clone());
+    let to: Arc<dyn eventcask::Storage> = Arc::new(copy.storage.clone());
     store.backup_storage(&to).unwrap();
     let copied = copy.open();
     assert_eq!(copied.stats().subscriptions[0].positions, [1]);
@@ -437,4 +441,48 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     copied.close().unwrap();
     let report = eventcask::verify_storage(&to).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+}
+
+/// A group saved what it had handled when it had nothing more to hand out, or now and then: what was
+/// handled between that and the closing of the store came again. The store saves it now.
+#[test]
+fn l11_what_was_handled_before_the_store_was_closed_does_not_come_again() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    fill(&store, &["a", "b", "c", "a", "b"]);
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let mut handled = Vec::new();
+    for _ in 0..3 {
+        let claim = group.try_claim().unwrap().unwrap();
+        handled.push(name(&claim));
+        claim.ack().unwrap();
+    }
+    let unanswered = group.try_claim().unwrap().unwrap();
+    store.close().unwrap();
+    // Nothing is written to a store that somebody else may have by now.
+    let late = unanswered.retry("too late").unwrap_err();
+    assert_eq!(late.kind(), ErrorKind::Closed);
+    drop(group);
+
+    let store = bank.open();
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    handled.extend(work(&group, &[]));
+    assert_eq!(handled, all(&store));
+}
+
+#[test]
+fn a_close_says_where_progress_could_not_be_saved() {
+    let bank = Bank::new(1);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    fill(&store, &["a", "b"]);
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    group.try_claim().unwrap().unwrap().ack().unwrap();
+    disk.fails(Operation::Sync, "subscriptions", Fault::Errno(EIO));
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Io);
+    drop(group);
+
+    let store = bank.open();
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    assert_eq!(work(&group, &[]), all(&store));
 }

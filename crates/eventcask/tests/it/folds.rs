@@ -563,3 +563,38 @@ fn a_fold_of_a_sealed_history_is_that_of_the_events() {
         check(&folded, &store, key);
     }
 }
+
+#[test]
+fn figures_tell_what_the_cache_holds_and_how_often_it_answered() {
+    let store = Bank::new(2).open();
+    assert!(store.stats().folds.is_empty());
+    let folded = store.fold(Accounts::default());
+    for key in ["account-1", "account-2"] {
+        deposits(&store, key, 10);
+    }
+    let figures = || {
+        let all = store.stats().folds;
+        assert_eq!(all.len(), 1);
+        (all[0].kept, all[0].hits, all[0].misses)
+    };
+    assert_eq!(figures(), (0, 0, 0));
+    folded.load("account-1").unwrap();
+    folded.load("account-2").unwrap();
+    assert_eq!(figures(), (2, 0, 2));
+    let bytes = folded.stats().bytes;
+    assert!(bytes >= 2 * 10 * 8, "{bytes}");
+    folded.load("account-1").unwrap();
+    folded.load_at_least("account-1", 0).unwrap();
+    assert_eq!(figures(), (2, 2, 2));
+    deposits(&store, "account-1", 10);
+    folded.clone().load("account-1").unwrap();
+    assert_eq!(figures(), (2, 2, 3), "an event came since");
+    assert_eq!(folded.stats().bytes, bytes + 10 * 8);
+    assert_eq!(store.stats().folds[0], folded.stats());
+
+    // One with other room begins anew, and one that is gone is not shown.
+    let folded = folded.cache_bytes(1 << 20);
+    assert_eq!(figures(), (0, 0, 0));
+    drop(folded);
+    assert!(store.stats().folds.is_empty());
+}

@@ -99,6 +99,7 @@ fn a_rebuild_gives_the_same_while_events_come_in() {
         assert_eq!(rebuild.wait().unwrap(), Some(store.positions()));
         assert_eq!(total.merged().unwrap(), 3_000, "sync: {is_sync}");
         put(&store, "a", "1");
+        drop(total);
         let last = store.projection(Total).sync().start().unwrap();
         assert_eq!(last.merged().unwrap(), 3_001);
     }

@@ -2,8 +2,9 @@
 
 use std::future::IntoFuture;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use eventcask::{
@@ -131,7 +132,7 @@ fn a_time_out_is_an_error_or_the_stale_answer() {
 
 #[test]
 fn waiting_can_be_awaited_and_given_up() {
-    struct Told(std::sync::mpsc::Sender<()>);
+    struct Told(mpsc::Sender<()>);
     impl Wake for Told {
         fn wake(self: Arc<Self>) {
             let _ = self.0.send(());
@@ -139,7 +140,7 @@ fn waiting_can_be_awaited_and_given_up() {
     }
     let store = Bank::new(1).open();
     let counts = store.projection(Counts).start().unwrap();
-    let (sender, told) = std::sync::mpsc::channel();
+    let (sender, told) = mpsc::channel();
     let waker = Waker::from(Arc::new(Told(sender)));
     let mut context = Context::from_waker(&waker);
     let mut given_up = Box::pin(counts.reaches(0, 0));
@@ -184,7 +185,7 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     let counts = store.projection(Counts).start().unwrap();
     let total = store.projection(Total).start().unwrap();
     let waits = counts.clone();
-    let waiting = std::thread::spawn(move || waits.wait_for(0, 1_000, LONG));
+    let waiting = thread::spawn(move || waits.wait_for(0, 1_000, LONG));
     put(&store, "account-1", "1");
     let boom = NewEvent::json("Boom", b"{}");
     let ticket = store.producer().append("b", Expected::Any, &[boom]);
@@ -211,7 +212,7 @@ fn closing_the_store_ends_the_waiting() {
     let store = Bank::new(2).open();
     let counts = store.projection(Counts).start().unwrap();
     let waits = counts.clone();
-    let waiting = std::thread::spawn(move || waits.wait_for(1, 1_000, LONG));
+    let waiting = thread::spawn(move || waits.wait_for(1, 1_000, LONG));
     store.close().unwrap();
     let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
@@ -261,4 +262,66 @@ fn who_is_right_behind_the_writer_reads_from_memory() {
         late.read(0, |state| state.get("ada").copied()).unwrap(),
         Some(201)
     );
+}
+
+/// Which events were told of as history, by position; the first batch waits for the gate.
+struct Told {
+    entered: Mutex<mpsc::Sender<()>>,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Projection for Told {
+    const NAME: &'static str = "told";
+    const VERSION: u32 = 1;
+    type State = Vec<(u64, bool)>;
+
+    fn apply(&self, told: &mut Self::State, batch: &Batch<'_>) {
+        // Only the test waits for it, and only for the first batch.
+        let _ = self.entered.lock().unwrap().send(());
+        let _open = self.gate.lock().unwrap();
+        let rows = batch.rows().map(|row| batch.position(row));
+        told.extend(rows.map(|position| (position, batch.replay())));
+    }
+}
+
+/// A block that is written anew can hold events from before the start and from after it: all of them
+/// were told of as history.
+#[test]
+fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
+    for is_sync in [true, false] {
+        in_time("a projection", move || {
+            let mut bank = Bank::new(1);
+            bank.options = bank.options.segment_bytes(3_000);
+            let store = bank.open();
+            for _ in 0..3 {
+                put(&store, "a", "1");
+            }
+            let gate = Arc::new(Mutex::new(()));
+            let (sender, entered) = mpsc::channel();
+            let told = Told {
+                entered: Mutex::new(sender),
+                gate: Arc::clone(&gate),
+            };
+            let closed = gate.lock().unwrap();
+            let options = store.projection(told).batch_events(1);
+            let options = if is_sync { options.sync() } else { options };
+            let starting = thread::spawn(move || options.start().unwrap());
+            entered.recv().unwrap();
+            // Figures of the store would wait for the projection.
+            while bank.storage.list("shards/0000").unwrap().len() < 3 {
+                put(&store, "a", "1");
+            }
+            store.seal().unwrap();
+            drop(closed);
+            let told = starting.join().unwrap();
+            put(&store, "a", "1");
+            wait_for_all(&store, &told);
+            let expected: Vec<_> = (0..store.positions()[0]).map(|at| (at, at < 3)).collect();
+            assert_eq!(
+                told.read(0, Vec::clone).unwrap(),
+                expected,
+                "sync: {is_sync}"
+            );
+        });
+    }
 }

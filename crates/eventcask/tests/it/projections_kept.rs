@@ -136,17 +136,40 @@ fn states_are_saved_while_the_store_is_in_use() {
 }
 
 #[test]
-fn one_at_a_time_keeps_the_snapshots_of_a_name() {
-    let store = Bank::new(2).open();
+fn a_projection_runs_once_in_a_store_at_a_time() {
+    let bank = Bank::new(2);
+    let store = bank.open();
     let counts = Counts::<1>::default();
     let first = kept(&store, &counts).start().unwrap();
-    let error = kept(&store, &counts).start().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
-    let beside = store.project(counts.clone()).expect("without snapshots");
+    let again = [
+        kept(&store, &counts).start(),
+        store.projection(counts.clone()).start(),
+        store.clone().project(counts.clone()),
+    ];
+    for error in again.map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let sentence = error.to_string();
+        assert!(
+            sentence.contains(r#"projection "counts" runs already"#),
+            "{sentence}"
+        );
+        assert!(sentence.contains("clones of its handle"), "{sentence}");
+    }
+    let other = store.projection(Counts::<2>::default()).start();
+    assert!(other.is_err(), "not in another version, either");
+    let beside = bank.open_read_only();
+    assert_eq!(
+        sum(&beside.project(counts.clone()).unwrap()),
+        0,
+        "elsewhere"
+    );
     push(&store, 10);
-    assert_eq!((sum(&first), sum(&beside)), (10, 10));
+    let clone = first.clone();
     drop(first);
-    assert_eq!(sum(&kept(&store, &counts).start().unwrap()), 10);
+    assert!(store.project(counts.clone()).is_err(), "a clone is held");
+    assert_eq!(sum(&clone), 10);
+    drop(clone);
+    assert_eq!(sum(&store.project(counts).unwrap()), 10);
 }
 
 #[test]
@@ -184,4 +207,31 @@ fn names_that_can_not_be_are_refused() {
     let store = Bank::new(1).open();
     let error = store.projection(Nameless).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn what_is_kept_is_seen_from_outside() {
+    let bank = filled();
+    let reader = bank.open_read_only();
+    let kept = reader.kept_projections().unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!((kept[0].name.as_str(), kept[0].version), ("counts", 1));
+    let ends: Vec<_> = reader.positions().into_iter().map(Some).collect();
+    assert_eq!((&kept[0].positions, kept[0].lag_events), (&ends, 0));
+
+    let store = bank.open();
+    push(&store, 30);
+    assert_eq!(store.kept_projections().unwrap()[0].lag_events, 30);
+    store.truncate_aggregate("account-1", 3).unwrap();
+    let kept = &store.kept_projections().unwrap()[0];
+    let shard = eventcask::route("account-1", 2) as usize;
+    assert_eq!(kept.positions[shard], None, "no start would take it up");
+    assert_eq!(kept.positions[1 - shard], ends[1 - shard]);
+    drop(
+        store
+            .projection(Counts::<2>::default())
+            .snapshots(SnapshotPolicy::default())
+            .start(),
+    );
+    assert_eq!(store.kept_projections().unwrap()[0].version, 2);
 }

@@ -1,12 +1,14 @@
 //! Read models in a database of their own: fed once with each event, whatever stops between two steps.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use eventcask::{
-    Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent, ReadModel, Store,
-    Timestamp,
+    Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent, Projection,
+    ReadModel, Store, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
@@ -474,5 +476,142 @@ fn what_is_stored_while_a_feed_begins_is_fed_once() {
     });
     for ledger in &ledgers {
         assert_eq!(caught_up(&feed(&store, ledger), ledger), fold);
+    }
+}
+
+/// Tells the test that it was woken, and does what a runtime may do: it asks the store.
+struct Told(mpsc::Sender<()>, Store);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        let Self(told, store) = &*self;
+        drop(store.project(Nothing).map(drop));
+        let _ = (store.stats(), told.send(()));
+    }
+}
+
+/// A projection that does nothing.
+struct Nothing;
+
+impl Projection for Nothing {
+    const NAME: &'static str = "nothing";
+    const VERSION: u32 = 1;
+    type State = ();
+
+    fn apply(&self, (): &mut (), _batch: &Batch<'_>) {}
+}
+
+/// Polls a future of which nothing is there yet.
+fn begins<F: Future>(mut future: Pin<&mut F>, waker: &Waker) {
+    let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+    assert!(polled.is_pending());
+}
+
+/// What the future of a model has come to, which it was told to look at.
+fn ends<F: Future>(mut future: Pin<&mut F>, waker: &Waker, told: &mpsc::Receiver<()>) -> F::Output {
+    told.recv_timeout(FOR_EVER).expect("it is woken");
+    match future.as_mut().poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it was told and is not there"),
+    }
+}
+
+#[test]
+fn a_model_can_be_awaited_and_given_up() {
+    in_time("a model", || {
+        let store = Bank::new(1).open();
+        let ledger = Ledger::default();
+        let feed = feed(&store, &ledger);
+        let (sender, told) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Told(sender, store.clone())));
+
+        let mut given_up = Box::pin(feed.reaches(0, 7));
+        begins(given_up.as_mut(), &waker);
+        drop(given_up);
+        let mut reaches = pin!(feed.reaches(0, 1));
+        begins(reaches.as_mut(), &waker);
+        put(&store, "a", "1");
+        put(&store, "a", "1");
+        assert_eq!(ends(reaches.as_mut(), &waker, &told).unwrap(), 2);
+        (2..8).for_each(|_| assert!(put(&store, "a", "1").position().is_some()));
+        assert!(feed.catch_up(FOR_EVER).unwrap());
+        assert!(told.try_recv().is_err(), "who gave up is not told");
+
+        ledger.fails(ledger.kept().transactions.len(), Step::BeforeIt);
+        let mut fails = pin!(feed.reaches(0, 8));
+        begins(fails.as_mut(), &waker);
+        put(&store, "a", "1");
+        let error = ends(fails.as_mut(), &waker, &told).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+    });
+}
+
+#[test]
+fn who_awaits_a_model_is_told_that_it_ended_or_that_the_store_was_closed() {
+    in_time("a model", || {
+        let store = Bank::new(2).open();
+        let (sender, told) = mpsc::channel();
+        let waker = Waker::from(Arc::new(Told(sender, store.clone())));
+        let first = feed(&store, &Ledger::default());
+        let mut waits = pin!(first.reaches(1, 0));
+        begins(waits.as_mut(), &waker);
+        first.stop().unwrap();
+        let error = ends(waits.as_mut(), &waker, &told).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+
+        let second = feed(&store, &Ledger::default());
+        let mut waits = pin!(second.reaches(1, 0));
+        begins(waits.as_mut(), &waker);
+        store.close().unwrap();
+        let error = ends(waits.as_mut(), &waker, &told).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        let late = second.wait_for(1, 0, FOR_EVER).unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::Closed);
+    });
+}
+
+/// A waker was woken with the lock on the state in hand: one that asked the store hung.
+#[test]
+fn a_waker_may_ask_the_store() {
+    for is_sync in [true, false] {
+        in_time("a waker", move || {
+            let store = Bank::new(1).open();
+            let (sender, told) = mpsc::channel();
+            let waker = Waker::from(Arc::new(Told(sender, store.clone())));
+            let counts = store.projection(Events);
+            let counts = if is_sync { counts.sync() } else { counts };
+            let counts = counts.start().unwrap();
+            let mut subscription = store.subscribe().start().unwrap();
+            let mut reaches = pin!(counts.reaches(0, 0));
+            let mut next = pin!(subscription.next_async());
+            let mut never = pin!(counts.reaches(0, 9));
+            begins(reaches.as_mut(), &waker);
+            begins(next.as_mut(), &waker);
+            put(&store, "a", "1");
+            told.recv_timeout(FOR_EVER).unwrap();
+            assert_eq!(ends(reaches.as_mut(), &waker, &told).unwrap(), 1);
+            let context = &mut Context::from_waker(&waker);
+            assert!(matches!(
+                next.as_mut().poll(context),
+                Poll::Ready(Ok(Some(_)))
+            ));
+            begins(never.as_mut(), &waker);
+            store.close().unwrap();
+            let error = ends(never.as_mut(), &waker, &told).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed);
+        });
+    }
+}
+
+/// How many events there are.
+struct Events;
+
+impl Projection for Events {
+    const NAME: &'static str = "events";
+    const VERSION: u32 = 1;
+    type State = u64;
+
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+        *events += batch.len() as u64;
     }
 }

@@ -1,0 +1,224 @@
+//! Events that are given up, and what is derived from the log: it does not matter whether a snapshot
+//! was lost.
+
+use std::collections::BTreeMap;
+
+use eventcask::{
+    AsOf, Batch, Event, Keyed, Past, Projected, Projection, ProjectionOptions, SnapshotPolicy,
+    Storage, Store, Timeout, Timestamp, ViewRow, ViewSpec,
+};
+
+use crate::support::{Bank, put};
+
+/// How many events each account has.
+struct Counts;
+
+impl Projection for Counts {
+    const NAME: &'static str = "counts";
+    const VERSION: u32 = 1;
+    type State = Keyed<u64>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let mut counts = state.of(batch);
+        for row in batch.rows() {
+            counts[batch.aggregate_index(row)] += 1;
+        }
+    }
+}
+
+type Found = BTreeMap<String, u64>;
+
+/// Gives something up of a store that was filled; more than once if need be.
+type GiveUp = fn(&Store);
+
+const WAYS: [GiveUp; 4] = [
+    |store| store.truncate_aggregate("account-1", 5).unwrap(),
+    |store| store.delete_aggregate("account-1").unwrap(),
+    |store| store.truncate_before(commit_time(store, 20)).unwrap(),
+    |store| {
+        store.truncate_aggregate("account-1", 5).unwrap();
+        store.truncate_before(commit_time(store, 20)).unwrap();
+        store.truncate_aggregate("account-1", 7).unwrap();
+    },
+];
+
+/// When the event was accepted that so many are before.
+fn commit_time(store: &Store, events: usize) -> Timestamp {
+    let event = store.events().iter().nth(events).unwrap().unwrap();
+    event.get().commit_time
+}
+
+fn filled() -> Bank {
+    let mut bank = Bank::new(2);
+    bank.options = bank.options.segment_bytes(4_000);
+    let store = bank.open();
+    for number in 0..60 {
+        put(
+            &store,
+            &format!("account-{}", number % 5),
+            r#"{"who":"Ada"}"#,
+        );
+    }
+    bank
+}
+
+/// What a reader of the log counts.
+fn in_the_log(store: &Store) -> Found {
+    let mut found = Found::new();
+    for event in store.events().iter() {
+        let event: Event = event.unwrap();
+        *found.entry(event.get().aggregate.to_owned()).or_default() += 1;
+    }
+    found
+}
+
+fn options(store: &Store, is_sync: bool) -> ProjectionOptions<Counts> {
+    let kept = store
+        .projection(Counts)
+        .snapshots(SnapshotPolicy::default());
+    if is_sync { kept.sync() } else { kept }
+}
+
+fn start(store: &Store, is_sync: bool) -> Projected<Counts> {
+    let counts = options(store, is_sync).start().unwrap();
+    let long = Timeout::Error(std::time::Duration::from_secs(60));
+    for (shard, end) in (0..).zip(store.positions()) {
+        counts.wait_for(shard, end - 1, long).unwrap();
+    }
+    counts
+}
+
+fn add(found: &mut Found, state: &Keyed<u64>) {
+    found.extend(state.iter().map(|(key, count)| (key.to_owned(), *count)));
+    // An aggregate of which nothing is left may have no entry, or one that counts nothing.
+    found.retain(|_, count| *count > 0);
+}
+
+fn counted(counts: &Projected<Counts>) -> Found {
+    let mut found = Found::new();
+    counts
+        .each_shard(|_, state| add(&mut found, state))
+        .unwrap();
+    found
+}
+
+fn counted_then(past: &Past<Counts>) -> Found {
+    let mut found = Found::new();
+    (0..2).for_each(|shard| add(&mut found, past.state(shard)));
+    found
+}
+
+/// Removes all files of a directory.
+fn lose(bank: &Bank, dir: &str) {
+    for name in bank.storage.list(dir).unwrap() {
+        if name.ends_with(".snapshot") {
+            bank.storage.remove(&format!("{dir}/{name}")).unwrap();
+        }
+    }
+}
+
+/// Starts it anew: with its snapshots, without them, and as of now. Each time it holds what is there.
+fn check(bank: &Bank, is_sync: bool, what: &str) {
+    for is_lost in [false, false, true] {
+        if is_lost {
+            lose(bank, "projections/0001");
+        }
+        let store = bank.open();
+        let left = in_the_log(&store);
+        let counts = start(&store, is_sync);
+        assert_eq!(counted(&counts), left, "{what}, lost: {is_lost}");
+        let now = counts.as_of(AsOf::Position(u64::MAX)).unwrap();
+        assert_eq!(counted_then(&now), left, "{what}, as of now");
+        counts.rebuild().unwrap().wait().unwrap();
+        assert_eq!(counted(&counts), left, "{what}, rebuilt");
+        store.close().unwrap();
+    }
+}
+
+/// A snapshot from before events were given up was taken up after that, and held them: whether they
+/// counted depended on whether it was lost.
+#[test]
+fn l7_what_was_given_up_does_not_count_after_a_start_whether_snapshots_were_lost_or_not() {
+    for (way, give_up) in WAYS.iter().enumerate() {
+        for is_sync in [true, false] {
+            let what = format!("way {way}, sync {is_sync}");
+            let bank = filled();
+            let store = bank.open();
+            let counts = start(&store, is_sync);
+            let held = counted(&counts);
+            give_up(&store);
+            put(&store, "account-2", "{}");
+            assert_ne!(in_the_log(&store), held, "{what}");
+            store.close().unwrap();
+            drop(counts);
+            check(&bank, is_sync, &what);
+
+            let store = bank.open();
+            assert!(store.reclaim().unwrap().events > 0, "{what}");
+            store.close().unwrap();
+            check(&bank, is_sync, &format!("{what}, taken back"));
+        }
+    }
+}
+
+#[test]
+fn a_projection_in_use_holds_what_was_given_up_until_it_is_rebuilt() {
+    for is_sync in [true, false] {
+        let bank = filled();
+        let store = bank.open();
+        let counts = start(&store, is_sync);
+        let held = counted(&counts);
+        store.truncate_aggregate("account-1", 5).unwrap();
+        assert_eq!(counted(&counts), held);
+        let now = counts.as_of(AsOf::Position(u64::MAX)).unwrap();
+        assert_eq!(counted_then(&now), in_the_log(&store), "the past is asked");
+        counts.rebuild().unwrap().wait().unwrap();
+        assert_eq!(counted(&counts), in_the_log(&store));
+        drop(counts);
+        assert_eq!(counted(&start(&store, is_sync)), in_the_log(&store));
+    }
+}
+
+/// Snapshots that are made after something was given up are taken up again.
+#[test]
+fn a_snapshot_counts_until_more_is_given_up() {
+    let bank = filled();
+    let store = bank.open();
+    store.truncate_aggregate("account-1", 5).unwrap();
+    drop(start(&store, true));
+    let counts = start(&store, true);
+    let positions = counts.stats().positions;
+    let saved: Vec<_> = positions.into_iter().map(Some).collect();
+    assert_eq!(counts.stats().snapshot_positions, saved);
+    drop(counts);
+    store.truncate_aggregate("account-1", 6).unwrap();
+    let shard = eventcask::route("account-1", 2) as usize;
+    let counts = options(&store, true).start().unwrap();
+    assert_eq!(counts.stats().snapshot_positions[shard], None);
+}
+
+#[test]
+fn l7_a_view_is_the_same_whether_its_snapshots_were_lost_or_not() {
+    let rows = |store: &Store| -> Vec<ViewRow> { store.view("ada").unwrap().rows().unwrap() };
+    for give_up in WAYS {
+        let bank = filled();
+        let store = bank.open();
+        let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
+        store.create_view("ada", spec).unwrap();
+        let held = rows(&store);
+        give_up(&store);
+        assert_eq!(rows(&store), held, "one in use holds it");
+        store.close().unwrap();
+
+        let store = bank.open();
+        let kept = rows(&store);
+        assert_ne!(kept, held);
+        store.rebuild_view("ada").unwrap();
+        assert_eq!(rows(&store), kept);
+        store.reclaim().unwrap();
+        store.close().unwrap();
+        assert_eq!(rows(&bank.open()), kept, "taken back");
+        lose(&bank, "views/0001");
+        assert_eq!(rows(&bank.open()), kept, "and lost");
+    }
+}
