@@ -24,6 +24,7 @@ mod refuse;
 mod poison;
 mod names;
 mod history;
+mod clustered;
 mod views;
 mod projections;
 mod projections_behind;
