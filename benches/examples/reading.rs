@@ -101,6 +101,9 @@ fn main() -> Result<()> {
             replay(&store, || ThirdCounts, &what, events)?;
         }
         store.close()?;
+        if name == "zstd:1" {
+            clustered(&dir.join("store-zstd:1"))?;
+        }
     }
     rebuild_on_cores(&dir.join("store-zstd:1"))
 }
@@ -206,6 +209,28 @@ fn needles(store: &Store, name: &str) -> Result<()> {
     }
     print_times(&format!("50 scattered events, {name}"), times);
     Ok(())
+}
+
+/// The same where all segments are sealed, with clusters.
+fn clustered(dir: &Path) -> Result<()> {
+    let options = Store::options()
+        .codec(Codec::Zstd(1))
+        .seal(false)
+        .clustered(true);
+    let options = options.seal_codec(Codec::Zstd(1));
+    // The open end is complete as soon as something comes after it.
+    let store = options.clone().segment_bytes(1).open(dir)?;
+    let mut producer = store.producer();
+    for number in 0..8 {
+        let event = [NewEvent::bytes("Ended", b"")];
+        producer
+            .append(&format!("end-{number}"), Expected::Any, &event)?
+            .wait()?;
+    }
+    drop(producer);
+    store.seal()?;
+    store.close()?;
+    needles(&options.open(dir)?, "clustered")
 }
 
 fn folded(store: &Store) -> Result<()> {

@@ -158,7 +158,7 @@ fn mend_sealed(bytes: &mut [u8], chain: &Chain) {
     put(bytes, 192, (bytes.len() as u64).to_le_bytes());
     let raw_bytes = u64_at(bytes, 200).min(1 << 26);
     put(bytes, 200, raw_bytes.to_le_bytes());
-    let count = u32_at(bytes, 232).min(9);
+    let count = u32_at(bytes, 232).min(11);
     put(bytes, 232, count.to_le_bytes());
     let end = TABLES + TABLE * count as usize;
     // The highest id is none, or one that rises with time.
@@ -206,11 +206,27 @@ fn seal_tables(bytes: &mut [u8]) {
         if let (5 | 8, Some((_, _, pages))) = (kind, pages) {
             seal_pages(bytes, place, pages);
         }
+        if *kind == CLUSTERS {
+            seal_clusters(bytes, place);
+        }
         let crc = match kind {
             6 | 9 => 0,
             _ => crc32c::crc32c(&bytes[place.clone()]),
         };
         put(bytes, entry + 4, crc.to_le_bytes());
+    }
+}
+
+/// The number of the table of clusters.
+const CLUSTERS: u32 = 10;
+
+/// Puts the checksums of clusters right, as far as each says where it ends.
+fn seal_clusters(bytes: &mut [u8], table: &Range<usize>) {
+    let mut place = table.start;
+    while let Some(length) = block_length(&bytes[..table.end], place, Repair::Seal) {
+        let cluster = &mut bytes[place..place + length];
+        one_block(cluster, Repair::Seal, &Chain::default());
+        place += length;
     }
 }
 

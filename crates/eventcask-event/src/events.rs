@@ -157,17 +157,15 @@ impl<'a> Events<'a> {
     /// The row that has this position in the shard.
     #[must_use]
     pub fn row_at(&self, position: u64) -> Option<usize> {
-        if self.is_empty() {
-            return None;
-        }
-        let guess = usize::try_from(position.checked_sub(self.position(0))?).ok()?;
+        let guess = position.checked_sub(self.parts.first_position);
+        let guess = guess.and_then(|guess| usize::try_from(guess).ok())?;
         if guess < self.len() && self.position(guess) == position {
             return Some(guess);
         }
-        // Where events are gone the others have moved up; their positions still rise.
-        let positions = &self.parts.columns.positions;
-        let row = positions.binary_search_by(|one| one.to_native().cmp(&position));
-        row.ok()
+        // Where events are gone the others have moved up. Those of a cluster do not rise, and
+        // neither kind of block is long.
+        let mut positions = self.parts.columns.positions.iter();
+        positions.position(|one| one.to_native() == position)
     }
 
     /// The index of a row's aggregate in this block.

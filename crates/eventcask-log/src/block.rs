@@ -443,6 +443,9 @@ impl<'a> Layout<'a> {
 
 /// Positions and commit times of the rows begin and end where the head says, and rise.
 fn check_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'static str> {
+    if head.is_cluster {
+        return check_cluster_places(head, columns);
+    }
     let (positions, commits) = (&columns.positions, &columns.commit_times);
     let rises = positions.windows(2).all(|pair| pair[0] < pair[1]);
     let ends = positions.first().zip(positions.last()).map_or(
@@ -460,6 +463,23 @@ fn check_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'sta
     let ends = ends.map(|(first, last)| (first.to_native(), last.to_native()));
     if !rises || ends.is_some_and(|ends| ends != (head.first_commit, head.last_commit)) {
         return Err("the commit times of a block's events are not those of its head");
+    }
+    Ok(())
+}
+
+/// Positions and commit times of a cluster's rows do not rise; the lowest and the highest are those
+/// of the head.
+fn check_cluster_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'static str> {
+    let positions = columns.positions.iter().map(|one| one.to_native());
+    let ends = positions.clone().min().zip(positions.max());
+    let said = (head.first_position, head.next_position().wrapping_sub(1));
+    if ends != Some(said) {
+        return Err("the positions of a cluster's events are not those of its head");
+    }
+    let commits = columns.commit_times.iter().map(|one| one.to_native());
+    let ends = commits.clone().min().zip(commits.max());
+    if ends.is_some_and(|ends| ends != (head.first_commit, head.last_commit)) {
+        return Err("the commit times of a cluster's events are not those of its head");
     }
     Ok(())
 }

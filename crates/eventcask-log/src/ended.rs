@@ -6,12 +6,14 @@
 //! memory from then on.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use eventcask_event::EventId;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::cluster::Order;
 use crate::index::{self, Index, KeyPlace};
 use crate::pages;
 use crate::reader::BlockReader;
@@ -26,6 +28,7 @@ pub struct EndedSegment {
     new: NewSegment,
     sealed: Sealed,
     gathered: OnceLock<Arc<Index>>,
+    clusters_are_bad: AtomicBool,
 }
 
 impl fmt::Debug for EndedSegment {
@@ -43,6 +46,7 @@ impl EndedSegment {
             new,
             sealed,
             gathered: OnceLock::new(),
+            clusters_are_bad: AtomicBool::new(false),
         }
     }
 
@@ -69,6 +73,32 @@ impl EndedSegment {
     #[must_use]
     pub fn answers_from_tables(&self) -> bool {
         self.gathered.get().is_none()
+    }
+
+    /// Whether it has a clustered copy that could be read whenever it was asked.
+    #[must_use]
+    pub fn has_good_clusters(&self) -> bool {
+        // Relaxed: nothing else goes with it.
+        self.sealed.is_clustered() && !self.has_bad_clusters()
+    }
+
+    /// Whether its clustered copy was found damaged.
+    #[must_use]
+    pub fn has_bad_clusters(&self) -> bool {
+        self.clusters_are_bad.load(Ordering::Relaxed)
+    }
+
+    /// Whether it could have a clustered copy, and has none.
+    #[must_use]
+    pub fn lacks_clusters(&self) -> bool {
+        let sealed = &self.sealed;
+        let last = sealed.next_position.saturating_sub(1);
+        let is_possible = Order::of(0, last, self.first_position()).is_some();
+        sealed.events > 0 && is_possible && !sealed.is_clustered()
+    }
+
+    pub(crate) fn note_bad_clusters(&self) {
+        self.clusters_are_bad.store(true, Ordering::Relaxed);
     }
 
     /// Whether it certainly holds no event that came with an id.
@@ -281,7 +311,11 @@ impl BlockReader {
     }
 
     /// A table, from memory where it was read before; empty where the segment has none.
-    fn table(&self, segment: &EndedSegment, kind: TableKind) -> Result<Arc<[u8]>, Error> {
+    pub(crate) fn table(
+        &self,
+        segment: &EndedSegment,
+        kind: TableKind,
+    ) -> Result<Arc<[u8]>, Error> {
         let Some(table) = segment.sealed.table(kind) else {
             return Ok(Arc::default());
         };
@@ -323,7 +357,7 @@ impl BlockReader {
         Ok(bytes)
     }
 
-    fn damaged(&self, segment: &EndedSegment, place: u64, reason: &str) -> Error {
+    pub(crate) fn damaged(&self, segment: &EndedSegment, place: u64, reason: &str) -> Error {
         Error::damaged(&self.dir().describe(segment.number()), place, reason)
     }
 

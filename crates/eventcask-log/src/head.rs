@@ -7,6 +7,7 @@ use crate::wire::{Fields, put};
 pub(crate) const FIXED_HEAD_BYTES: usize = 128;
 pub(crate) const SECTION_ENTRY_BYTES: usize = 24;
 const MAGIC: [u8; 8] = *b"ECASKBLK";
+const CLUSTER_MAGIC: [u8; 8] = *b"ECASKCLU";
 const FLAG_CLOSE: u32 = 1;
 const SECTION_MAY_BE_SKIPPED: u32 = 1;
 /// A block starts and ends at a multiple of this.
@@ -93,6 +94,9 @@ pub struct BlockHead {
     pub epoch: u64,
     /// Head checksum of the block before.
     pub previous_crc: u32,
+    /// Whether it is a cluster: events of a sealed segment once more, ordered by aggregate. No
+    /// part of the log.
+    pub is_cluster: bool,
     /// Whether it ends a clean close.
     pub close: bool,
     /// How far upstreams were consumed.
@@ -161,7 +165,7 @@ impl BlockHead {
 
     fn encode_fixed(&self, head: &mut [u8]) {
         let head_bytes = head.len() as u32;
-        put(head, 0, MAGIC);
+        put(head, 0, magic_of(self.is_cluster));
         put(head, 8, head_bytes.to_le_bytes());
         put(head, 16, self.length.to_le_bytes());
         put(
@@ -205,8 +209,12 @@ impl BlockHead {
 
     /// Says how long the head is that begins with these 128 bytes, if it can be one.
     pub(crate) fn peek(fixed: &[u8]) -> Result<HeadSize, &'static str> {
+        Self::peek_at(fixed, false)
+    }
+
+    fn peek_at(fixed: &[u8], is_cluster: bool) -> Result<HeadSize, &'static str> {
         let fields = Fields(fixed);
-        if fixed.len() < FIXED_HEAD_BYTES || fixed[..8] != MAGIC {
+        if fixed.len() < FIXED_HEAD_BYTES || fixed[..8] != magic_of(is_cluster) {
             return Err("no block begins here");
         }
         let head = fields.u32(8) as usize;
@@ -224,7 +232,18 @@ impl BlockHead {
 
     /// Reads a head; any bytes get an answer.
     pub(crate) fn decode(head: &[u8]) -> Result<Self, &'static str> {
-        let size = Self::peek(head)?;
+        Self::decode_as(head, false)
+    }
+
+    /// Reads the head of the cluster that these bytes are.
+    pub(crate) fn decode_cluster(cluster: &[u8]) -> Result<Self, &'static str> {
+        let size = Self::peek_at(cluster, true)?;
+        let head = cluster.get(..size.head).ok_or("a cluster is cut short")?;
+        Self::decode_as(head, true)
+    }
+
+    fn decode_as(head: &[u8], is_cluster: bool) -> Result<Self, &'static str> {
+        let size = Self::peek_at(head, is_cluster)?;
         if head.len() != size.head {
             return Err("a block's head has another length");
         }
@@ -266,6 +285,7 @@ impl BlockHead {
             last_commit: fields.i64(88),
             epoch: fields.u64(96),
             previous_crc: fields.u32(104),
+            is_cluster,
             close: fields.u32(20) & FLAG_CLOSE != 0,
             marks: decode_marks(&head[marks_at..], usize::from(fields.u16(110)))?,
             sections: decode_sections(&head[FIXED_HEAD_BYTES..marks_at], size)?,
@@ -280,6 +300,13 @@ impl BlockHead {
 pub(crate) struct HeadSize {
     pub(crate) head: usize,
     pub(crate) block: u32,
+}
+
+fn magic_of(is_cluster: bool) -> [u8; 8] {
+    match is_cluster {
+        true => CLUSTER_MAGIC,
+        false => MAGIC,
+    }
 }
 
 fn head_crc(head: &[u8]) -> u32 {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::caches::Caches;
-use crate::ended::TableCache;
+use crate::ended::{EndedSegment, TableCache};
 use crate::recovery::for_chunks;
 use crate::scan::BlockPlace;
 use crate::segment::ShardDir;
@@ -76,6 +76,16 @@ impl BlockReader {
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], or what the disk said.
     pub fn get(&self, at: &BlockPlace, want: Payloads<'_>) -> Result<Arc<Block>, Error> {
+        self.get_or_read(at, want, |want| self.read(at, want))
+    }
+
+    /// As [`get`](Self::get), where `read` reads the block with the payloads that it is told.
+    pub(crate) fn get_or_read(
+        &self,
+        at: &BlockPlace,
+        want: Payloads<'_>,
+        read: impl FnOnce(Payloads<'_>) -> Result<Block, Error>,
+    ) -> Result<Arc<Block>, Error> {
         let shard = self.dir.shard;
         let kept = self.caches.blocks.get(shard, at);
         let want = match kept {
@@ -84,7 +94,7 @@ impl BlockReader {
             Some(_) => Payloads::All,
             None => want,
         };
-        let block = Arc::new(self.read(at, want)?);
+        let block = Arc::new(read(want)?);
         self.caches.blocks.insert(shard, at, &block);
         Ok(block)
     }
@@ -99,17 +109,24 @@ impl BlockReader {
             let reason = "a block is longer than a block can be";
             return Err(Error::damaged(&name, at.place, reason));
         }
-        // Room for the stored bytes is made once a thread, not once a block.
-        BUFFER.with_borrow_mut(|buffer| {
-            if buffer.len() < at.length as usize {
-                buffer.resize(at.length as usize, 0);
-            }
-            let block = self.read_into(&mut buffer[..at.length as usize], at, want);
-            if buffer.len() > KEPT_BUFFER_BYTES {
-                *buffer = Vec::new();
-            }
-            block
-        })
+        with_room(at.length as usize, |bytes| self.read_into(bytes, at, want))
+    }
+
+    /// Reads exactly the bytes of a cluster of this segment.
+    pub(crate) fn read_cluster(
+        &self,
+        segment: &EndedSegment,
+        bytes: &mut [u8],
+        place: u64,
+    ) -> Result<(), Error> {
+        let file = self.file(segment.number(), segment.sealed().rewrite)?;
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let read = file.read_at(bytes, place);
+        let name = || self.dir.describe(segment.number());
+        match read.map_err(|error| Error::io("read", &name(), error))? == bytes.len() {
+            true => Ok(()),
+            false => Err(Error::damaged(&name(), place, "a cluster is cut short")),
+        }
     }
 
     fn read_into(
@@ -229,6 +246,20 @@ impl BlockReader {
         files.truncate(KEPT_FILES);
         Ok(file)
     }
+}
+
+/// Lends room for so many bytes: it is made once a thread, not once a block.
+pub(crate) fn with_room<T>(bytes: usize, read: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| {
+        if buffer.len() < bytes {
+            buffer.resize(bytes, 0);
+        }
+        let read = read(&mut buffer[..bytes]);
+        if buffer.len() > KEPT_BUFFER_BYTES {
+            *buffer = Vec::new();
+        }
+        read
+    })
 }
 
 /// Where the bytes of a block come from.

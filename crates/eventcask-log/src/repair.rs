@@ -18,7 +18,9 @@ use crate::sealed::Sealed;
 use crate::segment::{FIRST_BLOCK, ShardDir};
 use crate::storage::Open;
 use crate::verify::SealedCheck;
-use crate::{Block, BlockHead, Codec, Error, ErrorKind, Fate, NewSegment, Payloads, Rewriting};
+use crate::{
+    Block, BlockHead, Codec, Error, ErrorKind, Fate, NewSegment, Payloads, Rewriting, SORT_BYTES,
+};
 
 /// Segments that may be missing together: more of them tell of a name that was made up, and each
 /// would become a file.
@@ -193,6 +195,8 @@ impl ShardDir {
         };
         let how = Rewriting {
             codec: Codec::Zstd(3),
+            clustered: damaged.sealed.as_ref().is_some_and(Sealed::is_clustered),
+            sort_bytes: SORT_BYTES,
             fate: &|_: &Events<'_>, _| Fate::Kept,
             go_on: &|| true,
         };
@@ -222,6 +226,8 @@ impl ShardDir {
         (found.next_position, found.last_crc) =
             end.unwrap_or((found.next_position, found.last_crc));
         let segment = rewriter.finish_within(&mut found, removed)?;
+        let segment = segment
+            .ok_or_else(|| Error::damaged(&self.describe(number), 0, "its repair was not ended"))?;
         let sealed = segment.sealed();
         let report = RepairedSegment {
             file: self.describe(number),

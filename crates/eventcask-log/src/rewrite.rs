@@ -12,11 +12,12 @@ use std::collections::{HashMap, HashSet};
 use eventcask_event::{Columns, Events, NO_POSITION, NO_TIME};
 use foldhash::fast::RandomState;
 
+use crate::clustering::Clusterer;
 use crate::codec::{Codec, Compressor};
 use crate::ended::EndedSegment;
 use crate::head::{BlockHead, MAX_SECTION_BYTES};
 use crate::index::Index;
-use crate::sealed::{Sealed, TABLE_ALIGN, Table};
+use crate::sealed::{Sealed, TABLE_ALIGN, Table, TableKind};
 use crate::segment::{FIRST_BLOCK, ShardDir, encode_header};
 use crate::spare::UNSYNCED_BYTES;
 use crate::storage::{Open, StoredFile};
@@ -49,6 +50,11 @@ pub enum Fate {
 pub struct Rewriting<'r> {
     /// Compression of the new blocks.
     pub codec: Codec,
+    /// Whether a clustered copy of the events is added; where there was one it always is.
+    pub clustered: bool,
+    /// Bytes of events that are sorted in memory at once for that copy, [`crate::SORT_BYTES`] as a
+    /// rule.
+    pub sort_bytes: usize,
     /// Decides on each event.
     pub fate: &'r dyn Fn(&Events<'_>, usize) -> Fate,
     /// Asked after each block whether to go on; it may take its time.
@@ -84,6 +90,8 @@ pub(crate) struct Rewriter<'r> {
     compressor: Compressor,
     rows: Rows,
     index: Index,
+    /// Where there is to be a clustered copy.
+    clusterer: Option<Clusterer>,
     /// Aggregates of which events were taken out: nothing is left before what follows.
     thinned: HashSet<String>,
     /// Bytes that were not written yet, and where they go.
@@ -118,6 +126,9 @@ impl<'r> Rewriter<'r> {
             compressor: Compressor::default(),
             rows: Rows::default(),
             index: Index::default(),
+            clusterer: how
+                .clustered
+                .then(|| Clusterer::new(dir, new, how.sort_bytes)),
             thinned: HashSet::new(),
             bytes: Vec::new(),
             place: FIRST_BLOCK,
@@ -201,6 +212,9 @@ impl<'r> Rewriter<'r> {
         let codec = self.how.codec;
         let head = block.encode(codec, &mut self.compressor, &mut self.bytes);
         self.pass(&head, Some(&block));
+        if let Some(clusterer) = &mut self.clusterer {
+            clusterer.add(block)?;
+        }
         if self.bytes.len() >= WRITE_BYTES {
             self.write()?;
         }
@@ -270,23 +284,24 @@ impl<'r> Rewriter<'r> {
         mut self,
         before: &mut Before,
         removed: u64,
-    ) -> Result<EndedSegment, Error> {
+    ) -> Result<Option<EndedSegment>, Error> {
         self.flush()?;
         let span = before.next_position - self.new.first_position;
         before.removed = removed.min(span - self.events);
         self.finish(before)
     }
 
-    /// Ends the new form and puts it in the place of the old one, durably.
-    pub(crate) fn finish(mut self, before: &Before) -> Result<EndedSegment, Error> {
+    /// Ends the new form and puts it in the place of the old one, durably; `None` where it was told
+    /// not to go on.
+    pub(crate) fn finish(mut self, before: &Before) -> Result<Option<EndedSegment>, Error> {
         let ended = self.complete(before);
-        if ended.is_err() {
+        if !matches!(ended, Ok(Some(_))) {
             self.abandon();
         }
         ended
     }
 
-    fn complete(&mut self, before: &Before) -> Result<EndedSegment, Error> {
+    fn complete(&mut self, before: &Before) -> Result<Option<EndedSegment>, Error> {
         self.flush()?;
         self.write_marks();
         let (first_commit, last_commit) = self.index.commit_range();
@@ -310,33 +325,77 @@ impl<'r> Rewriter<'r> {
             ..Sealed::default()
         };
         self.write_tables(&mut sealed)?;
+        if !self.write_clusters(&mut sealed)? {
+            return Ok(None);
+        }
+        sealed.length = self.place;
+        self.write()?;
         let header = encode_header(self.dir, &self.new, Some(&sealed));
         self.replace(&header)?;
-        Ok(EndedSegment::new(self.new, sealed))
+        Ok(Some(EndedSegment::new(self.new, sealed)))
     }
 
     fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {
         for (kind, bytes) in self.index.tables(self.dir.store, sealed) {
-            let gap = self.place.next_multiple_of(TABLE_ALIGN) - self.place;
-            self.bytes.resize(self.bytes.len() + gap as usize, 0);
-            self.place += gap;
-            let crc = if kind.is_covered_by_its_directory() {
-                0
-            } else {
-                crc32c::crc32c(&bytes)
-            };
-            let (place, length) = (self.place, bytes.len() as u64);
+            self.write_table(kind, &bytes, sealed);
+        }
+        self.write()
+    }
+
+    fn write_table(&mut self, kind: TableKind, bytes: &[u8], sealed: &mut Sealed) {
+        self.begin_table();
+        let crc = if kind.is_covered_by_its_directory() {
+            0
+        } else {
+            crc32c::crc32c(bytes)
+        };
+        let (place, length) = (self.place, bytes.len() as u64);
+        sealed.tables.push(Table {
+            kind,
+            place,
+            length,
+            crc,
+        });
+        self.bytes.extend_from_slice(bytes);
+        self.place += length;
+    }
+
+    /// Goes on to where the next table can be.
+    fn begin_table(&mut self) {
+        let gap = self.place.next_multiple_of(TABLE_ALIGN) - self.place;
+        self.bytes.resize(self.bytes.len() + gap as usize, 0);
+        self.place += gap;
+    }
+
+    /// Adds the clustered copy where there is to be one; says whether to go on.
+    fn write_clusters(&mut self, sealed: &mut Sealed) -> Result<bool, Error> {
+        let Some(mut clusterer) = self.clusterer.take() else {
+            return Ok(true);
+        };
+        self.begin_table();
+        let (place, codec, go_on) = (self.place, self.how.codec, self.how.go_on);
+        let mut crc = 0;
+        let mut out = |bytes: &mut Vec<u8>| {
+            crc = crc32c::crc32c_append(crc, bytes);
+            self.place += bytes.len() as u64;
+            self.bytes.append(bytes);
+            self.write()?;
+            Ok(go_on())
+        };
+        let Some(directory) = clusterer.finish(place, codec, &mut out)? else {
+            return Ok(false);
+        };
+        if !directory.is_empty() {
+            let (kind, length) = (TableKind::Clusters, self.place - place);
             sealed.tables.push(Table {
                 kind,
                 place,
                 length,
                 crc,
             });
-            self.bytes.extend_from_slice(&bytes);
-            self.place += length;
+            self.write_table(TableKind::ClusterDirectory, &directory, sealed);
         }
-        sealed.length = self.place;
-        self.write()
+        Ok(true)
     }
 
     fn replace(&self, header: &[u8]) -> Result<(), Error> {

@@ -14,7 +14,7 @@ const UNFINISHED_BYTES: u32 = 16;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Where a block is, and which events it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct BlockPlace {
     /// Number of the segment.
     pub segment: u64,
@@ -300,6 +300,17 @@ impl Scan {
         self.file
             .len()
             .map_err(|error| Error::io("read", &self.name, error))
+    }
+
+    /// Up to so many bytes of the file from a place on.
+    pub(crate) fn read_at(&mut self, place: u64, count: usize) -> Result<&[u8], Error> {
+        self.read(place, count)?;
+        Ok(&self.buffer)
+    }
+
+    /// The number of the segment.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether the file holds these bytes at a place.

@@ -3,6 +3,7 @@
 use crate::ended::EndedSegment;
 use crate::rewrite::{Before, Rewriter};
 use crate::scan::{Scan, Step};
+use crate::sealed::Sealed;
 use crate::segment::{SegmentHeader, ShardDir};
 use crate::{Block, Error, Payloads, Rewriting};
 
@@ -15,6 +16,11 @@ impl ShardDir {
     pub fn seal(&self, number: u64, how: &Rewriting<'_>) -> Result<Option<EndedSegment>, Error> {
         let (mut scan, header) = Scan::begin(self, number)?;
         let rewrite = header.sealed.as_ref().map_or(0, |sealed| sealed.rewrite) + 1;
+        let was_clustered = header.sealed.as_ref().is_some_and(Sealed::is_clustered);
+        let how = &Rewriting {
+            clustered: how.clustered || was_clustered,
+            ..*how
+        };
         let mut rewriter = Rewriter::begin(self, &header.new, rewrite, how)?;
         match copy(&mut scan, &mut rewriter) {
             Ok(Some(read)) => {
@@ -23,7 +29,7 @@ impl ShardDir {
                     rewriter.abandon();
                     return Err(scan.damaged("its header does not say what its blocks hold"));
                 }
-                rewriter.finish(&before(&scan, &header, &read)).map(Some)
+                rewriter.finish(&before(&scan, &header, &read))
             }
             Ok(None) => {
                 rewriter.abandon();

@@ -43,11 +43,15 @@ pub enum TableKind {
     IdDirectory = 8,
     /// Position of each event that came with an id, in pages by the hash of the id.
     IdPages = 9,
+    /// The events once more, those of an aggregate side by side.
+    Clusters = 10,
+    /// Where the clusters end, and what each begins with.
+    ClusterDirectory = 11,
 }
 
 impl TableKind {
     /// All kinds, in the order in which they are written.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Blocks,
         Self::Marks,
         Self::Truncations,
@@ -57,6 +61,8 @@ impl TableKind {
         Self::IdFilter,
         Self::IdDirectory,
         Self::IdPages,
+        Self::Clusters,
+        Self::ClusterDirectory,
     ];
 
     fn of(number: u32) -> Option<Self> {
@@ -121,6 +127,12 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Whether its events are there once more, those of an aggregate side by side.
+    #[must_use]
+    pub fn is_clustered(&self) -> bool {
+        self.table(TableKind::ClusterDirectory).is_some()
+    }
+
     /// The table of a kind, if the segment has it.
     pub(crate) fn table(&self, kind: TableKind) -> Option<&Table> {
         self.tables.iter().find(|table| table.kind == kind)

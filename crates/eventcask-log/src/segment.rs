@@ -80,6 +80,11 @@ impl ShardDir {
         format!("{}/{segment:010}{SUFFIX}", self.dir())
     }
 
+    /// The file of a segment's events on their way into clusters.
+    pub(crate) fn runs_path(&self, segment: u64) -> String {
+        format!("{}.runs.new", self.path(segment))
+    }
+
     /// The name of a segment's file as a person knows it.
     #[must_use]
     pub fn describe(&self, segment: u64) -> String {

@@ -3,12 +3,15 @@
 //! Segments are checked one by one, in any order or at once: each says in its header what it
 //! follows. Whether they fit together is looked at when all are read.
 
+use std::ops::Range;
+
+use crate::cluster_check::{self, EventSum};
 use crate::index::Index;
 use crate::recovery::decode_block;
 use crate::scan::{Problem, Scan, Step};
-use crate::sealed::Sealed;
+use crate::sealed::{Sealed, Table, TableKind};
 use crate::segment::{SegmentHeader, ShardDir};
-use crate::{BlockHead, Error};
+use crate::{Block, BlockHead, Error, Payloads};
 
 /// What a check of a shard read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -152,6 +155,9 @@ impl ShardDir {
 /// Gathers from the blocks of a sealed segment what its header and its tables should say.
 pub(crate) struct SealedCheck {
     sealed: Sealed,
+    first_position: u64,
+    /// Of the events, where there is a clustered copy to be compared.
+    sum: Option<EventSum>,
     index: Index,
     events: u64,
     raw_bytes: u64,
@@ -161,8 +167,11 @@ pub(crate) struct SealedCheck {
 
 impl SealedCheck {
     pub(crate) fn of(header: &SegmentHeader) -> Option<Self> {
+        let sealed = header.sealed.clone()?;
         Some(Self {
-            sealed: header.sealed.clone()?,
+            first_position: header.new.first_position,
+            sum: sealed.is_clustered().then(EventSum::default),
+            sealed,
             index: Index::default(),
             events: 0,
             raw_bytes: 0,
@@ -171,10 +180,17 @@ impl SealedCheck {
     }
 
     pub(crate) fn add(&mut self, scan: &Scan, head: &BlockHead) -> Result<(), &'static str> {
-        let block = (head.rows > 0).then(|| decode_block(scan, head));
+        let decode = match self.sum {
+            Some(_) => decode_whole,
+            None => decode_block,
+        };
+        let block = (head.rows > 0).then(|| decode(scan, head));
         let block = block
             .transpose()
             .inspect_err(|_| self.is_readable = false)?;
+        if let (Some(sum), Some(block)) = (&mut self.sum, &block) {
+            sum.add(&block.events());
+        }
         self.index.add(head, self.sealed.rewrite, block.as_ref());
         self.events += u64::from(head.rows);
         self.raw_bytes += head
@@ -195,6 +211,7 @@ impl SealedCheck {
             return Ok(());
         }
         let sealed = &self.sealed;
+        let known = problems.len();
         let range = self.index.commit_range();
         let said = (sealed.events, sealed.raw_bytes, sealed.first_events);
         let found = (self.events, self.raw_bytes, self.index.first_events);
@@ -207,15 +224,16 @@ impl SealedCheck {
         }
         let mut at = sealed.blocks_end;
         let tables = self.index.tables(dir.store, sealed);
+        let (found, clusters) = split_tables(sealed);
         let kinds = tables.iter().map(|(kind, _)| *kind);
-        if !kinds.eq(sealed.tables.iter().map(|table| table.kind)) {
+        if !kinds.eq(found.iter().map(|table| table.kind))
+            || sealed.is_clustered() != (clusters.len() == 2)
+        {
             problems.push(scan.problem(232, "it has other tables than its blocks ask for"));
             return Ok(());
         }
-        for ((_, bytes), table) in tables.iter().zip(&sealed.tables) {
-            let gap = table.place.saturating_sub(at);
-            let is_right = scan.holds(at, &vec![0; gap as usize % 4096])?
-                && gap < 4096
+        for ((_, bytes), table) in tables.iter().zip(found) {
+            let is_right = is_zero(scan, at..table.place)?
                 && scan.holds(table.place, bytes)?
                 && table.length == bytes.len() as u64;
             if !is_right {
@@ -225,11 +243,47 @@ impl SealedCheck {
             }
             at = table.place + table.length;
         }
+        for table in clusters {
+            if !is_zero(scan, at..table.place)? {
+                problems.push(scan.problem(at, "the bytes before a table are not zero"));
+            }
+            at = table.place + table.length;
+        }
+        // What the blocks hold must be certain.
+        if let Some(sum) = self.sum.filter(|_| problems.len() == known) {
+            let wrong = cluster_check::check(dir, scan, sealed, self.first_position, &sum)?;
+            problems.extend(wrong.map(|(place, reason)| {
+                let reason =
+                    format!("in its clustered copy: {reason}; sealing the segment anew mends it");
+                scan.problem(place, &reason)
+            }));
+        }
         if scan.len()? != sealed.length || at != sealed.length {
             problems.push(scan.problem(at, "it has another length than its header says"));
         }
         Ok(())
     }
+}
+
+/// The tables that follow from the blocks byte by byte, and those of the clustered copy behind them.
+fn split_tables(sealed: &Sealed) -> (&[Table], &[Table]) {
+    let is_other = |table: &Table| table.kind < TableKind::Clusters;
+    let others = sealed.tables.iter().take_while(|table| is_other(table));
+    sealed.tables.split_at(others.count())
+}
+
+/// The block just met, with all its payloads.
+fn decode_whole(scan: &Scan, head: &BlockHead) -> Result<Block, &'static str> {
+    let block = Block::decode(head.clone(), scan.bytes(), Payloads::All)?;
+    let checked = block.events().check_keys();
+    checked.map_err(|malformed| malformed.0)?;
+    Ok(block)
+}
+
+/// Whether there is nothing but zeros between two tables, and not many.
+fn is_zero(scan: &mut Scan, range: Range<u64>) -> Result<bool, Error> {
+    let gap = range.end.saturating_sub(range.start);
+    Ok(gap < 4096 && scan.holds(range.start, &vec![0; gap as usize])?)
 }
 
 /// Turns damage into an entry of the list; other errors stay errors.

@@ -323,7 +323,7 @@ impl ShardReader {
         let Some(position) = self.newest(key)? else {
             return Ok(0);
         };
-        let block = self.block_of(position)?;
+        let block = self.block_of(key, position)?;
         let version = block.and_then(|block| with_event(&block, position, |event| event.version));
         version.ok_or_else(|| self.lost(position))
     }
@@ -493,11 +493,19 @@ impl ShardReader {
     }
 
     /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that
-    /// the aggregate of the event at `position` needs.
+    /// the aggregate of the event at `position` needs, which is the one with this key. Where the
+    /// segment has a clustered copy, it is the cluster that holds the event.
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn block_of(&self, position: u64) -> Result<Option<Arc<Block>>, Error> {
+    pub fn block_of(&self, key: &str, position: u64) -> Result<Option<Arc<Block>>, Error> {
+        let segment = self.published().clustered_at(position);
+        if let Some(segment) = segment {
+            let ask = |segment: &EndedSegment| self.blocks.cluster_of(segment, key, position);
+            if let Some(cluster) = self.retried(&segment, ask)? {
+                return Ok(Some(cluster));
+            }
+        }
         let want = Payloads::OfAggregateAt(position);
         self.read_at(position, |at| self.blocks.get(at, want))
     }

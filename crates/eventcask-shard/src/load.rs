@@ -4,7 +4,8 @@
 //! aggregate's newest event before it is: 1. walk back from block to block to where the caller
 //! wants to begin; 2. hand the events out forwards, a block at a time. Where an event on the
 //! way is gone, the tables of the segments before tell where to go on. Of each block only the
-//! payloads are opened that the aggregate needs.
+//! payloads are opened that the aggregate needs. In a segment with a clustered copy its clusters
+//! take the place of the blocks: mostly one holds all that the aggregate has there.
 
 use std::sync::Arc;
 
@@ -65,6 +66,7 @@ struct Found {
 #[derive(Debug)]
 pub struct Aggregate {
     reader: Arc<ShardReader>,
+    key: String,
     hidden: Arc<Hidden>,
     bounds: Bounds,
     /// The blocks of the aggregate; the next one is last.
@@ -92,7 +94,7 @@ impl Aggregate {
         let newest_of_all = reader.newest(key)?;
         let mut position = newest_of_all;
         while let Some(at) = position {
-            position = match step_back(&reader, at, from_version, hidden.before())? {
+            position = match step_back(&reader, key, at, from_version, hidden.before())? {
                 Step::Back(block, before) => {
                     held_bytes += block.raw_bytes();
                     found.push(Found {
@@ -111,6 +113,7 @@ impl Aggregate {
         }
         Ok(Self {
             reader,
+            key: key.to_owned(),
             hidden,
             bounds,
             found,
@@ -156,7 +159,8 @@ impl Aggregate {
 
     /// The block at a position once more; none where another one comes before it.
     fn again(&mut self, position: u64) -> Result<Option<Arc<Block>>, Error> {
-        let block = block_at(&self.reader, position)?;
+        let block = self.reader.block_of(&self.key, position)?;
+        let block = block.ok_or_else(|| self.reader.lost(position))?;
         let Some(before) = self.left_out(&block.events(), position) else {
             return Ok(Some(block));
         };
@@ -219,12 +223,6 @@ impl Iterator for Aggregate {
     }
 }
 
-fn block_at(reader: &ShardReader, position: u64) -> Result<Arc<Block>, Error> {
-    reader
-        .block_of(position)?
-        .ok_or_else(|| reader.lost(position))
-}
-
 /// Where a walk back comes to.
 enum Step {
     /// The event is in this block; that is the aggregate's newest event in an earlier block, unless
@@ -236,11 +234,12 @@ enum Step {
 
 fn step_back(
     reader: &ShardReader,
+    key: &str,
     position: u64,
     from_version: u64,
     from_commit: i64,
 ) -> Result<Step, Error> {
-    let Some(block) = reader.block_of(position)? else {
+    let Some(block) = reader.block_of(key, position)? else {
         return Ok(Step::Gone);
     };
     let before = back_from(&block.events(), position, from_version, from_commit);

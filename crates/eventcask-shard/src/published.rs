@@ -114,14 +114,17 @@ impl Published {
         self.segments.last().map_or(0, |segment| segment.number)
     }
 
-    /// The segments to which nothing is added any more and that are not sealed, or whose tables
-    /// can not be read.
+    /// The segments to which nothing is added any more and that are not sealed, or whose tables or
+    /// clusters can not be read; also those without clusters, where all are to be `clustered`.
     #[must_use]
-    pub fn to_seal(&self) -> Vec<u64> {
+    pub fn to_seal(&self, clustered: bool) -> Vec<u64> {
         let complete = self.segments.split_last().map_or(&[][..], |(_, rest)| rest);
         let wanted = complete.iter().filter(|segment| match &segment.layout {
             Layout::Written(_) => true,
-            Layout::Ended(ended) => !ended.answers_from_tables(),
+            Layout::Ended(ended) => {
+                let lacks_clusters = clustered && ended.lacks_clusters();
+                lacks_clusters || !ended.answers_from_tables() || ended.has_bad_clusters()
+            }
         });
         wanted.map(|segment| segment.number).collect()
     }
@@ -244,6 +247,17 @@ impl Published {
             Layout::Ended(ended) => Some(ended.sealed().newest_commit),
         });
         times.next()
+    }
+
+    /// The segment that a position belongs to, where it has a good clustered copy.
+    pub(crate) fn clustered_at(&self, position: u64) -> Option<Arc<EndedSegment>> {
+        let before = self
+            .segments
+            .partition_point(|one| one.first_position <= position);
+        match &self.segments.get(before.checked_sub(1)?)?.layout {
+            Layout::Ended(ended) if ended.has_good_clusters() => Some(Arc::clone(ended)),
+            _ => None,
+        }
     }
 
     /// What may hold the first event at `position` or after it, from a segment on.

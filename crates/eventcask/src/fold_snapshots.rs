@@ -180,7 +180,7 @@ impl FoldSnapshot {
 
 /// The checksum of an event of an aggregate, if the log has it there.
 fn crc_at(reader: &ShardReader, key: &str, mark: Mark) -> Option<u32> {
-    let block = reader.block_of(mark.position).ok()??;
+    let block = reader.block_of(key, mark.position).ok()??;
     let events = block.events();
     let row = events.row_at(mark.position)?;
     let is_there = Mark::of(&events, row) == mark && events.key(events.aggregate_index(row)) == key;

@@ -356,7 +356,7 @@ impl<F: Fold> Folded<F> {
         let (mut now, newest) = self.fold_on(reader, key, start, Bounds::default())?;
         now.newest = match now.last {
             Some(last) if Some(last.position) == newest => Some(last),
-            last => newest_of(reader, newest)?.or(last),
+            last => newest_of(reader, key, newest)?.or(last),
         };
         self.save_if_due(reader, key, &mut now);
         let now = Arc::new(now);
@@ -371,7 +371,7 @@ impl<F: Fold> Folded<F> {
         key: &str,
     ) -> Result<Option<Kept<F::State>>, Error> {
         // Where there can be none, no file is looked for.
-        let newest = newest_of(reader, reader.newest(key)?)?;
+        let newest = newest_of(reader, key, reader.newest(key)?)?;
         if newest.is_none_or(|newest| newest.version < self.snapshot_every) {
             return Ok(None);
         }
@@ -443,11 +443,15 @@ fn bounds_of(moment: AsOf) -> Bounds {
 }
 
 /// The event at a position that readers may not be shown.
-fn newest_of(reader: &ShardReader, position: Option<u64>) -> Result<Option<Mark>, Error> {
+fn newest_of(
+    reader: &ShardReader,
+    key: &str,
+    position: Option<u64>,
+) -> Result<Option<Mark>, Error> {
     let Some(position) = position else {
         return Ok(None);
     };
-    let block = reader.block_of(position)?;
+    let block = reader.block_of(key, position)?;
     Ok(block.and_then(|block| {
         let events = block.events();
         let row = events.row_at(position)?;

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use eventcask_event::Events;
-use eventcask_log::{Codec, Error as LogError, Fate, Rewriting};
+use eventcask_log::{Codec, Error as LogError, Fate, Rewriting, SORT_BYTES};
 use eventcask_shard::{Inbox, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
@@ -44,6 +44,7 @@ pub(crate) struct Shared {
     rings: Condvar,
     stops: AtomicBool,
     codec: Codec,
+    clustered: bool,
     segment_bytes: u64,
     /// One a shard: whether room for its next segment is to be taken.
     wants_spare: Vec<AtomicBool>,
@@ -95,6 +96,7 @@ impl Sealer {
     ) -> Self {
         let shared = Shared {
             codec: options.codec_of_sealed(),
+            clustered: options.clustered,
             segment_bytes: options.segment_bytes,
             wants_spare: readers.iter().map(|_| AtomicBool::new(false)).collect(),
             inboxes,
@@ -163,6 +165,8 @@ impl Sealer {
         let _one = locked(&self.shared.rewriting[shard]);
         let how = Rewriting {
             codec: self.shared.codec,
+            clustered: self.shared.clustered,
+            sort_bytes: SORT_BYTES,
             fate,
             go_on: &|| true,
         };
@@ -264,7 +268,9 @@ impl Shared {
         let mut sealed = 0;
         loop {
             let _one = locked(&self.rewriting[shard]);
-            let waiting = reader.published().to_seal();
+            // What was sealed without clusters gets them only where that is asked for: it may be much.
+            let wants_clusters = self.clustered && !gives_way;
+            let waiting = reader.published().to_seal(wants_clusters);
             let Some(number) = waiting.first() else {
                 return Ok(sealed);
             };
@@ -275,6 +281,8 @@ impl Shared {
             };
             let how = Rewriting {
                 codec: self.codec,
+                clustered: self.clustered,
+                sort_bytes: SORT_BYTES,
                 fate: &|_, _| Fate::Kept,
                 go_on: &|| self.give_way(patience),
             };

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use eventcask_event::{Columns, NO_POSITION, NO_TIME};
 use eventcask_log::{
     Block, BlockHead, Codec, Compressor, Fate, Manifest, MemoryStorage, NewSegment, Rewriting,
-    SegmentWriter, ShardDir, SourceMark, Tail,
+    SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Tail,
 };
 
 use crate::repair::STORE;
@@ -199,8 +199,19 @@ impl Log {
 
     /// The segment sealed; `fate` is asked about each position.
     pub(super) fn sealed(&self, codec: Codec, fate: &dyn Fn(u64) -> Fate) -> Vec<u8> {
+        self.rewritten(codec, false, fate)
+    }
+
+    /// The segment sealed with clusters.
+    pub(super) fn clustered(&self, codec: Codec) -> Vec<u8> {
+        self.rewritten(codec, true, &|_| Fate::Kept)
+    }
+
+    fn rewritten(&self, codec: Codec, clustered: bool, fate: &dyn Fn(u64) -> Fate) -> Vec<u8> {
         let how = Rewriting {
             codec,
+            clustered,
+            sort_bytes: SORT_BYTES,
             fate: &|events, row| fate(events.position(row)),
             go_on: &|| true,
         };

@@ -167,6 +167,7 @@ fn sealed() -> Vec<Entry> {
             "emptied",
             bank().sealed(Codec::Lz4, &|_| Fate::Removed),
         ),
+        entry("sealed", "clustered", bank().clustered(Codec::None)),
         entry("sealed", "refused-damaged", damaged),
     ]
 }

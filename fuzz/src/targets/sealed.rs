@@ -5,7 +5,8 @@ use std::sync::Arc;
 use eventcask::Store;
 use eventcask_event::EventId;
 use eventcask_log::{
-    BlockReader, Caches, Codec, EndedSegment, Error, Fate, MemoryStorage, Rewriting, ShardDir,
+    Block, BlockReader, Caches, Codec, EndedSegment, Error, Fate, MemoryStorage, Rewriting,
+    SORT_BYTES, ShardDir,
 };
 
 use super::store::{self, read, said};
@@ -63,7 +64,7 @@ fn is_well<T>(result: Result<T, Error>) -> Option<T> {
 
 /// Asks each table by itself: a damaged one makes all answers come from the blocks.
 fn ask(dir: &ShardDir) {
-    for question in 0..5 {
+    for question in 0..6 {
         let Some(segment) = is_well(dir.sealed_segment(1)) else {
             return;
         };
@@ -90,6 +91,15 @@ fn ask_one(reader: &BlockReader, segment: &EndedSegment, question: u32) {
                 is_well(reader.find_key(segment, key));
             }
         }
+        4 => {
+            for key in ["account-0", "account-1", "account-2", "nobody"] {
+                for position in [0, 1, 2, 7, 18, u64::MAX] {
+                    let cluster = is_well(reader.cluster_of(segment, key, position)).flatten();
+                    let has_it = |block: Arc<Block>| block.events().row_at(position).is_some();
+                    assert!(cluster.is_none_or(has_it), "it holds the event");
+                }
+            }
+        }
         _ => {
             for id in (0..4).map(|at| 1 << 64 | at) {
                 is_well(reader.find_id(segment, EventId::from_u128(id)));
@@ -113,6 +123,8 @@ fn write_anew(bytes: &[u8]) {
     let (_, dir) = store_of(bytes);
     let how = Rewriting {
         codec: Codec::None,
+        clustered: bytes.len() % 128 < 64,
+        sort_bytes: SORT_BYTES,
         fate: &|_, _| Fate::Kept,
         go_on: &|| true,
     };

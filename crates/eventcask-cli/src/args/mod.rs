@@ -118,8 +118,15 @@ Example:
 It is done in the background as well, whenever a store is open for writing.
 
 Example:
-  eventcask seal --store flights")]
-    Seal,
+  eventcask seal --store flights
+  eventcask seal --store flights --clustered")]
+    Seal {
+        /// Keep the events once more, those of an aggregate side by side: single aggregates load faster,
+        /// and segments take about twice the disk space. Also segments that were sealed without are
+        /// sealed anew
+        #[arg(long)]
+        clustered: bool,
+    },
     /// Decode one segment or manifest
     #[command(after_help = "\
 Exit code 1: the file is damaged; what comes before the damage is shown.

@@ -175,6 +175,8 @@ fn table_kind(kind: TableKind) -> &'static str {
         TableKind::IdFilter => "id filter",
         TableKind::IdDirectory => "id directory",
         TableKind::IdPages => "id pages",
+        TableKind::Clusters => "clusters",
+        TableKind::ClusterDirectory => "cluster directory",
     }
 }
 

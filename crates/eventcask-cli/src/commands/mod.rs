@@ -39,7 +39,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Backup(args) => backup::run(&args, &global),
         Command::Truncate(args) => truncate::run(&args, &global),
         Command::Reclaim(args) => reclaim::run(&args, &global),
-        Command::Seal => reclaim::seal(&global),
+        Command::Seal { clustered } => reclaim::seal(clustered, &global),
         Command::Inspect { file } => inspect::run(&file, &global),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { dir } => manual::pages(dir.as_deref()),

@@ -12,7 +12,7 @@ pub(super) fn run(args: &ReclaimArgs, global: &Global) -> Result<(), Failure> {
         let store = open_to_read(global)?;
         store.reclaimable().map_err(|error| failure(&error))?
     } else {
-        let store = open_at_rest(global)?;
+        let store = open_at_rest(false, global)?;
         let found = store.reclaim().map_err(|error| failure(&error))?;
         store.close().map_err(|error| failure(&error))?;
         found
@@ -51,9 +51,9 @@ fn text(found: &Reclaimed, is_dry_run: bool) -> String {
     }
 }
 
-/// Seals all segments that are complete.
-pub(super) fn seal(global: &Global) -> Result<(), Failure> {
-    let store = open_at_rest(global)?;
+/// Seals all segments that are complete; those that are to be `clustered` and are not, anew.
+pub(super) fn seal(clustered: bool, global: &Global) -> Result<(), Failure> {
+    let store = open_at_rest(clustered, global)?;
     let sealed = store.seal().map_err(|error| failure(&error))?;
     let stats = store.stats();
     store.close().map_err(|error| failure(&error))?;
@@ -76,10 +76,11 @@ pub(super) fn seal(global: &Global) -> Result<(), Failure> {
 
 /// The store for writing, without anything that goes on in the background: what is done is
 /// counted here.
-fn open_at_rest(global: &Global) -> Result<Store, Failure> {
+fn open_at_rest(clustered: bool, global: &Global) -> Result<Store, Failure> {
     Store::options()
         .create(false)
         .seal(false)
+        .clustered(clustered)
         .open(&global.store)
         .map_err(|error| failure(&error))
 }

@@ -23,6 +23,7 @@ mod sealed_tables;
 mod sealed_crashes;
 mod sealed_flips;
 mod sealed_hostile;
+mod clustered;
 mod block_cache;
 mod repair;
 mod worked_example;

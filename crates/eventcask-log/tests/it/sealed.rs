@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use eventcask_event::{Events, NO_POSITION};
 use eventcask_log::{
-    Codec, ErrorKind, Fate, Lock, MemoryStorage, Open, Payloads, Rewriting, ShardDir, SourceMark,
-    Storage, StoredFile, Tail,
+    Codec, ErrorKind, Fate, Lock, MemoryStorage, Open, Payloads, Rewriting, SORT_BYTES, ShardDir,
+    SourceMark, Storage, StoredFile, Tail,
 };
 
 use crate::disk::Disk;
@@ -394,6 +394,8 @@ fn sealing_that_is_told_to_stop_leaves_the_old_segment() {
         };
         let how = Rewriting {
             codec: Codec::Lz4,
+            clustered: false,
+            sort_bytes: SORT_BYTES,
             fate: &|_, _| Fate::Kept,
             go_on: &go_on,
         };

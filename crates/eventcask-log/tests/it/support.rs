@@ -7,7 +7,7 @@ use eventcask_event::{Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, 
 use eventcask_log::{
     Block, BlockHead, BlockPlace, BlockReader, Caches, Codec, Compressor, EndedSegment, Error,
     ErrorKind, Fate, Manifest, MemoryStorage, NewSegment, Open, Payloads, Problem, Recovery,
-    Rewriting, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
+    Rewriting, SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
 };
 
 pub(crate) const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
@@ -345,10 +345,29 @@ pub(crate) fn seal_with(
 ) -> Result<EndedSegment, Error> {
     let how = Rewriting {
         codec,
+        clustered: false,
+        sort_bytes: SORT_BYTES,
         fate,
         go_on: &|| true,
     };
     Ok(dir.seal(segment, &how)?.expect("it goes on"))
+}
+
+/// Seals a segment with clusters, so many bytes of events sorted at once.
+pub(crate) fn seal_clustered(
+    dir: &ShardDir,
+    segment: u64,
+    codec: Codec,
+    sort_bytes: usize,
+) -> EndedSegment {
+    let how = Rewriting {
+        codec,
+        clustered: true,
+        sort_bytes,
+        fate: &|_, _| Fate::Kept,
+        go_on: &|| true,
+    };
+    dir.seal(segment, &how).unwrap().expect("it goes on")
 }
 
 /// Seals a segment and keeps all its events.

@@ -1,0 +1,424 @@
+//! Single aggregates loaded from the clustered copy of sealed segments.
+
+use std::sync::Arc;
+
+use eventcask::{
+    AsOf, Codec, EventId, EventRef, Fold, Manifest, MemoryStorage, NewEvent, Open, Options,
+    Problem, Sealed, Storage, Store, TableKind, Timestamp,
+};
+use eventcask_log::{Caches, EndedSegment, ShardDir};
+use eventcask_shard::{Aggregate, Bounds, KeyHasher, ShardReader};
+
+use crate::support::put;
+
+const KEYS: u64 = 300;
+
+fn options() -> Options {
+    let options = Store::options().shards(2).threads(1).pin(false).seal(false);
+    // Nothing is kept, so that every load reads.
+    options.segment_bytes(15_000).block_cache_bytes(1)
+}
+
+/// A key; a few are of most events.
+fn key(random: &mut fastrand::Rng) -> String {
+    let spread = random.f64();
+    format!(
+        "account-{}",
+        (spread * spread * spread * KEYS as f64) as u64
+    )
+}
+
+/// Events of many aggregates, of five types, some with ids and times, in blocks of many sizes.
+fn history(seed: u64) -> MemoryStorage {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let storage = MemoryStorage::default();
+    let store = options()
+        .codec(Codec::Zstd(1))
+        .open_storage(Arc::new(storage.clone()))
+        .unwrap();
+    let mut producer = store.producer();
+    for number in 0..6_000u64 {
+        let payload = format!(r#"{{"number":{number},"by":"teller-{}"}}"#, random.u8(..9));
+        let payload = &payload.as_bytes()[..random.usize(..payload.len())];
+        let types = ["Opened", "Deposited", "Withdrawn", "Noted", "Closed"];
+        let name = types[random.usize(..types.len())];
+        let mut event = match random.bool() {
+            true => NewEvent::json(name, br#"{"cents":500}"#),
+            false => NewEvent::bytes(name, payload),
+        };
+        event.schema = random.u32(1..3);
+        event.id = random
+            .bool()
+            .then(|| EventId::from_name(&number.to_string()));
+        event.time = (random.u8(..4) == 0).then(|| Timestamp::from_nanos(number as i64));
+        producer.push(&key(&mut random), &event).unwrap();
+        if random.u8(..60) == 0 {
+            producer.flush().unwrap().wait().unwrap();
+        }
+    }
+    producer.flush().unwrap().wait().unwrap();
+    drop(producer);
+    store.close().unwrap();
+    storage
+}
+
+/// The store with all that is complete sealed.
+fn sealed(storage: &MemoryStorage, options: &Options) -> Store {
+    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    assert!(store.seal().unwrap() > 6, "it has many segments");
+    store
+}
+
+/// All that there is to know of the events of an aggregate.
+fn shown(events: eventcask::AggregateEvents) -> Vec<String> {
+    events
+        .map(|event| format!("{:?}", event.unwrap().get()))
+        .collect()
+}
+
+/// Every kind of load gives the same in both stores.
+fn check_loads(seed: u64, clustered: &Store, plain: &Store) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let newest = plain
+        .events()
+        .iter()
+        .last()
+        .unwrap()
+        .unwrap()
+        .get()
+        .commit_time;
+    let first = plain
+        .events()
+        .iter()
+        .next()
+        .unwrap()
+        .unwrap()
+        .get()
+        .commit_time;
+    let some: Vec<u64> = (0..30).map(|_| random.u64(9..KEYS)).collect();
+    for number in (0..9).chain(some) {
+        let key = format!("account-{number}");
+        let whole = shown(plain.aggregate(&key).events().unwrap());
+        assert_eq!(
+            shown(clustered.aggregate(&key).events().unwrap()),
+            whole,
+            "{key}"
+        );
+        let version = plain.aggregate(&key).version().unwrap();
+        assert_eq!(clustered.aggregate(&key).version().unwrap(), version);
+        for _ in 0..2 {
+            let (from, to) = (random.u64(1..version + 3), random.u64(..version + 3));
+            let time = random.i64(first.as_nanos()..=newest.as_nanos());
+            let position = random.u64(..3_500);
+            let last = random.usize(..9);
+            let loads = [
+                |store: &Store, key: &str, from, _, _, _, _| {
+                    store.aggregate(key).from_version(from).events()
+                },
+                |store: &Store, key: &str, _, to, _, _, _| {
+                    store.aggregate(key).as_of_version(to).events()
+                },
+                |store: &Store, key: &str, _, _, at, _, _| {
+                    store.aggregate(key).as_of_position(at).events()
+                },
+                |store: &Store, key: &str, _, _, _, time, _| {
+                    store.aggregate(key).as_of_time(time).events()
+                },
+                |store: &Store, key: &str, _, _, at, _, last| {
+                    store.aggregate(key).as_of_position(at).last(last).events()
+                },
+                |store: &Store, key: &str, from, to, _, _, _| {
+                    store
+                        .aggregate(key)
+                        .from_version(from)
+                        .as_of_version(to)
+                        .events()
+                },
+            ];
+            for (kind, load) in loads.into_iter().enumerate() {
+                let time = Timestamp::from_nanos(time);
+                let load =
+                    |store| shown(load(store, &key, from, to, position, time, last).unwrap());
+                assert_eq!(
+                    load(clustered),
+                    load(plain),
+                    "seed {seed}, {key}, load {kind}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_load_from_clusters_gives_what_the_blocks_give() {
+    for (seed, codec) in [(1, Codec::None), (2, Codec::Zstd(1)), (3, Codec::TextLz4)] {
+        let storage = history(seed);
+        let options = options().seal_codec(codec);
+        let plain = sealed(&storage.copy(), &options);
+        let clustered = sealed(&storage, &options.clone().clustered(true));
+        assert!(is_clustered(&storage));
+        check_loads(seed, &clustered, &plain);
+        assert_eq!(problems(&storage), []);
+        let in_order = |store: &Store| -> Vec<String> {
+            let events = store.events().iter();
+            events
+                .map(|event| format!("{:?}", event.unwrap().get()))
+                .collect()
+        };
+        assert_eq!(in_order(&clustered), in_order(&plain));
+        // Opened again, by a writer and by one who only reads.
+        clustered.close().unwrap();
+        let again = options.open_storage(Arc::new(storage.clone())).unwrap();
+        check_loads(seed + 10, &again, &plain);
+        let read_only = options.open_storage_read_only(Arc::new(storage)).unwrap();
+        check_loads(seed + 20, &read_only, &plain);
+    }
+}
+
+fn shard(storage: &MemoryStorage, shard: u32) -> ShardDir {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    let manifest = Manifest::read(&*storage).unwrap();
+    ShardDir::new(storage, &manifest, shard)
+}
+
+/// The sealed segments: file, and what its header says.
+fn segments(storage: &MemoryStorage) -> Vec<(String, Sealed)> {
+    let mut found = Vec::new();
+    for number in 0..2 {
+        let dir = shard(storage, number);
+        let shard = number;
+        for number in dir.segments().unwrap() {
+            if let Ok(segment) = dir.sealed_segment(number) {
+                let name = format!("shards/{shard:04}/{number:010}.segment");
+                found.push((name, segment.sealed().clone()));
+            }
+        }
+    }
+    found
+}
+
+/// Whether all sealed segments, of which there are some, have a clustered copy.
+fn is_clustered(storage: &MemoryStorage) -> bool {
+    let segments = segments(storage);
+    let mut with_events = segments.iter().filter(|(_, sealed)| sealed.events > 0);
+    with_events.next().is_some() && with_events.all(|(_, sealed)| sealed.is_clustered())
+}
+
+fn problems(storage: &MemoryStorage) -> Vec<Problem> {
+    let storage: Arc<dyn Storage> = Arc::new(storage.clone());
+    eventcask::verify_storage(&storage).unwrap().problems
+}
+
+/// As [`sealed`]; also what was the open end of the log is complete and sealed then.
+fn all_sealed(storage: &MemoryStorage, options: &Options) -> Store {
+    let options = options.clone().segment_bytes(1);
+    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    for key in ["end-0", "end-1", "end-2", "end-3", "end-4", "end-5"] {
+        put(&store, key, "{}");
+    }
+    assert!(store.seal().unwrap() > 6, "it has many segments");
+    store
+}
+
+#[test]
+fn a_load_reads_one_cluster_of_each_segment_that_has_the_aggregate() {
+    let storage = history(4);
+    let store = all_sealed(&storage, &options().clustered(true));
+    for key in ["account-0", "account-3", "account-77", "account-291"] {
+        let dir = shard(&storage, eventcask::route(key, 2));
+        let caches = Caches::new(1 << 20, 1);
+        let (reader, _) = ShardReader::open(dir, KeyHasher::default(), caches).unwrap();
+        let events = store.aggregate(key).events().unwrap();
+        let positions: Vec<u64> = events.map(|event| event.unwrap().get().position).collect();
+        let ended = reader.published().ended();
+        let has = |one: &&Arc<EndedSegment>| {
+            let range = one.first_position()..one.sealed().next_position;
+            positions.iter().any(|at| range.contains(at))
+        };
+        let segments = ended.iter().filter(has).count() as u64;
+        let reader = Arc::new(reader);
+        let loaded = Aggregate::load(Arc::clone(&reader), key, Bounds::default()).unwrap();
+        assert_eq!(loaded.count(), positions.len());
+        assert_eq!(reader.blocks().blocks_read(), segments, "{key}");
+        assert!(segments > 1, "{key} is in several");
+    }
+}
+
+/// Some of the bytes of the clusters and of their directory, in all segments, are changed.
+fn damage(storage: &MemoryStorage, kind: TableKind, random: &mut fastrand::Rng) {
+    for (name, sealed) in segments(storage) {
+        let table = sealed
+            .tables
+            .iter()
+            .find(|table| table.kind == kind)
+            .unwrap();
+        let file = storage.open(&name, Open::Write).unwrap();
+        for _ in 0..3 {
+            let at = table.place + random.u64(..table.length);
+            let mut byte = [0];
+            file.read_at(&mut byte, at).unwrap();
+            file.write_all_at(&[byte[0] ^ random.u8(1..)], at).unwrap();
+        }
+    }
+}
+
+#[test]
+fn l7_damaged_clusters_change_no_answer_and_are_found_and_made_anew() {
+    let whole = history(5);
+    let options = options().seal_codec(Codec::Zstd(1));
+    let plain = sealed(&whole.copy(), &options);
+    sealed(&whole, &options.clone().clustered(true))
+        .close()
+        .unwrap();
+    let mut random = fastrand::Rng::with_seed(5);
+    for kind in [TableKind::Clusters, TableKind::ClusterDirectory] {
+        let storage = whole.copy();
+        damage(&storage, kind, &mut random);
+        let found = problems(&storage);
+        assert_eq!(
+            found.len(),
+            segments(&storage).len(),
+            "one in each: {found:?}"
+        );
+        assert!(
+            found
+                .iter()
+                .all(|problem| problem.reason.contains("cluster")),
+            "{found:?}"
+        );
+        let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+        check_loads(6, &store, &plain);
+        // Sealing makes those anew that were found damaged by a load.
+        assert!(store.seal().unwrap() > 0);
+        assert!(problems(&storage).len() < found.len());
+        store.close().unwrap();
+        for number in 0..2 {
+            shard(&storage, number).repair().unwrap();
+        }
+        assert_eq!(problems(&storage), []);
+        assert!(is_clustered(&storage), "{kind:?}");
+        let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+        check_loads(7, &store, &plain);
+    }
+}
+
+#[test]
+fn events_that_were_taken_back_are_not_in_the_clusters() {
+    let storage = history(6);
+    let secret = "a sentence that is to be forgotten";
+    let options = options().seal_codec(Codec::None);
+    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    put(&store, "account-3", secret);
+    put(&store, "account-3", "{}");
+    store.close().unwrap();
+    let store = all_sealed(&storage, &options.clone().clustered(true));
+    let holds = |storage: &MemoryStorage| {
+        let holds = |name: &str| {
+            let file = storage.open(name, Open::Read).unwrap();
+            let mut bytes = vec![0; file.len().unwrap() as usize];
+            file.read_at(&mut bytes, 0).unwrap();
+            bytes
+                .windows(secret.len())
+                .filter(|part| *part == secret.as_bytes())
+                .count()
+        };
+        segments(storage)
+            .iter()
+            .map(|(name, _)| holds(name))
+            .sum::<usize>()
+    };
+    assert_eq!(holds(&storage), 2, "once in a block and once in a cluster");
+    let last = store.aggregate("account-3").version().unwrap();
+    store.truncate_aggregate("account-3", last).unwrap();
+    store.truncate_aggregate("account-5", 4).unwrap();
+    let before = store
+        .events()
+        .iter()
+        .nth(900)
+        .unwrap()
+        .unwrap()
+        .get()
+        .commit_time;
+    store.truncate_before(before).unwrap();
+    let keys = || (0..KEYS).map(|number| format!("account-{number}"));
+    let all = |store: &Store| -> Vec<_> {
+        keys()
+            .map(|key| shown(store.aggregate(&key).events().unwrap()))
+            .collect()
+    };
+    let hidden = all(&store);
+    assert_eq!(hidden[3].len(), 1);
+    store.close().unwrap();
+    let were_clustered = segments(&storage);
+    // Who takes them back need not know that there are clusters.
+    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    assert!(store.reclaim().unwrap().events > 900);
+    assert_eq!(holds(&storage), 0);
+    let now = segments(&storage);
+    for (name, before) in were_clustered {
+        let after = now.iter().find(|(other, _)| *other == name);
+        let (_, after) = after.expect("it is still there");
+        let keeps = before.is_clustered() && after.events > 0;
+        assert_eq!(after.is_clustered(), keeps, "{name}");
+    }
+    assert_eq!(problems(&storage), []);
+    assert_eq!(all(&store), hidden);
+}
+
+#[test]
+fn segments_that_were_sealed_before_get_clusters_by_sealing() {
+    let storage = history(8);
+    let plain = sealed(&storage.copy(), &options());
+    sealed(&storage, &options()).close().unwrap();
+    assert!(!is_clustered(&storage));
+    let store = sealed(&storage, &options().clustered(true));
+    assert!(is_clustered(&storage));
+    assert_eq!(store.seal().unwrap(), 0, "once");
+    check_loads(9, &store, &plain);
+    store.close().unwrap();
+    let store = options().open_storage(Arc::new(storage.clone())).unwrap();
+    assert_eq!(store.seal().unwrap(), 0, "they keep them");
+    assert!(is_clustered(&storage));
+}
+
+struct Sum;
+
+impl Fold for Sum {
+    const NAME: &'static str = "sum";
+    const VERSION: u32 = 1;
+    type State = u64;
+
+    fn apply(&self, sum: &mut u64, event: &EventRef<'_>) {
+        let seen = event.position + event.payload.len() as u64;
+        *sum = sum.wrapping_mul(3).wrapping_add(seen);
+    }
+
+    fn encode(&self, sum: &u64, out: &mut Vec<u8>) {
+        out.extend(sum.to_le_bytes());
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<u64> {
+        bytes.try_into().ok().map(u64::from_le_bytes)
+    }
+}
+
+#[test]
+fn folds_of_clusters_are_those_of_the_blocks() {
+    let storage = history(10);
+    let plain = sealed(&storage.copy(), &options());
+    let clustered = sealed(&storage, &options().clustered(true));
+    let folds = [&plain, &clustered].map(|store| store.fold(Sum));
+    for number in 0..KEYS {
+        let key = format!("account-{number}");
+        let [one, other] = folds.each_ref().map(|fold| fold.load(&key).unwrap());
+        assert_eq!(
+            (*one, one.version(), one.position()),
+            (*other, other.version(), other.position())
+        );
+        let half = AsOf::Version(one.version() / 2);
+        let [one, other] = folds
+            .each_ref()
+            .map(|fold| fold.load_as_of(&key, half).unwrap());
+        assert_eq!((*one, one.version()), (*other, other.version()));
+    }
+}
