@@ -189,12 +189,17 @@ fn find(storage: &dyn Storage, name: &str) -> Result<Option<(u32, Vec<u8>)>, Log
         if !list(storage, &dir)?.iter().any(|name| name == DEFINITION) {
             continue;
         }
-        // One that is damaged means nothing: its projection is made again with another number.
-        if let Ok(framed) = Framed::read(storage, &format!("{dir}/{DEFINITION}"))
-            && framed.kind == FramedKind::Projection
-            && name_in(&framed.body) == Some(name)
-        {
-            return Ok(Some((number, framed.body)));
+        match Framed::read(storage, &format!("{dir}/{DEFINITION}")) {
+            Ok(framed) => {
+                let is_definition = framed.kind == FramedKind::Projection;
+                if is_definition && name_in(&framed.body) == Some(name) {
+                    return Ok(Some((number, framed.body)));
+                }
+            }
+            // It may be the one.
+            Err(error) if error.kind() == LogErrorKind::Io => return Err(error),
+            // One that is damaged means nothing: its projection is made again with another number.
+            Err(_) => {}
         }
     }
     Ok(None)
