@@ -47,11 +47,17 @@ pub enum Planted {
     SessionRunsAhead,
     /// A projection takes in twice what it reads back from the log.
     ProjectionSeesTwice,
+    /// A snapshot of a projection lacks the newest event that it is said to hold.
+    SnapshotIsTooShort,
+    /// A rebuild leaves out the last event of each shard that there was when it began.
+    RebuildEndsEarly,
+    /// The code of a projection is another one, and its version the same.
+    VersionIsNotRaised,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -74,5 +80,8 @@ impl Planted {
         Self::OwnerAnswersEarly,
         Self::SessionRunsAhead,
         Self::ProjectionSeesTwice,
+        Self::SnapshotIsTooShort,
+        Self::RebuildEndsEarly,
+        Self::VersionIsNotRaised,
     ];
 }
