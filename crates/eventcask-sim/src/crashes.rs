@@ -130,15 +130,20 @@ impl<'d> Crashes<'d> {
                 .hindsight(&later)
                 .into_iter()
                 .for_each(|note| disk.note(note));
+            // A database comes back as one of its transactions left it, too.
+            let kept = facts.outside.after_crash(rng);
+            disk.note(Note::Committed(kept, true));
             return without_some(disk, rng);
         }
         let image = self.disk.power_cut(steps, rng.u64(..));
         let copy = SimDisk::of(image.clone());
         let (facts, content) = self.examine(course, &copy, steps, level, rng)?;
+        let outside = facts.outside.crashed(&content, &course.ledger, rng);
         let carried = Note::Carried {
             submitted: Arc::new(facts.submitted.iter().copied().collect::<BTreeSet<_>>()),
             content: Arc::new(content),
             view: facts.view,
+            outside: Arc::new(outside),
         };
         without_some(SimDisk::replayed(image, vec![Step::Note(carried)]), rng)
     }

@@ -6,6 +6,7 @@ use eventcask::{DedupWindow, Options, Storage, Store};
 use fastrand::Rng;
 
 use crate::check::Judge;
+use crate::clients::{Clients, Opened};
 use crate::content::Content;
 use crate::damage;
 use crate::disk::SimDisk;
@@ -95,8 +96,30 @@ impl Examiner<'_> {
             // Whatever the crash left of their states, readers come to the same.
             let reading = Reading::start(&store, Reads::draw(rng), self.planted)?;
             reading.check(&content, self.ledger)?;
+            drop(reading);
+            self.read_on(&store, disk, &content, rng)?;
         }
         Ok(content)
+    }
+
+    /// Those who keep their place get all that is there, and nothing again that is kept as handled.
+    fn read_on(
+        &self,
+        store: &Store,
+        disk: &SimDisk,
+        content: &Content,
+        rng: &mut Rng,
+    ) -> Result<(), String> {
+        let opened = Opened {
+            store,
+            disk,
+            content,
+            ledger: self.ledger,
+            planted: self.planted,
+        };
+        let outside = self.judge.facts.outside.crashed(content, self.ledger, rng);
+        let mut clients = Clients::start(&opened, &outside, outside.kept(), rng)?;
+        clients.finish(store, content, false)
     }
 
     fn read(&self, store: &Store) -> Result<Content, String> {

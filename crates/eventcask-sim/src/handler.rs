@@ -12,7 +12,7 @@ use crate::planted::Planted;
 /// What a handler says that fails on purpose.
 pub(crate) const POISON: &str = "a poison event";
 /// No entry has this number.
-const NO_ENTRY: usize = usize::MAX;
+pub(crate) const NO_ENTRY: usize = usize::MAX;
 
 /// The code of one projection; clones share what may change.
 #[derive(Debug, Clone)]

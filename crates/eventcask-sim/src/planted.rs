@@ -53,11 +53,21 @@ pub enum Planted {
     RebuildEndsEarly,
     /// The code of a projection is another one, and its version the same.
     VersionIsNotRaised,
+    /// The database of a read model commits its events and its progress one after the other.
+    ModelCommitsTwice,
+    /// A client of a named subscription has its progress kept before it has handled its events.
+    ProgressIsSavedFirst,
+    /// A consumer of a group acknowledges an event before it has handled it.
+    ConsumerAcksEarly,
+    /// To redrive an aggregate leaves out the event that failed.
+    RedriveForgets,
+    /// The later events of an aggregate that is parked are handed out.
+    ParkedDoesNotHold,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -83,5 +93,10 @@ impl Planted {
         Self::SnapshotIsTooShort,
         Self::RebuildEndsEarly,
         Self::VersionIsNotRaised,
+        Self::ModelCommitsTwice,
+        Self::ProgressIsSavedFirst,
+        Self::ConsumerAcksEarly,
+        Self::RedriveForgets,
+        Self::ParkedDoesNotHold,
     ];
 }

@@ -54,7 +54,7 @@ impl<'s> Reader<'s> {
 
     fn step(&mut self) -> Result<(), String> {
         let number = self.rng.usize(..PROJECTIONS);
-        match self.rng.u32(..12) {
+        match self.rng.u32(..24) {
             0..6 => self.look(number),
             6 => self.wait(number),
             7..9 if self.rebuild.is_some() => self.end_rebuild(),
@@ -64,6 +64,8 @@ impl<'s> Reader<'s> {
                 self.poison(number);
                 Ok(())
             }
+            11 => self.restart_model(),
+            12..22 => self.client(),
             _ => {
                 std::thread::sleep(Duration::from_micros(self.rng.u64(..300)));
                 Ok(())
@@ -163,11 +165,42 @@ impl<'s> Reader<'s> {
         Err(format!("L5: a projection did not start: {first}"))
     }
 
-    /// Has a projection fail on an entry that is still to come.
+    fn client(&mut self) -> Result<(), String> {
+        match &mut *self.reading.clients() {
+            Some(clients) => clients.work(self.may_fail, &mut self.rng),
+            None => Ok(()),
+        }
+    }
+
+    /// Feeds the read model anew; where that fails, without what made it fail.
+    fn restart_model(&mut self) -> Result<(), String> {
+        let store = &self.stage.store;
+        let Some(clients) = &mut *self.reading.clients() else {
+            return Ok(());
+        };
+        let Err(first) = clients.restart_model(store) else {
+            return Ok(());
+        };
+        if self.may_fail {
+            self.stage.disk.set_faults(Faults::none());
+            if clients.restart_model(store).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(format!("L5: a read model was not fed again: {first}"))
+    }
+
+    /// Has a projection or the read model fail on an entry that is still to come.
     fn poison(&mut self, number: usize) {
         if self.reading.reads.is_poisoned {
             let ahead = self.rng.usize(..POISON_AHEAD);
             let entry = self.stage.ledger.len() + ahead;
+            if self.rng.u32(..3) == 0 {
+                if let Some(clients) = &*self.reading.clients() {
+                    clients.poison_model(entry);
+                }
+                return;
+            }
             let handler = &self.reading.slots[number].handler;
             if handler.poison().is_none() {
                 handler.set_poison(entry);

@@ -1,14 +1,16 @@
 //! What reads a store while it is open: how that is drawn, and what becomes of it in the end.
 
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eventcask::{Error, Store};
 use fastrand::Rng;
 
+use crate::clients::{Clients, Opened};
 use crate::content::Content;
 use crate::followed::{self, Following, How};
 use crate::handler::{Handler, POISON};
 use crate::ledger::Ledger;
+use crate::outside::Outside;
 use crate::planted::Planted;
 use crate::projection::{Chaining, Noting};
 
@@ -94,13 +96,13 @@ impl Slot {
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Option<Box<dyn Following>>> {
         self.following
             .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Option<Box<dyn Following>>> {
         self.following
             .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with the projection, if it is there.
@@ -153,6 +155,8 @@ impl Slot {
 pub(crate) struct Reading {
     pub(crate) reads: Reads,
     pub(crate) slots: Vec<Slot>,
+    /// They begin when it is known what the store has.
+    clients: Mutex<Option<Clients>>,
     planted: Option<Planted>,
 }
 
@@ -169,8 +173,28 @@ impl Reading {
         Ok(Self {
             reads,
             slots: slots.map_err(|error| format!("L5: {error}"))?,
+            clients: Mutex::default(),
             planted,
         })
+    }
+
+    /// Those who keep their place begin, too.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub(crate) fn start_clients(
+        &self,
+        opened: &Opened<'_>,
+        outside: &Outside,
+        rng: &mut Rng,
+    ) -> Result<(), String> {
+        let clients = Clients::start(opened, outside, outside.kept(), rng)?;
+        *self.clients() = Some(clients);
+        Ok(())
+    }
+
+    pub(crate) fn clients(&self) -> MutexGuard<'_, Option<Clients>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is there is held, by all of them.
@@ -216,11 +240,15 @@ impl Reading {
     /// The first promise that was broken.
     pub(crate) fn finish(
         &self,
+        store: &Store,
         content: &Content,
         ledger: &Ledger,
         may_stop: bool,
         rng: &mut Rng,
     ) -> Result<(), String> {
+        if let Some(clients) = &mut *self.clients() {
+            clients.finish(store, content, may_stop)?;
+        }
         for slot in &self.slots {
             let is_well = slot.finish(content, ledger, may_stop)?;
             // Otherwise the next run is the cure.

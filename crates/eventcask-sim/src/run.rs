@@ -9,6 +9,7 @@ use fastrand::Rng;
 
 use crate::actor::Actor;
 use crate::check::Judge;
+use crate::clients::Opened;
 use crate::content::Content;
 use crate::disk::SimDisk;
 use crate::door::Door;
@@ -38,7 +39,7 @@ pub(crate) fn run(course: &mut Course, disk: &SimDisk, rng: &mut Rng) -> Result<
         disk.set_faults(Faults::none());
     }
     let facts = facts_of(course, disk);
-    let (stage, owners) = enter(course, disk, &facts)?;
+    let (stage, owners) = enter(course, disk, &facts, rng)?;
     let opened = disk.steps();
     if !course.plan.fails_early {
         disk.set_faults(course.plan.faults.clone());
@@ -60,6 +61,7 @@ fn enter(
     course: &Course,
     disk: &SimDisk,
     facts: &Facts,
+    rng: &mut Rng,
 ) -> Result<(Stage, Vec<ShardOwner>), String> {
     let (store, owners) = open_planned(course, disk)?;
     let reads = course.plan.reads;
@@ -85,6 +87,14 @@ fn enter(
     let content = look(course, &stage, facts)?;
     if let Some(reading) = &stage.reading {
         reading.check(&content, &course.ledger)?;
+        let opened = Opened {
+            store: &stage.store,
+            disk,
+            content: &content,
+            ledger: &course.ledger,
+            planted: course.planted,
+        };
+        reading.start_clients(&opened, &facts.outside, rng)?;
     }
     let was_closed = facts.is_closed && !course.plan.fails_early;
     let recovered = stage.store.stats().recovered;
@@ -203,7 +213,7 @@ fn leave(course: &mut Course, stage: Stage, rng: &mut Rng) -> Result<(), String>
     }
     if let Some(reading) = &stage.reading {
         let may_stop = course.plan.faults.hits_reads();
-        reading.finish(&content, &course.ledger, may_stop, rng)?;
+        reading.finish(&stage.store, &content, &course.ledger, may_stop, rng)?;
     }
     let has_failed = stage
         .store
