@@ -321,7 +321,8 @@ impl Shard {
     /// A time for the events of the batch in hand. Whoever asks the clock later knows before that
     /// something is under way.
     fn take_time(&self, now: &dyn Fn() -> i64) -> i64 {
-        if !self.in_flight.is_empty() {
+        // As in `settle`: a flush that is under way says nothing of any time.
+        if self.in_flight.iter().any(|one| one.stored.is_some()) {
             return now();
         }
         self.reader.set_settled(self.tail.last_commit);

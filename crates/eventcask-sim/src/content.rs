@@ -7,7 +7,7 @@ use eventcask::{EventRef, Store, route};
 use crate::ledger::{Ledger, named_in};
 
 /// A stored event: which one it is and what the store says of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Row {
     pub(crate) entry: usize,
     pub(crate) index: usize,

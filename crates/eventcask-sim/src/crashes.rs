@@ -8,6 +8,7 @@ use fastrand::Rng;
 
 use crate::check::Judge;
 use crate::content::Content;
+use crate::damage;
 use crate::disk::SimDisk;
 use crate::examine::{After, Examiner};
 use crate::facts::Facts;
@@ -118,10 +119,8 @@ impl<'d> Crashes<'d> {
     /// power.
     pub(crate) fn go_on(&self, course: &mut Course, rng: &mut Rng) -> Result<SimDisk, String> {
         if rng.u32(..3) == 0 {
-            return Ok(SimDisk::replayed(
-                self.disk.state().base.clone(),
-                self.journal.clone(),
-            ));
+            let base = self.disk.state().base.clone();
+            return without_some(SimDisk::replayed(base, self.journal.clone()), rng);
         }
         let (steps, level) = self.draw(rng);
         if level == Level::Process || rng.bool() {
@@ -131,16 +130,29 @@ impl<'d> Crashes<'d> {
                 .hindsight(&later)
                 .into_iter()
                 .for_each(|note| disk.note(note));
-            return Ok(disk);
+            // A database comes back as one of its transactions left it, too.
+            let kept = facts.outside.after_crash(rng);
+            disk.note(Note::Committed(kept, true));
+            return without_some(disk, rng);
         }
         let image = self.disk.power_cut(steps, rng.u64(..));
         let copy = SimDisk::of(image.clone());
         let (facts, content) = self.examine(course, &copy, steps, level, rng)?;
+        let outside = facts.outside.crashed(&content, &course.ledger, rng);
         let carried = Note::Carried {
             submitted: Arc::new(facts.submitted.iter().copied().collect::<BTreeSet<_>>()),
             content: Arc::new(content),
             view: facts.view,
+            outside: Arc::new(outside),
         };
-        Ok(SimDisk::replayed(image, vec![Step::Note(carried)]))
+        without_some(SimDisk::replayed(image, vec![Step::Note(carried)]), rng)
     }
+}
+
+/// Now and then some snapshots are lost before the next run.
+fn without_some(disk: SimDisk, rng: &mut Rng) -> Result<SimDisk, String> {
+    if rng.u32(..4) == 0 {
+        damage::strike(&disk, false, rng).map_err(|error| error.to_string())?;
+    }
+    Ok(disk)
 }

@@ -6,13 +6,15 @@ use eventcask::{DedupWindow, Options, Storage, Store};
 use fastrand::Rng;
 
 use crate::check::Judge;
+use crate::clients::{Clients, Opened};
 use crate::content::Content;
+use crate::damage;
 use crate::disk::SimDisk;
 use crate::faults::Faults;
 use crate::journal::Level;
 use crate::ledger::Ledger;
 use crate::planted::Planted;
-use crate::projection;
+use crate::reading::{Reading, Reads};
 use crate::repeats::Repeats;
 use crate::resend::Resend;
 use crate::source::{self, Source};
@@ -83,14 +85,41 @@ impl Examiner<'_> {
             }
             disk.set_faults(Faults::none());
         }
+        let is_read = rng.u32(..3) == 0;
+        if is_read && rng.bool() {
+            damage::strike(disk, true, rng).map_err(|error| error.to_string())?;
+        }
         let store = open(self.options, disk)?;
         let content = self.read(&store)?;
         self.judge.check(&content)?;
-        if rng.u32(..4) == 0 {
-            let sees_twice = self.planted == Some(Planted::ProjectionSeesTwice);
-            projection::check(&projection::start(&store, sees_twice)?, &content)?;
+        if is_read {
+            // Whatever the crash left of their states, readers come to the same.
+            let reading = Reading::start(&store, Reads::draw(rng), self.planted)?;
+            reading.check(&content, self.ledger)?;
+            drop(reading);
+            self.read_on(&store, disk, &content, rng)?;
         }
         Ok(content)
+    }
+
+    /// Those who keep their place get all that is there, and nothing again that is kept as handled.
+    fn read_on(
+        &self,
+        store: &Store,
+        disk: &SimDisk,
+        content: &Content,
+        rng: &mut Rng,
+    ) -> Result<(), String> {
+        let opened = Opened {
+            store,
+            disk,
+            content,
+            ledger: self.ledger,
+            planted: self.planted,
+        };
+        let outside = self.judge.facts.outside.crashed(content, self.ledger, rng);
+        let mut clients = Clients::start(&opened, &outside, outside.kept(), rng)?;
+        clients.finish(store, content, false)
     }
 
     fn read(&self, store: &Store) -> Result<Content, String> {

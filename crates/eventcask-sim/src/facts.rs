@@ -9,6 +9,7 @@ use crate::attempt::{Attempt, Fate};
 use crate::content::Content;
 use crate::journal::{Level, Note, Step};
 use crate::ledger::Ledger;
+use crate::outside::Outside;
 
 /// Everything known at one moment.
 #[derive(Debug, Default, Clone)]
@@ -31,6 +32,8 @@ pub(crate) struct Facts {
     /// Submissions since the store was opened.
     pub(crate) attempts: HashMap<usize, Vec<Attempt>>,
     pub(crate) view: bool,
+    /// What those know who read the store.
+    pub(crate) outside: Outside,
     /// Whether the store was closed and not opened since.
     pub(crate) is_closed: bool,
     /// The first thing told that does not go with what was told before.
@@ -114,6 +117,8 @@ impl Facts {
             }
             Note::Seen(content, level) => self.see(content, *level),
             Note::ViewMade => self.view = true,
+            Note::Did(client, deed) => self.outside.take(*client, deed),
+            Note::Committed(kept, is_durable) => self.outside.committed(kept, *is_durable),
             Note::Closed => {
                 self.is_closed = true;
                 let process = self.process.clone();
@@ -124,9 +129,11 @@ impl Facts {
                 submitted,
                 content,
                 view,
+                outside,
             } => {
                 self.submitted.clone_from(submitted);
                 self.view = *view;
+                self.outside = Outside::clone(outside);
                 self.open(content);
             }
         }

@@ -63,6 +63,12 @@ impl Faults {
         self
     }
 
+    /// Whether there are any.
+    pub(crate) fn are_some(&self) -> bool {
+        let limits = self.sync.is_some() || self.write.is_some() || self.room.is_some();
+        limits || self.read.is_some()
+    }
+
     /// Whether a read is to fail.
     pub(crate) fn hits_reads(&self) -> bool {
         self.read.is_some()

@@ -7,6 +7,8 @@ use eventcask::{DedupWindow, Outcome};
 
 use crate::attempt::Fate;
 use crate::content::Content;
+use crate::model::Kept;
+use crate::outside::{Client, Deed, Outside};
 
 /// Number of a file's bytes, whatever the file is called.
 pub(crate) type FileNumber = usize;
@@ -108,7 +110,12 @@ pub(crate) enum Note {
         submitted: Arc<BTreeSet<usize>>,
         content: Arc<Content>,
         view: bool,
+        outside: Arc<Outside>,
     },
+    /// A client of the store did something.
+    Did(Client, Deed),
+    /// The database of a read model committed a transaction, which may be durable by itself.
+    Committed(Arc<Kept>, bool),
 }
 
 impl Step {
@@ -123,6 +130,8 @@ impl Step {
             Self::Note(Note::Carried { content, .. }) => {
                 format!("carried: {} events", content.events())
             }
+            Self::Note(Note::Committed(_, true)) => "committed, durably".to_owned(),
+            Self::Note(Note::Committed(..)) => "committed".to_owned(),
             other => format!("{other:?}"),
         }
     }

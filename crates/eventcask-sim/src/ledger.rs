@@ -60,6 +60,11 @@ impl Ledger {
         self.entries().get(number).cloned()
     }
 
+    /// How many entries there are: the number of the next one.
+    pub(crate) fn len(&self) -> usize {
+        self.entries().len()
+    }
+
     /// Prepares an entry and returns its number.
     pub(crate) fn add(&self, wish: Wish, rng: &mut Rng) -> usize {
         let mut entries = self.entries();

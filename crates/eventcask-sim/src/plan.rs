@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use crate::faults::Faults;
 use crate::journal::Level;
+use crate::reading::Reads;
 
 const CODECS: [Codec; 6] = [
     Codec::None,
@@ -33,8 +34,8 @@ pub(crate) struct Plan {
     dedup_memory_bytes: u64,
     /// Whether shards are run by those who write to them, beside producers.
     pub(crate) is_owned: bool,
-    /// Whether a projection is kept while the store is open.
-    pub(crate) projects: bool,
+    /// How the store is read while it is open, if it is.
+    pub(crate) reads: Option<Reads>,
     pub(crate) producers: u32,
     pub(crate) steps: usize,
     pub(crate) faults: Faults,
@@ -55,7 +56,7 @@ impl Plan {
             window: DedupWindow::All,
             dedup_memory_bytes: 0,
             is_owned: false,
-            projects: false,
+            reads: None,
             producers: 1,
             steps: 0,
             faults: Faults::none(),
@@ -79,7 +80,7 @@ impl Plan {
         self.draw_batches(rng);
         self.draw_window(rng);
         self.is_owned = rng.u32(..3) == 0;
-        self.projects = rng.u32(..2) == 0;
+        self.reads = rng.bool().then(|| Reads::draw(rng));
         self.producers = if self.is_owned {
             rng.u32(..2)
         } else {

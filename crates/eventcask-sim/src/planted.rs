@@ -47,11 +47,27 @@ pub enum Planted {
     SessionRunsAhead,
     /// A projection takes in twice what it reads back from the log.
     ProjectionSeesTwice,
+    /// A snapshot of a projection lacks the newest event that it is said to hold.
+    SnapshotIsTooShort,
+    /// A rebuild leaves out the last event of each shard that there was when it began.
+    RebuildEndsEarly,
+    /// The code of a projection is another one, and its version the same.
+    VersionIsNotRaised,
+    /// The database of a read model commits its events and its progress one after the other.
+    ModelCommitsTwice,
+    /// A client of a named subscription has its progress kept before it has handled its events.
+    ProgressIsSavedFirst,
+    /// A consumer of a group acknowledges an event before it has handled it.
+    ConsumerAcksEarly,
+    /// To redrive an aggregate leaves out the event that failed.
+    RedriveForgets,
+    /// The later events of an aggregate that is parked are handed out.
+    ParkedDoesNotHold,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 30] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -74,5 +90,13 @@ impl Planted {
         Self::OwnerAnswersEarly,
         Self::SessionRunsAhead,
         Self::ProjectionSeesTwice,
+        Self::SnapshotIsTooShort,
+        Self::RebuildEndsEarly,
+        Self::VersionIsNotRaised,
+        Self::ModelCommitsTwice,
+        Self::ProgressIsSavedFirst,
+        Self::ConsumerAcksEarly,
+        Self::RedriveForgets,
+        Self::ParkedDoesNotHold,
     ];
 }

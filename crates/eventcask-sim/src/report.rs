@@ -16,7 +16,7 @@ pub struct Report {
     pub windowed: u64,
     /// Runs to which sessions wrote.
     pub sessions: u64,
-    /// Runs that a projection followed.
+    /// Runs that were read while others wrote.
     pub projected: u64,
     /// Events that runs left in their stores.
     pub events: u64,
@@ -44,7 +44,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with sessions, {} with a projection), {} events, {} crash states, {} faults",
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with sessions, {} with readers), {} events, {} crash states, {} faults",
             self.trials,
             self.runs,
             self.owned,

@@ -9,6 +9,7 @@ use fastrand::Rng;
 
 use crate::actor::Actor;
 use crate::check::Judge;
+use crate::clients::Opened;
 use crate::content::Content;
 use crate::disk::SimDisk;
 use crate::door::Door;
@@ -18,7 +19,8 @@ use crate::faults::Faults;
 use crate::journal::{Level, Note};
 use crate::order::check_order;
 use crate::planted::Planted;
-use crate::projection;
+use crate::reader::Reader;
+use crate::reading::Reading;
 use crate::source;
 use crate::stage::Stage;
 use crate::trial::Course;
@@ -37,7 +39,7 @@ pub(crate) fn run(course: &mut Course, disk: &SimDisk, rng: &mut Rng) -> Result<
         disk.set_faults(Faults::none());
     }
     let facts = facts_of(course, disk);
-    let (stage, owners) = enter(course, disk, &facts)?;
+    let (stage, owners) = enter(course, disk, &facts, rng)?;
     let opened = disk.steps();
     if !course.plan.fails_early {
         disk.set_faults(course.plan.faults.clone());
@@ -45,7 +47,7 @@ pub(crate) fn run(course: &mut Course, disk: &SimDisk, rng: &mut Rng) -> Result<
     work(course, &stage, owners, &facts, rng)?;
     course.report.faults += disk.faults_given();
     disk.set_faults(Faults::none());
-    leave(course, stage)?;
+    leave(course, stage, rng)?;
     course.count_run();
     Ok(opened)
 }
@@ -59,13 +61,11 @@ fn enter(
     course: &Course,
     disk: &SimDisk,
     facts: &Facts,
+    rng: &mut Rng,
 ) -> Result<(Stage, Vec<ShardOwner>), String> {
     let (store, owners) = open_planned(course, disk)?;
-    let sees_twice = course.planted == Some(Planted::ProjectionSeesTwice);
-    let projected = course
-        .plan
-        .projects
-        .then(|| projection::start(&store, sees_twice));
+    let reads = course.plan.reads;
+    let reading = reads.map(|reads| Reading::start(&store, reads, course.planted));
     let overstated = course.planted == Some(Planted::LevelIsOverstated);
     let stage = Stage {
         store,
@@ -80,12 +80,22 @@ fn enter(
         window: course.plan.window,
         noted: Arc::clone(&course.noted),
         flushes: AtomicU64::new(0),
-        projected: projected.transpose()?,
+        reading: reading.transpose()?,
         broken: OnceLock::new(),
         busy: AtomicUsize::new(course.plan.producers as usize + course.sources.len()),
     };
     let content = look(course, &stage, facts)?;
-    check_projection(&stage, &content, false)?;
+    if let Some(reading) = &stage.reading {
+        reading.check(&content, &course.ledger)?;
+        let opened = Opened {
+            store: &stage.store,
+            disk,
+            content: &content,
+            ledger: &course.ledger,
+            planted: course.planted,
+        };
+        reading.start_clients(&opened, &facts.outside, rng)?;
+    }
     let was_closed = facts.is_closed && !course.plan.fails_early;
     let recovered = stage.store.stats().recovered;
     if was_closed && !recovered.is_empty() {
@@ -105,17 +115,6 @@ fn open_planned(course: &Course, disk: &SimDisk) -> Result<(Store, Vec<ShardOwne
     opened.map_err(|error| format!("C2: opening failed: {error}"))
 }
 
-/// The projection, if there is one, holds what is there; it stops where it could not read.
-fn check_projection(stage: &Stage, content: &Content, may_stop: bool) -> Result<(), String> {
-    let Some(projected) = &stage.projected else {
-        return Ok(());
-    };
-    if may_stop && projected.each_shard(|_, _| ()).is_err() {
-        return Ok(());
-    }
-    projection::check(projected, content)
-}
-
 /// Reads everything and checks it against what is known.
 fn look(course: &Course, stage: &Stage, facts: &Facts) -> Result<Content, String> {
     let (store, ledger) = (&stage.store, &*course.ledger);
@@ -132,7 +131,7 @@ fn look(course: &Course, stage: &Stage, facts: &Facts) -> Result<Content, String
     Ok(content)
 }
 
-/// Several producers at once, each in its thread.
+/// Several producers at once, each in its thread, and one who reads meanwhile.
 fn work(
     course: &Course,
     stage: &Stage,
@@ -160,6 +159,11 @@ fn work(
                 source::send(stage, source, lane, seed)
             }));
         }
+        if let Some(reading) = &stage.reading {
+            let (seed, steps) = (rng.u64(..), course.plan.steps * 2);
+            let reader = Reader::new(stage, reading, seed, course.plan.faults.are_some());
+            threads.push(scope.spawn(move || reader.act(steps)));
+        }
         for owner in owners {
             let (seed, again) = (rng.u64(..), sent_again(course, &again));
             let (lane, steps) = (FIRST_OWNER + owner.shard(), course.plan.steps);
@@ -170,7 +174,7 @@ fn work(
         threads.into_iter().try_for_each(|thread| {
             thread
                 .join()
-                .unwrap_or_else(|_| Err("a producer panicked".to_owned()))
+                .unwrap_or_else(|_| Err("a producer or a reader panicked".to_owned()))
         })
     })
 }
@@ -200,14 +204,17 @@ fn sent_again(course: &Course, entries: &[usize]) -> Vec<usize> {
 }
 
 /// Checks what was served to the end, closes the store.
-fn leave(course: &mut Course, stage: Stage) -> Result<(), String> {
+fn leave(course: &mut Course, stage: Stage, rng: &mut Rng) -> Result<(), String> {
     let facts = facts_of(course, &stage.disk);
     let content = look(course, &stage, &facts)?;
     check_order(&content, &facts)?;
     if let Some(broken) = stage.broken.get() {
         return Err(broken.clone());
     }
-    check_projection(&stage, &content, course.plan.faults.hits_reads())?;
+    if let Some(reading) = &stage.reading {
+        let may_stop = course.plan.faults.hits_reads();
+        reading.finish(&stage.store, &content, &course.ledger, may_stop, rng)?;
+    }
     let has_failed = stage
         .store
         .stats()
@@ -220,7 +227,7 @@ fn leave(course: &mut Course, stage: Stage) -> Result<(), String> {
     course.report.events += content.events() as u64;
     stage.disk.note(Note::Seen(Arc::new(content), stage.level));
     let (store, disk) = (stage.store, stage.disk);
-    drop(stage.projected);
+    drop(stage.reading);
     if store.close().is_ok() {
         disk.note(Note::Closed);
     }

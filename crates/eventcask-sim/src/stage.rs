@@ -3,16 +3,14 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use eventcask::{
-    DedupWindow, Error, Expected, Outcome, Projected, Refused, Store, Ticket, ViewSpec, route,
-};
+use eventcask::{DedupWindow, Error, Expected, Outcome, Refused, Store, Ticket, ViewSpec, route};
 
 use crate::disk::SimDisk;
 use crate::door::Door;
 use crate::journal::{Level, Note};
 use crate::ledger::{Ledger, Planned};
 use crate::planted::Planted;
-use crate::projection::{self, Noting};
+use crate::reading::Reading;
 use crate::view::VIEW;
 
 /// What the producers of a trial share.
@@ -28,7 +26,7 @@ pub(crate) struct Stage {
     /// Rows of each source that its client believes to be behind it.
     pub(crate) noted: Arc<Vec<AtomicUsize>>,
     pub(crate) flushes: AtomicU64,
-    pub(crate) projected: Option<Projected<Noting>>,
+    pub(crate) reading: Option<Reading>,
     /// The first promise that an answer broke.
     pub(crate) broken: OnceLock<String>,
     /// Producers that still write, whose events the owners have to take up.
@@ -206,13 +204,13 @@ impl Stage {
         }
     }
 
-    /// What is answered was seen by the projection before.
+    /// What is answered was seen by those before who see it before the answer.
     fn check_projected(&self, number: usize, position: Option<u64>) {
-        let (Some(projected), Some(entry)) = (&self.projected, self.ledger.entry(number)) else {
+        let (Some(reading), Some(entry)) = (&self.reading, self.ledger.entry(number)) else {
             return;
         };
         let shard = route(&entry.key, self.store.shards());
-        if let Err(broken) = projection::check_answered(projected, shard, number, position) {
+        if let Err(broken) = reading.check_answered(shard, number, position) {
             self.broken.get_or_init(|| broken);
         }
     }

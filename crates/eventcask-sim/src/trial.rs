@@ -181,7 +181,7 @@ impl Course {
         self.report.owned += u64::from(self.plan.is_owned);
         self.report.windowed += u64::from(self.plan.window != DedupWindow::All);
         self.report.sessions += u64::from(has_sessions);
-        self.report.projected += u64::from(self.plan.projects);
+        self.report.projected += u64::from(self.plan.reads.is_some());
     }
 
     /// How the store is opened.

@@ -4,7 +4,7 @@
 //! is held back are one unit. It is not derived from the log, so a file that is damaged is never
 //! passed over: no subscription of an unknown name is begun then, because it may be that one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
@@ -34,6 +34,9 @@ struct Known {
     in_use: HashSet<String>,
     /// Groups that are in use.
     groups: Vec<Weak<Shared>>,
+    /// The number of each that was begun since the store was opened. Its file may be there also where
+    /// the first write of it failed.
+    begun: HashMap<String, u32>,
     /// The first file that could not be read, and the highest number there is.
     damage: Option<String>,
     highest: u32,
@@ -170,7 +173,7 @@ impl Subscriptions {
         let number = match found {
             Some((_, old)) if old == saved => return Ok(()),
             Some((number, _)) => number,
-            None => self.next_number()?,
+            None => self.number_of_new(&saved.name)?,
         };
         self.write(number, &saved)?;
         let mut known = locked(&self.known);
@@ -179,9 +182,13 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// The number of a new file; makes the directory where it is the first.
-    fn next_number(&self) -> Result<u32, LogError> {
+    /// The number of a new file, the same however often it is tried; makes the directory where it is
+    /// the first.
+    fn number_of_new(&self, name: &str) -> Result<u32, LogError> {
         let mut known = locked(&self.known);
+        if let Some(number) = known.begun.get(name) {
+            return Ok(*number);
+        }
         if known.highest == 0 {
             let make = || {
                 self.storage.create_dir(DIR)?;
@@ -190,7 +197,9 @@ impl Subscriptions {
             make().map_err(|error| LogError::io("make", &self.storage.describe(DIR), error))?;
         }
         known.highest += 1;
-        Ok(known.highest)
+        let number = known.highest;
+        known.begun.insert(name.to_owned(), number);
+        Ok(number)
     }
 
     /// What is kept of a subscription.

@@ -225,24 +225,30 @@ pub(crate) fn list_all(storage: &dyn Storage, store: u128) -> Result<Vec<Found>,
         if !list(storage, &dir)?.iter().any(|name| name == DEFINITION) {
             continue;
         }
-        // One that is damaged means nothing: its projection is made again with another number.
-        if let Ok(framed) = Framed::read(storage, &format!("{dir}/{DEFINITION}"))
-            && framed.kind == FramedKind::Projection
-            && let Some((name, version)) = parse(&framed.body)
-        {
-            all.push(Found {
-                name: name.to_owned(),
-                version,
-                number,
-                store,
-                definition: Framed::checksum(&framed.body),
-            });
+        match Framed::read(storage, &format!("{dir}/{DEFINITION}")) {
+            Ok(framed) => all.extend(Found::in_definition(&framed, number, store)),
+            // It may be the one that is looked for.
+            Err(error) if error.kind() == LogErrorKind::Io => return Err(error),
+            // One that is damaged means nothing: its projection is made again with another number.
+            Err(_) => {}
         }
     }
     Ok(all)
 }
 
 impl Found {
+    fn in_definition(framed: &Framed, number: u32, store: u128) -> Option<Self> {
+        let is_definition = framed.kind == FramedKind::Projection;
+        let (name, version) = parse(&framed.body).filter(|_| is_definition)?;
+        Some(Self {
+            name: name.to_owned(),
+            version,
+            number,
+            store,
+            definition: Framed::checksum(&framed.body),
+        })
+    }
+
     /// Position after the last event in the snapshot of a shard, if there is one that fits.
     pub(crate) fn position(&self, storage: &dyn Storage, reader: &ShardReader) -> Option<u64> {
         let path = format!("{}/{}", dir_of(self.number), snapshot_name(reader.shard()));

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eventcask::{
-    Batch, ErrorKind, Keyed, Open, Projected, Projection, ProjectionOptions, SnapshotPolicy,
-    Storage, Store,
+    Batch, ErrorKind, Keyed, MemoryStorage, Open, Projected, Projection, ProjectionOptions,
+    SnapshotPolicy, Storage, Store,
 };
 
+use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, deposit, in_time};
 
 /// How many events each account has, and outside of it how many events were applied.
@@ -170,6 +171,31 @@ fn a_projection_runs_once_in_a_store_at_a_time() {
     assert_eq!(sum(&clone), 10);
     drop(clone);
     assert_eq!(sum(&store.project(counts).unwrap()), 10);
+}
+
+#[test]
+fn a_definition_that_can_not_be_read_now_is_not_made_again() {
+    // It was taken for damaged: the states were kept under another number, those before stayed, and
+    // were taken up again as soon as the disk was well.
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let open = || {
+        let options = Store::options().shards(2).threads(1).pin(false);
+        options.open_storage(Arc::new(disk.clone())).unwrap()
+    };
+    let store = open();
+    let projected = kept(&store, &Counts::<1>::default()).start().unwrap();
+    push(&store, 100);
+    store.close().unwrap();
+    drop(projected);
+
+    let store = open();
+    disk.fails(Operation::Read, "projections/", Fault::Errno(5));
+    let failed = kept(&store, &Counts::<1>::default()).start().unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Io, "{failed}");
+    disk.is_well();
+    let projected = kept(&store, &Counts::<1>::default()).start().unwrap();
+    assert_eq!(sum(&projected), 100);
+    assert_eq!(disk.list("projections").unwrap(), ["0001"]);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use eventcask::{Error, Event, NewEvent, Store, Subscription, Timestamp};
+use eventcask::{Error, Event, MemoryStorage, NewEvent, Storage, Store, Subscription, Timestamp};
 
+use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, in_time, put};
 
 fn name(event: &Event) -> String {
@@ -286,4 +287,32 @@ fn the_next_event_can_be_awaited() {
         store.close().unwrap();
         assert_eq!(reader.join().unwrap().unwrap(), ["account-1@1"]);
     });
+}
+
+#[test]
+fn l11_a_first_save_that_failed_is_replaced_by_the_next() {
+    // Its file was there all the same, and the next save took another number: after a restart the
+    // older of the two was taken up, and what was kept as handled came again.
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let open = || {
+        let options = Store::options().shards(1).threads(1).pin(false);
+        options.open_storage(Arc::new(disk.clone())).unwrap()
+    };
+    let store = open();
+    for _ in 0..3 {
+        put(&store, "account-1", "1");
+    }
+    let mut letters = store.subscribe().named("letters").unwrap();
+    letters.try_next().unwrap().unwrap();
+    disk.fails(Operation::SyncDir, "subscriptions", Fault::Errno(5));
+    assert!(letters.save().is_err());
+    disk.is_well();
+    letters.try_next().unwrap().unwrap();
+    letters.save().unwrap();
+    drop(letters);
+    store.close().unwrap();
+
+    assert_eq!(disk.list("subscriptions").unwrap(), ["0001"]);
+    let letters = open().subscribe().named("letters").unwrap();
+    assert_eq!(letters.positions(), [2]);
 }
