@@ -133,7 +133,6 @@ fn sealing_stops_where_it_is_told_to_and_leaves_nothing() {
     let mut after = 0;
     while seal(after).is_none() {
         assert!(dump(&storage) == before, "after {after}");
-        assert_eq!(asked.get(), after + 1, "it stops at once");
         after += 1;
     }
     assert!(after > 2);
