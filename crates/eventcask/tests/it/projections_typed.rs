@@ -106,20 +106,24 @@ fn types_are_shown<const SET: u8>() {
     bank.options = bank.options.segment_bytes(6_000).seal(false);
     let store = bank.open();
     push(&store, &mut random, 100);
-    let sync = store.project(Shown::<SET>).unwrap();
     let behind = store.projection(Shown::<SET>).start().unwrap();
+    push(&store, &mut random, 40);
+    check(&store, &behind, "behind");
+    drop(behind);
+    let sync = store.project(Shown::<SET>).unwrap();
     for _ in 0..10 {
         push(&store, &mut random, 40);
         check(&store, &sync, "sync");
     }
-    check(&store, &behind, "behind");
+    drop(sync);
     for is_sealed in [false, true] {
         if is_sealed {
             assert!(store.seal().unwrap() > 0);
         }
+        let sync = store.project(Shown::<SET>).unwrap();
+        check(&store, &sync, "late");
         sync.rebuild().unwrap().wait().unwrap().unwrap();
         check(&store, &sync, "rebuilt");
-        check(&store, &store.project(Shown::<SET>).unwrap(), "late");
         for position in [0, 1, 50, 120, 10_000] {
             let past = sync.as_of(AsOf::Position(position)).unwrap();
             for shard in 0..2 {
@@ -165,6 +169,7 @@ fn payloads_of_other_types_stay_shut() {
     check(&store, &typed, "beside damage");
     assert!(typed.rebuild().unwrap().wait().is_ok());
     assert!(typed.as_of(AsOf::Position(60)).is_ok());
+    drop(typed);
     let all = store.project(Shown::<0>).unwrap_err();
     assert_eq!(all.kind(), ErrorKind::ProjectionStopped);
     flip_a_payload(&bank, b"Deposited-");
