@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use eventcask::{Batch, Codec, EventRef, Fold, Keyed, NewEvent, Projection, Store};
+use eventcask::{Batch, Codec, EventRef, Expected, Fold, Keyed, NewEvent, Projection, Store};
 use eventcask_benches::{Load, argument, print_runs, print_times, workload};
 
 const ROUNDS: usize = 5;

@@ -40,6 +40,7 @@ pub(crate) fn map<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync
 pub(crate) fn map_few<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let lane = |_| {
+        let _busy = Busy::begin();
         // Relaxed: each number is had once, and says nothing about anything else.
         let numbers = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
         let numbers = numbers.take_while(|number| *number < count);
@@ -49,6 +50,31 @@ pub(crate) fn map_few<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + 
     let mut done: Vec<_> = lanes.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(number, _)| *number);
     done.into_iter().map(|(_, one)| one).collect()
+}
+
+/// How many threads have nothing of [`map_few`] to do, about.
+pub(crate) fn idle() -> usize {
+    // Relaxed: whoever asks gets along with one more or less.
+    width().saturating_sub(BUSY.load(Ordering::Relaxed))
+}
+
+/// Threads that have work of [`map_few`].
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them, until it is dropped.
+struct Busy;
+
+impl Busy {
+    fn begin() -> Self {
+        BUSY.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Does both, at once where a thread is free.

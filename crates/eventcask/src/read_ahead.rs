@@ -1,7 +1,8 @@
 //! Reads the blocks of a shard ahead of who takes them in, across segments and on all cores.
 //!
 //! 1. A wave of blocks is read, checked and decompressed: whoever is free takes the next one, until
-//!    they are `THREAD_BYTES` for each thread, `WAVE_BYTES` at most.
+//!    they are `THREAD_BYTES` for each thread, `WAVE_BYTES` at most. Where all threads have shards of
+//!    their own, a wave is one block.
 //! 2. While its blocks are taken in, one after the other and in their order, the next wave is read.
 //! 3. What was read for a position counts only where the walk comes to just that position. Otherwise,
 //!    such as where a segment was written anew meanwhile and has other blocks, it is read once more. An
@@ -21,8 +22,8 @@ use crate::store::locked;
 
 /// Bytes of the blocks of a wave at most, as they are in memory, whatever number of threads read it.
 const WAVE_BYTES: usize = 8 << 20;
-/// Bytes of a wave for each thread that reads it, some blocks. On two cores this took less CPU than
-/// waves of 8 MiB: the blocks are in a near cache still when they are taken in.
+/// Bytes of a wave for each thread that reads it: some blocks, so few that they are in a near cache still
+/// when they are taken in.
 const THREAD_BYTES: usize = 512 << 10;
 
 type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
@@ -45,11 +46,6 @@ pub(crate) fn each_block(
         reader,
         want,
         end: range.end,
-        // A thread that is alone takes in each block as soon as it is read.
-        wave_bytes: match parallel::width() {
-            1 => 1,
-            threads => WAVE_BYTES.min(threads * THREAD_BYTES),
-        },
     };
     let mut next = range.start;
     let mut wave = ahead.read(next);
@@ -82,21 +78,28 @@ struct Ahead<'a> {
     reader: &'a ShardReader,
     want: Payloads<'a>,
     end: u64,
-    wave_bytes: usize,
 }
 
 /// What the threads that read a wave share.
 struct Claims {
     next: u64,
+    /// Bytes of what was read, and of what is enough.
     bytes: usize,
+    enough: usize,
 }
 
 impl Ahead<'_> {
     /// Reads a wave from a position on; nothing from the end on.
     fn read(&self, from: u64) -> Wave {
+        let threads = parallel::width().min(1 + parallel::idle());
         let claims = Mutex::new(Claims {
             next: from,
             bytes: 0,
+            // A thread that is alone takes in each block as soon as it is read.
+            enough: match threads {
+                1 => 1,
+                threads => WAVE_BYTES.min(threads * THREAD_BYTES),
+            },
         });
         let read = |_| {
             let mut read = Wave::new();
@@ -109,7 +112,7 @@ impl Ahead<'_> {
             }
             read
         };
-        let read = parallel::map(parallel::width(), read);
+        let read = parallel::map(threads, read);
         let mut wave: Wave = read.into_iter().flatten().collect();
         wave.sort_unstable_by_key(|(position, _)| *position);
         wave
@@ -119,7 +122,7 @@ impl Ahead<'_> {
     fn claim(&self, claims: &Mutex<Claims>) -> Option<u64> {
         let mut claims = locked(claims);
         let position = claims.next;
-        if position >= self.end || claims.bytes >= self.wave_bytes {
+        if position >= self.end || claims.bytes >= claims.enough {
             return None;
         }
         // What has no place ends the wave; who reads it hears why.
