@@ -8,9 +8,11 @@
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use eventcask::{Batch, Codec, EventRef, Expected, Fold, Keyed, NewEvent, Projection, Store};
 use eventcask_benches::{Load, argument, print_runs, print_times, workload};
@@ -26,6 +28,8 @@ const AGGREGATES: u64 = 100_000;
 const LOADS: usize = 1 << 18;
 /// Four of the twelve types of the workload, two of them JSON.
 const THIRD: &[&str] = &["Transfer0", "Transfer3", "Transfer6", "Transfer9"];
+/// Bytes of a block, about, for the yardsticks.
+const BLOCK_BYTES: usize = 256 << 10;
 /// With this argument nothing is measured but a rebuild of the store in that directory.
 const REBUILD: &str = "--rebuild";
 
@@ -90,12 +94,14 @@ fn main() -> Result<()> {
     let dir = PathBuf::from(argument("--dir").ok_or("--dir DIR is missing")?);
     fs::create_dir_all(&dir)?;
     let load = workload(LOADS, AGGREGATES);
+    yardsticks(&dir, &load)?;
     for (name, codec) in [("raw", Codec::None), ("zstd:1", Codec::Zstd(1))] {
         let store = fill(&dir.join(format!("store-{name}")), codec, &load, events)?;
         replay(&store, || Counts, &format!("replay, {name}"), events)?;
         needles(&store, name)?;
         if name == "raw" {
             folded(&store)?;
+            folded_anew(&store, name)?;
         } else {
             let what = format!("replay, {name}, a third of the types");
             replay(&store, || ThirdCounts, &what, events)?;
@@ -106,6 +112,72 @@ fn main() -> Result<()> {
         }
     }
     rebuild_on_cores(&dir.join("store-zstd:1"))
+}
+
+/// What the machine itself does today: memory, the decompression of the payloads, and its page cache.
+fn yardsticks(dir: &Path, load: &[Load]) -> Result<()> {
+    let mut raw = Vec::new();
+    let mut events = load.iter();
+    while raw.len() < BLOCK_BYTES
+        && let Some(one) = events.next()
+    {
+        raw.extend_from_slice(one.event().payload);
+    }
+    let packed = zstd::bulk::compress(&raw, 1)?;
+    let copied = (0..ROUNDS).map(|_| on_two_cores(raw.len(), |out| out.copy_from_slice(&raw)));
+    print_runs(
+        "yardstick: memory copied, two cores",
+        "GB/s",
+        copied.collect(),
+    );
+    let unpacked = (0..ROUNDS).map(|_| {
+        on_two_cores(raw.len(), |out| {
+            black_box(zstd::bulk::decompress_to_buffer(&packed, out).is_ok());
+        })
+    });
+    print_runs(
+        "yardstick: zstd:1 of the payloads decompressed, two cores",
+        "GB/s",
+        unpacked.collect(),
+    );
+    let path = dir.join("yardstick");
+    let blocks = NEEDLE_EVENTS as usize;
+    fs::write(&path, raw[..BLOCK_BYTES].repeat(blocks))?;
+    let file = fs::File::open(&path)?;
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut times = Vec::new();
+    for _ in 0..NEEDLES {
+        let started = Instant::now();
+        for number in 0..blocks {
+            // From the end to the beginning, as an aggregate is read.
+            let at = (blocks - 1 - number) * BLOCK_BYTES;
+            file.read_exact_at(&mut block, at as u64)?;
+        }
+        times.push(started.elapsed());
+    }
+    fs::remove_file(&path)?;
+    print_times(
+        "yardstick: 50 times 256 KiB read from the page cache",
+        times,
+    );
+    Ok(())
+}
+
+/// Gigabytes a second, where two threads do `work` on so many bytes of their own, again and again.
+fn on_two_cores(bytes: usize, work: impl Fn(&mut [u8]) + Sync) -> f64 {
+    let until = Instant::now() + Duration::from_millis(300);
+    let one = || {
+        let (mut out, mut done, started) = (vec![0; bytes], 0_usize, Instant::now());
+        while Instant::now() < until {
+            work(black_box(&mut out));
+            done += bytes;
+        }
+        done as f64 / started.elapsed().as_secs_f64() / 1e9
+    };
+    thread::scope(|scope| {
+        let other = scope.spawn(one);
+        one() + other.join().unwrap_or(0.0)
+    })
 }
 
 fn fill(dir: &Path, codec: Codec, load: &[Load], events: u64) -> Result<Store> {
@@ -230,7 +302,9 @@ fn clustered(dir: &Path) -> Result<()> {
     drop(producer);
     store.seal()?;
     store.close()?;
-    needles(&options.open(dir)?, "clustered")
+    let store = options.open(dir)?;
+    needles(&store, "clustered")?;
+    folded_anew(&store, "clustered")
 }
 
 fn folded(store: &Store) -> Result<()> {
@@ -247,15 +321,19 @@ fn folded(store: &Store) -> Result<()> {
         times.push(started.elapsed() / 100);
     }
     print_times("folded state in the cache", times);
-    let times: Result<Vec<_>> = (0..20)
-        .map(|_| {
-            // A handle of its own keeps nothing yet, and no snapshot is made.
-            let bytes = store.fold(Bytes).snapshot_every(u64::MAX);
-            let started = Instant::now();
-            black_box(*bytes.load(BIG)?);
-            Ok(started.elapsed())
-        })
-        .collect();
-    print_times("10,000 events folded", times?);
+    Ok(())
+}
+
+/// All events of the large aggregate, each time anew.
+fn folded_anew(store: &Store, name: &str) -> Result<()> {
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        // A handle of its own keeps nothing yet, and no snapshot is made.
+        let bytes = store.fold(Bytes).snapshot_every(u64::MAX);
+        let started = Instant::now();
+        black_box(*bytes.load(BIG)?);
+        times.push(started.elapsed());
+    }
+    print_times(&format!("10,000 events folded, {name}"), times);
     Ok(())
 }

@@ -83,6 +83,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     transfer(&store, "grace", 120)?;
     assert_eq!(money.merged()?, 500);
 
+    // Entries that are asked for often: who reads them waits for nobody who writes.
+    let hot = balances.entries(10_000);
+    let later = transfer(&store, "grace", 40)?;
+    let soon = Timeout::Error(Duration::from_secs(10));
+    let cents = hot.get_at_least("grace", later, soon)?;
+    println!("grace has {cents:?}");
+    assert_eq!(cents, Some(160));
+    transfer(&store, "grace", -40)?;
+
     // As it was after the first event of that shard.
     let past = balances.as_of(AsOf::Position(position))?;
     println!("ada had {:?}", past.state(shard).get("ada"));
@@ -98,7 +107,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.close()?;
     let stats = balances.stats();
     println!("saved up to {:?}", stats.snapshot_positions);
-    drop((balances, money));
+    drop((hot, balances, money));
     let store = options.open(&bank)?;
     let balances = store
         .projection(Balances)
