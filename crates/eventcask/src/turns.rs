@@ -1,7 +1,8 @@
 //! Which event of a consumer group comes next.
 //!
 //! 1. An aggregate that is held back and due: its next event, found by its version. Once there is
-//!    none left that was passed over, it is not held back any more.
+//!    none left that was passed over, it is not held back any more; where the subscription comes to the
+//!    event that failed only now, as after a restart, that is once it has.
 //! 2. An event that waited for the one before it of the same aggregate, if that is done.
 //! 3. The next event of the subscription. Those of aggregates that are held back are passed over:
 //!    their versions are known. One whose aggregate is claimed waits.
@@ -9,7 +10,7 @@
 //! So of each aggregate one event is out at a time, and in order; whatever fails holds up nothing
 //! else.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,8 @@ pub(crate) struct Turns {
     /// When the aggregates that are held back, neither parked nor claimed, are due.
     due: BTreeSet<(Instant, String)>,
     ahead: HashMap<String, VecDeque<Event>>,
+    /// The aggregates that go on as soon as the subscription comes to the event that failed.
+    coming: HashSet<String>,
     /// Events that were handled since progress was last saved.
     pub(crate) unsaved: u64,
 }
@@ -77,6 +80,7 @@ impl Turns {
             held: BTreeMap::new(),
             due: BTreeSet::new(),
             ahead: HashMap::new(),
+            coming: HashSet::new(),
             unsaved: 0,
         }
     }
@@ -110,10 +114,46 @@ impl Turns {
             if event.is_some() {
                 return Ok(event);
             }
-            self.held.remove(&key);
-            self.unsaved += 1;
+            if self.is_coming(&key) {
+                self.coming.insert(key);
+            } else {
+                self.held.remove(&key);
+                self.unsaved += 1;
+            }
         }
         Ok(None)
+    }
+
+    /// How many aggregates wait for an answer, a time or a redrive, and not for the subscription.
+    fn held_back(&self) -> usize {
+        self.held.len() - self.coming.len()
+    }
+
+    /// Whether the subscription has not come to the event yet that failed.
+    fn is_coming(&self, key: &str) -> bool {
+        let held = self.held.get(key);
+        held.is_some_and(|held| self.subscription.position(held.shard) <= held.position)
+    }
+
+    /// Whether an event that the subscription comes to is passed over, since its aggregate is held back.
+    fn is_passed_over(&mut self, event: &Event) -> bool {
+        let stored = event.get();
+        let Some(held) = self.held.get(stored.aggregate) else {
+            return false;
+        };
+        if !self.coming.contains(stored.aggregate)
+            || stored.version.saturating_add(1) < held.version
+        {
+            return true;
+        }
+        let next = held.version;
+        self.coming.remove(stored.aggregate);
+        // The one that failed is still tried with what is known of it.
+        if stored.version != next {
+            self.held.remove(stored.aggregate);
+            self.unsaved += 1;
+        }
+        stored.version < next
     }
 
     /// The next event of an aggregate that is held back, of those that were passed over.
@@ -153,10 +193,11 @@ impl Turns {
     }
 
     fn next_new(&mut self) -> Result<Option<Event>, Error> {
-        if self.held.len() >= HELD {
+        let held_back = self.held_back();
+        if held_back >= HELD {
             let parked = self.held.values().filter(|held| held.is_parked).count();
             let name = self.name.clone();
-            return match parked == self.held.len() {
+            return match parked == held_back {
                 true => Err(Error::TooManyParked { name, parked }),
                 // There will be room when one of the others is done.
                 false => Ok(None),
@@ -165,11 +206,10 @@ impl Turns {
         while self.waiting.len() < WAITING
             && let Some(event) = self.subscription.try_next()?
         {
-            let key = event.get().aggregate;
-            if self.held.contains_key(key) {
+            if self.is_passed_over(&event) {
                 continue;
             }
-            if !self.claimed.contains_key(key) {
+            if !self.claimed.contains_key(event.get().aggregate) {
                 return Ok(Some(event));
             }
             self.waiting.push_back(event);
@@ -185,7 +225,7 @@ impl Turns {
         if is_due || self.waiting.iter().any(is_free) {
             return Ok(None);
         }
-        if self.held.len() >= HELD || self.waiting.len() >= WAITING {
+        if self.held_back() >= HELD || self.waiting.len() >= WAITING {
             // Only an answer makes room.
             return Ok(Some(self.subscription.watch().listen()));
         }
@@ -193,7 +233,7 @@ impl Turns {
             Look::Wait(listener) => Ok(Some(listener)),
             Look::Over => Ok(None),
             Look::Event(event) => {
-                if !self.held.contains_key(event.get().aggregate) {
+                if !self.is_passed_over(&event) {
                     self.waiting.push_back(event);
                 }
                 Ok(None)

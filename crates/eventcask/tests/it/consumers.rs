@@ -232,6 +232,40 @@ fn an_event_can_be_parked_at_once_and_skipped() {
 }
 
 #[test]
+fn l11_what_is_skipped_before_the_group_comes_to_it_does_not_come_again() {
+    let bank = Bank::new(1);
+    let again = |go_on: fn(&ConsumerGroup) -> bool| {
+        let store = bank.open();
+        let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+        assert_eq!(group.positions(), [0], "a@1 is not handled");
+        assert!(go_on(&group));
+        // It is kept as well.
+        group.save().unwrap();
+        drop(group);
+        store.close().unwrap();
+    };
+    let store = bank.open();
+    fill(&store, &["a", "b", "c", "b", "c"]);
+    let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+    let open = group.try_claim().unwrap().unwrap();
+    assert_eq!(name(&open), "a@1");
+    work(&group, &["b@1", "c@1"]);
+    assert_eq!(group.parked().len(), 2);
+    // The store is closed with the first event out.
+    store.close().unwrap();
+    drop((open, group));
+
+    again(|group| group.skip("b").unwrap());
+    again(|group| group.redrive("c").unwrap());
+    let store = bank.open();
+    let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+    assert_eq!(work(&group, &[]), ["a@1", "c@1", "b@2", "c@2"]);
+    assert_eq!(group.positions(), store.positions());
+    fill(&store, &["b", "c"]);
+    assert_eq!(work(&group, &[]), ["b@3", "c@3"]);
+}
+
+#[test]
 fn only_events_that_are_wanted_come_after_a_redrive() {
     let store = Bank::new(1).open();
     let mut producer = store.producer();
