@@ -16,8 +16,8 @@ use crate::index::hash;
 use crate::wire::Fields;
 use crate::{Block, BlockHead, BlockParts, Error, NewSegment};
 
-/// Bytes of envelopes and payloads after which a cluster ends with the aggregate in hand. One that
-/// is read takes about 20 us, half of it for its decompression.
+/// Bytes of envelopes and payloads after which a cluster ends with the aggregate in hand: a load
+/// decompresses a whole one.
 const CLUSTER_BYTES: usize = 16 << 10;
 /// After so many it ends within the aggregate.
 const MOST_CLUSTER_BYTES: usize = 32 << 10;

@@ -17,13 +17,13 @@ use crate::Error;
 
 /// The entries of a [`Keyed`] projection that are asked for often: [`Projected::entries`].
 ///
-/// Reading one that is kept takes well below a microsecond and never waits while a batch is applied, also
+/// Reading one that is kept takes less than a microsecond and never waits while a batch is applied, also
 /// where the writers leave no core idle; one that is not kept is read from the state, as
 /// [`read`](Projected::read) does, and kept from then on. It is bounded by a number of entries, of which
 /// those that are read least are let go. An entry is as new as the state: with
 /// [`sync`](crate::ProjectionOptions::sync) it holds every event that was acknowledged before the question.
 ///
-/// Clones share what is kept. Each batch looks for its aggregates among them, some 30 ns for each.
+/// Clones share what is kept. Each batch looks for each of its aggregates among them.
 ///
 /// ```
 /// use std::time::Duration;
