@@ -93,7 +93,8 @@ fn check_goes_on(kind: Kind, more: &[&str], in_order: bool) {
     let args = ingest(&file, more);
     fill(&place, &disk, &args);
     let stored = check_part(&place, &whole, in_order);
-    assert!(stored > 10_000 && (stored as u64) < ROWS, "{stored}");
+    // How much of the room is used depends on how large the block is that does not fit any more.
+    assert!(stored > 1_000 && (stored as u64) < ROWS, "{stored}");
     check_readable(&place, stored);
 
     disk.free();
