@@ -43,6 +43,11 @@ impl Delivery {
         self.batch.is_empty()
     }
 
+    /// Whether somebody waits for an answer of their own.
+    pub(crate) fn is_asked(&self) -> bool {
+        !self.appends.is_empty()
+    }
+
     /// Removes everything and keeps the memory.
     pub fn clear(&mut self) {
         self.batch.clear();

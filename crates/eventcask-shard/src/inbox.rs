@@ -3,7 +3,9 @@
 //! 1. A producer fills an [`OpenBatch`] of its own and hands it over when it is full.
 //! 2. Where the queue is full the producer is told, or waits.
 //! 3. A worker that has run dry takes the open batches as they are, so that a single event
-//!    does not wait for others; or, where batches are to linger, once they are old enough.
+//!    does not wait for others; or, where batches are to linger, once they are old enough. One
+//!    that never runs dry takes those in which somebody waits for an answer, each time a group
+//!    of blocks is done: a stream of events holds up nobody beside it.
 //! 4. The order of one producer's batches holds: it hands over under its batch's lock, and the
 //!    worker takes an open batch only where the queue is empty under that same lock.
 
@@ -282,7 +284,21 @@ impl Inbox {
     }
 
     /// Takes all open batches that are old enough as they are, for as long as the queue is empty.
-    pub(crate) fn take_open(&self, taken: &mut VecDeque<Box<Delivery>>) {
+    pub(crate) fn take_open(&self, taken: &mut VecDeque<Message>) {
+        self.take_open_if(taken, |_| true);
+    }
+
+    /// Takes the whole queue, and behind it the open batches in which somebody waits for an answer; does
+    /// nothing where there are none.
+    pub(crate) fn take_asked(&self, taken: &mut VecDeque<Message>) {
+        if !self.is_asked() {
+            return;
+        }
+        taken.extend(std::iter::from_fn(|| self.take()));
+        self.take_open_if(taken, Delivery::is_asked);
+    }
+
+    fn take_open_if(&self, taken: &mut VecDeque<Message>, is_wanted: impl Fn(&Delivery) -> bool) {
         let old_enough = self.old_enough();
         let open = locked(&self.open);
         for batch in open.iter().filter_map(Weak::upgrade) {
@@ -293,11 +309,23 @@ impl Inbox {
             if self.has_waiting() {
                 return;
             }
-            if !delivery.is_empty() && self.due(&delivery) <= old_enough {
+            if !delivery.is_empty() && is_wanted(&delivery) && self.due(&delivery) <= old_enough {
                 let empty = self.empty_batch();
-                taken.push_back(std::mem::replace(&mut *delivery, empty));
+                let full = std::mem::replace(&mut *delivery, empty);
+                taken.push_back(Message::Delivery(full));
             }
         }
+    }
+
+    /// Whether somebody waits for an answer in an open batch that is old enough.
+    pub(crate) fn is_asked(&self) -> bool {
+        let old_enough = self.old_enough();
+        let open = locked(&self.open);
+        open.iter().filter_map(Weak::upgrade).any(|batch| {
+            // Who holds the lock is just adding to the batch and rings afterwards.
+            let delivery = batch.try_lock();
+            delivery.is_some_and(|one| one.is_asked() && self.due(&one) <= old_enough)
+        })
     }
 
     /// Up to when a batch has to be due to be taken now.

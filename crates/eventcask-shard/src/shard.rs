@@ -71,8 +71,10 @@ pub struct Shard {
     builder: BlockBuilder,
     compressor: Compressor,
     tail: Tail,
-    /// Open batches that were taken together: they share one group of writes.
-    taken: VecDeque<Box<Delivery>>,
+    /// Batches that were taken together: they share one group of writes.
+    taken: VecDeque<Message>,
+    /// Whether a group of blocks came back from the disk since open batches were taken.
+    is_group_done: bool,
     in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
     sequence: u64,
@@ -180,6 +182,7 @@ impl Opened {
             compressor: Compressor::default(),
             tail,
             taken: VecDeque::new(),
+            is_group_done: false,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             sequence: 0,
@@ -247,20 +250,25 @@ impl Shard {
     }
 
     /// The next batch. While a block is in flight, open batches are left to fill up: they
-    /// become the next group.
+    /// become the next group. Those in which somebody waits go along with the next blocks as soon as a
+    /// group is done.
     fn next_message(&mut self) -> Option<Message> {
         if self.is_busy() {
             return None;
         }
-        if let Some(delivery) = self.taken.pop_front() {
-            return Some(Message::Delivery(delivery));
+        if self.taken.is_empty() && self.is_group_done {
+            self.inbox.take_asked(&mut self.taken);
+            self.is_group_done = self.taken.is_empty();
+        }
+        if let Some(message) = self.taken.pop_front() {
+            return Some(message);
         }
         let waiting = self.inbox.take();
         if waiting.is_some() || !self.in_flight.is_empty() {
             return waiting;
         }
         self.inbox.take_open(&mut self.taken);
-        self.taken.pop_front().map(Message::Delivery)
+        self.taken.pop_front()
     }
 
     /// Whether [`turn`](Self::turn) would do something, or when it will without being called.
@@ -271,7 +279,8 @@ impl Shard {
         if self.in_flight.is_empty() && self.taken.is_empty() {
             return self.inbox.look();
         }
-        let waits = !self.taken.is_empty() || self.inbox.has_waiting();
+        let is_asked = || self.is_group_done && self.inbox.is_asked();
+        let waits = !self.taken.is_empty() || self.inbox.has_waiting() || is_asked();
         if waits && !self.is_busy() {
             Rest::Not
         } else {
@@ -580,7 +589,7 @@ impl Shard {
     fn complete(&mut self) -> bool {
         let mut any = false;
         while let Some(mut done) = self.reports.pop() {
-            any = true;
+            (any, self.is_group_done) = (true, true);
             if done.buffer.capacity() > 0 && self.spare.len() < SPARE_BUFFERS {
                 self.spare.push(std::mem::take(&mut done.buffer));
             }

@@ -143,6 +143,40 @@ fn a_stalled_shard_does_not_stop_another() {
     drop(others);
 }
 
+/// Groups of blocks that an append may have to wait for. Two are enough where all threads are quick.
+const GROUPS: usize = 50;
+
+#[test]
+fn an_append_beside_a_stream_of_events_is_answered_though_the_stream_never_pauses() {
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let options = Store::options().shards(1).pin(false).batch_bytes(1024);
+    let store = options.open_storage(Arc::new(disk.clone())).unwrap();
+    disk.fails(Operation::Sync, "shards/0000", Fault::Stall);
+    let mut stream = store.producer();
+    // Each fills a batch, and hands over the one before.
+    let payload = "x".repeat(1000);
+    let mut push = |events: usize| {
+        (0..events).for_each(|_| stream.push("stream", &deposit(&payload)).unwrap());
+    };
+    push(2);
+    disk.wait_for_stall();
+    let mut producer = store.producer();
+    let ticket = producer.append("alone", Expected::NoStream, &[deposit("1")]);
+    let ticket = ticket.unwrap();
+    let answered = (0..GROUPS).any(|_| {
+        push(4);
+        disk.lets_one_pass();
+        disk.wait_for_stall();
+        ticket.poll().is_some()
+    });
+    disk.is_well();
+    assert!(answered, "the stream goes on, and the append waits");
+    assert_eq!(
+        answers(vec![ticket])[0].as_ref().unwrap().version(),
+        Some(1)
+    );
+}
+
 /// What became of appends when the store was closed over them: each has one answer, and those that
 /// were told "stored" are there.
 fn check_answered(slow: &Slow, outcomes: &[Outcome]) {

@@ -36,6 +36,8 @@ struct Plan {
     fault: Fault,
     /// Operations that wait for the disk to be well.
     stalled: usize,
+    /// How many of them may go on all the same.
+    passes: usize,
 }
 
 /// Storage that does as another one, until it is told to fail; clones share the plan.
@@ -68,6 +70,7 @@ impl FaultyDisk {
             names,
             fault,
             stalled: 0,
+            passes: 0,
         });
     }
 
@@ -76,9 +79,20 @@ impl FaultyDisk {
         self.state.changed.notify_all();
     }
 
-    /// Returns once an operation stalls.
+    /// Lets one operation that stalls, or the next one, go on.
+    pub(crate) fn lets_one_pass(&self) {
+        if let Some(plan) = &mut *self.plan() {
+            plan.passes += 1;
+        }
+        self.state.changed.notify_all();
+    }
+
+    /// Returns once an operation stalls that may not go on.
     pub(crate) fn wait_for_stall(&self) {
-        let stalls = |plan: &mut Option<Plan>| plan.as_ref().is_some_and(|plan| plan.stalled > 0);
+        let stalls = |plan: &mut Option<Plan>| {
+            let plan = plan.as_ref();
+            plan.is_some_and(|plan| plan.stalled > plan.passes)
+        };
         let waited = self
             .state
             .changed
@@ -91,8 +105,13 @@ impl FaultyDisk {
             plan.stalled += 1;
         }
         self.state.changed.notify_all();
-        let waited = self.state.changed.wait_while(plan, |plan| plan.is_some());
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        let waits = |plan: &mut Option<Plan>| plan.as_ref().is_some_and(|plan| plan.passes == 0);
+        let waited = self.state.changed.wait_while(plan, waits);
+        let mut waited = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = &mut *waited {
+            plan.passes -= 1;
+            plan.stalled -= 1;
+        }
     }
 
     fn plan(&self) -> MutexGuard<'_, Option<Plan>> {
