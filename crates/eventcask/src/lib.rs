@@ -73,6 +73,7 @@ mod follower;
 mod views;
 mod view;
 mod view_past;
+mod view_saver;
 mod projection;
 mod read_model;
 mod batches;

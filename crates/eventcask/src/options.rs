@@ -15,6 +15,8 @@ use crate::{Error, ShardOwner, Store};
 
 /// The most shards that are chosen without being asked for.
 const DEFAULT_SHARDS_LIMIT: usize = 16;
+/// Events between two snapshots of a view, unless set.
+const VIEW_SNAPSHOT_EVENTS: u64 = 1_000_000;
 /// Memory for ids, unless set.
 const DEDUP_MEMORY_BYTES: u64 = 512 << 20;
 /// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
@@ -55,6 +57,7 @@ pub struct Options {
     pub(crate) seal: bool,
     pub(crate) seal_codec: Codec,
     pub(crate) clustered: bool,
+    pub(crate) view_snapshot_events: u64,
     pub(crate) table_cache_bytes: u64,
     pub(crate) block_cache_bytes: u64,
     pub(crate) dedup: DedupWindow,
@@ -77,6 +80,7 @@ impl Default for Options {
             seal: true,
             seal_codec: Codec::Auto,
             clustered: false,
+            view_snapshot_events: VIEW_SNAPSHOT_EVENTS,
             table_cache_bytes: TABLE_CACHE_BYTES,
             block_cache_bytes: BLOCK_CACHE_BYTES,
             dedup: DedupWindow::All,
@@ -213,6 +217,14 @@ impl Options {
     /// ```
     pub fn clustered(mut self, clustered: bool) -> Self {
         self.clustered = clustered;
+        self
+    }
+
+    /// How many events a view takes in of a shard between two snapshots of its state, while the store is
+    /// open: 1,000,000 by default, about a second's work for an opening after a crash. Nobody waits
+    /// for a snapshot. Each is also made when the store is closed.
+    pub fn view_snapshot_events(mut self, events: u64) -> Self {
+        self.view_snapshot_events = events.max(1);
         self
     }
 

@@ -131,6 +131,7 @@ impl Store {
             Arc::clone(&storage),
             manifest.store,
             &readers,
+            options.view_snapshot_events,
             true,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
@@ -183,6 +184,7 @@ impl Store {
             Arc::clone(&storage),
             manifest.store,
             &readers,
+            options.view_snapshot_events,
             false,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, false)?;

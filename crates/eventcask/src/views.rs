@@ -13,12 +13,10 @@ use crate::Error;
 use crate::follower::{self, Follow, Follower};
 use crate::store::locked;
 use crate::telling::{Kind, Who};
+use crate::view_saver::Savers;
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
-/// Events between two snapshots of a state while the store is open: what a restart after a
-/// crash has to apply again at most, about a second's work.
-const SNAPSHOT_EVENTS: u64 = 1_000_000;
 /// Longest name of a view or a projection.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -27,10 +25,14 @@ pub(crate) struct Views {
     storage: Arc<dyn Storage>,
     store: u128,
     live: RwLock<Vec<Arc<LiveView>>>,
-    /// Held while a view is made, rebuilt or removed: one at a time.
-    changing: Mutex<()>,
-    /// Held while a snapshot is written: a rebuild and a worker may save the same one.
+    /// Held while a view is made, rebuilt, removed or saved beside its use: one at a time.
+    pub(crate) changing: Mutex<()>,
+    /// Held while a snapshot is written: a rebuild and the end of the store may save the same one.
     saving: Mutex<()>,
+    /// Events between two snapshots of a state while the store is open: what a restart after a
+    /// crash has to apply again at most.
+    snapshot_events: u64,
+    pub(crate) savers: Savers,
 }
 
 impl std::fmt::Debug for Views {
@@ -44,23 +46,25 @@ impl std::fmt::Debug for Views {
 /// One view: what it is and its state in each shard.
 #[derive(Debug)]
 pub(crate) struct LiveView {
-    number: u32,
+    pub(crate) number: u32,
     pub(crate) name: String,
     pub(crate) spec: Arc<ViewSpec>,
-    definition: u32,
+    pub(crate) definition: u32,
     types: Option<[String; 1]>,
-    shards: Vec<Mutex<ShardState>>,
+    pub(crate) shards: Vec<Mutex<ShardState>>,
 }
 
 /// The state of a view in one shard.
 #[derive(Debug)]
 pub(crate) struct ShardState {
-    follower: Follower<ViewState>,
+    pub(crate) follower: Follower<ViewState>,
     /// The mark of what had been given up when it began to be filled. What is given up later may be in
     /// it: its snapshot is not taken up then.
     given_up: u32,
     /// The progress that the snapshot on disk has.
-    saved: Option<u64>,
+    pub(crate) saved: Option<u64>,
+    /// The progress at which a snapshot was last asked for.
+    asked: u64,
 }
 
 fn dir_of(number: u32) -> String {
@@ -74,6 +78,7 @@ impl Views {
         storage: Arc<dyn Storage>,
         store: u128,
         readers: &[Arc<ShardReader>],
+        snapshot_events: u64,
         is_writer: bool,
     ) -> Result<Self, Error> {
         let views = Self {
@@ -82,6 +87,8 @@ impl Views {
             live: RwLock::default(),
             changing: Mutex::default(),
             saving: Mutex::default(),
+            snapshot_events,
+            savers: Savers::default(),
         };
         for number in views.numbers()? {
             if let Some((name, spec, definition)) = views.read_definition(number)? {
@@ -163,7 +170,7 @@ impl Views {
     }
 
     /// The state from the snapshot, if there is one that fits; else one from the beginning.
-    fn load(
+    pub(crate) fn load(
         &self,
         number: u32,
         spec: &Arc<ViewSpec>,
@@ -185,6 +192,7 @@ impl Views {
         match state.filter(|state| state.progress() <= watermark) {
             Some(state) => ShardState {
                 saved: Some(state.progress()),
+                asked: state.progress(),
                 follower: Follower::new(state),
                 ..empty
             },
@@ -310,8 +318,13 @@ impl Views {
         Ok(removed.map_err(|error| LogError::io("remove", &self.storage.describe(&dir), error))?)
     }
 
+    /// Whether a view is the one of its name.
+    pub(crate) fn is_in_use(&self, view: &Arc<LiveView>) -> bool {
+        self.list().iter().any(|one| Arc::ptr_eq(one, view))
+    }
+
     /// Applies a block that has just become durable to all views.
-    pub(crate) fn apply(&self, reader: &ShardReader, block: &Block) {
+    pub(crate) fn apply(self: &Arc<Self>, reader: &Arc<ShardReader>, block: &Block) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         for view in live.iter() {
             let mut shard = locked(&view.shards[reader.shard() as usize]);
@@ -319,16 +332,17 @@ impl Views {
                 continue;
             }
             let progress = shard.state().progress();
-            let due = shard.saved.unwrap_or(0) + SNAPSHOT_EVENTS;
-            if progress >= due && self.save_shard(view, reader.shard(), &mut shard).is_err() {
-                // The state itself is whole; only a restart after a crash will take longer.
-                shard.saved = Some(progress);
+            if progress >= shard.asked.saturating_add(self.snapshot_events) {
+                shard.asked = progress;
+                self.save_beside(view, reader, &shard);
             }
         }
     }
 
-    /// Saves the states of all views that have moved on.
+    /// Saves the states of all views that have moved on, once nobody saves them beside their use any
+    /// more.
     pub(crate) fn save_all(&self) -> Result<(), Error> {
+        self.savers.stop();
         for view in self.list() {
             self.save(&view)?;
         }
@@ -345,7 +359,12 @@ impl Views {
         Ok(())
     }
 
-    fn save_shard(&self, view: &LiveView, shard: u32, state: &mut ShardState) -> Result<(), Error> {
+    pub(crate) fn save_shard(
+        &self,
+        view: &LiveView,
+        shard: u32,
+        state: &mut ShardState,
+    ) -> Result<(), Error> {
         let framed = Framed {
             store: self.store,
             kind: FramedKind::State,
@@ -383,6 +402,15 @@ impl ShardState {
             given_up: reader.published().hidden.mark(),
             follower: Follower::new(ViewState::new(Arc::clone(spec))),
             saved: None,
+            asked: 0,
+        }
+    }
+
+    /// One that nobody follows the store with.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            follower: Follower::new(self.state().clone()),
+            ..*self
         }
     }
 

@@ -1,10 +1,11 @@
 //! Views: right, kept, rebuilt, dropped.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use eventcask::{ErrorKind, NewEvent, Open, Storage, Store, ViewSpec};
+use eventcask::{ErrorKind, MemoryStorage, NewEvent, Open, Storage, Store, ViewSpec};
 
-use crate::support::Bank;
+use crate::support::{Bank, in_time};
 
 fn spec() -> ViewSpec {
     ViewSpec::new(
@@ -146,6 +147,73 @@ fn l7_snapshots_may_be_damaged_or_deleted() {
         bank.storage.files().iter().any(|name| name == snapshot),
         "made again"
     );
+}
+
+/// The bytes of a view's snapshot once they are others than these.
+fn saved_anew(storage: &MemoryStorage, before: &[u8]) -> Vec<u8> {
+    loop {
+        // It is replaced by a rename, so one that is there is whole.
+        let file = storage.open("views/0001/0000.snapshot", Open::Read);
+        let file = file.unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        if bytes != before {
+            return bytes;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A few groups are copied to be saved, many are made of the log once more.
+#[test]
+fn l7_a_view_is_saved_while_its_store_is_open() {
+    for groups in [5_u64, 6000] {
+        let mut bank = Bank::new(1);
+        bank.options = bank.options.view_snapshot_events(2000);
+        let store = bank.open();
+        store.create_view("deposits", spec()).unwrap();
+        let mut saved = saved_anew(&bank.storage, &[]);
+        let mut producer = store.producer();
+        for round in 0..3 {
+            for number in 0..6000 {
+                let payload = format!(r#"{{"to":"{}","cents":{round}}}"#, number % groups);
+                let event = NewEvent::json("Deposited", payload.as_bytes());
+                producer.push("account", &event).unwrap();
+            }
+            producer.flush().unwrap().wait().unwrap();
+            let storage = bank.storage.clone();
+            saved = in_time("a snapshot", move || saved_anew(&storage, &saved));
+        }
+        let expected = rows(&store);
+        let killed = Bank {
+            storage: bank.storage.copy(),
+            options: bank.options.clone(),
+        };
+        let store = killed.open();
+        assert_eq!(rows(&store), expected, "after a kill");
+        store.rebuild_view("deposits").unwrap();
+        assert_eq!(rows(&store), expected, "rebuilt");
+        assert_eq!(expected.len() as u64, groups);
+    }
+}
+
+#[test]
+fn a_view_that_is_dropped_while_it_is_saved_is_gone() {
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.view_snapshot_events(1);
+    let store = bank.open();
+    for _ in 0..20 {
+        store.create_view("deposits", spec()).unwrap();
+        transfer(&store, 0, 200, &mut BTreeMap::new());
+        store.drop_view("deposits").unwrap();
+    }
+    store.close().unwrap();
+    let left = bank.storage.files();
+    let left: Vec<_> = left
+        .iter()
+        .filter(|name| name.starts_with("views/"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
