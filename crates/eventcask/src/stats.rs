@@ -41,6 +41,9 @@ pub struct Stats {
     pub views: Vec<ViewStats>,
     /// Each named subscription.
     pub subscriptions: Vec<SubscriptionStats>,
+    /// What is wrong with a file of a named subscription that could not be read when the store was
+    /// opened: it is missing among them.
+    pub subscription_damage: Option<String>,
     /// Each read model that is fed.
     pub read_models: Vec<ReadModelStats>,
     /// Each projection that follows the store.
@@ -205,6 +208,7 @@ impl Stats {
                 .unwrap_or_default(),
             views: views(inner),
             subscriptions: inner.subscriptions.stats(&inner.readers),
+            subscription_damage: inner.subscriptions.damage(),
             read_models: read_models(inner),
             projections: inner.projections.stats(),
             folds: inner.folds.stats(),

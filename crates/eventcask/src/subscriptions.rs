@@ -135,9 +135,8 @@ impl Subscriptions {
         }
         let mut known = locked(&self.known);
         let saved = known.find(name).map(|(_, saved)| saved.clone());
-        if let (None, Some(damage)) = (&saved, &known.damage) {
-            let message = format!("{damage}; it may be subscription {name:?}: repair or remove it");
-            return Err(LogError::new(LogErrorKind::Damaged, message).into());
+        if saved.is_none() {
+            known.check_damage(name)?;
         }
         if !known.in_use.insert(owned()) {
             return Err(Error::SubscriptionInUse { name: owned() });
@@ -205,13 +204,10 @@ impl Subscriptions {
     /// What is kept of a subscription.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`].
+    /// [`Error::UnknownSubscription`], or damage that may be it.
     pub(crate) fn saved(&self, name: &str) -> Result<Saved, Error> {
         let known = locked(&self.known);
-        let saved = known.find(name).map(|(_, saved)| saved.clone());
-        saved.ok_or_else(|| Error::UnknownSubscription {
-            name: name.to_owned(),
-        })
+        Ok(known.get(name)?.1.clone())
     }
 
     /// Forgets a subscription.
@@ -225,9 +221,7 @@ impl Subscriptions {
         if known.in_use.contains(&name) {
             return Err(Error::SubscriptionInUse { name });
         }
-        let Some((number, _)) = known.find(&name).cloned() else {
-            return Err(Error::UnknownSubscription { name });
-        };
+        let number = known.get(&name)?.0;
         let remove = || {
             self.storage.remove(&format!("{DIR}/{}", name_of(number)))?;
             self.storage.sync_dir(DIR)
@@ -274,6 +268,11 @@ impl Subscriptions {
         Ok(())
     }
 
+    /// What is wrong with a file of progress that can not be read, if there is one.
+    pub(crate) fn damage(&self) -> Option<String> {
+        locked(&self.known).damage.clone()
+    }
+
     /// Figures of all of them, by name.
     pub(crate) fn stats(&self, readers: &[Arc<ShardReader>]) -> Vec<SubscriptionStats> {
         let known = locked(&self.known);
@@ -299,5 +298,24 @@ impl Subscriptions {
 impl Known {
     fn find(&self, name: &str) -> Option<&(u32, Saved)> {
         self.saved.iter().find(|(_, saved)| saved.name == name)
+    }
+
+    fn get(&self, name: &str) -> Result<&(u32, Saved), Error> {
+        if let Some(found) = self.find(name) {
+            return Ok(found);
+        }
+        self.check_damage(name)?;
+        Err(Error::UnknownSubscription {
+            name: name.to_owned(),
+        })
+    }
+
+    /// A name that is not known may be that of a file that can not be read.
+    fn check_damage(&self, name: &str) -> Result<(), Error> {
+        let Some(damage) = &self.damage else {
+            return Ok(());
+        };
+        let message = format!("{damage}; it may be subscription {name:?}: repair or remove it");
+        Err(LogError::new(LogErrorKind::Damaged, message).into())
     }
 }

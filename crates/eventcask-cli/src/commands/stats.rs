@@ -52,6 +52,9 @@ fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats, kept: &[KeptProj
     if let Some(reason) = &stats.seal_failure {
         object.text("seal_failure", reason);
     }
+    if let Some(damage) = &stats.subscription_damage {
+        object.text("subscription_damage", damage);
+    }
     write_list(object.value("per_shard"), &stats.shards, write_shard);
     let views = stats.views.iter().map(Follower::View);
     let kept = kept.iter().map(Follower::Kept);
@@ -177,6 +180,9 @@ fn text(global: &Global, store: &Store, stats: &Stats, kept: &[KeptProjection]) 
     }
     if !stats.subscriptions.is_empty() {
         text += &format!("\n{}", subscription_table(&stats.subscriptions));
+    }
+    if let Some(damage) = &stats.subscription_damage {
+        text += &format!("\na subscription is missing: {damage}\n");
     }
     text
 }

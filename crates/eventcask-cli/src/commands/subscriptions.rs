@@ -19,15 +19,21 @@ pub(super) fn run(command: Option<SubscriptionsCommand>, global: &Global) -> Res
 }
 
 fn list(global: &Global) -> Result<(), Failure> {
-    let all = open_to_read(global)?.stats().subscriptions;
+    let stats = open_to_read(global)?.stats();
+    let all = stats.subscriptions;
     if global.json {
-        return print_list(&all, write_subscription);
+        print_list(&all, write_subscription)?;
+    } else if !all.is_empty() || stats.subscription_damage.is_none() {
+        print_table(
+            &subscription_table(&all),
+            all.is_empty(),
+            "no named subscriptions; programs make them",
+        )?;
     }
-    print_table(
-        &subscription_table(&all),
-        all.is_empty(),
-        "no named subscriptions; programs make them",
-    )
+    match stats.subscription_damage {
+        None => Ok(()),
+        Some(damage) => Err(Failure::No(format!("a subscription is missing: {damage}"))),
+    }
 }
 
 fn parked(name: &str, global: &Global) -> Result<(), Failure> {

@@ -6,14 +6,18 @@ use crate::binary::Place;
 
 /// An order of four events, each accepted after the one before, and one of another aggregate.
 fn with_orders() -> Place {
-    let place = Place::new();
-    let rows = [
+    with_rows(&[
         r#"{"order":"o-7","at":{"city":"Ulm","zip":"89073"},"state":"placed","cents":500}"#,
         r#"{"order":"o-8","state":"placed","cents":20}"#,
         r#"{"order":"o-7","state":"paid"}"#,
         r#"{"order":"o-7","state":"shipped","at":{"city":"Bonn"},"parcel":null}"#,
         r#"{"order":"o-7","state":"shipped","cents":500}"#,
-    ];
+    ])
+}
+
+/// Orders of these rows, each accepted after the one before.
+fn with_rows(rows: &[&str]) -> Place {
+    let place = Place::new();
     for (number, row) in rows.iter().enumerate() {
         let path = place.file(&format!("{number}.ndjson"), row);
         place.ok(&[
@@ -84,6 +88,58 @@ fn diff_says_what_changed_and_which_event_did_it() {
     );
     assert_eq!(diff["events"][1]["type"], "shipped");
     assert_eq!(diff["events"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn diff_knows_fields_that_are_gone_and_names_with_dots() {
+    let place = with_rows(&[
+        r#"{"order":"o-7","state":"placed","tags":{"x":1,"y":{"z":2}},"note":5,"a.b":1}"#,
+        r#"{"order":"o-7","state":"changed","tags":{},"note":{"text":"hi"},"a":{"b":2}}"#,
+        r#"{"order":"o-7","state":"changed","tags":{"x":3}}"#,
+    ]);
+    let changes = |from: &str, to: &str| {
+        let mut diff = place.json(&["diff", "o-7", "--from", from, "--to", to]);
+        diff["changes"].take()
+    };
+    assert_eq!(
+        changes("1", "2"),
+        json!([
+            {"field": "a.b", "to": 2, "version": 2},
+            {"field": "note", "from": 5, "version": 2},
+            {"field": "note.text", "to": "hi", "version": 2},
+            {"field": "state", "from": "placed", "to": "changed", "version": 2},
+            {"field": "tags", "to": {}, "version": 2},
+            {"field": "tags.x", "from": 1, "version": 2},
+            {"field": "tags.y.z", "from": 2, "version": 2},
+        ])
+    );
+    assert_eq!(
+        changes("2", "3"),
+        json!([
+            {"field": "tags", "from": {}, "version": 3},
+            {"field": "tags.x", "to": 3, "version": 3},
+        ])
+    );
+    let all = changes("0", "1");
+    assert_eq!(all[0], json!({"field": "\"a.b\"", "to": 1, "version": 1}));
+    let said = place.ok(&["diff", "o-7", "--from", "2"]);
+    assert!(said.contains(": 1 event, 2 fields changed\n"), "{said}");
+}
+
+#[test]
+fn diff_says_that_events_were_given_up() {
+    let place = with_orders();
+    place.ok(&["truncate", "o-7", "--before-version", "3"]);
+    let diff = place.json(&["diff", "o-7", "--from", "1"]);
+    assert_eq!(diff["given_up_before"], 3);
+    assert_eq!(diff["from"]["version"], 0);
+    let said = place.ok(&["diff", "o-7", "--from", "1"]);
+    assert!(
+        said.contains("events before version 3 were given up"),
+        "{said}"
+    );
+    let diff = place.json(&["diff", "o-7", "--from", "3"]);
+    assert_eq!(diff["given_up_before"], Value::Null);
 }
 
 #[test]

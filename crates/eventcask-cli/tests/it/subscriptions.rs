@@ -182,3 +182,34 @@ fn stats_show_the_projections_that_a_program_keeps() {
     let cells: Vec<_> = line.split_whitespace().collect();
     assert_eq!(cells, ["count", "7", "2", "1"]);
 }
+
+#[test]
+fn a_subscription_that_can_not_be_read_is_not_taken_for_none() {
+    let place = parked();
+    let path = place.path("store/subscriptions/0001");
+    let mut bytes = std::fs::read(&path).expect("it is there");
+    *bytes.last_mut().expect("it is not empty") ^= 1;
+    std::fs::write(&path, bytes).expect("it can be written");
+    let sentence = place.fails(1, &["subscriptions"]);
+    assert!(
+        sentence.contains("a subscription is missing: "),
+        "{sentence}"
+    );
+    assert!(sentence.contains("0001"), "{sentence}");
+    for command in ["parked", "redrive", "drop"] {
+        let args: &[&str] = match command {
+            "redrive" => &["subscriptions", command, "mailer", "--all"],
+            _ => &["subscriptions", command, "mailer"],
+        };
+        let sentence = place.fails(3, args);
+        assert!(
+            sentence.contains("it may be subscription \"mailer\""),
+            "{sentence}"
+        );
+    }
+    let damage = &place.json(&["stats"])["subscription_damage"];
+    assert!(
+        damage.as_str().is_some_and(|text| text.contains("0001")),
+        "{damage}"
+    );
+}

@@ -49,12 +49,12 @@ struct Moment {
     commit_time: Option<Timestamp>,
 }
 
-/// A field that has another value.
+/// A field that has another value, or one at one moment only.
 struct Change {
     field: String,
     from: Option<String>,
-    to: String,
-    /// The event that said the value.
+    to: Option<String>,
+    /// The event that said so.
     version: u64,
 }
 
@@ -97,8 +97,17 @@ impl Diff {
         })
     }
 
+    /// The first version that is left, where events after the earlier moment were given up.
+    fn first_left(&self) -> Option<u64> {
+        let first = self.events.first().map(|cause| cause.version);
+        first.filter(|first| *first > self.from.version + 1)
+    }
+
     fn write(&self, key: &str, object: &mut Object<'_>) {
         object.text("aggregate", key);
+        if let Some(first) = self.first_left() {
+            object.number("given_up_before", first);
+        }
         self.from.write(object.value("from"));
         self.to.write(object.value("to"));
         write_list(object.value("changes"), &self.changes, |out, change| {
@@ -111,20 +120,25 @@ impl Diff {
 
     fn print(&self, key: &str) -> Result<(), Failure> {
         let mut out = Out::new();
-        let events = self.events.len() as u64;
         out.line(&format!(
-            "{} from version {} to version {}: {} events, {} fields changed",
+            "{} from version {} to version {}: {}, {} changed",
             escaped(key),
             self.from.version,
             self.to.version,
-            count(events),
-            count(self.changes.len() as u64)
+            counted(self.events.len(), "event"),
+            counted(self.changes.len(), "field")
         ))?;
+        if let Some(first) = self.first_left() {
+            out.line(&format!(
+                "events before version {first} were given up: what they said counts as new, or is missing"
+            ))?;
+        }
         let mut changes = Table::new(&["field", "from", "to", ">version"]);
         for change in &self.changes {
-            let from = change.from.as_deref().map_or("-".to_owned(), short);
+            let value = |json: &Option<String>| json.as_deref().map_or("-".to_owned(), short);
+            let (from, to) = (value(&change.from), value(&change.to));
             let (field, version) = (escaped(&change.field).into_owned(), change.version);
-            changes.row([field, from, short(&change.to), version.to_string()]);
+            changes.row([field, from, to, version.to_string()]);
         }
         let mut events = Table::new(&[">version", "accepted", "type", "changed"]);
         for cause in &self.events {
@@ -151,12 +165,11 @@ fn changes(before: &Fields, after: &Fields, events: &[Cause]) -> Vec<Change> {
         changed_by.extend(fields.map(|field| (field.as_str(), cause.version)));
     }
     let values = changed_by.into_iter().filter_map(|(field, version)| {
-        let json = after.get(field)?;
-        let from = before.get(field);
-        (from != Some(json)).then(|| Change {
+        let (from, to) = (before.get(field), after.get(field));
+        (from != to).then(|| Change {
             field: field.to_owned(),
             from: from.cloned(),
-            to: json.clone(),
+            to: to.cloned(),
             version,
         })
     });
@@ -188,9 +201,10 @@ impl Change {
         if let Some(from) = &self.from {
             object.raw("from", from.as_bytes());
         }
-        object
-            .raw("to", self.to.as_bytes())
-            .number("version", self.version);
+        if let Some(to) = &self.to {
+            object.raw("to", to.as_bytes());
+        }
+        object.number("version", self.version);
         object.end();
     }
 }
@@ -216,6 +230,12 @@ impl Cause {
         });
         object.end();
     }
+}
+
+/// `1 event`, `2 events`.
+fn counted(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number as u64))
 }
 
 /// A value as a table has room for it.
