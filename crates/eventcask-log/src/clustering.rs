@@ -74,17 +74,19 @@ impl Clusterer {
         Ok(())
     }
 
-    /// Writes the clusters, from this place of the segment on, and returns their directory; it is
-    /// empty where there can be none, and `None` where it is not to go on.
+    /// Whether there is nothing to cluster, or no way to.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.is_possible || (self.rows.is_empty() && self.runs.is_none())
+    }
+
+    /// Writes the clusters, from this place of the segment on, and returns their directory; `None`
+    /// where it is not to go on.
     pub(crate) fn finish<'o>(
         &mut self,
         place: u64,
         codec: Codec,
         out: &'o mut Out<'o>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        if !self.is_possible {
-            return Ok(Some(Vec::new()));
-        }
         if self.runs.is_some() {
             self.write_run()?;
         }

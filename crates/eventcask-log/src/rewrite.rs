@@ -369,7 +369,8 @@ impl<'r> Rewriter<'r> {
 
     /// Adds the clustered copy where there is to be one; says whether to go on.
     fn write_clusters(&mut self, sealed: &mut Sealed) -> Result<bool, Error> {
-        let Some(mut clusterer) = self.clusterer.take() else {
+        let clusterer = self.clusterer.take();
+        let Some(mut clusterer) = clusterer.filter(|one| !one.is_empty()) else {
             return Ok(true);
         };
         self.begin_table();
@@ -385,16 +386,14 @@ impl<'r> Rewriter<'r> {
         let Some(directory) = clusterer.finish(place, codec, &mut out)? else {
             return Ok(false);
         };
-        if !directory.is_empty() {
-            let (kind, length) = (TableKind::Clusters, self.place - place);
-            sealed.tables.push(Table {
-                kind,
-                place,
-                length,
-                crc,
-            });
-            self.write_table(TableKind::ClusterDirectory, &directory, sealed);
-        }
+        let (kind, length) = (TableKind::Clusters, self.place - place);
+        sealed.tables.push(Table {
+            kind,
+            place,
+            length,
+            crc,
+        });
+        self.write_table(TableKind::ClusterDirectory, &directory, sealed);
         Ok(true)
     }
 

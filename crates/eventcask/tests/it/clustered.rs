@@ -184,7 +184,8 @@ fn shard(storage: &MemoryStorage, shard: u32) -> ShardDir {
 /// The sealed segments: file, and what its header says.
 fn segments(storage: &MemoryStorage) -> Vec<(String, Sealed)> {
     let mut found = Vec::new();
-    for number in 0..2 {
+    let manifest = Manifest::read(storage).unwrap();
+    for number in 0..manifest.shards {
         let dir = shard(storage, number);
         let shard = number;
         for number in dir.segments().unwrap() {
@@ -363,6 +364,30 @@ fn events_that_were_taken_back_are_not_in_the_clusters() {
     }
     assert_eq!(problems(&storage), []);
     assert_eq!(all(&store), hidden);
+}
+
+#[test]
+fn a_segment_of_which_no_event_is_left_ends_with_its_other_tables() {
+    let storage = MemoryStorage::default();
+    let options = options().shards(1).segment_bytes(4_000).clustered(true);
+    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let mut session = store.session("teller").unwrap();
+    for number in 0..200 {
+        let payload = [number as u8; 200];
+        let event = NewEvent::bytes("Deposited", &payload);
+        let key = format!("account-{}", number % 5);
+        session.push(&key, &event).unwrap();
+        session.flush().unwrap().wait().unwrap();
+    }
+    drop(session);
+    let events = store.events().iter();
+    let newest = events.last().unwrap().unwrap().get().commit_time;
+    store.truncate_before(newest).unwrap();
+    store.reclaim().unwrap();
+    let segments = segments(&storage);
+    let is_without_events = |sealed: &Sealed| sealed.events == 0 && !sealed.is_clustered();
+    assert!(segments.iter().any(|(_, sealed)| is_without_events(sealed)));
+    assert_eq!(problems(&storage), []);
 }
 
 #[test]
