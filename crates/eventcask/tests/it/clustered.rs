@@ -391,6 +391,26 @@ fn a_segment_of_which_no_event_is_left_ends_with_its_other_tables() {
 }
 
 #[test]
+fn a_segment_that_can_not_be_sealed_keeps_none_behind_it_waiting() {
+    let storage = history(12);
+    sealed(&storage, &options()).close().unwrap();
+    let [first, ..] = &segments(&storage)[..] else {
+        panic!("there are segments")
+    };
+    let file = storage.open(&first.0, Open::Write).unwrap();
+    let place = first.1.blocks_end - 1;
+    file.write_all_at(&[0xa5; 64], place - 64).unwrap();
+    let clustered = options().clustered(true);
+    let store = clustered.open_storage(Arc::new(storage.clone())).unwrap();
+    let error = store.seal().unwrap_err();
+    assert_eq!(error.kind(), eventcask::ErrorKind::Damaged, "{error}");
+    let mut lacking = segments(&storage);
+    lacking.retain(|(_, sealed)| !sealed.is_clustered());
+    assert_eq!(lacking.len(), 1, "all but the damaged one");
+    assert_eq!(lacking[0].0, first.0);
+}
+
+#[test]
 fn segments_that_were_sealed_before_get_clusters_by_sealing() {
     let storage = history(8);
     let plain = sealed(&storage.copy(), &options());
