@@ -150,7 +150,8 @@ impl Sealer {
     /// Seals all that is complete and returns when it is done: how many segments.
     pub(crate) fn seal_all(&self) -> Result<u64, Error> {
         let seal = |shard| self.shared.seal_shard(shard, false);
-        let sealed = parallel::map(self.shared.readers.len(), seal);
+        // It may take long, and whoever opens a store meanwhile must not wait for it.
+        let sealed = parallel::map_apart(self.shared.readers.len(), seal);
         let sealed: Result<Vec<u64>, LogError> = sealed.into_iter().collect();
         Ok(sealed?.iter().sum())
     }

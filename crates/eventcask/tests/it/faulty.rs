@@ -78,7 +78,13 @@ impl FaultyDisk {
 
     /// Returns once an operation stalls.
     pub(crate) fn wait_for_stall(&self) {
-        let stalls = |plan: &mut Option<Plan>| plan.as_ref().is_some_and(|plan| plan.stalled > 0);
+        self.wait_for_stalls(1);
+    }
+
+    /// Returns once so many operations stall.
+    pub(crate) fn wait_for_stalls(&self, count: usize) {
+        let stalls =
+            |plan: &mut Option<Plan>| plan.as_ref().is_some_and(|plan| plan.stalled >= count);
         let waited = self
             .state
             .changed
