@@ -47,6 +47,8 @@ pub(crate) struct ShardState<P: Projection> {
     mark: (u64, u64),
     /// Progress of the snapshot on disk.
     pub(crate) saved: Option<u64>,
+    /// Whether those who watch know that it has stopped.
+    is_stop_told: bool,
 }
 
 impl<P: Projection> ShardState<P> {
@@ -68,6 +70,7 @@ impl<P: Projection> ShardState<P> {
             follower,
             waiters: Waiters::default(),
             saved,
+            is_stop_told: false,
         }
     }
 
@@ -95,11 +98,21 @@ impl<P: Projection> ShardState<P> {
 
     /// Tells those who watch that it is not what it was.
     pub(crate) fn tell_replaced(&mut self) {
+        self.is_stop_told = self.follower.failure.is_some();
         let watches = &mut self.follower.fold.watches;
         watches.retain(|watch| watch.strong_count() > 0);
         for watch in watches.iter().filter_map(Weak::upgrade) {
             watch.replaced();
         }
+    }
+
+    /// Tells those who watch, once, if it has stopped; says whether it has.
+    fn tell_stopped(&mut self) -> bool {
+        let is_stopped = self.follower.failure.is_some();
+        if is_stopped && !self.is_stop_told {
+            self.tell_replaced();
+        }
+        is_stopped
     }
 
     /// # Errors
@@ -199,9 +212,7 @@ impl<P: Projection> LiveProjection<P> {
         if self.is_sync {
             let reader = &self.readers[shard as usize];
             state.follower.catch_up_all(reader, self.wanted());
-            if state.follower.failure.is_some() {
-                state.tell_replaced();
-            }
+            state.tell_stopped();
         }
     }
 
@@ -216,8 +227,7 @@ impl<P: Projection> LiveProjection<P> {
 
     /// Tells those who care that a state has moved on; who waits for it is to be woken.
     pub(crate) fn moved(&self, state: &mut ShardState<P>) -> Woken {
-        let woken = if state.follower.failure.is_some() {
-            state.tell_replaced();
+        let woken = if state.tell_stopped() {
             state.waiters.all()
         } else {
             state.waiters.reached(state.follower.fold.progress)

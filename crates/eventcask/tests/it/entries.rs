@@ -183,6 +183,32 @@ fn a_stopped_projection_has_no_entries() {
 }
 
 #[test]
+fn a_shard_that_has_stopped_leaves_the_entries_of_the_others() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let hot = store.project(Counts::new()).unwrap().entries(100);
+    let mut producer = store.producer();
+    let boom = eventcask::NewEvent::bytes("Boom", b"");
+    let answer = producer.append("ada", Expected::Any, &[boom]).unwrap();
+    answer.wait().unwrap();
+    hot.get("ada").unwrap_err();
+    let others = (0..)
+        .map(key)
+        .filter(|key| route(key, 2) != route("ada", 2));
+    let others: Vec<_> = others.take(5).collect();
+    for other in &others {
+        put(&store, other, "1");
+        assert_eq!(hot.get(other).unwrap(), Some(1));
+    }
+    assert_eq!(hot.kept(), 5);
+    put(&store, "ada", "1");
+    hot.get("ada").unwrap_err();
+    assert_eq!(hot.kept(), 5);
+    put(&store, &others[0], "1");
+    assert_eq!(hot.get(&others[0]).unwrap(), Some(2));
+}
+
+#[test]
 fn the_entries_of_a_reader_hold_what_a_refresh_finds() {
     let bank = Bank::new(2);
     let store = bank.open();
