@@ -106,6 +106,14 @@ impl<P: Projection> ShardState<P> {
         }
     }
 
+    /// Tells those who watch how far it is.
+    pub(crate) fn tell_progress(&self, shard: u32) {
+        let watches = &self.follower.fold.watches;
+        for watch in watches.iter().filter_map(Weak::upgrade) {
+            watch.reached(shard, self.progress());
+        }
+    }
+
     /// Tells those who watch, once, if it has stopped; says whether it has.
     fn tell_stopped(&mut self) -> bool {
         let is_stopped = self.follower.failure.is_some();
@@ -216,10 +224,12 @@ impl<P: Projection> LiveProjection<P> {
         }
     }
 
-    /// Has all states tell someone what is applied, from now on.
+    /// Has all states tell someone how far they are, and what is applied from now on.
     pub(crate) fn watch(&self, watch: &Arc<dyn Watch<P>>) {
-        for state in &self.shards {
-            let watches = &mut locked(state).follower.fold.watches;
+        for (shard, state) in (0..).zip(&self.shards) {
+            let mut state = locked(state);
+            watch.reached(shard, state.progress());
+            let watches = &mut state.follower.fold.watches;
             watches.retain(|watch| watch.strong_count() > 0);
             watches.push(Arc::downgrade(watch));
         }

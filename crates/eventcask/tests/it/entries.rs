@@ -112,6 +112,22 @@ fn an_entry_is_not_older_than_the_position_that_is_stated() {
 }
 
 #[test]
+fn an_entry_of_a_shard_that_stands_still_is_read_without_its_state() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let counts = store.project(Counts::new()).unwrap();
+    let position = position_of(&store, "ada");
+    let hot = counts.entries(10);
+    hot.get("ada").unwrap();
+    let read = |_: &Keyed<u64>| {
+        let read = move || hot.get_at_least("ada", position, LONG);
+        let entry = in_time("reading while the state is in use", read);
+        assert_eq!(entry.unwrap(), Some(1));
+    };
+    counts.read(route("ada", 2), read).unwrap();
+}
+
+#[test]
 fn who_reads_beside_a_writer_never_sees_an_entry_step_back() {
     let bank = Bank::new(2);
     let store = bank.open();
