@@ -176,7 +176,8 @@ impl<F: Fold> Folded<F> {
     pub(crate) fn new(inner: Arc<Inner>, fold: F) -> Self {
         let (storage, store) = (Arc::clone(&inner.storage), inner.manifest.store);
         let fold = Arc::new(fold);
-        let snapshots = FoldSnapshots::new(storage, store, F::NAME, F::VERSION);
+        let saving = Arc::clone(&inner.folds.saving);
+        let snapshots = FoldSnapshots::new(storage, store, saving, (F::NAME, F::VERSION));
         let snapshots = Arc::new(snapshots);
         Self {
             cache: cache_of(&inner, &fold, &snapshots, CACHE_BYTES),

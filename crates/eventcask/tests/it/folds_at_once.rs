@@ -1,6 +1,6 @@
 //! Folded aggregates that are loaded while other things happen to them.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use eventcask::{AsOf, EventRef, Fold, Store};
 
@@ -68,5 +68,28 @@ fn a_load_beside_a_truncation_holds_no_events_from_before_and_after_it() {
         assert!(gives_up.lock().unwrap().is_none(), "it read the snapshot");
         let last = if moment.is_some() { 25 } else { 30 };
         assert_eq!(*loaded, (20..=last).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_snapshot_that_many_loads_make_at_once_is_written() {
+    let (_bank, store) = thirty_of_which_ten_are_saved();
+    for round in 1..=20 {
+        for _ in 0..10 {
+            put(&store, "ada", "1");
+        }
+        // Clones of one fold, and another one of the same name.
+        let folds = [(); 2].map(|()| store.fold(Versions::default()).snapshot_every(10));
+        let start = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (folded, start) = (folds[thread % 2].clone(), &start);
+                scope.spawn(move || {
+                    start.wait();
+                    assert_eq!(folded.load("ada").unwrap().len(), 30 + 10 * round);
+                    assert_eq!(folded.snapshot_failure(), None);
+                });
+            }
+        });
     }
 }
