@@ -98,7 +98,7 @@ impl ShardDir {
         self.storage.remove(&self.spare()).is_ok()
     }
 
-    fn names(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
         let dir = self.dir();
         let names = self.storage.list(&dir);
         names.map_err(|e| Error::io("list", &self.storage.describe(&dir), e))
