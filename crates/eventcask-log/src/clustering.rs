@@ -1,8 +1,8 @@
 //! Orders the events of a segment by aggregate, in bounded memory.
 //!
 //! 1. The blocks of the new segment are held in memory until they are [`SORT_BYTES`].
-//! 2. Then their rows are sorted and written as clusters, not compressed, into a file of their own:
-//!    a run. A segment of which all blocks fit into memory needs none.
+//! 2. Then their rows are sorted and written as clusters, compressed in a hurry, into a file of their
+//!    own: a run. A segment of which all blocks fit into memory needs none.
 //! 3. At the end the runs are merged into the clusters of the segment. Of each run one cluster is in
 //!    memory.
 
@@ -12,6 +12,7 @@ use std::io;
 
 use crate::cluster::{self, ClusterWriter, Order, Out, Row, TypeNumbers};
 use crate::segment::ShardDir;
+use crate::spare::UNSYNCED_BYTES;
 use crate::storage::{Open, StoredFile};
 use crate::{Block, BlockHead, Codec, Error, NewSegment, Payloads};
 
@@ -126,20 +127,16 @@ impl Clusterer {
             None => Runs::create(&self.dir, &self.new)?,
         };
         let begin = runs.end;
-        let file = &*runs.file;
-        let mut end = begin;
         let mut out = |bytes: &mut Vec<u8>| {
-            let written = file.write_all_at(bytes, end);
-            end += bytes.len() as u64;
+            let written = runs.write(bytes);
             bytes.clear();
             written.map_err(|error| runs.failed("write", error))?;
             Ok(true)
         };
         let owner = (self.dir.store, self.dir.shard);
-        let mut writer = ClusterWriter::new(owner, &self.new, begin, Codec::None, &mut out);
+        let mut writer = ClusterWriter::new(owner, &self.new, begin, Codec::Lz4, &mut out);
         self.write_sorted(&mut writer)?;
         let directory = writer.finish()?.unwrap_or_default();
-        runs.end = end;
         runs.runs.push((begin, directory));
         self.runs = Some(runs);
         self.blocks.clear();
@@ -156,6 +153,7 @@ struct Runs {
     path: String,
     file: Box<dyn StoredFile>,
     end: u64,
+    synced_to: u64,
     /// Where each run begins, and its directory.
     runs: Vec<(u64, Vec<u8>)>,
 }
@@ -178,8 +176,20 @@ impl Runs {
             path,
             file,
             end: 0,
+            synced_to: 0,
             runs: Vec::new(),
         })
+    }
+
+    /// Adds bytes at the end. They are synced only so that no shard's sync has to write them.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.end)?;
+        self.end += bytes.len() as u64;
+        if self.end - self.synced_to >= UNSYNCED_BYTES {
+            self.file.sync()?;
+            self.synced_to = self.end;
+        }
+        Ok(())
     }
 
     /// Hands on the events of all runs, in their order; says whether to go on.
