@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 
 use crate::codec::{Codec, Compressor};
 use crate::index::hash;
+use crate::segment::ShardDir;
 use crate::wire::Fields;
 use crate::{Block, BlockHead, BlockParts, Error, NewSegment};
 
@@ -80,6 +81,21 @@ pub(crate) fn find(directory: &[u8], order: Order) -> Option<Range<u64>> {
     let entries = directory.as_chunks::<ENTRY_BYTES>().0;
     let behind = entries.partition_point(|entry| Fields(entry).u64(0) <= order.0);
     nth(directory, behind.checked_sub(1)?)
+}
+
+/// The head of the cluster that is to be at this place of a segment.
+pub(crate) fn head_at(
+    bytes: &[u8],
+    dir: &ShardDir,
+    segment: u64,
+    place: u64,
+) -> Result<BlockHead, &'static str> {
+    let head = BlockHead::decode_cluster(bytes)?;
+    let is_it = (head.store, head.shard, head.segment) == (dir.store, dir.shard, segment)
+        && (head.place, head.length as usize) == (place, bytes.len());
+    is_it
+        .then_some(head)
+        .ok_or("another cluster is in this place")
 }
 
 /// Position of the aggregate's newest event before the one of a row.

@@ -256,11 +256,7 @@ impl<'r> Rewriter<'r> {
         self.index.add(head, self.rewrite, block);
         self.place += u64::from(head.length);
         self.previous_crc = head.crc;
-        self.raw_bytes += head
-            .sections
-            .iter()
-            .map(|one| u64::from(one.raw))
-            .sum::<u64>();
+        self.raw_bytes += head.raw_bytes();
         self.events += u64::from(head.rows);
     }
 

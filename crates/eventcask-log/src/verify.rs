@@ -193,11 +193,7 @@ impl SealedCheck {
         }
         self.index.add(head, self.sealed.rewrite, block.as_ref());
         self.events += u64::from(head.rows);
-        self.raw_bytes += head
-            .sections
-            .iter()
-            .map(|one| u64::from(one.raw))
-            .sum::<u64>();
+        self.raw_bytes += head.raw_bytes();
         Ok(())
     }
 
