@@ -141,6 +141,8 @@ pub(crate) type Out<'w> = dyn FnMut(&mut Vec<u8>) -> Result<bool, Error> + 'w;
 
 /// Makes clusters of events that come in their order.
 pub(crate) struct ClusterWriter<'w> {
+    /// The file that they become part of.
+    file: String,
     /// Head of the next cluster, without its events.
     head: BlockHead,
     begin: u64,
@@ -154,17 +156,17 @@ pub(crate) struct ClusterWriter<'w> {
 }
 
 impl<'w> ClusterWriter<'w> {
-    /// Of a segment of this shard of the store; the first cluster is at `place`.
+    /// Of a segment of this shard; the first cluster is at `place`.
     pub(crate) fn new(
-        (store, shard): (u128, u32),
+        dir: &ShardDir,
         segment: &NewSegment,
         place: u64,
         codec: Codec,
         out: &'w mut Out<'w>,
     ) -> Self {
         let head = BlockHead {
-            store,
-            shard,
+            store: dir.store,
+            shard: dir.shard,
             segment: segment.number,
             place,
             durable_place: place,
@@ -172,6 +174,7 @@ impl<'w> ClusterWriter<'w> {
             ..BlockHead::default()
         };
         Self {
+            file: dir.describe(segment.number),
             head,
             begin: place,
             codec,
@@ -207,7 +210,7 @@ impl<'w> ClusterWriter<'w> {
         let first = self.rows.first;
         let block = self.rows.finish(self.head.clone()).map_err(|reason| {
             let reason = format!("its events can not be clustered: {reason}");
-            Error::damaged("a segment", self.head.place, &reason)
+            Error::damaged(&self.file, self.head.place, &reason)
         })?;
         let head = block.encode(self.codec, &mut self.compressor, &mut self.bytes);
         self.rows.recycle(block.into_parts());

@@ -59,7 +59,8 @@ impl Clusterer {
         let orders = Order::of_rows(self.dir.store, self.new.first_position, &events);
         let Some(orders) = orders.filter(|_| self.is_possible) else {
             self.is_possible = false;
-            self.blocks.clear();
+            self.runs = None;
+            self.let_go();
             return Ok(());
         };
         let index = self.blocks.len() as u32;
@@ -91,8 +92,7 @@ impl Clusterer {
         if self.runs.is_some() {
             self.write_run()?;
         }
-        let owner = (self.dir.store, self.dir.shard);
-        let mut writer = ClusterWriter::new(owner, &self.new, place, codec, out);
+        let mut writer = ClusterWriter::new(&self.dir, &self.new, place, codec, out);
         let goes_on = match &self.runs {
             Some(runs) => runs.merge(&mut self.types, &mut writer)?,
             None => self.write_sorted(&mut writer)?,
@@ -133,16 +133,20 @@ impl Clusterer {
             written.map_err(|error| runs.failed("write", error))?;
             Ok(true)
         };
-        let owner = (self.dir.store, self.dir.shard);
-        let mut writer = ClusterWriter::new(owner, &self.new, begin, Codec::Lz4, &mut out);
+        let mut writer = ClusterWriter::new(&self.dir, &self.new, begin, Codec::Lz4, &mut out);
         self.write_sorted(&mut writer)?;
         let directory = writer.finish()?.unwrap_or_default();
         runs.runs.push((begin, directory));
         self.runs = Some(runs);
+        self.let_go();
+        Ok(())
+    }
+
+    /// Lets go of what is in memory.
+    fn let_go(&mut self) {
         self.blocks.clear();
         self.rows.clear();
         self.bytes = 0;
-        Ok(())
     }
 }
 

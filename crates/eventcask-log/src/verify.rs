@@ -234,7 +234,7 @@ impl SealedCheck {
                 && table.length == bytes.len() as u64;
             if !is_right {
                 let reason =
-                    "a table does not say what the blocks hold; sealing the segment anew mends it";
+                    "a table does not say what the blocks hold; repairing the store mends it";
                 problems.push(scan.problem(table.place, reason));
             }
             at = table.place + table.length;
@@ -250,7 +250,7 @@ impl SealedCheck {
             let wrong = cluster_check::check(dir, scan, sealed, self.first_position, &sum)?;
             problems.extend(wrong.map(|(place, reason)| {
                 let reason =
-                    format!("in its clustered copy: {reason}; sealing the segment anew mends it");
+                    format!("in its clustered copy: {reason}; repairing the store mends it");
                 scan.problem(place, &reason)
             }));
         }
