@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 
 use crate::codec::{Codec, Compressor};
 use crate::index::hash;
+use crate::segment::ShardDir;
 use crate::wire::Fields;
 use crate::{Block, BlockHead, BlockParts, Error, NewSegment};
 
@@ -82,6 +83,21 @@ pub(crate) fn find(directory: &[u8], order: Order) -> Option<Range<u64>> {
     nth(directory, behind.checked_sub(1)?)
 }
 
+/// The head of the cluster that is to be at this place of a segment.
+pub(crate) fn head_at(
+    bytes: &[u8],
+    dir: &ShardDir,
+    segment: u64,
+    place: u64,
+) -> Result<BlockHead, &'static str> {
+    let head = BlockHead::decode_cluster(bytes)?;
+    let is_it = (head.store, head.shard, head.segment) == (dir.store, dir.shard, segment)
+        && (head.place, head.length as usize) == (place, bytes.len());
+    is_it
+        .then_some(head)
+        .ok_or("another cluster is in this place")
+}
+
 /// Position of the aggregate's newest event before the one of a row.
 pub(crate) fn previous_of(events: &Events<'_>, row: usize) -> u64 {
     let aggregate = events.aggregate_index(row);
@@ -125,6 +141,8 @@ pub(crate) type Out<'w> = dyn FnMut(&mut Vec<u8>) -> Result<bool, Error> + 'w;
 
 /// Makes clusters of events that come in their order.
 pub(crate) struct ClusterWriter<'w> {
+    /// The file that they become part of.
+    file: String,
     /// Head of the next cluster, without its events.
     head: BlockHead,
     begin: u64,
@@ -138,17 +156,17 @@ pub(crate) struct ClusterWriter<'w> {
 }
 
 impl<'w> ClusterWriter<'w> {
-    /// Of a segment of this shard of the store; the first cluster is at `place`.
+    /// Of a segment of this shard; the first cluster is at `place`.
     pub(crate) fn new(
-        (store, shard): (u128, u32),
+        dir: &ShardDir,
         segment: &NewSegment,
         place: u64,
         codec: Codec,
         out: &'w mut Out<'w>,
     ) -> Self {
         let head = BlockHead {
-            store,
-            shard,
+            store: dir.store,
+            shard: dir.shard,
             segment: segment.number,
             place,
             durable_place: place,
@@ -156,6 +174,7 @@ impl<'w> ClusterWriter<'w> {
             ..BlockHead::default()
         };
         Self {
+            file: dir.describe(segment.number),
             head,
             begin: place,
             codec,
@@ -191,7 +210,7 @@ impl<'w> ClusterWriter<'w> {
         let first = self.rows.first;
         let block = self.rows.finish(self.head.clone()).map_err(|reason| {
             let reason = format!("its events can not be clustered: {reason}");
-            Error::damaged("a segment", self.head.place, &reason)
+            Error::damaged(&self.file, self.head.place, &reason)
         })?;
         let head = block.encode(self.codec, &mut self.compressor, &mut self.bytes);
         self.rows.recycle(block.into_parts());

@@ -10,7 +10,7 @@ use crate::cluster::{self, Order};
 use crate::scan::Scan;
 use crate::sealed::{Sealed, Table, TableKind};
 use crate::segment::ShardDir;
-use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
+use crate::{Block, Error, MAX_BLOCK_BYTES, Payloads};
 
 /// A sum over events, with all that is stored of each, and the event before it of its aggregate.
 #[derive(Debug, Default)]
@@ -167,13 +167,8 @@ impl Check<'_> {
         begins: Option<Order>,
     ) -> Result<(), &'static str> {
         self.crc = crc32c::crc32c_append(self.crc, bytes);
-        let head = BlockHead::decode_cluster(bytes)?;
         let dir = self.dir;
-        if (head.store, head.shard, head.segment) != (dir.store, dir.shard, self.segment)
-            || (head.place, head.length as usize) != (place, bytes.len())
-        {
-            return Err("another cluster is in this place");
-        }
+        let head = cluster::head_at(bytes, dir, self.segment, place)?;
         let block = Block::decode(head, bytes, Payloads::All)?;
         let events = block.events();
         events.check_keys().map_err(|malformed| malformed.0)?;

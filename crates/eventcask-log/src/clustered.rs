@@ -7,7 +7,7 @@ use crate::ended::EndedSegment;
 use crate::reader::{BlockReader, with_room};
 use crate::scan::BlockPlace;
 use crate::sealed::TableKind;
-use crate::{Block, BlockHead, Error, ErrorKind, MAX_BLOCK_BYTES, Payloads, index};
+use crate::{Block, Error, ErrorKind, MAX_BLOCK_BYTES, Payloads, index};
 
 impl BlockReader {
     /// The cluster of a segment that holds the event of an aggregate at this position, with the
@@ -91,14 +91,8 @@ impl BlockReader {
         bytes: &[u8],
         want: Payloads<'_>,
     ) -> Result<Block, &'static str> {
-        let head = BlockHead::decode_cluster(bytes)?;
-        let dir = self.dir();
-        let is_it = (head.store, head.shard, head.segment) == (dir.store, dir.shard, at.segment)
-            && (head.place, head.length) == (at.place, at.length);
-        match is_it {
-            true => Block::decode(head, bytes, want),
-            false => Err("another cluster is in this place"),
-        }
+        let head = cluster::head_at(bytes, self.dir(), at.segment, at.place)?;
+        Block::decode(head, bytes, want)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Orders the events of a segment by aggregate, in bounded memory.
 //!
 //! 1. The blocks of the new segment are held in memory until they are [`SORT_BYTES`].
-//! 2. Then their rows are sorted and written as clusters, not compressed, into a file of their own:
-//!    a run. A segment of which all blocks fit into memory needs none.
+//! 2. Then their rows are sorted and written as clusters, compressed in a hurry, into a file of their
+//!    own: a run. A segment of which all blocks fit into memory needs none.
 //! 3. At the end the runs are merged into the clusters of the segment. Of each run one cluster is in
 //!    memory.
 
@@ -12,6 +12,7 @@ use std::io;
 
 use crate::cluster::{self, ClusterWriter, Order, Out, Row, TypeNumbers};
 use crate::segment::ShardDir;
+use crate::spare::UNSYNCED_BYTES;
 use crate::storage::{Open, StoredFile};
 use crate::{Block, BlockHead, Codec, Error, NewSegment, Payloads};
 
@@ -58,7 +59,8 @@ impl Clusterer {
         let orders = Order::of_rows(self.dir.store, self.new.first_position, &events);
         let Some(orders) = orders.filter(|_| self.is_possible) else {
             self.is_possible = false;
-            self.blocks.clear();
+            self.runs = None;
+            self.let_go();
             return Ok(());
         };
         let index = self.blocks.len() as u32;
@@ -74,22 +76,23 @@ impl Clusterer {
         Ok(())
     }
 
-    /// Writes the clusters, from this place of the segment on, and returns their directory; it is
-    /// empty where there can be none, and `None` where it is not to go on.
+    /// Whether there is nothing to cluster, or no way to.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.is_possible || (self.rows.is_empty() && self.runs.is_none())
+    }
+
+    /// Writes the clusters, from this place of the segment on, and returns their directory; `None`
+    /// where it is not to go on.
     pub(crate) fn finish<'o>(
         &mut self,
         place: u64,
         codec: Codec,
         out: &'o mut Out<'o>,
     ) -> Result<Option<Vec<u8>>, Error> {
-        if !self.is_possible {
-            return Ok(Some(Vec::new()));
-        }
         if self.runs.is_some() {
             self.write_run()?;
         }
-        let owner = (self.dir.store, self.dir.shard);
-        let mut writer = ClusterWriter::new(owner, &self.new, place, codec, out);
+        let mut writer = ClusterWriter::new(&self.dir, &self.new, place, codec, out);
         let goes_on = match &self.runs {
             Some(runs) => runs.merge(&mut self.types, &mut writer)?,
             None => self.write_sorted(&mut writer)?,
@@ -124,26 +127,26 @@ impl Clusterer {
             None => Runs::create(&self.dir, &self.new)?,
         };
         let begin = runs.end;
-        let file = &*runs.file;
-        let mut end = begin;
         let mut out = |bytes: &mut Vec<u8>| {
-            let written = file.write_all_at(bytes, end);
-            end += bytes.len() as u64;
+            let written = runs.write(bytes);
             bytes.clear();
             written.map_err(|error| runs.failed("write", error))?;
             Ok(true)
         };
-        let owner = (self.dir.store, self.dir.shard);
-        let mut writer = ClusterWriter::new(owner, &self.new, begin, Codec::None, &mut out);
+        let mut writer = ClusterWriter::new(&self.dir, &self.new, begin, Codec::Lz4, &mut out);
         self.write_sorted(&mut writer)?;
         let directory = writer.finish()?.unwrap_or_default();
-        runs.end = end;
         runs.runs.push((begin, directory));
         self.runs = Some(runs);
+        self.let_go();
+        Ok(())
+    }
+
+    /// Lets go of what is in memory.
+    fn let_go(&mut self) {
         self.blocks.clear();
         self.rows.clear();
         self.bytes = 0;
-        Ok(())
     }
 }
 
@@ -154,6 +157,7 @@ struct Runs {
     path: String,
     file: Box<dyn StoredFile>,
     end: u64,
+    synced_to: u64,
     /// Where each run begins, and its directory.
     runs: Vec<(u64, Vec<u8>)>,
 }
@@ -176,8 +180,20 @@ impl Runs {
             path,
             file,
             end: 0,
+            synced_to: 0,
             runs: Vec::new(),
         })
+    }
+
+    /// Adds bytes at the end. They are synced only so that no shard's sync has to write them.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.end)?;
+        self.end += bytes.len() as u64;
+        if self.end - self.synced_to >= UNSYNCED_BYTES {
+            self.file.sync()?;
+            self.synced_to = self.end;
+        }
+        Ok(())
     }
 
     /// Hands on the events of all runs, in their order; says whether to go on.

@@ -394,11 +394,7 @@ impl ShardDir {
         let mut sealed = Sealed::default();
         let index = gather_noting(&mut scan, 0, &mut |head| {
             sealed.epoch = head.epoch;
-            sealed.raw_bytes += head
-                .sections
-                .iter()
-                .map(|one| u64::from(one.raw))
-                .sum::<u64>();
+            sealed.raw_bytes += head.raw_bytes();
         })?;
         let rows = index.blocks.iter().map(|at| u64::from(at.rows));
         (sealed.first_commit, sealed.last_commit) = index.commit_range();

@@ -116,6 +116,11 @@ impl BlockHead {
         self.first_position + u64::from(self.rows) + self.gaps
     }
 
+    /// Bytes of all sections before compression.
+    pub(crate) fn raw_bytes(&self) -> u64 {
+        self.sections.iter().map(|one| u64::from(one.raw)).sum()
+    }
+
     /// Tells whether a head with this many sections can be read back.
     pub(crate) fn check_limits(&self, sections: usize) -> Result<(), &'static str> {
         let names_fit = self

@@ -8,7 +8,7 @@
 //! 4. In the last one, bytes that are no good block are the torn end of a write, unless a
 //!    block further on proves that they were durable: then they are damage, and nothing is
 //!    touched.
-//! 5. A torn end is copied beside the segment, then cut off.
+//! 5. What was to become a segment is removed. A torn end is copied beside the segment, then cut off.
 //! 6. What no later block vouches for is written again and synced before it is served: after
 //!    an unclean end the page cache may hold what the disk has not. A clean close is written
 //!    again as well, since nothing vouches for the close itself. So are the names on the way.
@@ -131,6 +131,7 @@ impl ShardDir {
         if tail.segment != 0 {
             self.check_writable(tail.segment)?;
         }
+        self.remove_unfinished()?;
         let cut = match torn {
             Some(reason) => Some(self.cut_with_room(&tail, reason)?),
             None => None,

@@ -256,11 +256,7 @@ impl<'r> Rewriter<'r> {
         self.index.add(head, self.rewrite, block);
         self.place += u64::from(head.length);
         self.previous_crc = head.crc;
-        self.raw_bytes += head
-            .sections
-            .iter()
-            .map(|one| u64::from(one.raw))
-            .sum::<u64>();
+        self.raw_bytes += head.raw_bytes();
         self.events += u64::from(head.rows);
     }
 
@@ -369,7 +365,8 @@ impl<'r> Rewriter<'r> {
 
     /// Adds the clustered copy where there is to be one; says whether to go on.
     fn write_clusters(&mut self, sealed: &mut Sealed) -> Result<bool, Error> {
-        let Some(mut clusterer) = self.clusterer.take() else {
+        let clusterer = self.clusterer.take();
+        let Some(mut clusterer) = clusterer.filter(|one| !one.is_empty()) else {
             return Ok(true);
         };
         self.begin_table();
@@ -385,16 +382,14 @@ impl<'r> Rewriter<'r> {
         let Some(directory) = clusterer.finish(place, codec, &mut out)? else {
             return Ok(false);
         };
-        if !directory.is_empty() {
-            let (kind, length) = (TableKind::Clusters, self.place - place);
-            sealed.tables.push(Table {
-                kind,
-                place,
-                length,
-                crc,
-            });
-            self.write_table(TableKind::ClusterDirectory, &directory, sealed);
-        }
+        let (kind, length) = (TableKind::Clusters, self.place - place);
+        sealed.tables.push(Table {
+            kind,
+            place,
+            length,
+            crc,
+        });
+        self.write_table(TableKind::ClusterDirectory, &directory, sealed);
         Ok(true)
     }
 

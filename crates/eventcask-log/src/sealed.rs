@@ -13,8 +13,8 @@ const TABLES_AT: usize = 256;
 const TABLE_BYTES: usize = 32;
 /// Tables that a header has room for, and more than there are kinds.
 const MAX_TABLES: usize = 64;
-/// No sealed segment is larger: it was at most as large as [`crate::SEGMENT_BYTES`] and a block, and
-/// what is in it grows by its tables only. So lengths of many can be added.
+/// No sealed segment is larger: a store ends one at 1 GiB at most and a block, and sealing adds its
+/// tables and its events once more. So lengths of many can be added.
 const MAX_BYTES: u64 = 1 << 40;
 /// No block is shorter.
 const LEAST_BLOCK_BYTES: u64 = 128;

@@ -133,6 +133,17 @@ impl ShardDir {
         numbers
     }
 
+    /// Gives back the room of files that were to become segments when a process ended: only for who
+    /// holds the lock of the store.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), Error> {
+        let names = self.names()?;
+        for name in names.iter().filter(|name| is_unfinished(name)) {
+            // Where it can not be removed it means nothing all the same.
+            let _ = self.storage.remove(&format!("{}/{name}", self.dir()));
+        }
+        Ok(())
+    }
+
     pub(crate) fn open(&self, segment: u64, how: Open) -> Result<Box<dyn StoredFile>, Error> {
         let path = self.path(segment);
         self.storage
@@ -203,6 +214,13 @@ fn number_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(SUFFIX)?;
     let number = digits.parse().ok()?;
     (number > 0 && digits == format!("{number:010}") && digits.len() == 10).then_some(number)
+}
+
+/// Whether a file was to become a segment, or holds the runs of one.
+fn is_unfinished(name: &str) -> bool {
+    let name = name.strip_suffix(".new");
+    let segment = name.map(|name| name.strip_suffix(".runs").unwrap_or(name));
+    segment.is_some_and(|segment| number_of(segment).is_some())
 }
 
 /// What the header of a segment says.

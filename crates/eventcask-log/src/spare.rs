@@ -2,10 +2,9 @@
 //!
 //! Writing into blocks that a file has already is faster, and so is syncing them, than making a
 //! file longer. So a busy shard has a *spare*: a file of zeros, written and durable, which
-//! becomes the next segment. A segment that was sealed leaves its old file behind, and that is
-//! filled with zeros and used again.
+//! becomes the next segment.
 //!
-//! Neither is part of the data: whatever becomes of them, a segment can be made without.
+//! It is no part of the data: whatever becomes of it, a segment can be made without.
 
 use crate::Error;
 use crate::buffer::PageBuffer;
@@ -98,7 +97,7 @@ impl ShardDir {
         self.storage.remove(&self.spare()).is_ok()
     }
 
-    fn names(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
         let dir = self.dir();
         let names = self.storage.list(&dir);
         names.map_err(|e| Error::io("list", &self.storage.describe(&dir), e))

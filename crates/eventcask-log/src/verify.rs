@@ -193,11 +193,7 @@ impl SealedCheck {
         }
         self.index.add(head, self.sealed.rewrite, block.as_ref());
         self.events += u64::from(head.rows);
-        self.raw_bytes += head
-            .sections
-            .iter()
-            .map(|one| u64::from(one.raw))
-            .sum::<u64>();
+        self.raw_bytes += head.raw_bytes();
         Ok(())
     }
 
@@ -238,7 +234,7 @@ impl SealedCheck {
                 && table.length == bytes.len() as u64;
             if !is_right {
                 let reason =
-                    "a table does not say what the blocks hold; sealing the segment anew mends it";
+                    "a table does not say what the blocks hold; repairing the store mends it";
                 problems.push(scan.problem(table.place, reason));
             }
             at = table.place + table.length;
@@ -254,7 +250,7 @@ impl SealedCheck {
             let wrong = cluster_check::check(dir, scan, sealed, self.first_position, &sum)?;
             problems.extend(wrong.map(|(place, reason)| {
                 let reason =
-                    format!("in its clustered copy: {reason}; sealing the segment anew mends it");
+                    format!("in its clustered copy: {reason}; repairing the store mends it");
                 scan.problem(place, &reason)
             }));
         }

@@ -458,8 +458,8 @@ impl ShardReader {
     }
 
     /// Runs `read` on the place of the block that holds the first durable event at `position`
-    /// or after it; once more where its segment was written anew meanwhile. The file of the older
-    /// form may have been filled with zeros since, so that looks like damage first.
+    /// or after it; once more where its segment was written anew meanwhile, also where that was
+    /// because its file was damaged.
     fn read_at<T>(
         &self,
         position: u64,

@@ -27,6 +27,8 @@ pub(crate) struct FoldSnapshots {
     store: u128,
     dir: String,
     definition: u32,
+    /// Held while one is written, of any fold of the store.
+    saving: Arc<Mutex<()>>,
     /// Why the last one could not be written.
     failure: Mutex<Option<String>>,
 }
@@ -43,13 +45,19 @@ pub(crate) struct FoldSnapshot {
 }
 
 impl FoldSnapshots {
-    pub(crate) fn new(storage: Arc<dyn Storage>, store: u128, name: &str, version: u32) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        store: u128,
+        saving: Arc<Mutex<()>>,
+        (name, version): (&str, u32),
+    ) -> Self {
         Self {
             storage,
             store,
             // Texts of users never become part of a file's name.
             dir: format!("{DIR}/{}", EventId::from_name(name)),
             definition: Framed::checksum(format!("{name} {version}").as_bytes()),
+            saving,
             failure: Mutex::default(),
         }
     }
@@ -123,6 +131,7 @@ impl FoldSnapshots {
             definition: self.definition,
             body: snapshot.encode(key),
         };
+        let _one = locked(&self.saving);
         framed.write_loosely(&*self.storage, &self.dir, &file_of(key))
     }
 }

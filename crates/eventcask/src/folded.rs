@@ -176,7 +176,8 @@ impl<F: Fold> Folded<F> {
     pub(crate) fn new(inner: Arc<Inner>, fold: F) -> Self {
         let (storage, store) = (Arc::clone(&inner.storage), inner.manifest.store);
         let fold = Arc::new(fold);
-        let snapshots = FoldSnapshots::new(storage, store, F::NAME, F::VERSION);
+        let saving = Arc::clone(&inner.folds.saving);
+        let snapshots = FoldSnapshots::new(storage, store, saving, (F::NAME, F::VERSION));
         let snapshots = Arc::new(snapshots);
         Self {
             cache: cache_of(&inner, &fold, &snapshots, CACHE_BYTES),
@@ -318,7 +319,7 @@ impl<F: Fold> Folded<F> {
             None => self.snapshot_of(reader, key)?.filter(is_before),
             kept => kept,
         };
-        let (mut then, _) = self.fold_on(reader, key, start.unwrap_or_default(), bounds)?;
+        let (mut then, _) = self.fold_shown(reader, key, start.unwrap_or_default(), bounds)?;
         then.newest = then.last;
         Ok(Loaded::new(Arc::new(then)))
     }
@@ -353,7 +354,7 @@ impl<F: Fold> Folded<F> {
             kept => kept,
         };
         let start = start.unwrap_or_default();
-        let (mut now, newest) = self.fold_on(reader, key, start, Bounds::default())?;
+        let (mut now, newest) = self.fold_shown(reader, key, start, Bounds::default())?;
         now.newest = match now.last {
             Some(last) if Some(last.position) == newest => Some(last),
             last => newest_of(reader, key, newest)?.or(last),
@@ -386,6 +387,25 @@ impl<F: Fold> Folded<F> {
             })
         });
         Ok(found.filter(|kept| kept.is_shown(&hidden, key)))
+    }
+
+    /// As [`fold_on`](Self::fold_on), and anew from the beginning each time that events in the state
+    /// were given up meanwhile: it would lack those between, and be one that never was.
+    fn fold_shown(
+        &self,
+        reader: &Arc<ShardReader>,
+        key: &str,
+        mut start: Kept<F::State>,
+        bounds: Bounds,
+    ) -> Result<(Kept<F::State>, Option<u64>), Error> {
+        loop {
+            let (folded, newest) = self.fold_on(reader, key, start, bounds)?;
+            let hidden = Arc::clone(&reader.published().hidden);
+            if folded.is_shown(&hidden, key) {
+                return Ok((folded, newest));
+            }
+            start = Kept::default();
+        }
     }
 
     /// Folds the events after those in `kept` into it, as far as the bounds go. Says the position of

@@ -1,6 +1,6 @@
 //! The folds of a store, as its figures show them.
 
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::FoldStats;
 use crate::store::locked;
@@ -9,6 +9,8 @@ use crate::store::locked;
 #[derive(Default)]
 pub(crate) struct Folds {
     kept: Mutex<Vec<Weak<dyn Counted>>>,
+    /// Held while a snapshot is written: two of one aggregate would write the same file.
+    pub(crate) saving: Arc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for Folds {

@@ -198,7 +198,8 @@ impl Options {
     /// side by side, from which single aggregates are loaded much faster where their events lie
     /// scattered over the log. It is not made by default, since it has a price: sealed segments take
     /// about twice the disk space, sealing compresses everything twice, and sorts it with up to
-    /// 64 MiB of events in memory for each shard, beyond that in a file that is gone afterwards.
+    /// 64 MiB of events in memory for each shard, beyond that in a file that is gone afterwards. That
+    /// file takes what the events of one segment take when they are compressed by LZ4.
     ///
     /// Segments that were sealed before get theirs by [`Store::seal`]. One that has a copy keeps it,
     /// also where this is not set any more. What is read in order does not see it.

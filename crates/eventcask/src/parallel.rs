@@ -1,4 +1,5 @@
 //! Work that is done on all cores: opening, checking and sealing many shards or segments.
+//! What others wait for shares its threads; what takes long has some of its own.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,12 +13,13 @@ use crate::options::cores;
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
 fn pool() -> Option<&'static ThreadPool> {
-    let make = || {
-        let name = |index| format!("eventcask-pool-{index}");
-        let pool = ThreadPoolBuilder::new().num_threads(cores());
-        pool.thread_name(name).build().ok()
-    };
-    POOL.get_or_init(make).as_ref()
+    POOL.get_or_init(|| make_pool("pool", cores())).as_ref()
+}
+
+fn make_pool(name: &'static str, threads: usize) -> Option<ThreadPool> {
+    let name = move |index| format!("eventcask-{name}-{index}");
+    let pool = ThreadPoolBuilder::new().num_threads(threads);
+    pool.thread_name(name).build().ok()
 }
 
 /// How many pieces of work are done at once.
@@ -27,7 +29,21 @@ pub(crate) fn width() -> usize {
 
 /// Does `work` for each number below `count`, several at a time; the results are in order.
 pub(crate) fn map<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-    match pool() {
+    map_on(pool(), count, work)
+}
+
+/// As [`map`], on threads that are made for it: of work so long that nobody else may wait for it.
+pub(crate) fn map_apart<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    let pool = (count > 1).then(|| make_pool("apart", cores().min(count)));
+    map_on(pool.flatten().as_ref(), count, work)
+}
+
+fn map_on<T: Send>(
+    pool: Option<&ThreadPool>,
+    count: usize,
+    work: impl Fn(usize) -> T + Send + Sync,
+) -> Vec<T> {
+    match pool {
         Some(pool) if count > 1 => pool.install(|| (0..count).into_par_iter().map(work).collect()),
         // One thread does it as well, only slower.
         _ => (0..count).map(work).collect(),

@@ -150,7 +150,8 @@ impl Sealer {
     /// Seals all that is complete and returns when it is done: how many segments.
     pub(crate) fn seal_all(&self) -> Result<u64, Error> {
         let seal = |shard| self.shared.seal_shard(shard, false);
-        let sealed = parallel::map(self.shared.readers.len(), seal);
+        // It may take long, and whoever opens a store meanwhile must not wait for it.
+        let sealed = parallel::map_apart(self.shared.readers.len(), seal);
         let sealed: Result<Vec<u64>, LogError> = sealed.into_iter().collect();
         Ok(sealed?.iter().sum())
     }
@@ -223,11 +224,7 @@ impl Shared {
         let pool = pool.start_handler(|_| step_back());
         let pool = pool.thread_name(name).build();
         while self.wait() {
-            let seal = || match &pool {
-                Ok(pool) => self.seal_in(pool),
-                // Without threads of its own it does one shard after the other.
-                Err(_) => (0..self.readers.len()).try_for_each(|shard| self.note(shard)),
-            };
+            let seal = || self.seal_in(pool.as_ref().ok());
             // Whatever fails here, the segments are as they were.
             let failure = match catch_unwind(AssertUnwindSafe(seal)) {
                 Ok(result) => result.err().map(|error| error.to_string()),
@@ -237,13 +234,17 @@ impl Shared {
         }
     }
 
-    fn seal_in(&self, pool: &ThreadPool) -> Result<(), LogError> {
-        pool.install(|| {
-            let shards = (0..self.readers.len()).into_par_iter();
-            shards.map(|shard| self.note(shard)).collect::<Vec<_>>()
-        })
-        .into_iter()
-        .collect()
+    /// Seals on these threads; without, it does one shard after the other.
+    fn seal_in(&self, pool: Option<&ThreadPool>) -> Result<(), LogError> {
+        let shards = 0..self.readers.len();
+        let sealed: Vec<_> = match pool {
+            Some(pool) => pool.install(|| {
+                let shards = shards.into_par_iter();
+                shards.map(|shard| self.note(shard)).collect()
+            }),
+            None => shards.map(|shard| self.note(shard)).collect(),
+        };
+        sealed.into_iter().collect()
     }
 
     fn note(&self, shard: usize) -> Result<(), LogError> {
@@ -262,36 +263,56 @@ impl Shared {
         Ok(())
     }
 
-    /// Seals the complete segments of a shard, oldest first.
+    /// Seals the complete segments of a shard, oldest first. One that can not be sealed keeps none
+    /// behind it waiting: the first error is told at the end.
     fn seal_shard(&self, shard: usize, gives_way: bool) -> Result<u64, LogError> {
-        let reader = &self.readers[shard];
-        let mut sealed = 0;
+        let (mut tried, mut sealed, mut failure) = (0, 0, None);
         loop {
             let _one = locked(&self.rewriting[shard]);
             // What was sealed without clusters gets them only where that is asked for: it may be much.
             let wants_clusters = self.clustered && !gives_way;
-            let waiting = reader.published().to_seal(wants_clusters);
-            let Some(number) = waiting.first() else {
-                return Ok(sealed);
+            let waiting = self.readers[shard].published().to_seal(wants_clusters);
+            let Some(number) = waiting.iter().copied().find(|number| *number > tried) else {
+                break;
             };
             let patience = if gives_way && waiting.len() <= BACKLOG {
                 PATIENCE
             } else {
                 Duration::ZERO
             };
-            let how = Rewriting {
-                codec: self.codec,
-                clustered: self.clustered,
-                sort_bytes: SORT_BYTES,
-                fate: &|_, _| Fate::Kept,
-                go_on: &|| self.give_way(patience),
-            };
-            match reader.dir().seal(*number, &how)? {
-                Some(segment) => reader.replace(segment),
-                None => return Ok(sealed),
+            match self.seal_segment(shard, number, patience) {
+                Ok(true) => sealed += 1,
+                Ok(false) => break,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
             }
-            sealed += 1;
+            tried = number;
         }
+        failure.map_or(Ok(sealed), Err)
+    }
+
+    /// Seals a segment; says whether to go on.
+    fn seal_segment(
+        &self,
+        shard: usize,
+        number: u64,
+        patience: Duration,
+    ) -> Result<bool, LogError> {
+        let how = Rewriting {
+            codec: self.codec,
+            clustered: self.clustered,
+            sort_bytes: SORT_BYTES,
+            fate: &|_, _| Fate::Kept,
+            go_on: &|| self.give_way(patience),
+        };
+        let reader = &self.readers[shard];
+        let segment = reader.dir().seal(number, &how)?;
+        let goes_on = segment.is_some();
+        segment
+            .into_iter()
+            .for_each(|segment| reader.replace(segment));
+        Ok(goes_on)
     }
 
     /// Waits a little while workers have batches waiting; says whether to go on.

@@ -109,6 +109,30 @@ fn sorting_in_runs_gives_the_same_bytes() {
     }
 }
 
+/// The runs of a segment were as large as its events without compression: gigabytes.
+#[test]
+fn runs_take_less_than_the_events_before_compression() {
+    let storage = store(40, 300);
+    let runs = format!("{FIRST_SEGMENT}.runs.new");
+    let largest = Cell::new(0);
+    let go_on = || {
+        let bytes = bytes_of(&storage, &runs).len() as u64;
+        largest.set(bytes.max(largest.get()));
+        true
+    };
+    let how = Rewriting {
+        codec: Codec::None,
+        clustered: true,
+        sort_bytes: 1,
+        fate: &|_, _| Fate::Kept,
+        go_on: &go_on,
+    };
+    let segment = shard_on(storage.clone()).seal(1, &how).unwrap().unwrap();
+    let (largest, raw) = (largest.get(), segment.sealed().raw_bytes);
+    assert!(largest > raw / 10, "{largest} of {raw}");
+    assert!(largest < raw * 3 / 4, "{largest} of {raw}");
+}
+
 #[test]
 fn sealing_stops_where_it_is_told_to_and_leaves_nothing() {
     let storage = store(40, 30);

@@ -86,7 +86,7 @@ fn files_with_other_names_are_no_segments() {
         "18446744073709551615.segment",
         "99999999999999999999.segment",
         "000000000٣.segment",
-        "0000000003.segment.new",
+        "0000000003.segment.old",
         "0000000003.segmen",
         ".segment",
     ] {
@@ -98,6 +98,27 @@ fn files_with_other_names_are_no_segments() {
         );
     }
     let before = dump(&storage);
+    assert_eq!(recover(&storage).unwrap().1, seen);
+    assert_eq!(dump(&storage), before);
+}
+
+/// A process that was killed while it sealed left its files behind, up to the size of a segment and of
+/// its events, until the same segment was sealed again.
+#[test]
+fn files_that_were_to_become_segments_are_removed_by_the_next_writer() {
+    let storage = rolled();
+    let seen = read(&storage).unwrap();
+    let before = dump(&storage);
+    for name in [
+        "0000000001.segment.new",
+        "0000000001.segment.runs.new",
+        "0000000003.segment.new",
+    ] {
+        put_file(&storage, &format!("shards/0000/{name}"), b"half of it");
+    }
+    let begun = dump(&storage);
+    assert_eq!(read(&storage).unwrap(), seen);
+    assert_eq!(dump(&storage), begun, "who only reads changes nothing");
     assert_eq!(recover(&storage).unwrap().1, seen);
     assert_eq!(dump(&storage), before);
 }

@@ -47,6 +47,8 @@ pub(crate) struct ShardState<P: Projection> {
     mark: (u64, u64),
     /// Progress of the snapshot on disk.
     pub(crate) saved: Option<u64>,
+    /// Whether those who watch know that it has stopped.
+    is_stop_told: bool,
 }
 
 impl<P: Projection> ShardState<P> {
@@ -68,6 +70,7 @@ impl<P: Projection> ShardState<P> {
             follower,
             waiters: Waiters::default(),
             saved,
+            is_stop_told: false,
         }
     }
 
@@ -95,11 +98,29 @@ impl<P: Projection> ShardState<P> {
 
     /// Tells those who watch that it is not what it was.
     pub(crate) fn tell_replaced(&mut self) {
+        self.is_stop_told = self.follower.failure.is_some();
         let watches = &mut self.follower.fold.watches;
         watches.retain(|watch| watch.strong_count() > 0);
         for watch in watches.iter().filter_map(Weak::upgrade) {
             watch.replaced();
         }
+    }
+
+    /// Tells those who watch how far it is.
+    pub(crate) fn tell_progress(&self, shard: u32) {
+        let watches = &self.follower.fold.watches;
+        for watch in watches.iter().filter_map(Weak::upgrade) {
+            watch.reached(shard, self.progress());
+        }
+    }
+
+    /// Tells those who watch, once, if it has stopped; says whether it has.
+    fn tell_stopped(&mut self) -> bool {
+        let is_stopped = self.follower.failure.is_some();
+        if is_stopped && !self.is_stop_told {
+            self.tell_replaced();
+        }
+        is_stopped
     }
 
     /// # Errors
@@ -199,16 +220,16 @@ impl<P: Projection> LiveProjection<P> {
         if self.is_sync {
             let reader = &self.readers[shard as usize];
             state.follower.catch_up_all(reader, self.wanted());
-            if state.follower.failure.is_some() {
-                state.tell_replaced();
-            }
+            state.tell_stopped();
         }
     }
 
-    /// Has all states tell someone what is applied, from now on.
+    /// Has all states tell someone how far they are, and what is applied from now on.
     pub(crate) fn watch(&self, watch: &Arc<dyn Watch<P>>) {
-        for state in &self.shards {
-            let watches = &mut locked(state).follower.fold.watches;
+        for (shard, state) in (0..).zip(&self.shards) {
+            let mut state = locked(state);
+            watch.reached(shard, state.progress());
+            let watches = &mut state.follower.fold.watches;
             watches.retain(|watch| watch.strong_count() > 0);
             watches.push(Arc::downgrade(watch));
         }
@@ -216,8 +237,7 @@ impl<P: Projection> LiveProjection<P> {
 
     /// Tells those who care that a state has moved on; who waits for it is to be woken.
     pub(crate) fn moved(&self, state: &mut ShardState<P>) -> Woken {
-        let woken = if state.follower.failure.is_some() {
-            state.tell_replaced();
+        let woken = if state.tell_stopped() {
             state.waiters.all()
         } else {
             state.waiters.reached(state.follower.fold.progress)

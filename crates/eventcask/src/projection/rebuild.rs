@@ -188,13 +188,15 @@ fn swap<P: Projection>(
     check(&filled)?;
     let positions = filled.iter().map(|beside| beside.fold.progress).collect();
     let mut woken = Woken::default();
-    for ((state, beside), saved) in states.iter_mut().zip(&mut filled).zip(saved) {
+    let shards = (0..).zip(&mut states).zip(&mut filled).zip(saved);
+    for (((shard, state), beside), saved) in shards {
         let saved = writing.as_ref().map_or(state.saved, |_| Some(saved));
         beside.fold.watches = std::mem::take(&mut state.follower.fold.watches);
         beside.fold.live_from = beside.fold.progress;
         beside.who = state.follower.who.take();
         std::mem::swap(&mut state.follower, beside);
         state.tell_replaced();
+        state.tell_progress(shard);
         state.saved = saved;
         state.mark();
         woken.and(live.moved(state));

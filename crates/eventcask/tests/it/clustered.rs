@@ -184,7 +184,8 @@ fn shard(storage: &MemoryStorage, shard: u32) -> ShardDir {
 /// The sealed segments: file, and what its header says.
 fn segments(storage: &MemoryStorage) -> Vec<(String, Sealed)> {
     let mut found = Vec::new();
-    for number in 0..2 {
+    let manifest = Manifest::read(storage).unwrap();
+    for number in 0..manifest.shards {
         let dir = shard(storage, number);
         let shard = number;
         for number in dir.segments().unwrap() {
@@ -363,6 +364,50 @@ fn events_that_were_taken_back_are_not_in_the_clusters() {
     }
     assert_eq!(problems(&storage), []);
     assert_eq!(all(&store), hidden);
+}
+
+#[test]
+fn a_segment_of_which_no_event_is_left_ends_with_its_other_tables() {
+    let storage = MemoryStorage::default();
+    let options = options().shards(1).segment_bytes(4_000).clustered(true);
+    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let mut session = store.session("teller").unwrap();
+    for number in 0..200 {
+        let payload = [number as u8; 200];
+        let event = NewEvent::bytes("Deposited", &payload);
+        let key = format!("account-{}", number % 5);
+        session.push(&key, &event).unwrap();
+        session.flush().unwrap().wait().unwrap();
+    }
+    drop(session);
+    let events = store.events().iter();
+    let newest = events.last().unwrap().unwrap().get().commit_time;
+    store.truncate_before(newest).unwrap();
+    store.reclaim().unwrap();
+    let segments = segments(&storage);
+    let is_without_events = |sealed: &Sealed| sealed.events == 0 && !sealed.is_clustered();
+    assert!(segments.iter().any(|(_, sealed)| is_without_events(sealed)));
+    assert_eq!(problems(&storage), []);
+}
+
+#[test]
+fn a_segment_that_can_not_be_sealed_keeps_none_behind_it_waiting() {
+    let storage = history(12);
+    sealed(&storage, &options()).close().unwrap();
+    let [first, ..] = &segments(&storage)[..] else {
+        panic!("there are segments")
+    };
+    let file = storage.open(&first.0, Open::Write).unwrap();
+    let place = first.1.blocks_end - 1;
+    file.write_all_at(&[0xa5; 64], place - 64).unwrap();
+    let clustered = options().clustered(true);
+    let store = clustered.open_storage(Arc::new(storage.clone())).unwrap();
+    let error = store.seal().unwrap_err();
+    assert_eq!(error.kind(), eventcask::ErrorKind::Damaged, "{error}");
+    let mut lacking = segments(&storage);
+    lacking.retain(|(_, sealed)| !sealed.is_clustered());
+    assert_eq!(lacking.len(), 1, "all but the damaged one");
+    assert_eq!(lacking[0].0, first.0);
 }
 
 #[test]

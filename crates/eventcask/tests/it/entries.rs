@@ -112,6 +112,22 @@ fn an_entry_is_not_older_than_the_position_that_is_stated() {
 }
 
 #[test]
+fn an_entry_of_a_shard_that_stands_still_is_read_without_its_state() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let counts = store.project(Counts::new()).unwrap();
+    let position = position_of(&store, "ada");
+    let hot = counts.entries(10);
+    hot.get("ada").unwrap();
+    let read = |_: &Keyed<u64>| {
+        let read = move || hot.get_at_least("ada", position, LONG);
+        let entry = in_time("reading while the state is in use", read);
+        assert_eq!(entry.unwrap(), Some(1));
+    };
+    counts.read(route("ada", 2), read).unwrap();
+}
+
+#[test]
 fn who_reads_beside_a_writer_never_sees_an_entry_step_back() {
     let bank = Bank::new(2);
     let store = bank.open();
@@ -180,6 +196,32 @@ fn a_stopped_projection_has_no_entries() {
     let error = in_time("reading", move || asked.get("ada")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
     assert_eq!(hot.get(&other).unwrap(), Some(1));
+}
+
+#[test]
+fn a_shard_that_has_stopped_leaves_the_entries_of_the_others() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let hot = store.project(Counts::new()).unwrap().entries(100);
+    let mut producer = store.producer();
+    let boom = eventcask::NewEvent::bytes("Boom", b"");
+    let answer = producer.append("ada", Expected::Any, &[boom]).unwrap();
+    answer.wait().unwrap();
+    hot.get("ada").unwrap_err();
+    let others = (0..)
+        .map(key)
+        .filter(|key| route(key, 2) != route("ada", 2));
+    let others: Vec<_> = others.take(5).collect();
+    for other in &others {
+        put(&store, other, "1");
+        assert_eq!(hot.get(other).unwrap(), Some(1));
+    }
+    assert_eq!(hot.kept(), 5);
+    put(&store, "ada", "1");
+    hot.get("ada").unwrap_err();
+    assert_eq!(hot.kept(), 5);
+    put(&store, &others[0], "1");
+    assert_eq!(hot.get(&others[0]).unwrap(), Some(2));
 }
 
 #[test]

@@ -89,9 +89,14 @@ impl FaultyDisk {
 
     /// Returns once an operation stalls that may not go on.
     pub(crate) fn wait_for_stall(&self) {
+        self.wait_for_stalls(1);
+    }
+
+    /// Returns once so many operations stall that may not go on.
+    pub(crate) fn wait_for_stalls(&self, count: usize) {
         let stalls = |plan: &mut Option<Plan>| {
             let plan = plan.as_ref();
-            plan.is_some_and(|plan| plan.stalled > plan.passes)
+            plan.is_some_and(|plan| plan.stalled >= plan.passes + count)
         };
         let waited = self
             .state

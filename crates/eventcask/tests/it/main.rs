@@ -36,6 +36,7 @@ mod projections_again;
 mod projections_ahead;
 mod read_models;
 mod folds;
+mod folds_at_once;
 mod telling;
 mod killed;
 mod verify;

@@ -1,10 +1,12 @@
 //! Closing, not closing, and opening again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventcask::{Durability, ErrorKind, Expected, MemoryStorage, Store};
 
-use crate::support::{Bank, all, deposit, put};
+use crate::faulty::{Fault, FaultyDisk, Operation};
+use crate::support::{Bank, all, deposit, in_time, put};
 
 #[test]
 fn what_was_acknowledged_is_there_after_a_kill() {
@@ -143,4 +145,24 @@ fn a_store_on_disk_is_there_again() {
     assert_eq!(store.stats().events, 10_000);
     assert_eq!(store.stats().aggregates, 100);
     assert_eq!(store.events().iter().filter(Result::is_ok).count(), 10_000);
+}
+
+#[test]
+fn a_store_opens_while_another_one_is_sealed() {
+    let mut bank = Bank::new(8);
+    bank.options = bank.options.segment_bytes(1).seal(false);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    for number in 0..100 {
+        put(&store, &format!("account-{number}"), "1");
+    }
+    disk.fails(Operation::Sync, "shards/", Fault::Stall);
+    let sealing = store.clone();
+    let sealing = std::thread::spawn(move || sealing.seal());
+    // Until every thread that seals is busy.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    disk.wait_for_stalls(cores.min(8));
+    in_time("opening", || Bank::new(8).open().close()).unwrap();
+    disk.is_well();
+    assert!(sealing.join().unwrap().unwrap() >= 8);
 }
