@@ -51,3 +51,14 @@ pub fn cpu_seconds() -> f64 {
         .sum::<f64>()
         / 100.0
 }
+
+/// Seconds of CPU that this thread has had.
+#[must_use]
+pub fn thread_cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = stat
+        .split_whitespace()
+        .next()
+        .and_then(|text| text.parse::<f64>().ok());
+    nanos.unwrap_or(0.0) / 1e9
+}

@@ -10,7 +10,7 @@ mod outcome;
 mod sums;
 mod workload;
 
-pub use figures::{argument, cpu_seconds, print_runs, print_times};
+pub use figures::{argument, cpu_seconds, print_runs, print_times, thread_cpu_seconds};
 pub use ids::{IdOrder, Ids};
 pub use outcome::Outcome;
 pub use sums::Sums;
