@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use eventcask::{
     Batch, ErrorKind, Keyed, MemoryStorage, Open, Projected, Projection, ProjectionOptions,
@@ -134,6 +135,38 @@ fn states_are_saved_while_the_store_is_in_use() {
         store.close().unwrap();
         assert_eq!(restarted::<1>(&bank), (200, 0), "sync: {is_sync}");
     }
+}
+
+/// Waits until all shards have a snapshot, by a policy that asks for one at once.
+fn is_saved_by(policy: SnapshotPolicy, is_sync: bool) {
+    let store = Bank::new(2).open();
+    let options = store.projection(Counts::<1>::default()).snapshots(policy);
+    let options = if is_sync { options.sync() } else { options };
+    let projected = options.start().unwrap();
+    push(&store, 20);
+    let what = format!("a snapshot by {policy:?}, sync: {is_sync}");
+    in_time(&what, move || {
+        while !projected
+            .stats()
+            .snapshot_positions
+            .iter()
+            .all(Option::is_some)
+        {
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn each_trigger_saves_a_state_by_itself() {
+    // Blocks that were applied as they became durable counted for no bytes: their length was not in them.
+    for is_sync in [true, false] {
+        is_saved_by(SnapshotPolicy::default().bytes(1), is_sync);
+        is_saved_by(SnapshotPolicy::default().events(1), is_sync);
+        let time = Duration::from_millis(1);
+        is_saved_by(SnapshotPolicy::default().time(time), is_sync);
+    }
+    is_saved_by(SnapshotPolicy::default().time(Duration::ZERO), true);
 }
 
 #[test]
