@@ -59,8 +59,9 @@ impl<F: Follow> Follower<F> {
         want: Payloads<'_>,
     ) -> bool {
         self.catch_up(reader, block.head().first_position, want);
-        // What is new is not given up yet.
-        self.failure.is_none() && self.take(block, &Hidden::default())
+        // What is new may be given up already, by a time that is yet to come.
+        let hidden = Arc::clone(&reader.published().hidden);
+        self.failure.is_none() && self.take(block, &hidden)
     }
 
     /// Takes in what is missing of the shard's log before `position`.

@@ -369,7 +369,7 @@ impl Follow for ViewState {
     fn take(&mut self, block: &Block, hidden: &Hidden) {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
-        if hidden.is_empty() {
+        if !hidden.may_hide(&events) {
             self.apply(&events);
         } else {
             self.apply_unless(&events, |row| hidden.hides(&events, row));
