@@ -306,7 +306,12 @@ impl Shared {
     }
 
     fn save(&self) -> Result<(), Error> {
-        self.name.inner.subscriptions.save(|| self.saved())
+        let saved = self.name.inner.subscriptions.save(|| self.saved());
+        if saved.is_err() {
+            // Whoever comes to rest tries again, and who closes it.
+            locked(&self.turns).unsaved += 1;
+        }
+        saved
     }
 
     /// What is to be kept now; it counts as kept.

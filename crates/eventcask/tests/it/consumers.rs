@@ -520,3 +520,22 @@ fn a_close_says_where_progress_could_not_be_saved() {
     let group = store.subscribe().group("mailer", at_once(3)).unwrap();
     assert_eq!(work(&group, &[]), all(&store));
 }
+
+/// What could not be saved counted as saved all the same: it came again, though the disk was well by then.
+#[test]
+fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
+    let bank = Bank::new(1);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    fill(&store, &["a"]);
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    disk.fails(Operation::Sync, "subscriptions", Fault::Errno(EIO));
+    group.try_claim().unwrap().unwrap().ack().unwrap();
+    let failed = group.claim_timeout(Duration::ZERO).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Io);
+    disk.is_well();
+    drop(group);
+
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    assert!(group.try_claim().unwrap().is_none());
+}
