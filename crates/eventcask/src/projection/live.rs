@@ -36,6 +36,8 @@ pub(crate) struct LiveProjection<P: Projection> {
     /// Rings when a snapshot is due.
     pub(crate) saver: Bell,
     stops: AtomicBool,
+    /// Whether the store was closed before it began to follow it: nothing new will come.
+    is_over: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -139,6 +141,7 @@ impl<P: Projection> LiveProjection<P> {
             runner: Bell::default(),
             saver: Bell::default(),
             stops: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             threads: Mutex::default(),
         }
     }
@@ -239,12 +242,21 @@ impl<P: Projection> LiveProjection<P> {
         self.stops.load(Ordering::Acquire)
     }
 
-    /// What those who wait are told where it has ended.
-    pub(crate) fn check_runs(&self) -> Result<(), Error> {
-        if self.stops() {
+    /// What those who wait for a position are told where it will not come to it.
+    pub(crate) fn check_runs(&self, shard: u32, position: u64) -> Result<(), Error> {
+        let is_past = || position >= self.readers[shard as usize].published().watermark;
+        if self.stops() || self.is_over.load(Ordering::Acquire) && is_past() {
             return Err(Refused::Closed.into());
         }
         Ok(())
+    }
+
+    /// Says that the store is closed: what is durable is applied, and nothing is written.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        if let Some(keep) = &self.keep {
+            keep.files.close();
+        }
     }
 
     /// Ends its threads; everyone who waits is to be woken.

@@ -134,9 +134,8 @@ impl<P: Projection> Projected<P> {
             live.fill()?;
         }
         let follows: Arc<dyn Live> = Arc::<LiveProjection<P>>::clone(&live);
-        let is_open = projected.held.inner.projections.add(follows);
-        if let Some(keep) = live.keep.as_ref().filter(|_| !is_open) {
-            keep.files.close();
+        if !projected.held.inner.projections.add(follows) {
+            live.end();
         }
         if !live.is_sync {
             live.spawn("project", runner::run)?;

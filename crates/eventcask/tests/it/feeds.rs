@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use eventcask::{Batches, ModelError, ModelProgress, ReadModel, Storage};
+use eventcask::{Batches, ErrorKind, ModelError, ModelProgress, ReadModel, Storage};
 
 use crate::support::{Bank, in_time, put};
 
@@ -78,5 +78,21 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
         assert!(feed.catch_up(FOR_EVER).unwrap());
         let expected: Vec<_> = (0..store.positions()[0]).map(|at| (at, at < 3)).collect();
         assert_eq!(*notes.told.lock().unwrap(), expected);
+    });
+}
+
+/// It was never told: whoever waited for what would not come waited on.
+#[test]
+fn a_feed_that_begins_when_the_store_is_closed_ends_the_waiting() {
+    in_time("a feed", || {
+        let store = Bank::new(1).open();
+        put(&store, "a", "1");
+        let handle = store.clone();
+        store.close().unwrap();
+        let (notes, _begins) = Notes::new();
+        let feed = handle.feed(notes).start().unwrap();
+        assert!(feed.wait_for(0, 0, FOR_EVER).unwrap(), "it is durable");
+        let error = feed.wait_for(0, 1, FOR_EVER).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
     });
 }

@@ -210,12 +210,26 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
 #[test]
 fn closing_the_store_ends_the_waiting() {
     let store = Bank::new(2).open();
+    let position = put(&store, "account-1", "1").position().unwrap();
     let counts = store.projection(Counts).start().unwrap();
     let waits = counts.clone();
     let waiting = thread::spawn(move || waits.wait_for(1, 1_000, LONG));
+    let handle = store.clone();
     store.close().unwrap();
     let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
+
+    // One that begins only then was never told.
+    let shard = eventcask::route("account-1", 2);
+    for is_sync in [true, false] {
+        let late = handle.projection(Total);
+        let late = if is_sync { late.sync() } else { late };
+        let late = late.start().unwrap();
+        assert_eq!(late.wait_for(shard, position, LONG).unwrap(), 1);
+        let waiting = move || late.wait_for(shard, position + 1, LONG);
+        let error = in_time("waiting", waiting).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
 }
 
 #[test]
