@@ -327,22 +327,21 @@ impl Views {
         }
     }
 
-    /// Saves the states of all views that have moved on.
+    /// Saves the states of all views that have moved on; the first error counts.
     pub(crate) fn save_all(&self) -> Result<(), Error> {
-        for view in self.list() {
-            self.save(&view)?;
-        }
-        Ok(())
+        let saved = self.list().into_iter().map(|view| self.save(&view));
+        saved.fold(Ok(()), Result::and)
     }
 
     fn save(&self, view: &LiveView) -> Result<(), Error> {
+        let mut result = Ok(());
         for (shard, state) in view.shards.iter().enumerate() {
             let mut state = locked(state);
             if state.failure().is_none() && state.saved != Some(state.state().progress()) {
-                self.save_shard(view, shard as u32, &mut state)?;
+                result = result.and(self.save_shard(view, shard as u32, &mut state));
             }
         }
-        Ok(())
+        result
     }
 
     fn save_shard(&self, view: &LiveView, shard: u32, state: &mut ShardState) -> Result<(), Error> {

@@ -279,7 +279,7 @@ impl<P: Projection> LiveProjection<P> {
         woken
     }
 
-    /// Saves the states that have moved on.
+    /// Saves the states that have moved on; the first error counts.
     fn save(&self) -> Result<(), Error> {
         let Some(keep) = &self.keep else {
             return Ok(());
@@ -287,6 +287,7 @@ impl<P: Projection> LiveProjection<P> {
         let Some(writing) = keep.files.writing() else {
             return Ok(());
         };
+        let mut result = Ok(());
         for (shard, state) in self.shards.iter().enumerate() {
             let mut state = locked(state);
             let progress = state.progress();
@@ -295,12 +296,15 @@ impl<P: Projection> LiveProjection<P> {
             let given_up_then = state.follower.fold.given_up;
             let is_derived = given_up_then.is_none_or(|then| then == given_up);
             if state.follower.failure.is_none() && is_derived && state.saved != Some(progress) {
-                keep.save(&writing, shard as u32, &state.follower.fold)?;
-                state.saved = Some(progress);
-                state.mark();
+                let saved = keep.save(&writing, shard as u32, &state.follower.fold);
+                if saved.is_ok() {
+                    state.saved = Some(progress);
+                    state.mark();
+                }
+                result = result.and(saved);
             }
         }
-        Ok(())
+        result
     }
 }
 
