@@ -7,7 +7,7 @@ use eventcask_log::{Block, Payloads};
 use eventcask_shard::ShardReader;
 
 use crate::batches::Taken;
-use crate::shown::{add_shown, row_from};
+use crate::shown::{add_shown, durable, row_from};
 use crate::{Advance, Error, ModelProgress};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
@@ -202,10 +202,7 @@ impl Cursor {
 
     /// Reads the next block; says whether there is one. One without wanted events is passed.
     fn open_next(&mut self, types: Option<&[String]>) -> Result<bool, Error> {
-        let (watermark, hidden) = {
-            let published = self.reader.published();
-            (published.watermark, Arc::clone(&published.hidden))
-        };
+        let (watermark, hidden) = durable(&self.reader);
         if self.next >= watermark {
             return Ok(false);
         }

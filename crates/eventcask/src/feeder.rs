@@ -5,14 +5,13 @@
 //! is then; 4. tells those who wait. It reads from the log, so a slow model costs the memory of one
 //! transaction and nothing of the writers.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::batches::{Batches, Taken};
 use crate::feed_cursor::{Cursor, Room, Step};
 use crate::feeds::FeedState;
-use crate::follower::panic_text;
+use crate::follower::caught;
 use crate::{Error, ReadModel};
 
 /// Events that were passed without being wanted, after which the progress is kept for itself: so many
@@ -133,10 +132,9 @@ impl Feeder {
         if !advances.is_empty() {
             let batches = Batches::new(self.store, &self.taken, &advances);
             let model = &mut self.model;
-            let applied = catch_unwind(AssertUnwindSafe(|| model.apply(&batches)));
-            let applied = match applied {
+            let applied = match caught(|| model.apply(&batches)) {
                 Ok(applied) => applied.map_err(|error| error.to_string()),
-                Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
+                Err(reason) => Err(format!("it panicked: {reason}")),
             };
             applied.map_err(|reason| format!("{}: {reason}", places(&batches)))?;
         }

@@ -3,13 +3,13 @@
 //! A state and how far it got are one unit. Whoever comes across one that is behind brings it up
 //! to date from the log before going on, so it does not matter which blocks it was told of.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_shard::{Hidden, ShardReader};
 
+use crate::shown::durable;
 use crate::store::locked;
 use crate::telling::{self, Who};
 use crate::{parallel, read_ahead};
@@ -113,10 +113,7 @@ impl<F: Follow> Follower<F> {
         want: Payloads<'_>,
         mut goes_on: impl FnMut(u64) -> bool + Send,
     ) {
-        let (watermark, hidden) = {
-            let published = reader.published();
-            (published.watermark, Arc::clone(&published.hidden))
-        };
+        let (watermark, hidden) = durable(reader);
         let next = self.fold.progress();
         if self.failure.is_some() || next >= watermark || !goes_on(next) {
             return;
@@ -138,9 +135,8 @@ impl<F: Follow> Follower<F> {
     /// says so.
     pub(crate) fn take_with(&mut self, position: u64, take: impl FnOnce(&mut F)) -> bool {
         let fold = &mut self.fold;
-        let taken = catch_unwind(AssertUnwindSafe(|| take(fold)));
-        if let Err(panic) = &taken {
-            let reason = panic_text(&**panic);
+        let taken = caught(|| take(fold));
+        if let Err(reason) = &taken {
             self.fail(format!(
                 "it failed in the block at position {position}: {reason}"
             ));
@@ -160,8 +156,12 @@ pub(crate) fn on_all<T: Send>(
     });
 }
 
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("panic")
+/// Runs what may panic; what the panic said is the error. What was in its hands is not to be used any
+/// more, or is whole at any time.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("panic").to_owned()
+    })
 }
