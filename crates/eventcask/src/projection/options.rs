@@ -158,8 +158,8 @@ impl<P: Projection> ProjectionOptions<P> {
         self
     }
 
-    /// How long a batch behind the acknowledgement waits to be full. By default not at all: what is
-    /// there is applied.
+    /// How long a batch behind the acknowledgement waits to be full, of events or of bytes. By default not
+    /// at all: what is there is applied.
     pub fn batch_time(mut self, time: Duration) -> Self {
         self.limits.time = time;
         self

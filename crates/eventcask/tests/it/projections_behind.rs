@@ -179,6 +179,26 @@ fn a_batch_waits_to_be_full_and_no_longer() {
     assert!(counts.wait_for(0, full, LONG).unwrap() > full);
 }
 
+/// A batch that was full of bytes waited on for events, as long as it might.
+#[test]
+fn a_batch_that_is_full_of_bytes_waits_no_longer() {
+    let store = Bank::new(1).open();
+    let hour = Duration::from_secs(3_600);
+    let options = store.projection(Counts).batch_bytes(2_000);
+    let counts = options.batch_time(hour).start().unwrap();
+    let mut random = fastrand::Rng::with_seed(8);
+    for _ in 0..25 {
+        // Compressed, it has three quarters of its length.
+        let name: String = std::iter::repeat_with(|| random.alphanumeric())
+            .take(1_000)
+            .collect();
+        put(&store, "account-1", &format!("{name:?}"));
+    }
+    // Three blocks are more than a batch has, so at most two can be left.
+    let full = store.positions()[0] - 3;
+    assert!(counts.wait_for(0, full, LONG).unwrap() > full);
+}
+
 #[test]
 fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     let store = Bank::new(1).open();
