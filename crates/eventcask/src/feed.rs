@@ -248,7 +248,7 @@ impl Feed {
     fn end(&mut self) {
         self.state.stop();
         if let Some(thread) = self.thread.take() {
-            // Its panics are caught where they can come about, and told by the failure.
+            // Panics are caught in it, and told by the failure.
             let _ = thread.join();
         }
         self.state.end();

@@ -265,7 +265,7 @@ impl<P: Projection> LiveProjection<P> {
         self.runner.ring();
         self.saver.ring();
         for thread in std::mem::take(&mut *locked(&self.threads)) {
-            // A thread that failed has said why in the state of its shard.
+            // Panics are caught in it, and told by the failures of the states.
             let _ = thread.join();
         }
         self.all_waiters()

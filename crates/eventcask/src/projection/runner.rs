@@ -19,6 +19,7 @@ use eventcask_shard::ShardReader;
 
 use super::live::{LiveProjection, ShardState};
 use super::options::BatchLimits;
+use crate::follower::caught;
 use crate::shown::durable;
 use crate::store::locked;
 use crate::{parallel, read_ahead};
@@ -31,10 +32,23 @@ enum Turn {
 }
 
 pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
-    parallel::map_few(live.readers.len(), |shard| fill(live, shard));
+    guarded(live, || {
+        parallel::map_few(live.readers.len(), |shard| fill(live, shard));
+    });
     let mut gathering = vec![Gathering::default(); live.readers.len()];
     while !live.stops() {
-        turn_all(live, &mut gathering);
+        guarded(live, || turn_all(live, &mut gathering));
+    }
+}
+
+/// Stops all shards where something fails that is none of theirs. The thread goes on, for those that are
+/// rebuilt.
+fn guarded<P: Projection>(live: &LiveProjection<P>, work: impl FnOnce()) {
+    if let Err(reason) = caught(work) {
+        let reason = format!("its thread failed: {reason}");
+        for state in &live.shards {
+            fail(live, state, &reason);
+        }
     }
 }
 

@@ -81,6 +81,18 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
     });
 }
 
+/// The moment at which it would have been over can not be told: the thread ended without a word.
+#[test]
+fn a_delay_may_be_longer_than_any_clock_goes() {
+    let store = Bank::new(1).open();
+    let (notes, _begins) = Notes::new();
+    let options = store.feed(notes.clone()).batch_delay(Duration::MAX);
+    let feed = options.batch_events(1).start().unwrap();
+    put(&store, "a", "1");
+    assert!(feed.catch_up(FOR_EVER).unwrap());
+    assert_eq!(*notes.told.lock().unwrap(), [(0, false)]);
+}
+
 /// It was never told: whoever waited for what would not come waited on.
 #[test]
 fn a_feed_that_begins_when_the_store_is_closed_ends_the_waiting() {

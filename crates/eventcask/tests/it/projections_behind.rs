@@ -12,7 +12,7 @@ use eventcask::{
     Storage, Store, Timeout,
 };
 
-use crate::faulty::{Fault, FaultyDisk, Operation};
+use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
 use crate::support::{Bank, deposit, in_time, put};
 
 const LONG: Timeout = Timeout::Error(Duration::from_secs(60));
@@ -225,6 +225,27 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     let names: Vec<_> = listed.iter().map(|one| (one.name, one.version)).collect();
     assert_eq!(names, [("counts", 3), ("total", 1)]);
     assert!(listed[0].failure.is_some() && listed[1].failure.is_none());
+}
+
+/// A panic outside of the handler ended the thread without a word.
+#[test]
+fn l6_one_whose_thread_fails_says_so_to_all_who_ask_or_wait() {
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let options = Store::options().shards(2).pin(false);
+    let store = options.open_storage(storage).unwrap();
+    push(&store, &mut fastrand::Rng::with_seed(6), 100);
+    disk.fails(Operation::Read, "shards", Fault::Panic);
+    let counts = store.projection(Counts).start().unwrap();
+    for shard in 0..2 {
+        let error = counts.wait_for(shard, 0, LONG).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+        assert!(error.to_string().contains(PANIC), "{error}");
+    }
+    disk.is_well();
+    counts.rebuild().unwrap().wait().unwrap();
+    push(&store, &mut fastrand::Rng::with_seed(7), 100);
+    wait_for_all(&store, &counts);
 }
 
 #[test]
