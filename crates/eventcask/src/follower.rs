@@ -21,6 +21,9 @@ pub(crate) trait Follow: Send {
 
     /// Takes in the events of a block from there on, without those that are hidden.
     fn take(&mut self, block: &Block, hidden: &Hidden);
+
+    /// Notes that there are no events of the shard before a position that were not taken in: they are gone.
+    fn pass(&mut self, shard: u32, position: u64);
 }
 
 /// A fold over the events of one shard, for as long as it goes well.
@@ -90,7 +93,7 @@ impl<F: Follow> Follower<F> {
                     }
                     next = at.next_position;
                 }
-                Ok(_) => return,
+                Ok(_) => return self.fold.pass(reader.shard(), position),
                 Err(error) => {
                     self.fail(error.to_string());
                     return;
@@ -118,10 +121,15 @@ impl<F: Follow> Follower<F> {
         if self.failure.is_some() || next >= watermark || !goes_on(next) {
             return;
         }
-        let take =
-            |at: &BlockPlace, block: &Block| self.take(block, &hidden) && goes_on(at.next_position);
-        if let Err(error) = read_ahead::each_block(reader, want, next..watermark, take) {
-            self.fail(error.to_string());
+        let mut is_whole = true;
+        let take = |at: &BlockPlace, block: &Block| {
+            is_whole = self.take(block, &hidden) && goes_on(at.next_position);
+            is_whole
+        };
+        match read_ahead::each_block(reader, want, next..watermark, take) {
+            Ok(()) if is_whole => self.fold.pass(reader.shard(), watermark),
+            Ok(()) => {}
+            Err(error) => self.fail(error.to_string()),
         }
     }
 

@@ -374,6 +374,10 @@ impl Follow for ViewState {
             self.apply_unless(&events, |row| hidden.hides(&events, row));
         }
     }
+
+    fn pass(&mut self, _shard: u32, position: u64) {
+        self.pass(position);
+    }
 }
 
 impl ShardState {

@@ -19,7 +19,7 @@ use eventcask_shard::ShardReader;
 
 use super::live::{LiveProjection, ShardState};
 use super::options::BatchLimits;
-use crate::follower::caught;
+use crate::follower::{Follow, caught};
 use crate::shown::durable;
 use crate::store::locked;
 use crate::{parallel, read_ahead};
@@ -158,7 +158,7 @@ fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
     let Some(progress) = position(live, shard) else {
         return false;
     };
-    let hidden = Arc::clone(&reader.published().hidden);
+    let (watermark, hidden) = durable(reader);
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
     let (blocks, error) = read_batch(live, reader, progress);
     let mut state = locked(state);
@@ -167,10 +167,11 @@ fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
             break;
         }
     }
-    if let Some(error) = error
-        && state.follower.failure.is_none()
-    {
-        state.follower.fail(error.to_string());
+    match error {
+        Some(error) if state.follower.failure.is_none() => state.follower.fail(error.to_string()),
+        // The last events of the log are gone.
+        None if blocks.is_empty() => state.follower.fold.pass(reader.shard(), watermark),
+        _ => {}
     }
     let woken = live.moved(&mut state);
     let goes_on = !blocks.is_empty() && state.follower.failure.is_none();

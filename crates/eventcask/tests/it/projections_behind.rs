@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Batch, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Projected, Projection,
-    Storage, Store, Timeout,
+    Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Projected,
+    Projection, Storage, Store, Timeout, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -225,6 +225,38 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     let names: Vec<_> = listed.iter().map(|one| (one.name, one.version)).collect();
     assert_eq!(names, [("counts", 3), ("total", 1)]);
     assert!(listed[0].failure.is_some() && listed[1].failure.is_none());
+}
+
+/// Where a repair gives up the last events of a log, their positions stay: whoever waited to come to the
+/// end of it waited for ever.
+#[test]
+fn one_comes_to_the_end_of_a_log_whose_last_events_are_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Store::options().shards(1).pin(false).codec(Codec::None);
+    let store = options.open(directory.path()).unwrap();
+    put(&store, "account-1", "1");
+    put(&store, "account-1", r#"{"who":"the last one"}"#);
+    store.close().unwrap();
+    let shard = directory.path().join("shards/0000");
+    let segment = std::fs::read_dir(shard).unwrap().next().unwrap().unwrap();
+    let mut bytes = std::fs::read(segment.path()).unwrap();
+    let at = bytes.windows(8).position(|bytes| bytes == b"last one");
+    bytes[at.unwrap()] ^= 1;
+    std::fs::write(segment.path(), bytes).unwrap();
+    assert_eq!(eventcask::repair(directory.path()).unwrap().lost(), 1);
+
+    let store = options.open(directory.path()).unwrap();
+    assert_eq!(store.positions(), [2]);
+    let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
+    store.create_view("who", spec).unwrap();
+    let counts = store.project(Counts).unwrap();
+    let total = store.projection(Total).start().unwrap();
+    assert_eq!(total.wait_for(0, 1, LONG).unwrap(), 2);
+    assert_eq!(counts.stats().lag_events, 0);
+    assert_eq!(store.stats().views[0].lag_events, 0);
+    put(&store, "account-1", "1");
+    assert_eq!(counts.wait_for(0, 2, LONG).unwrap(), 3);
+    assert_eq!(total.wait_for(0, 2, LONG).unwrap(), 3);
 }
 
 /// A panic outside of the handler ended the thread without a word.
