@@ -126,6 +126,7 @@ impl FeedState {
             kind: Kind::ReadModel,
             name: self.name.clone(),
             shard: None,
+            behind: None,
         };
         telling::stopped(&who, None, &reason);
         self.change(|status| status.failure = Some(reason));

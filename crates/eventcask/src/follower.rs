@@ -47,10 +47,10 @@ impl<F: Follow> Follower<F> {
 
     /// Stops it.
     pub(crate) fn fail(&mut self, reason: String) {
+        let reason = self.failure.insert(reason);
         if let Some(who) = &self.who {
-            telling::stopped(who, Some(self.fold.progress()), &reason);
+            telling::stopped(who, Some(self.fold.progress()), reason);
         }
-        self.failure = Some(reason);
     }
 
     /// Takes in a block that has just become durable, after what is missing before it. Says

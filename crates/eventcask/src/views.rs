@@ -413,6 +413,7 @@ impl LiveView {
                 kind: Kind::View,
                 name: name.clone(),
                 shard: Some(shard),
+                behind: None,
             });
             Mutex::new(state)
         };

@@ -53,7 +53,7 @@ pub(crate) struct ShardState<P: Projection> {
 
 impl<P: Projection> ShardState<P> {
     /// The state from its snapshot, if there is one that fits; else one from the beginning.
-    fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &ShardReader) -> Self {
+    fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &Arc<ShardReader>) -> Self {
         let loaded = keep.and_then(|keep| keep.load(projection, reader));
         let saved = loaded.as_ref().map(|folding| folding.progress);
         let mut folding = loaded.unwrap_or_else(|| Folding::empty(projection));
@@ -64,6 +64,7 @@ impl<P: Projection> ShardState<P> {
             kind: Kind::Projection,
             name: P::NAME.to_owned(),
             shard: Some(reader.shard()),
+            behind: Some(Arc::clone(reader)),
         });
         Self {
             mark,

@@ -227,6 +227,26 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     assert!(listed[0].failure.is_some() && listed[1].failure.is_none());
 }
 
+#[test]
+fn l6_the_lag_of_one_that_stopped_rises() {
+    let store = Bank::new(1).open();
+    let counts = store.project(Counts).unwrap();
+    put(&store, "account-1", "1");
+    let boom = NewEvent::json("Boom", b"{}");
+    let ticket = store.producer().append("b", Expected::Any, &[boom]);
+    ticket.unwrap().wait().unwrap();
+    for lag in 2..5 {
+        put(&store, "account-1", "1");
+        assert_eq!(counts.stats().lag_events, lag);
+    }
+    in_time("a second", move || {
+        while counts.stats().lag_seconds == 0 {
+            thread::yield_now();
+        }
+        assert!(store.stats().projections[0].lag_seconds > 0);
+    });
+}
+
 /// Where a repair gives up the last events of a log, their positions stay: whoever waited to come to the
 /// end of it waited for ever.
 #[test]
