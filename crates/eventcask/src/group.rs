@@ -28,7 +28,7 @@ const SAVE_EVERY: u64 = 1_000;
 /// [redriven](Self::redrive), and everything else goes on. What is parked is kept as a reference
 /// into the log, at most 10,000 aggregates.
 ///
-/// Events whose aggregate is being handled wait in memory, at most 256 of them: where a
+/// Events whose aggregate is being handled wait in memory, at most 256 of them with blocks of 64 MiB: where a
 /// slow aggregate has that many, those of all others wait for it too, until one of its events is answered.
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand

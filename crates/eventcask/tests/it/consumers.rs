@@ -539,3 +539,21 @@ fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
     let group = store.subscribe().group("mailer", at_once(3)).unwrap();
     assert!(group.try_claim().unwrap().is_none());
 }
+
+/// Each event that waits holds its block, and only their number was bounded.
+#[test]
+fn events_that_wait_for_one_before_them_hold_no_more_than_so_many_bytes() {
+    let store = Bank::new(1).open();
+    let large = format!(r#"{{"note":"{}"}}"#, "x".repeat(1_000_000));
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    put(&store, "a", &large);
+    let first = group.try_claim().unwrap().unwrap();
+    for _ in 0..70 {
+        put(&store, "a", &large);
+    }
+    fill(&store, &["b"]);
+    assert!(group.try_claim().unwrap().is_none(), "it is behind 64 MiB");
+    first.ack().unwrap();
+    let handled = work(&group, &[]);
+    assert_eq!(handled, all(&store)[1..]);
+}
