@@ -58,6 +58,8 @@ impl ReadModel for FjallModel {
         let mut write = self.database.batch();
         for advance in batches.advances() {
             let to = advance.to;
+            let known = self.progress.get(to.shard.to_be_bytes())?;
+            advance.check(known.map_or(0, |known| decode(&known).0))?;
             let kept = encode(to.position, to.commit_time.as_nanos().cast_unsigned());
             write.insert(&self.progress, to.shard.to_be_bytes(), kept);
         }

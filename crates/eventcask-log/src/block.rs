@@ -191,6 +191,11 @@ impl Block {
         &self.head
     }
 
+    /// Notes how long the block is in its file, which is known once it is encoded.
+    pub fn set_length(&mut self, length: u32) {
+        self.head.length = length;
+    }
+
     /// The events, borrowed from the block.
     ///
     /// # Panics

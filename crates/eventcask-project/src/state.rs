@@ -105,6 +105,11 @@ impl ViewState {
         self.apply_unless(events, |_| false);
     }
 
+    /// Moves the progress on to a position before which there are no other events.
+    pub fn pass(&mut self, position: u64) {
+        self.progress = self.progress.max(position);
+    }
+
     /// As [`apply`](Self::apply), but rows of which `hidden` is true count for no group.
     pub fn apply_unless(&mut self, events: &Events<'_>, hidden: impl Fn(usize) -> bool) {
         let spec = Arc::clone(&self.spec);

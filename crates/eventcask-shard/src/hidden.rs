@@ -79,10 +79,15 @@ impl Hidden {
             .map(|(key, version)| (key.as_str(), *version))
     }
 
-    /// Whether any event of a block may be hidden.
+    /// Whether any event of a block may be hidden. Of the blocks that are new there is hardly one, and this
+    /// is quick to say so.
     #[must_use]
     pub fn may_hide(&self, events: &Events<'_>) -> bool {
-        !self.is_empty() || events.lists_truncation()
+        let is_known = |index| self.keys.contains_key(events.key(index));
+        let is_early = |row| events.commit_time(row).as_nanos() < self.before;
+        events.lists_truncation()
+            || (self.before != i64::MIN && (0..events.len()).any(is_early))
+            || (!self.keys.is_empty() && (0..events.aggregates()).any(is_known))
     }
 
     /// Whether an event is given up, or only says that others are.

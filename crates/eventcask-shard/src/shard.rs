@@ -469,7 +469,7 @@ impl Shard {
         let source = in_flight.mark_before.as_ref();
         let mark = source.and_then(|(source, _)| self.dedup.mark(source));
         head.marks.extend(mark.cloned());
-        let block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
+        let mut block = self.builder.finish(head, &mut in_flight.delivery.batch)?;
         lap.end(&self.stages.build_ns);
         let is_loaded = self.inbox.has_waiting() || self.in_flight_bytes >= LOADED_BYTES;
         let codec = self.settings.codec.resolve(is_loaded);
@@ -478,6 +478,7 @@ impl Shard {
         bytes.reserve(block.raw_bytes() + 3 * PAGE_BYTES);
         bytes.resize(in_page(self.tail.place), 0);
         let head = block.encode_paged(codec, &mut self.compressor, &mut bytes);
+        block.set_length(head.length);
         lap.end(&self.stages.encode_ns);
         let stored = InFlightBlock {
             place: BlockPlace::of(&head),

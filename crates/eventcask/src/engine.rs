@@ -323,6 +323,7 @@ impl Apply for Applying {
             kind: Kind::Shard,
             name: self.reader.shard().to_string(),
             shard: Some(self.reader.shard()),
+            behind: None,
         };
         let position = self.reader.published().watermark;
         telling::stopped(&who, Some(position), reason);

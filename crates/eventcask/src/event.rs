@@ -17,6 +17,11 @@ impl Event {
         Self { block, row }
     }
 
+    /// The block that it is a share of.
+    pub(crate) fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
     /// The event; everything in it borrows from the block.
     #[must_use]
     pub fn get(&self) -> EventRef<'_> {

@@ -218,7 +218,8 @@ impl Feed {
     /// Waits until the model holds all that is durable now, or for so long: whether it does then.
     ///
     /// # Errors
-    /// [`Error::ReadModelStopped`] where the model has stopped before that.
+    /// [`Error::ReadModelStopped`] where the model has stopped before that, or
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where it never comes to that, since the store was closed.
     pub fn catch_up(&self, timeout: Duration) -> Result<bool, Error> {
         let readers = self.inner.readers.iter();
         let wanted: Vec<u64> = readers.map(|reader| reader.published().watermark).collect();
@@ -248,7 +249,7 @@ impl Feed {
     fn end(&mut self) {
         self.state.stop();
         if let Some(thread) = self.thread.take() {
-            // Its panics are caught where they can come about, and told by the failure.
+            // Panics are caught in it, and told by the failure.
             let _ = thread.join();
         }
         self.state.end();

@@ -7,7 +7,7 @@ use eventcask_log::{Block, Payloads};
 use eventcask_shard::ShardReader;
 
 use crate::batches::Taken;
-use crate::shown::{add_shown, row_from};
+use crate::shown::{add_shown, durable, row_from};
 use crate::{Advance, Error, ModelProgress};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
@@ -170,14 +170,20 @@ impl Cursor {
         };
         let events = open.block.events();
         let first = open.taken;
-        open.taken += room.fill(&events, &open.rows[first..]);
+        // A piece is all history or all new.
+        let is_history = |row: &u32| events.position(*row as usize) < self.replay_until;
+        let replay = is_history(&open.rows[first]);
+        let piece = match open.rows[first..].partition_point(is_history) {
+            0 => &open.rows[first..],
+            border => &open.rows[first..first + border],
+        };
+        open.taken += room.fill(&events, piece);
         let rows = open.rows[first..open.taken].to_vec();
         let Some(last) = rows.last() else {
             return Ok(Step::Passed);
         };
         let last = *last as usize;
         room.held = room.held.saturating_sub(open.block.raw_bytes());
-        let replay = events.position(last) < self.replay_until;
         let block = Arc::clone(&open.block);
         if open.taken == open.rows.len() {
             self.next = open.next_position;
@@ -196,10 +202,7 @@ impl Cursor {
 
     /// Reads the next block; says whether there is one. One without wanted events is passed.
     fn open_next(&mut self, types: Option<&[String]>) -> Result<bool, Error> {
-        let (watermark, hidden) = {
-            let published = self.reader.published();
-            (published.watermark, Arc::clone(&published.hidden))
-        };
+        let (watermark, hidden) = durable(&self.reader);
         if self.next >= watermark {
             return Ok(false);
         }

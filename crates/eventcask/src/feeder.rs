@@ -5,14 +5,13 @@
 //! is then; 4. tells those who wait. It reads from the log, so a slow model costs the memory of one
 //! transaction and nothing of the writers.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::batches::{Batches, Taken};
 use crate::feed_cursor::{Cursor, Room, Step};
 use crate::feeds::FeedState;
-use crate::follower::panic_text;
+use crate::follower::caught;
 use crate::{Error, ReadModel};
 
 /// Events that were passed without being wanted, after which the progress is kept for itself: so many
@@ -38,8 +37,8 @@ pub(crate) struct Feeder {
     first: usize,
     taken: Vec<Taken>,
     room: Room,
-    /// When what was taken is to be applied at the latest.
-    due: Option<Instant>,
+    /// When the first of what was taken came.
+    since: Option<Instant>,
 }
 
 impl Feeder {
@@ -60,22 +59,29 @@ impl Feeder {
             first: 0,
             taken: Vec::new(),
             room,
-            due: None,
+            since: None,
         }
     }
 
     /// Feeds the model until it is told to stop, or can not go on.
-    pub(crate) fn run(mut self) {
+    pub(crate) fn run(self) {
+        let state = Arc::clone(&self.state);
+        let fed = caught(|| self.feed());
+        let fed = fed.unwrap_or_else(|reason| Err(format!("its thread failed: {reason}")));
+        if let Err(reason) = fed {
+            state.fail(reason);
+        }
+    }
+
+    fn feed(mut self) -> Result<(), String> {
         while !self.state.is_stopping() {
-            if let Err(reason) = self.turn() {
-                return self.state.fail(reason);
-            }
+            self.turn()?;
         }
         // What was gathered and not applied is gathered again next time.
-        if self.taken.is_empty()
-            && let Err(reason) = self.apply()
-        {
-            self.state.fail(reason);
+        if self.taken.is_empty() {
+            self.apply()
+        } else {
+            Ok(())
         }
     }
 
@@ -84,12 +90,13 @@ impl Feeder {
         if self.taken.is_empty() {
             return self.pass();
         }
-        let delay = self.limits.delay;
-        let due = *self.due.get_or_insert_with(|| Instant::now() + delay);
-        if self.room.is_full() || Instant::now() >= due {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        // A delay beyond the end of time does not end.
+        let due = since.checked_add(self.limits.delay);
+        if self.room.is_full() || due.is_some_and(|due| due <= Instant::now()) {
             return self.apply();
         }
-        self.wait(Some(due));
+        self.wait(due);
         Ok(())
     }
 
@@ -133,17 +140,16 @@ impl Feeder {
         if !advances.is_empty() {
             let batches = Batches::new(self.store, &self.taken, &advances);
             let model = &mut self.model;
-            let applied = catch_unwind(AssertUnwindSafe(|| model.apply(&batches)));
-            let applied = match applied {
+            let applied = match caught(|| model.apply(&batches)) {
                 Ok(applied) => applied.map_err(|error| error.to_string()),
-                Err(panic) => Err(format!("it panicked: {}", panic_text(&*panic))),
+                Err(reason) => Err(format!("it panicked: {reason}")),
             };
             applied.map_err(|reason| format!("{}: {reason}", places(&batches)))?;
         }
         self.cursors.iter_mut().for_each(Cursor::keep);
         self.taken.clear();
         self.room = Room::new(self.limits.events, self.limits.bytes);
-        self.due = None;
+        self.since = None;
         self.first = (self.first + 1) % self.cursors.len();
         self.tell();
         Ok(())

@@ -16,33 +16,43 @@ use crate::{Error, telling};
 /// The feeds of a store, for as long as their handles are held.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    live: RwLock<Vec<Arc<FeedState>>>,
+    live: RwLock<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    feeds: Vec<Arc<FeedState>>,
+    /// Where the log ends, once the store was closed: a feed that begins after that is told as well.
+    ends: Option<Vec<u64>>,
 }
 
 impl Feeds {
     /// Adds a feed, unless there is one of a model of this name.
     pub(crate) fn add(&self, name: &str, shards: usize) -> Option<Arc<FeedState>> {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        if live.iter().any(|one| one.name == name) {
+        if live.feeds.iter().any(|one| one.name == name) {
             return None;
         }
-        let state = Arc::new(FeedState::new(name, shards));
-        live.push(Arc::clone(&state));
+        let state = Arc::new(FeedState::new(name, shards, live.ends.clone()));
+        live.feeds.push(Arc::clone(&state));
         Some(state)
     }
 
     pub(crate) fn remove(&self, state: &Arc<FeedState>) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
-        live.retain(|one| !Arc::ptr_eq(one, state));
+        live.feeds.retain(|one| !Arc::ptr_eq(one, state));
     }
 
     pub(crate) fn list(&self) -> Vec<Arc<FeedState>> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.clone()
+        live.feeds.clone()
     }
 
     /// Says that the log ends at these positions for good.
     pub(crate) fn end(&self, ends: &[u64]) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.ends = Some(ends.to_vec());
+        drop(live);
         for feed in self.list() {
             feed.change(|status| status.ends = Some(ends.to_vec()));
         }
@@ -51,7 +61,7 @@ impl Feeds {
     /// Wakes the feeds that wait for events.
     pub(crate) fn ring(&self) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.iter().for_each(|one| one.ring());
+        live.feeds.iter().for_each(|one| one.ring());
     }
 }
 
@@ -79,7 +89,7 @@ struct Status {
 }
 
 impl FeedState {
-    fn new(name: &str, shards: usize) -> Self {
+    fn new(name: &str, shards: usize, ends: Option<Vec<u64>>) -> Self {
         Self {
             name: name.to_owned(),
             status: Mutex::new(Status {
@@ -87,7 +97,7 @@ impl FeedState {
                 failure: None,
                 stopping: false,
                 is_over: false,
-                ends: None,
+                ends,
                 waiters: (0..shards).map(|_| Waiters::default()).collect(),
             }),
             arrived: Condvar::new(),
@@ -116,6 +126,7 @@ impl FeedState {
             kind: Kind::ReadModel,
             name: self.name.clone(),
             shard: None,
+            behind: None,
         };
         telling::stopped(&who, None, &reason);
         self.change(|status| status.failure = Some(reason));

@@ -3,13 +3,13 @@
 //! A state and how far it got are one unit. Whoever comes across one that is behind brings it up
 //! to date from the log before going on, so it does not matter which blocks it was told of.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_shard::{Hidden, ShardReader};
 
+use crate::shown::durable;
 use crate::store::locked;
 use crate::telling::{self, Who};
 use crate::{parallel, read_ahead};
@@ -21,6 +21,9 @@ pub(crate) trait Follow: Send {
 
     /// Takes in the events of a block from there on, without those that are hidden.
     fn take(&mut self, block: &Block, hidden: &Hidden);
+
+    /// Notes that there are no events of the shard before a position that were not taken in: they are gone.
+    fn pass(&mut self, shard: u32, position: u64);
 }
 
 /// A fold over the events of one shard, for as long as it goes well.
@@ -44,10 +47,10 @@ impl<F: Follow> Follower<F> {
 
     /// Stops it.
     pub(crate) fn fail(&mut self, reason: String) {
+        let reason = self.failure.insert(reason);
         if let Some(who) = &self.who {
-            telling::stopped(who, Some(self.fold.progress()), &reason);
+            telling::stopped(who, Some(self.fold.progress()), reason);
         }
-        self.failure = Some(reason);
     }
 
     /// Takes in a block that has just become durable, after what is missing before it. Says
@@ -59,8 +62,9 @@ impl<F: Follow> Follower<F> {
         want: Payloads<'_>,
     ) -> bool {
         self.catch_up(reader, block.head().first_position, want);
-        // What is new is not given up yet.
-        self.failure.is_none() && self.take(block, &Hidden::default())
+        // What is new may be given up already, by a time that is yet to come.
+        let hidden = Arc::clone(&reader.published().hidden);
+        self.failure.is_none() && self.take(block, &hidden)
     }
 
     /// Takes in what is missing of the shard's log before `position`.
@@ -89,7 +93,7 @@ impl<F: Follow> Follower<F> {
                     }
                     next = at.next_position;
                 }
-                Ok(_) => return,
+                Ok(_) => return self.fold.pass(reader.shard(), position),
                 Err(error) => {
                     self.fail(error.to_string());
                     return;
@@ -112,18 +116,20 @@ impl<F: Follow> Follower<F> {
         want: Payloads<'_>,
         mut goes_on: impl FnMut(u64) -> bool + Send,
     ) {
-        let (watermark, hidden) = {
-            let published = reader.published();
-            (published.watermark, Arc::clone(&published.hidden))
-        };
+        let (watermark, hidden) = durable(reader);
         let next = self.fold.progress();
         if self.failure.is_some() || next >= watermark || !goes_on(next) {
             return;
         }
-        let take =
-            |at: &BlockPlace, block: &Block| self.take(block, &hidden) && goes_on(at.next_position);
-        if let Err(error) = read_ahead::each_block(reader, want, next..watermark, take) {
-            self.fail(error.to_string());
+        let mut is_whole = true;
+        let take = |at: &BlockPlace, block: &Block| {
+            is_whole = self.take(block, &hidden) && goes_on(at.next_position);
+            is_whole
+        };
+        match read_ahead::each_block(reader, want, next..watermark, take) {
+            Ok(()) if is_whole => self.fold.pass(reader.shard(), watermark),
+            Ok(()) => {}
+            Err(error) => self.fail(error.to_string()),
         }
     }
 
@@ -137,9 +143,8 @@ impl<F: Follow> Follower<F> {
     /// says so.
     pub(crate) fn take_with(&mut self, position: u64, take: impl FnOnce(&mut F)) -> bool {
         let fold = &mut self.fold;
-        let taken = catch_unwind(AssertUnwindSafe(|| take(fold)));
-        if let Err(panic) = &taken {
-            let reason = panic_text(&**panic);
+        let taken = caught(|| take(fold));
+        if let Err(reason) = &taken {
             self.fail(format!(
                 "it failed in the block at position {position}: {reason}"
             ));
@@ -159,8 +164,12 @@ pub(crate) fn on_all<T: Send>(
     });
 }
 
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("panic")
+/// Runs what may panic; what the panic said is the error. What was in its hands is not to be used any
+/// more, or is whole at any time.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        text.unwrap_or("panic").to_owned()
+    })
 }

@@ -28,6 +28,9 @@ const SAVE_EVERY: u64 = 1_000;
 /// [redriven](Self::redrive), and everything else goes on. What is parked is kept as a reference
 /// into the log, at most 10,000 aggregates.
 ///
+/// Events whose aggregate is being handled wait in memory, at most 256 of them with blocks of 64 MiB: where a
+/// slow aggregate has that many, those of all others wait for it too, until one of its events is answered.
+///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
 /// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
 /// what is answered after that comes again. It never passes an event that is not handled, so each is
@@ -306,7 +309,12 @@ impl Shared {
     }
 
     fn save(&self) -> Result<(), Error> {
-        self.name.inner.subscriptions.save(|| self.saved())
+        let saved = self.name.inner.subscriptions.save(|| self.saved());
+        if saved.is_err() {
+            // Whoever comes to rest tries again, and who closes it.
+            locked(&self.turns).unsaved += 1;
+        }
+        saved
     }
 
     /// What is to be kept now; it counts as kept.

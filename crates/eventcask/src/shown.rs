@@ -1,9 +1,16 @@
 //! Which rows of a block are shown to those who fold all events of a shard.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use eventcask_event::Events;
-use eventcask_shard::Hidden;
+use eventcask_shard::{Hidden, ShardReader};
+
+/// Position after the last durable event of a shard, and what readers are not shown of what is before it.
+pub(crate) fn durable(reader: &ShardReader) -> (u64, Arc<Hidden>) {
+    let published = reader.published();
+    (published.watermark, Arc::clone(&published.hidden))
+}
 
 /// The first row of a block at a position or after it.
 pub(crate) fn row_from(events: &Events<'_>, position: u64) -> usize {

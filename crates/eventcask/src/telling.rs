@@ -1,12 +1,21 @@
 //! What the program that uses a store finds in its log: by the crate `tracing`, where the feature of that
 //! name is on. Without it nobody is told.
 
+use std::sync::Arc;
+
+use eventcask_shard::ShardReader;
+
+use crate::stats::lag;
+use crate::store::now_nanos;
+
 /// Something that stopped while everything else goes on.
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) shard: Option<u32>,
+    /// The shard that it falls behind.
+    pub(crate) behind: Option<Arc<ShardReader>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,18 +50,31 @@ impl Kind {
 /// Tells that something has stopped; `position` is after the last event that it holds, if that is known.
 pub(crate) fn stopped(who: &Who, position: Option<u64>, error: &str) {
     let (kind, remedy) = (who.kind.name(), who.kind.remedy());
+    let behind = who.behind.as_deref().zip(position);
+    let lag = behind.map(|(reader, position)| lag(reader, position, now_nanos()));
+    let (lag_events, lag_seconds) = lag.unzip();
     #[cfg(feature = "tracing")]
     tracing::error!(
         kind,
         name = who.name,
         shard = who.shard,
         position,
+        lag_events,
+        lag_seconds,
         error,
         remedy,
         "it has stopped"
     );
     #[cfg(not(feature = "tracing"))]
-    let _ = (kind, remedy, position, error, &who.name, who.shard);
+    let _ = (
+        kind,
+        remedy,
+        lag_events,
+        lag_seconds,
+        error,
+        &who.name,
+        who.shard,
+    );
 }
 
 /// Tells that a group of consumers hands out no more events of an aggregate, since one failed.

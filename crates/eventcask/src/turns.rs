@@ -25,6 +25,8 @@ use crate::{AggregateReader, Error, Event, Subscription};
 
 /// Events that wait for one before them at most: each may hold a block of its own.
 const WAITING: usize = 256;
+/// Bytes of the blocks that those hold at most, but for the last one: as much as a feed holds.
+const WAITING_BYTES: usize = 64 << 20;
 /// Aggregates that are held back at most: what is kept of them is written as a whole, about a
 /// megabyte with keys and reasons of usual length.
 const HELD: usize = 10_000;
@@ -32,6 +34,9 @@ const HELD: usize = 10_000;
 /// aggregates at once: a load costs as much for one as for some.
 const AHEAD: usize = 64;
 const AHEAD_AGGREGATES: usize = 16;
+/// Bytes of the blocks that the events hold that are read ahead of one aggregate at most, but for the last
+/// one: of all together as much as of those that wait.
+const AHEAD_BYTES: usize = WAITING_BYTES / AHEAD_AGGREGATES;
 
 /// The turns of a group's events.
 #[derive(Debug)]
@@ -172,7 +177,8 @@ impl Turns {
         let mut found = VecDeque::new();
         for event in events.from_version(held.version).events()? {
             let event = event?;
-            if event.get().position >= end || found.len() == AHEAD {
+            let is_full = found.len() == AHEAD || block_bytes(&found) >= AHEAD_BYTES;
+            if event.get().position >= end || is_full {
                 break;
             }
             if self.filter.admits_event(&event.get()) {
@@ -184,6 +190,11 @@ impl Turns {
             self.ahead.insert(key.to_owned(), found);
         }
         Ok(event)
+    }
+
+    /// Whether one more event may wait.
+    fn has_room(&self) -> bool {
+        self.waiting.len() < WAITING && block_bytes(&self.waiting) < WAITING_BYTES
     }
 
     fn next_waiting(&mut self) -> Option<Event> {
@@ -203,7 +214,7 @@ impl Turns {
                 false => Ok(None),
             };
         }
-        while self.waiting.len() < WAITING
+        while self.has_room()
             && let Some(event) = self.subscription.try_next()?
         {
             if self.is_passed_over(&event) {
@@ -225,7 +236,7 @@ impl Turns {
         if is_due || self.waiting.iter().any(is_free) {
             return Ok(None);
         }
-        if self.held_back() >= HELD || self.waiting.len() >= WAITING {
+        if self.held_back() >= HELD || !self.has_room() {
             // Only an answer makes room.
             return Ok(Some(self.subscription.watch().listen()));
         }
@@ -354,4 +365,15 @@ impl Turns {
             held: self.held.clone(),
         }
     }
+}
+
+/// Bytes of the blocks that these events hold; one counts once where its events stand side by side.
+fn block_bytes(events: &VecDeque<Event>) -> usize {
+    let mut last = None;
+    let blocks = events.iter().map(Event::block);
+    let blocks = blocks.filter(|block| {
+        let before = last.replace(*block);
+        before.is_none_or(|before| !Arc::ptr_eq(before, block))
+    });
+    blocks.map(|block| block.raw_bytes()).sum()
 }

@@ -7,6 +7,7 @@ use eventcask_log::{Error as LogError, Payloads};
 use eventcask_project::ViewState;
 use eventcask_shard::ShardReader;
 
+use crate::shown::durable;
 use crate::views::{LiveView, Views};
 use crate::{Error, parallel, read_ahead};
 
@@ -59,10 +60,7 @@ fn up_to(
     want: Payloads<'_>,
     time: Timestamp,
 ) -> Result<ViewState, LogError> {
-    let (watermark, hidden) = {
-        let published = reader.published();
-        (published.watermark, Arc::clone(&published.hidden))
-    };
+    let (watermark, hidden) = durable(reader);
     let range = state.progress()..watermark;
     read_ahead::each_block(reader, want, range, |at, block| {
         let is_in = at.first_commit <= time.as_nanos();

@@ -340,23 +340,22 @@ impl Views {
     }
 
     /// Saves the states of all views that have moved on, once nobody saves them beside their use any
-    /// more.
+    /// more; the first error counts.
     pub(crate) fn save_all(&self) -> Result<(), Error> {
         self.savers.stop();
-        for view in self.list() {
-            self.save(&view)?;
-        }
-        Ok(())
+        let saved = self.list().into_iter().map(|view| self.save(&view));
+        saved.fold(Ok(()), Result::and)
     }
 
     fn save(&self, view: &LiveView) -> Result<(), Error> {
+        let mut result = Ok(());
         for (shard, state) in view.shards.iter().enumerate() {
             let mut state = locked(state);
             if state.failure().is_none() && state.saved != Some(state.state().progress()) {
-                self.save_shard(view, shard as u32, &mut state)?;
+                result = result.and(self.save_shard(view, shard as u32, &mut state));
             }
         }
-        Ok(())
+        result
     }
 
     pub(crate) fn save_shard(
@@ -388,11 +387,15 @@ impl Follow for ViewState {
     fn take(&mut self, block: &Block, hidden: &Hidden) {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
-        if hidden.is_empty() {
+        if !hidden.may_hide(&events) {
             self.apply(&events);
         } else {
             self.apply_unless(&events, |row| hidden.hides(&events, row));
         }
+    }
+
+    fn pass(&mut self, _shard: u32, position: u64) {
+        self.pass(position);
     }
 }
 
@@ -438,6 +441,7 @@ impl LiveView {
                 kind: Kind::View,
                 name: name.clone(),
                 shard: Some(shard),
+                behind: None,
             });
             Mutex::new(state)
         };

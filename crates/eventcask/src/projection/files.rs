@@ -293,4 +293,19 @@ impl Writing<'_> {
         };
         framed.write(&*files.storage, &files.dir, &snapshot_name(shard))
     }
+
+    /// Removes what is kept of a shard.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub(crate) fn remove(&self, shard: u32) -> Result<(), LogError> {
+        let (storage, dir) = (&*self.files.storage, &self.files.dir);
+        let failed = |error| LogError::io("clear", &storage.describe(dir), error);
+        let name = snapshot_name(shard);
+        if list(storage, dir)?.contains(&name) {
+            let removed = storage.remove(&format!("{dir}/{name}"));
+            removed.map_err(failed)?;
+        }
+        storage.sync_dir(dir).map_err(failed)
+    }
 }

@@ -71,10 +71,7 @@ impl<P: Projection> Folding<P> {
             true => block.head().next_position(),
             false => events.position(end),
         };
-        self.progress = self.progress.max(next);
-        for watch in self.watches.iter().filter_map(Weak::upgrade) {
-            watch.reached(events.shard(), self.progress);
-        }
+        self.pass(events.shard(), next);
         self.bytes += u64::from(block.head().length);
     }
 
@@ -104,5 +101,12 @@ impl<P: Projection> Follow for Folding<P> {
 
     fn take(&mut self, block: &Block, hidden: &Hidden) {
         self.take_rows(block, block.events().len(), hidden);
+    }
+
+    fn pass(&mut self, shard: u32, position: u64) {
+        self.progress = self.progress.max(position);
+        for watch in self.watches.iter().filter_map(Weak::upgrade) {
+            watch.reached(shard, self.progress);
+        }
     }
 }

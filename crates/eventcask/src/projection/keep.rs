@@ -1,6 +1,5 @@
 //! The snapshots of a projection, as its states know them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use eventcask_project::{Projection, Snapshot};
@@ -8,7 +7,7 @@ use eventcask_shard::ShardReader;
 
 use super::files::{Files, Writing};
 use super::folding::Folding;
-use crate::follower::panic_text;
+use crate::follower::caught;
 use crate::store::locked;
 use crate::{Error, SnapshotPolicy};
 
@@ -63,7 +62,7 @@ impl<P: Projection> Keep<P> {
         let given_up = reader.published().hidden.mark();
         let (progress, body) = self.files.read(reader, given_up)?;
         // Bytes that a decoder of the user's panics on are bytes that do not fit.
-        let decoded = catch_unwind(AssertUnwindSafe(|| (self.codec.decode)(&body)));
+        let decoded = caught(|| (self.codec.decode)(&body));
         let state = decoded.ok().flatten()?;
         Some(Folding::at(projection, progress, given_up, state))
     }
@@ -88,10 +87,9 @@ impl<P: Projection> Keep<P> {
 
     /// The state as bytes; an encoder of the user's that panics stops nothing else.
     fn encode(&self, shard: u32, state: &P::State) -> Result<Vec<u8>, Error> {
-        let encoded = catch_unwind(AssertUnwindSafe(|| (self.codec.encode)(state)));
-        encoded.map_err(|panic| Error::ProjectionStopped {
+        caught(|| (self.codec.encode)(state)).map_err(|reason| Error::ProjectionStopped {
             shard,
-            reason: format!("its state has no bytes: {}", panic_text(&*panic)),
+            reason: format!("its state has no bytes: {reason}"),
         })
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct LiveProjection<P: Projection> {
     /// Rings when a snapshot is due.
     pub(crate) saver: Bell,
     stops: AtomicBool,
+    /// Whether the store was closed before it began to follow it: nothing new will come.
+    is_over: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -53,7 +55,7 @@ pub(crate) struct ShardState<P: Projection> {
 
 impl<P: Projection> ShardState<P> {
     /// The state from its snapshot, if there is one that fits; else one from the beginning.
-    fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &ShardReader) -> Self {
+    fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &Arc<ShardReader>) -> Self {
         let loaded = keep.and_then(|keep| keep.load(projection, reader));
         let saved = loaded.as_ref().map(|folding| folding.progress);
         let mut folding = loaded.unwrap_or_else(|| Folding::empty(projection));
@@ -64,6 +66,7 @@ impl<P: Projection> ShardState<P> {
             kind: Kind::Projection,
             name: P::NAME.to_owned(),
             shard: Some(reader.shard()),
+            behind: Some(Arc::clone(reader)),
         });
         Self {
             mark,
@@ -160,6 +163,7 @@ impl<P: Projection> LiveProjection<P> {
             runner: Bell::default(),
             saver: Bell::default(),
             stops: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             threads: Mutex::default(),
         }
     }
@@ -259,12 +263,21 @@ impl<P: Projection> LiveProjection<P> {
         self.stops.load(Ordering::Acquire)
     }
 
-    /// What those who wait are told where it has ended.
-    pub(crate) fn check_runs(&self) -> Result<(), Error> {
-        if self.stops() {
+    /// What those who wait for a position are told where it will not come to it.
+    pub(crate) fn check_runs(&self, shard: u32, position: u64) -> Result<(), Error> {
+        let is_past = || position >= self.readers[shard as usize].published().watermark;
+        if self.stops() || self.is_over.load(Ordering::Acquire) && is_past() {
             return Err(Refused::Closed.into());
         }
         Ok(())
+    }
+
+    /// Says that the store is closed: what is durable is applied, and nothing is written.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        if let Some(keep) = &self.keep {
+            keep.files.close();
+        }
     }
 
     /// Ends its threads; everyone who waits is to be woken.
@@ -273,7 +286,7 @@ impl<P: Projection> LiveProjection<P> {
         self.runner.ring();
         self.saver.ring();
         for thread in std::mem::take(&mut *locked(&self.threads)) {
-            // A thread that failed has said why in the state of its shard.
+            // Panics are caught in it, and told by the failures of the states.
             let _ = thread.join();
         }
         self.all_waiters()
@@ -287,7 +300,7 @@ impl<P: Projection> LiveProjection<P> {
         woken
     }
 
-    /// Saves the states that have moved on.
+    /// Saves the states that have moved on; the first error counts.
     fn save(&self) -> Result<(), Error> {
         let Some(keep) = &self.keep else {
             return Ok(());
@@ -295,6 +308,7 @@ impl<P: Projection> LiveProjection<P> {
         let Some(writing) = keep.files.writing() else {
             return Ok(());
         };
+        let mut result = Ok(());
         for (shard, state) in self.shards.iter().enumerate() {
             let mut state = locked(state);
             let progress = state.progress();
@@ -303,12 +317,15 @@ impl<P: Projection> LiveProjection<P> {
             let given_up_then = state.follower.fold.given_up;
             let is_derived = given_up_then.is_none_or(|then| then == given_up);
             if state.follower.failure.is_none() && is_derived && state.saved != Some(progress) {
-                keep.save(&writing, shard as u32, &state.follower.fold)?;
-                state.saved = Some(progress);
-                state.mark();
+                let saved = keep.save(&writing, shard as u32, &state.follower.fold);
+                if saved.is_ok() {
+                    state.saved = Some(progress);
+                    state.mark();
+                }
+                result = result.and(saved);
             }
         }
-        Ok(())
+        result
     }
 }
 

@@ -15,6 +15,10 @@ const BATCH_EVENTS: u64 = 10_000;
 /// Bytes of the blocks of a batch: they are in memory until it is applied.
 const BATCH_BYTES: u64 = 4 << 20;
 
+/// Shortest time between two looks whether a state is to be saved: far below what a snapshot takes, and
+/// long enough to cost nothing.
+const SHORTEST_TIME: Duration = Duration::from_millis(1);
+
 /// When the states of a projection are saved: whenever one of these has come together since the time
 /// before, in one shard. A state is also saved when its projection ends.
 ///
@@ -56,9 +60,9 @@ impl SnapshotPolicy {
         self
     }
 
-    /// After so much time, where anything was applied.
+    /// After so much time, and at least a millisecond, where anything was applied.
     pub fn time(mut self, time: Duration) -> Self {
-        self.time = Some(time);
+        self.time = Some(time.max(SHORTEST_TIME));
         self
     }
 }
@@ -154,8 +158,8 @@ impl<P: Projection> ProjectionOptions<P> {
         self
     }
 
-    /// How long a batch behind the acknowledgement waits to be full. By default not at all: what is
-    /// there is applied.
+    /// How long a batch behind the acknowledgement waits to be full, of events or of bytes. By default not
+    /// at all: what is there is applied.
     pub fn batch_time(mut self, time: Duration) -> Self {
         self.limits.time = time;
         self

@@ -13,6 +13,7 @@ use eventcask_shard::ShardReader;
 use super::folding::Folding;
 use super::live::LiveProjection;
 use crate::follower::Follower;
+use crate::shown::durable;
 use crate::{AsOf, Error, parallel, read_ahead};
 
 /// The states of a projection at a moment of the past. From [`crate::Projected::as_of`].
@@ -110,10 +111,7 @@ fn fill<P: Projection>(
     end: End,
 ) -> Result<Folding<P>, Error> {
     let reader = &live.readers[shard];
-    let (watermark, hidden) = {
-        let published = reader.published();
-        (published.watermark, Arc::clone(&published.hidden))
-    };
+    let (watermark, hidden) = durable(reader);
     let mut follower = Follower::new(begin(live, reader, end)?);
     let range = follower.fold.progress..end.position.min(watermark);
     read_ahead::each_block(reader, live.wanted(), range, |at, block| {

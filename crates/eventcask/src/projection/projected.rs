@@ -134,9 +134,8 @@ impl<P: Projection> Projected<P> {
             live.fill()?;
         }
         let follows: Arc<dyn Live> = Arc::<LiveProjection<P>>::clone(&live);
-        let is_open = projected.held.inner.projections.add(follows);
-        if let Some(keep) = live.keep.as_ref().filter(|_| !is_open) {
-            keep.files.close();
+        if !projected.held.inner.projections.add(follows) {
+            live.end();
         }
         if !live.is_sync {
             live.spawn("project", runner::run)?;
@@ -152,7 +151,9 @@ impl<P: Projection> Projected<P> {
     }
 
     /// Runs `read` on the state of a shard. The shard's events wait for it meanwhile, so it should
-    /// be short, and must not wait for an answer of the store.
+    /// be short, and must not wait for an answer of the store. What asks this projection how far it is waits
+    /// for it as well, and so for ever within it: [`progress`](Self::progress), [`stats`](Self::stats),
+    /// [`Store::stats`](crate::Store::stats), and its `Debug`.
     ///
     /// # Errors
     /// [`Error::ProjectionStopped`] says why the projection stopped in this shard, if it did.

@@ -36,8 +36,8 @@ pub(crate) trait Live: Send + Sync {
     /// Looks for what another process has written.
     fn refresh(&self);
 
-    /// Ends it after all that is durable was applied, and saves its states. Who waits for it is to be
-    /// woken.
+    /// Ends it and saves its states. One that is behind the acknowledgement leaves what it did not apply
+    /// yet to the next start. Who waits for it is to be woken.
     fn close(&self, woken: &mut Woken) -> Result<(), Error>;
 
     fn stats(&self) -> ProjectionStats;

@@ -55,7 +55,8 @@ impl<P: Projection> Reaching<P> {
             return Poll::Ready(Ok(state.progress()));
         }
         // It ends before those who wait are told, so nobody begins to wait after that.
-        if let Err(error) = state.check(self.shard).and_then(|()| live.check_runs()) {
+        let runs = || live.check_runs(self.shard, self.position);
+        if let Err(error) = state.check(self.shard).and_then(|()| runs()) {
             return Poll::Ready(Err(error));
         }
         state.waiters.add(&mut self.number, self.position, waker);

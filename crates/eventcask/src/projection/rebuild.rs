@@ -1,7 +1,8 @@
 //! Fills the states of a projection anew, beside those in use, then puts them in their place.
 //!
 //! 1. All shards are filled from the log, several at a time, without a lock on anything in use.
-//! 2. The new states are saved: a snapshot of those that are replaced would bring them back.
+//! 2. The new states are saved: a snapshot of those that are replaced would bring them back. Where that
+//!    fails such a snapshot is removed.
 //! 3. What came meanwhile is applied, some times, until little is left.
 //! 4. With all shards held, that is applied too, and the new states are swapped for those in use.
 
@@ -12,6 +13,7 @@ use std::thread::JoinHandle;
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind};
 use eventcask_project::Projection;
 
+use super::files::Writing;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
@@ -137,7 +139,7 @@ fn run<P: Projection>(
         return Ok(None);
     }
     check(&filled)?;
-    swap(live, filled)
+    swap(live, filled, &goes_on)
 }
 
 fn fill<P: Projection>(
@@ -168,6 +170,7 @@ fn check<P: Projection>(filled: &[Beside<P>]) -> Result<(), Error> {
 fn swap<P: Projection>(
     live: &LiveProjection<P>,
     filled: Vec<Beside<P>>,
+    goes_on: &(impl Fn() -> bool + Sync),
 ) -> Result<Option<Vec<u64>>, Error> {
     // Held to the end, so that no snapshot is made of the states before.
     let writing = live.keep.as_ref().and_then(|keep| keep.files.writing());
@@ -175,12 +178,12 @@ fn swap<P: Projection>(
         return Ok(None);
     }
     if let (Some(keep), Some(writing)) = (&live.keep, &writing) {
-        for (shard, beside) in (0..).zip(&filled) {
-            Keep::save(keep, writing, shard, &beside.fold)?;
-        }
+        save(live, keep, writing, &filled)?;
     }
-    let saved: Vec<_> = filled.iter().map(|beside| beside.fold.progress).collect();
-    let mut filled = catch_up(live, filled);
+    let mut filled = catch_up(live, filled, goes_on);
+    if !goes_on() {
+        return Ok(None);
+    }
     let mut states: Vec<_> = live.shards.iter().map(locked).collect();
     for (beside, reader) in filled.iter_mut().zip(&live.readers) {
         beside.catch_up_all(reader, live.wanted());
@@ -188,16 +191,13 @@ fn swap<P: Projection>(
     check(&filled)?;
     let positions = filled.iter().map(|beside| beside.fold.progress).collect();
     let mut woken = Woken::default();
-    let shards = (0..).zip(&mut states).zip(&mut filled).zip(saved);
-    for (((shard, state), beside), saved) in shards {
-        let saved = writing.as_ref().map_or(state.saved, |_| Some(saved));
+    for ((shard, state), beside) in (0..).zip(&mut states).zip(&mut filled) {
         beside.fold.watches = std::mem::take(&mut state.follower.fold.watches);
         beside.fold.live_from = beside.fold.progress;
         beside.who = state.follower.who.take();
         std::mem::swap(&mut state.follower, beside);
         state.tell_replaced();
         state.tell_progress(shard);
-        state.saved = saved;
         state.mark();
         woken.and(live.moved(state));
     }
@@ -208,12 +208,38 @@ fn swap<P: Projection>(
     Ok(Some(positions))
 }
 
+/// Saves the new states. Where one can not be written there is none, also
+/// not of the state before: a start would take that up.
+///
+/// # Errors
+/// What the disk said, where the one before can not be removed.
+fn save<P: Projection>(
+    live: &LiveProjection<P>,
+    keep: &Keep<P>,
+    writing: &Writing<'_>,
+    filled: &[Beside<P>],
+) -> Result<(), Error> {
+    for (shard, beside) in (0..).zip(filled) {
+        let is_saved = keep.save(writing, shard, &beside.fold).is_ok();
+        if !is_saved {
+            writing.remove(shard)?;
+        }
+        let saved = is_saved.then_some(beside.fold.progress);
+        locked(&live.shards[shard as usize]).saved = saved;
+    }
+    Ok(())
+}
+
 /// Applies what came meanwhile, without a lock on anything in use.
-fn catch_up<P: Projection>(live: &LiveProjection<P>, filled: Vec<Beside<P>>) -> Vec<Beside<P>> {
+fn catch_up<P: Projection>(
+    live: &LiveProjection<P>,
+    filled: Vec<Beside<P>>,
+    goes_on: &(impl Fn() -> bool + Sync),
+) -> Vec<Beside<P>> {
     let filled: Vec<_> = filled.into_iter().map(Mutex::new).collect();
     for _ in 0..ROUNDS {
         follower::on_all(&filled, &live.readers, |beside, reader| {
-            beside.fill(reader, live.wanted(), |_| true);
+            beside.fill(reader, live.wanted(), |_| goes_on());
         });
     }
     let unlocked =

@@ -3,19 +3,24 @@
 //! 1. What was there at the start is applied in all shards at once, on all cores, read ahead.
 //! 2. Then each shard has its turn: blocks that it does not hold yet are read from the log, up to the
 //!    limits of a batch, and applied together.
+//!    A batch is full by its events or by its bytes.
 //! 3. Where no shard has anything to apply it sleeps until something is stored, or until a batch that
 //!    waits to be full has waited long enough.
 //!
 //! Nothing is queued for it: a projection that falls behind costs no memory and no shard waits.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use eventcask_log::{Block, Error};
 use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
-use super::live::LiveProjection;
+use super::live::{LiveProjection, ShardState};
+use super::options::BatchLimits;
+use crate::follower::{Follow, caught};
+use crate::shown::durable;
 use crate::store::locked;
 use crate::{parallel, read_ahead};
 
@@ -27,30 +32,56 @@ enum Turn {
 }
 
 pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
-    parallel::map_few(live.readers.len(), |shard| fill(live, shard));
-    let mut since = vec![None; live.readers.len()];
+    guarded(live, || {
+        parallel::map_few(live.readers.len(), |shard| fill(live, shard));
+    });
+    let mut gathering = vec![Gathering::default(); live.readers.len()];
     while !live.stops() {
-        let mut has_applied = false;
-        let mut rest: Option<Duration> = None;
-        for (shard, since) in since.iter_mut().enumerate() {
-            match turn(live, shard, since) {
-                Turn::Applied => has_applied = true,
-                Turn::Rest(time) => rest = rest.into_iter().chain(time).min(),
-            }
+        guarded(live, || turn_all(live, &mut gathering));
+    }
+}
+
+/// Stops all shards where something fails that is none of theirs. The thread goes on, for those that are
+/// rebuilt.
+fn guarded<P: Projection>(live: &LiveProjection<P>, work: impl FnOnce()) {
+    if let Err(reason) = caught(work) {
+        let reason = format!("its thread failed: {reason}");
+        for state in &live.shards {
+            fail(live, state, &reason);
         }
-        if !has_applied {
-            live.runner.wait(rest);
+    }
+}
+
+/// Stops a state, unless it has stopped already.
+fn fail<P: Projection>(live: &LiveProjection<P>, state: &Mutex<ShardState<P>>, reason: &str) {
+    let mut state = locked(state);
+    if state.follower.failure.is_none() {
+        state.follower.fail(reason.to_owned());
+    }
+    let woken = live.moved(&mut state);
+    drop(state);
+    woken.wake();
+}
+
+/// Gives each shard its turn, and sleeps where none had anything to apply.
+fn turn_all<P: Projection>(live: &LiveProjection<P>, gathering: &mut [Gathering]) {
+    let mut has_applied = false;
+    let mut rest: Option<Duration> = None;
+    for (shard, gathering) in gathering.iter_mut().enumerate() {
+        match turn(live, shard, gathering) {
+            Turn::Applied => has_applied = true,
+            Turn::Rest(time) => rest = rest.into_iter().chain(time).min(),
         }
+    }
+    if !has_applied {
+        live.runner.wait(rest);
     }
 }
 
 /// Applies what was there at the start in a shard, block by block: who asks meanwhile waits for one.
 fn fill<P: Projection>(live: &LiveProjection<P>, shard: usize) {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
-    let (watermark, hidden) = {
-        let published = reader.published();
-        (published.watermark, Arc::clone(&published.hidden))
-    };
+    let (watermark, hidden) = durable(reader);
     let range = locked(state).progress()..watermark;
     let read = read_ahead::each_block(reader, live.wanted(), range, |_, block| {
         let mut state = locked(state);
@@ -61,50 +92,73 @@ fn fill<P: Projection>(live: &LiveProjection<P>, shard: usize) {
         is_taken && !live.stops()
     });
     if let Err(error) = read {
-        let mut state = locked(state);
-        if state.follower.failure.is_none() {
-            state.follower.fail(error.to_string());
-        }
-        let woken = live.moved(&mut state);
-        drop(state);
-        woken.wake();
+        fail(live, state, &error.to_string());
     }
 }
 
-/// Applies a batch once it is full or has waited long enough; `since` is when its first event was seen.
-fn turn<P: Projection>(
-    live: &LiveProjection<P>,
-    shard: usize,
-    since: &mut Option<Instant>,
-) -> Turn {
-    let waiting = live.readers[shard].published().watermark;
-    let waiting = waiting.saturating_sub(live.progress(shard as u32));
-    if (1..live.limits.events).contains(&waiting) {
-        let since = since.get_or_insert_with(Instant::now);
-        let left = live.limits.time.saturating_sub(since.elapsed());
+/// Applies a batch once it is full or has waited long enough.
+fn turn<P: Projection>(live: &LiveProjection<P>, shard: usize, gathering: &mut Gathering) -> Turn {
+    let (reader, time) = (&live.readers[shard], live.limits.time);
+    let waiting = position(live, shard).map(|from| from..reader.published().watermark);
+    let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) else {
+        *gathering = Gathering::default();
+        return Turn::Rest(None);
+    };
+    if !time.is_zero() && !gathering.is_full(reader, waiting, &live.limits) {
+        let since = gathering.since.get_or_insert_with(Instant::now);
+        let left = time.saturating_sub(since.elapsed());
         if !left.is_zero() {
             return Turn::Rest(Some(left));
         }
     }
-    *since = None;
-    if waiting > 0 && apply_batch(live, shard) {
+    *gathering = Gathering::default();
+    if apply_batch(live, shard) {
         Turn::Applied
     } else {
         Turn::Rest(None)
     }
 }
 
+/// What waits in a shard for its batch to be full.
+#[derive(Debug, Clone, Default)]
+struct Gathering {
+    /// When the first event was seen.
+    since: Option<Instant>,
+    /// Bytes of the blocks before this position.
+    bytes: u64,
+    counted_to: u64,
+}
+
+impl Gathering {
+    /// Counts what is new; says whether that makes a batch. Looks at no more blocks than go into one.
+    fn is_full(&mut self, reader: &ShardReader, waiting: Range<u64>, limits: &BatchLimits) -> bool {
+        self.counted_to = self.counted_to.max(waiting.start);
+        while self.bytes < limits.bytes && self.counted_to < waiting.end {
+            let Ok(Some(at)) = reader.place_from(self.counted_to) else {
+                // Who applies it finds out why.
+                return true;
+            };
+            self.counted_to = at.next_position;
+            self.bytes += u64::from(at.length);
+        }
+        waiting.end - waiting.start >= limits.events || self.bytes >= limits.bytes
+    }
+}
+
+/// How far a shard is; none where it has stopped.
+fn position<P: Projection>(live: &LiveProjection<P>, shard: usize) -> Option<u64> {
+    let state = locked(&live.shards[shard]);
+    let is_well = state.follower.failure.is_none();
+    is_well.then(|| state.progress())
+}
+
 /// Reads and applies a batch of a shard; says whether there was one.
 fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
-    let progress = {
-        let state = locked(state);
-        if state.follower.failure.is_some() {
-            return false;
-        }
-        state.progress()
+    let Some(progress) = position(live, shard) else {
+        return false;
     };
-    let hidden = Arc::clone(&reader.published().hidden);
+    let (watermark, hidden) = durable(reader);
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
     let (blocks, error) = read_batch(live, reader, progress);
     let mut state = locked(state);
@@ -113,10 +167,11 @@ fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
             break;
         }
     }
-    if let Some(error) = error
-        && state.follower.failure.is_none()
-    {
-        state.follower.fail(error.to_string());
+    match error {
+        Some(error) if state.follower.failure.is_none() => state.follower.fail(error.to_string()),
+        // The last events of the log are gone.
+        None if blocks.is_empty() => state.follower.fold.pass(reader.shard(), watermark),
+        _ => {}
     }
     let woken = live.moved(&mut state);
     let goes_on = !blocks.is_empty() && state.follower.failure.is_none();

@@ -11,7 +11,7 @@ use eventcask_project::Projection;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
-use crate::follower::Follower;
+use crate::follower::{Follower, caught};
 use crate::store::locked;
 
 pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
@@ -33,7 +33,10 @@ pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
             last = Instant::now();
         }
         for shard in 0..live.shards.len() {
-            save_if_due(live, keep, shard, is_time);
+            // It is tried again when the next one is due.
+            if let Err(reason) = caught(|| save_if_due(live, keep, shard, is_time)) {
+                keep.note(Some(format!("the thread that makes it failed: {reason}")));
+            }
         }
     }
 }

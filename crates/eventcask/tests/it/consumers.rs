@@ -520,3 +520,40 @@ fn a_close_says_where_progress_could_not_be_saved() {
     let group = store.subscribe().group("mailer", at_once(3)).unwrap();
     assert_eq!(work(&group, &[]), all(&store));
 }
+
+/// What could not be saved counted as saved all the same: it came again, though the disk was well by then.
+#[test]
+fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
+    let bank = Bank::new(1);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    fill(&store, &["a"]);
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    disk.fails(Operation::Sync, "subscriptions", Fault::Errno(EIO));
+    group.try_claim().unwrap().unwrap().ack().unwrap();
+    let failed = group.claim_timeout(Duration::ZERO).unwrap_err();
+    assert_eq!(failed.kind(), ErrorKind::Io);
+    disk.is_well();
+    drop(group);
+
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    assert!(group.try_claim().unwrap().is_none());
+}
+
+/// Each event that waits holds its block, and only their number was bounded.
+#[test]
+fn events_that_wait_for_one_before_them_hold_no_more_than_so_many_bytes() {
+    let store = Bank::new(1).open();
+    let large = format!(r#"{{"note":"{}"}}"#, "x".repeat(1_000_000));
+    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    put(&store, "a", &large);
+    let first = group.try_claim().unwrap().unwrap();
+    for _ in 0..70 {
+        put(&store, "a", &large);
+    }
+    fill(&store, &["b"]);
+    assert!(group.try_claim().unwrap().is_none(), "it is behind 64 MiB");
+    first.ack().unwrap();
+    let handled = work(&group, &[]);
+    assert_eq!(handled, all(&store)[1..]);
+}

@@ -222,3 +222,42 @@ fn l7_a_view_is_the_same_whether_its_snapshots_were_lost_or_not() {
         assert_eq!(rows(&bank.open()), kept, "and lost");
     }
 }
+
+/// Where a time was given up that is yet to come, what became durable after that counted in states that
+/// are applied as it does, and in no others; it was saved as well.
+#[test]
+fn what_is_given_up_before_it_is_stored_does_not_count_either() {
+    let bank = filled();
+    let store = bank.open();
+    store
+        .truncate_before(Timestamp::from_nanos(i64::MAX))
+        .unwrap();
+    let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
+    store.create_view("ada", spec).unwrap();
+    let rows = |store: &Store| -> Vec<ViewRow> { store.view("ada").unwrap().rows().unwrap() };
+    let counts = start(&store, true);
+    for number in 0..10 {
+        put(&store, &format!("account-{number}"), r#"{"who":"Ada"}"#);
+    }
+    assert_eq!(in_the_log(&store), Found::new());
+    assert_eq!(counted(&counts), Found::new());
+    assert_eq!(rows(&store), []);
+    store.close().unwrap();
+    drop(counts);
+    let store = bank.open();
+    assert_eq!(rows(&store), []);
+    store.close().unwrap();
+    check(&bank, true, "a time to come");
+}
+
+/// A shard that was empty when something was given up by time was never saved again.
+#[test]
+fn a_shard_that_was_empty_is_saved_whatever_was_given_up_before() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    store.truncate_before(Timestamp::from_nanos(1)).unwrap();
+    let counts = options(&store, true).start().unwrap();
+    put(&store, "account-1", "{}");
+    store.close().unwrap();
+    assert_eq!(counts.stats().snapshot_positions, [Some(1)]);
+}

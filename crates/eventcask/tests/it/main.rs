@@ -35,6 +35,7 @@ mod projections_typed;
 mod projections_again;
 mod projections_ahead;
 mod read_models;
+mod feeds;
 mod folds;
 mod folds_at_once;
 mod telling;

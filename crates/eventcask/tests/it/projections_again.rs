@@ -1,15 +1,16 @@
 //! Projections filled anew beside those in use, and as they were.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use eventcask::{
-    AsOf, Batch, ErrorKind, Keyed, Merge, NewEvent, Projected, Projection, SnapshotPolicy, Store,
-    Timestamp,
+    AsOf, Batch, ErrorKind, Keyed, Merge, NewEvent, Projected, Projection, SnapshotPolicy, Storage,
+    Store, Timestamp,
 };
 
-use crate::support::{Bank, deposit, put};
+use crate::faulty::{Fault, FaultyDisk, Operation};
+use crate::support::{Bank, deposit, in_time, put};
 
 /// How many events each account has; while it is told to it fails.
 #[derive(Clone, Default)]
@@ -139,6 +140,90 @@ fn a_rebuild_that_is_cancelled_changes_nothing() {
     drop(projected.rebuild().unwrap());
     push(&store, &mut random, 10, &mut fold);
     assert_eq!(counts(&projected), fold);
+}
+
+/// Waits before the events at two positions of the log, where a rebuild reads them again.
+struct Gated {
+    is_armed: Arc<AtomicBool>,
+    entered: Mutex<mpsc::Sender<()>>,
+    go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Projection for Gated {
+    const NAME: &'static str = "gated";
+    const VERSION: u32 = 1;
+    type State = u64;
+
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+        *events += batch.len() as u64;
+        let is_gate = |row| [0, 3].contains(&batch.position(row));
+        if self.is_armed.load(Ordering::Relaxed) && batch.replay() && batch.rows().any(is_gate) {
+            self.entered.lock().unwrap().send(()).unwrap();
+            self.go.lock().unwrap().recv().unwrap();
+        }
+    }
+}
+
+/// It was cancelled only for as long as it read what was there when it began.
+#[test]
+fn a_rebuild_can_be_cancelled_while_it_applies_what_came_meanwhile() {
+    in_time("a rebuild", || {
+        let store = Bank::new(1).open();
+        for _ in 0..3 {
+            put(&store, "a", "1");
+        }
+        let (entered, begins) = mpsc::channel();
+        let (goes, go) = mpsc::channel();
+        let is_armed = Arc::new(AtomicBool::new(false));
+        let gated = Gated {
+            is_armed: Arc::clone(&is_armed),
+            entered: Mutex::new(entered),
+            go: Mutex::new(go),
+        };
+        let projected = store.project(gated).unwrap();
+        is_armed.store(true, Ordering::Relaxed);
+        let rebuild = projected.rebuild().unwrap();
+        begins.recv().unwrap();
+        put(&store, "a", "1");
+        goes.send(()).unwrap();
+        begins.recv().unwrap();
+        rebuild.cancel();
+        goes.send(()).unwrap();
+        assert_eq!(rebuild.wait().unwrap(), None);
+        assert_eq!(projected.read(0, |events| *events).unwrap(), 4);
+    });
+}
+
+/// It failed, though a snapshot only makes the next start shorter. The one before must not come back.
+#[test]
+fn a_rebuild_goes_on_without_snapshots_where_there_is_no_room_for_them() {
+    const ENOSPC: i32 = 28;
+    let bank = Bank::new(1);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let store = bank.options.open_storage(storage).unwrap();
+    let start = || {
+        let options = store.projection(Total).sync();
+        options
+            .snapshots(SnapshotPolicy::default())
+            .start()
+            .unwrap()
+    };
+    put(&store, "a", "1");
+    drop(start());
+    let total = start();
+    assert_eq!(total.stats().snapshot_positions, [Some(1)]);
+    put(&store, "a", "1");
+    disk.fails(Operation::Write, "projections", Fault::Errno(ENOSPC));
+    assert_eq!(total.rebuild().unwrap().wait().unwrap(), Some(vec![2]));
+    let stats = total.stats();
+    assert_eq!(stats.snapshot_positions, [None]);
+    assert!(stats.snapshot_failure.is_some());
+    let names = disk.list("projections/0001").unwrap();
+    assert!(!names.contains(&"0000.snapshot".to_owned()), "{names:?}");
+    disk.is_well();
+    drop(total);
+    assert_eq!(start().stats().snapshot_positions, [Some(2)]);
 }
 
 #[test]

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Batch, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Projected, Projection,
-    Storage, Store, Timeout,
+    Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Projected,
+    Projection, Storage, Store, Timeout, ViewSpec,
 };
 
-use crate::faulty::{Fault, FaultyDisk, Operation};
+use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
 use crate::support::{Bank, deposit, in_time, put};
 
 const LONG: Timeout = Timeout::Error(Duration::from_secs(60));
@@ -179,6 +179,26 @@ fn a_batch_waits_to_be_full_and_no_longer() {
     assert!(counts.wait_for(0, full, LONG).unwrap() > full);
 }
 
+/// A batch that was full of bytes waited on for events, as long as it might.
+#[test]
+fn a_batch_that_is_full_of_bytes_waits_no_longer() {
+    let store = Bank::new(1).open();
+    let hour = Duration::from_secs(3_600);
+    let options = store.projection(Counts).batch_bytes(2_000);
+    let counts = options.batch_time(hour).start().unwrap();
+    let mut random = fastrand::Rng::with_seed(8);
+    for _ in 0..25 {
+        // Compressed, it has three quarters of its length.
+        let name: String = std::iter::repeat_with(|| random.alphanumeric())
+            .take(1_000)
+            .collect();
+        put(&store, "account-1", &format!("{name:?}"));
+    }
+    // Three blocks are more than a batch has, so at most two can be left.
+    let full = store.positions()[0] - 3;
+    assert!(counts.wait_for(0, full, LONG).unwrap() > full);
+}
+
 #[test]
 fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     let store = Bank::new(1).open();
@@ -208,14 +228,101 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
 }
 
 #[test]
+fn l6_the_lag_of_one_that_stopped_rises() {
+    let store = Bank::new(1).open();
+    let counts = store.project(Counts).unwrap();
+    put(&store, "account-1", "1");
+    let boom = NewEvent::json("Boom", b"{}");
+    let ticket = store.producer().append("b", Expected::Any, &[boom]);
+    ticket.unwrap().wait().unwrap();
+    for lag in 2..5 {
+        put(&store, "account-1", "1");
+        assert_eq!(counts.stats().lag_events, lag);
+    }
+    in_time("a second", move || {
+        while counts.stats().lag_seconds == 0 {
+            thread::yield_now();
+        }
+        assert!(store.stats().projections[0].lag_seconds > 0);
+    });
+}
+
+/// Where a repair gives up the last events of a log, their positions stay: whoever waited to come to the
+/// end of it waited for ever.
+#[test]
+fn one_comes_to_the_end_of_a_log_whose_last_events_are_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Store::options().shards(1).pin(false).codec(Codec::None);
+    let store = options.open(directory.path()).unwrap();
+    put(&store, "account-1", "1");
+    put(&store, "account-1", r#"{"who":"the last one"}"#);
+    store.close().unwrap();
+    let shard = directory.path().join("shards/0000");
+    let segment = std::fs::read_dir(shard).unwrap().next().unwrap().unwrap();
+    let mut bytes = std::fs::read(segment.path()).unwrap();
+    let at = bytes.windows(8).position(|bytes| bytes == b"last one");
+    bytes[at.unwrap()] ^= 1;
+    std::fs::write(segment.path(), bytes).unwrap();
+    assert_eq!(eventcask::repair(directory.path()).unwrap().lost(), 1);
+
+    let store = options.open(directory.path()).unwrap();
+    assert_eq!(store.positions(), [2]);
+    let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
+    store.create_view("who", spec).unwrap();
+    let counts = store.project(Counts).unwrap();
+    let total = store.projection(Total).start().unwrap();
+    assert_eq!(total.wait_for(0, 1, LONG).unwrap(), 2);
+    assert_eq!(counts.stats().lag_events, 0);
+    assert_eq!(store.stats().views[0].lag_events, 0);
+    put(&store, "account-1", "1");
+    assert_eq!(counts.wait_for(0, 2, LONG).unwrap(), 3);
+    assert_eq!(total.wait_for(0, 2, LONG).unwrap(), 3);
+}
+
+/// A panic outside of the handler ended the thread without a word.
+#[test]
+fn l6_one_whose_thread_fails_says_so_to_all_who_ask_or_wait() {
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let options = Store::options().shards(2).pin(false);
+    let store = options.open_storage(storage).unwrap();
+    push(&store, &mut fastrand::Rng::with_seed(6), 100);
+    disk.fails(Operation::Read, "shards", Fault::Panic);
+    let counts = store.projection(Counts).start().unwrap();
+    for shard in 0..2 {
+        let error = counts.wait_for(shard, 0, LONG).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+        assert!(error.to_string().contains(PANIC), "{error}");
+    }
+    disk.is_well();
+    counts.rebuild().unwrap().wait().unwrap();
+    push(&store, &mut fastrand::Rng::with_seed(7), 100);
+    wait_for_all(&store, &counts);
+}
+
+#[test]
 fn closing_the_store_ends_the_waiting() {
     let store = Bank::new(2).open();
+    let position = put(&store, "account-1", "1").position().unwrap();
     let counts = store.projection(Counts).start().unwrap();
     let waits = counts.clone();
     let waiting = thread::spawn(move || waits.wait_for(1, 1_000, LONG));
+    let handle = store.clone();
     store.close().unwrap();
     let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
+
+    // One that begins only then was never told.
+    let shard = eventcask::route("account-1", 2);
+    for is_sync in [true, false] {
+        let late = handle.projection(Total);
+        let late = if is_sync { late.sync() } else { late };
+        let late = late.start().unwrap();
+        assert_eq!(late.wait_for(shard, position, LONG).unwrap(), 1);
+        let waiting = move || late.wait_for(shard, position + 1, LONG);
+        let error = in_time("waiting", waiting).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Closed);
+    }
 }
 
 #[test]

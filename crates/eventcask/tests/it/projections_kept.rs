@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use eventcask::{
     Batch, ErrorKind, Keyed, MemoryStorage, Open, Projected, Projection, ProjectionOptions,
-    SnapshotPolicy, Storage, Store,
+    SnapshotPolicy, Storage, Store, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -136,6 +137,38 @@ fn states_are_saved_while_the_store_is_in_use() {
     }
 }
 
+/// Waits until all shards have a snapshot, by a policy that asks for one at once.
+fn is_saved_by(policy: SnapshotPolicy, is_sync: bool) {
+    let store = Bank::new(2).open();
+    let options = store.projection(Counts::<1>::default()).snapshots(policy);
+    let options = if is_sync { options.sync() } else { options };
+    let projected = options.start().unwrap();
+    push(&store, 20);
+    let what = format!("a snapshot by {policy:?}, sync: {is_sync}");
+    in_time(&what, move || {
+        while !projected
+            .stats()
+            .snapshot_positions
+            .iter()
+            .all(Option::is_some)
+        {
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn each_trigger_saves_a_state_by_itself() {
+    // Blocks that were applied as they became durable counted for no bytes: their length was not in them.
+    for is_sync in [true, false] {
+        is_saved_by(SnapshotPolicy::default().bytes(1), is_sync);
+        is_saved_by(SnapshotPolicy::default().events(1), is_sync);
+        let time = Duration::from_millis(1);
+        is_saved_by(SnapshotPolicy::default().time(time), is_sync);
+    }
+    is_saved_by(SnapshotPolicy::default().time(Duration::ZERO), true);
+}
+
 #[test]
 fn a_projection_runs_once_in_a_store_at_a_time() {
     let bank = Bank::new(2);
@@ -196,6 +229,43 @@ fn a_definition_that_can_not_be_read_now_is_not_made_again() {
     let projected = kept(&store, &Counts::<1>::default()).start().unwrap();
     assert_eq!(sum(&projected), 100);
     assert_eq!(disk.list("projections").unwrap(), ["0001"]);
+}
+
+/// The first one that could not be saved left all after it as they were.
+#[test]
+fn a_close_saves_all_states_that_can_be_saved() {
+    const EIO: i32 = 5;
+    let bank = Bank::new(2);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let counts = Counts::<1>::default();
+    let projected = kept(&store, &counts).start().unwrap();
+    let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
+    store.create_view("who", spec).unwrap();
+    push(&store, 100);
+    let view = |shard: u32| {
+        let file = disk.open(&format!("views/0001/000{shard}.snapshot"), Open::Read);
+        let (file, mut bytes) = (file.unwrap(), vec![0; 128]);
+        file.read_at(&mut bytes, 0).unwrap();
+        bytes
+    };
+    let before = [view(0), view(1)];
+    disk.fails(Operation::Sync, "projections/0001/0000", Fault::Errno(EIO));
+    let ends = store.positions();
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Io);
+    let saved = projected.stats().snapshot_positions;
+    assert_eq!(saved, [None, Some(ends[1])]);
+    assert!(view(0) != before[0] && view(1) != before[1]);
+
+    drop(projected);
+    disk.is_well();
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    push(&store, 100);
+    let before = [view(0), view(1)];
+    disk.fails(Operation::Sync, "views/0001/0000", Fault::Errno(EIO));
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Io);
+    assert_eq!(view(0), before[0], "it can not be saved");
+    assert_ne!(view(1), before[1]);
 }
 
 #[test]

@@ -119,6 +119,8 @@ fn l6_the_log_is_told_once_that_a_projection_stopped() {
             r#"kind="projection""#,
             "shard=0",
             "position=1",
+            "lag_events=",
+            "lag_seconds=",
             "more than it can take",
             "raised version",
         ]);
