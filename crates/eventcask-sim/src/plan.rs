@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) durability: Durability,
     segment_bytes: u64,
     seals: bool,
+    /// Whether what is sealed gets a clustered copy.
+    pub(crate) is_clustered: bool,
     batch_bytes: usize,
     linger: Duration,
     /// How far back ids are to be known.
@@ -51,6 +53,7 @@ impl Plan {
             durability: Durability::Sync,
             segment_bytes: 0,
             seals: false,
+            is_clustered: false,
             batch_bytes: 0,
             linger: Duration::ZERO,
             window: DedupWindow::All,
@@ -77,6 +80,8 @@ impl Plan {
         };
         self.segment_bytes = [5_000, 9_000, 20_000, 1 << 20][rng.usize(..4)];
         self.seals = rng.u32(..3) > 0;
+        // From numbers of its own, so that seeds that once failed do what they did.
+        self.is_clustered = Rng::with_seed(rng.clone().u64(..)).bool();
         self.draw_batches(rng);
         self.draw_window(rng);
         self.is_owned = rng.u32(..3) == 0;
@@ -127,6 +132,7 @@ impl Plan {
             .durability(self.durability)
             .segment_bytes(self.segment_bytes)
             .seal(self.seals)
+            .clustered(self.is_clustered)
             .batch_bytes(self.batch_bytes)
             .linger(self.linger)
             .dedup(self.window)

@@ -14,6 +14,8 @@ pub struct Report {
     pub owned: u64,
     /// Runs with a window of ids that is not all of the log.
     pub windowed: u64,
+    /// Runs of stores whose sealed segments get a clustered copy.
+    pub clustered: u64,
     /// Runs to which sessions wrote.
     pub sessions: u64,
     /// Runs that were read while others wrote.
@@ -34,6 +36,7 @@ impl AddAssign for Report {
         self.states += other.states;
         self.owned += other.owned;
         self.windowed += other.windowed;
+        self.clustered += other.clustered;
         self.sessions += other.sessions;
         self.projected += other.projected;
         self.faults += other.faults;
@@ -44,11 +47,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with sessions, {} with readers), {} events, {} crash states, {} faults",
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} with sessions, {} with readers), {} events, {} crash states, {} faults",
             self.trials,
             self.runs,
             self.owned,
             self.windowed,
+            self.clustered,
             self.sessions,
             self.projected,
             self.events,

@@ -180,6 +180,7 @@ impl Course {
         self.report.runs += 1;
         self.report.owned += u64::from(self.plan.is_owned);
         self.report.windowed += u64::from(self.plan.window != DedupWindow::All);
+        self.report.clustered += u64::from(self.plan.is_clustered);
         self.report.sessions += u64::from(has_sessions);
         self.report.projected += u64::from(self.plan.reads.is_some());
     }

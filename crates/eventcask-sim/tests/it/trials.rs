@@ -21,6 +21,7 @@ fn check(seeds: Range<u64>) {
     let ways = [
         report.owned,
         report.windowed,
+        report.clustered,
         report.sessions,
         report.projected,
     ];
