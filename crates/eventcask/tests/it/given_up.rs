@@ -4,27 +4,11 @@
 use std::collections::BTreeMap;
 
 use eventcask::{
-    AsOf, Batch, Event, Keyed, Past, Projected, Projection, ProjectionOptions, SnapshotPolicy,
-    Storage, Store, Timeout, Timestamp, ViewRow, ViewSpec,
+    AsOf, Event, Keyed, Past, Projected, ProjectionOptions, SnapshotPolicy, Storage, Store,
+    Timeout, Timestamp, ViewRow, ViewSpec,
 };
 
-use crate::support::{Bank, put};
-
-/// How many events each account has.
-struct Counts;
-
-impl Projection for Counts {
-    const NAME: &'static str = "counts";
-    const VERSION: u32 = 1;
-    type State = Keyed<u64>;
-
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
-        let mut counts = state.of(batch);
-        for row in batch.rows() {
-            counts[batch.aggregate_index(row)] += 1;
-        }
-    }
-}
+use crate::support::{Bank, Counts, put};
 
 type Found = BTreeMap<String, u64>;
 

@@ -5,7 +5,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use eventcask::{Answer, Codec, EventId, Expected, MemoryStorage, NewEvent, Options, Store};
+use eventcask::{
+    Answer, Batch, Codec, EventId, Expected, Keyed, MemoryStorage, NewEvent, Options, Projection,
+    Store,
+};
 
 /// A store in memory that is closed and opened again without touching a disk.
 pub(crate) struct Bank {
@@ -96,5 +99,21 @@ pub(crate) fn in_time<T: Send + 'static>(
             Ok(()) => panic!("{what} ended without a word"),
             Err(panic) => std::panic::resume_unwind(panic),
         },
+    }
+}
+
+/// How many events each account has.
+pub(crate) struct Counts;
+
+impl Projection for Counts {
+    const NAME: &'static str = "counts";
+    const VERSION: u32 = 1;
+    type State = Keyed<u64>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+        let mut counts = state.of(batch);
+        for row in batch.rows() {
+            counts[batch.aggregate_index(row)] += 1;
+        }
     }
 }
