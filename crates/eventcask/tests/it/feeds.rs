@@ -60,7 +60,7 @@ impl ReadModel for Notes {
 fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
     in_time("a feed", || {
         let mut bank = Bank::new(1);
-        bank.options = bank.options.segment_bytes(3_000);
+        bank.options = bank.options.segment_bytes(12_000);
         let store = bank.open();
         for _ in 0..3 {
             put(&store, "a", "1");
