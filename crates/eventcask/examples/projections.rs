@@ -97,10 +97,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("ada had {:?}", past.state(shard).get("ada"));
     assert_eq!(past.state(shard).get("ada"), Some(&500));
 
-    // Filled anew from the log, beside the states in use.
-    let swapped_at = money.rebuild()?.wait()?;
+    // Filled anew from the log, beside the states in use. It tells how far it is, and can be cancelled.
+    let rebuild = money.rebuild()?;
+    let progress = rebuild.progress();
+    println!("{} of {} events", progress.events_done, progress.events);
+    let swapped_at = rebuild.wait()?;
     println!("rebuilt, and swapped at {swapped_at:?}");
     assert_eq!(swapped_at, Some(store.positions()));
+    assert_eq!(money.merged()?, 500);
+    let rebuild = money.rebuild()?;
+    rebuild.cancel();
+    println!("cancelled, or just done: {:?}", rebuild.wait()?);
     assert_eq!(money.merged()?, 500);
 
     // A restart takes up what was saved.

@@ -51,6 +51,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("letters to write: {left:?}");
     assert_eq!(left, ["invoice-1 Sent", "order-1 Shipped"]);
 
+    // Only some types, of one shard, from a moment on. What else there is is not decompressed.
+    let shipped = store.subscribe().types(&["Shipped"]);
+    let shipped = shipped.shard(eventcask::route("order-1", store.shards()));
+    let mut shipped = shipped.since(first.get().commit_time).start()?;
+    let found = shipped.try_next().transpose().map(name).transpose()?;
+    assert_eq!(found.as_deref(), Some("order-1 Shipped"));
+
     // Backwards, by the way: the newest event of all orders.
     let newest = store.events().key_prefix("order-").rev().iter().next();
     assert_eq!(

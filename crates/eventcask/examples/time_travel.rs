@@ -1,8 +1,8 @@
-//! An aggregate as it was: at a version, and at a moment.
+//! An aggregate as it was: at a version, and at a moment. And a view, as it was then.
 //!
 //! Run with `cargo run -p eventcask --example time_travel`.
 
-use eventcask::{AggregateEvents, Error, Expected, NewEvent};
+use eventcask::{AggregateEvents, Error, Expected, NewEvent, ViewSpec};
 
 fn statuses(events: AggregateEvents) -> Result<Vec<String>, Error> {
     events
@@ -13,10 +13,14 @@ fn statuses(events: AggregateEvents) -> Result<Vec<String>, Error> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let store = eventcask::open(directory.path().join("orders"))?;
+    let spec = ViewSpec::new("state", &["count"], None, None)?;
+    let states = store.create_view("states", spec)?;
     let mut producer = store.producer();
     for name in ["Placed", "Paid", "Shipped"] {
+        let payload = format!(r#"{{"state":"{name}"}}"#);
+        let event = NewEvent::json(name, payload.as_bytes());
         producer
-            .append("order-7", Expected::Any, &[NewEvent::json(name, b"{}")])?
+            .append("order-7", Expected::Any, &[event])?
             .wait()?;
     }
 
@@ -38,5 +42,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let then = statuses(order.as_of_time(moment).events()?)?;
     println!("at {moment}: {then:?}");
     assert_eq!(then, ["Placed", "Paid"]);
+
+    // The same question about the same moment has the same answer, whenever it is asked.
+    let keys = |rows: Vec<eventcask::ViewRow>| rows.into_iter().map(|row| row.key);
+    let then: Vec<_> = keys(states.rows_as_of(moment)?).collect();
+    let now: Vec<_> = keys(states.rows()?).collect();
+    println!("the view at {moment}: {then:?}, now: {now:?}");
+    assert_eq!(then, ["Paid", "Placed"]);
+    assert_eq!(now, ["Paid", "Placed", "Shipped"]);
     Ok(())
 }
