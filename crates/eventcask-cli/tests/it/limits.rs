@@ -110,10 +110,8 @@ fn f8_out_of_threads_leaves_a_whole_store() {
         return;
     };
     let place = full();
-    assert_eq!(
-        said_in_time(after(&most, &place.command(&["export"]))).code,
-        Some(0)
-    );
+    let said = said_in_time(after(&most, &place.command(&["export"])));
+    assert_eq!(said.code, Some(0), "{}", said.err);
     let mut failed = 0;
     for line in (1..10).filter_map(with_threads) {
         failed += check_limit(|command| after(&line, command), &line, |_, _| ());

@@ -3,6 +3,7 @@
 mod support;
 mod binary;
 mod ndjson;
+mod clustered;
 mod csv;
 mod sources;
 mod output;
