@@ -128,8 +128,9 @@ fn with_threads(limit: u32) -> Option<String> {
     let line =
         format!("chown -R {nobody} \"${{EVENTCASK_STORE%/*}}\" && set -- {run} {limited} \"$@\"");
     if limit > 100 {
-        let tried = said_in_time(after(&line, &Place::new().command(&["--version"])));
-        if tried.code != Some(0) {
+        // It says that there is no store, where it can be run and may look for one.
+        let tried = said_in_time(after(&line, &Place::new().command(&["stats"])));
+        if tried.code != Some(2) {
             println!(
                 "nothing was tried: no limit of threads can be set: {}",
                 tried.err
