@@ -29,7 +29,6 @@ pub(crate) struct Plan {
     seals: bool,
     /// Whether what is sealed gets a clustered copy.
     pub(crate) is_clustered: bool,
-    view_snapshot_events: u64,
     batch_bytes: usize,
     linger: Duration,
     /// How far back ids are to be known.
@@ -55,7 +54,6 @@ impl Plan {
             segment_bytes: 0,
             seals: false,
             is_clustered: false,
-            view_snapshot_events: 1,
             batch_bytes: 0,
             linger: Duration::ZERO,
             window: DedupWindow::All,
@@ -83,9 +81,7 @@ impl Plan {
         self.segment_bytes = [5_000, 9_000, 20_000, 1 << 20][rng.usize(..4)];
         self.seals = rng.u32(..3) > 0;
         // From numbers of its own, so that seeds that once failed do what they did.
-        let mut other = Rng::with_seed(rng.clone().u64(..));
-        self.is_clustered = other.bool();
-        self.view_snapshot_events = [1, 5, 30, u64::MAX][other.usize(..4)];
+        self.is_clustered = Rng::with_seed(rng.clone().u64(..)).bool();
         self.draw_batches(rng);
         self.draw_window(rng);
         self.is_owned = rng.u32(..3) == 0;
@@ -137,7 +133,6 @@ impl Plan {
             .segment_bytes(self.segment_bytes)
             .seal(self.seals)
             .clustered(self.is_clustered)
-            .view_snapshot_events(self.view_snapshot_events)
             .batch_bytes(self.batch_bytes)
             .linger(self.linger)
             .dedup(self.window)
