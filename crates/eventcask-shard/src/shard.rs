@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use eventcask_event::{EventId, NewEvent};
 use eventcask_log::{
@@ -25,7 +25,7 @@ use crate::inbox::{Message, Rest};
 use crate::index::with_event;
 use crate::stages::{Lap, StageCounters, count};
 use crate::{
-    Apply, DedupSettings, Delivery, Flushed, Inbox, KeyHasher, Refused, ShardReader, Share,
+    Apply, DedupSettings, Delivery, Flushed, Health, Inbox, KeyHasher, Refused, ShardReader, Share,
 };
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
@@ -44,20 +44,6 @@ pub struct ShardSettings {
     pub codec: Codec,
     /// A segment ends with the first block that would start beyond this place.
     pub segment_bytes: u64,
-}
-
-/// Whether a shard still takes events.
-#[derive(Debug, Default)]
-pub struct Health {
-    poisoned: OnceLock<Arc<str>>,
-}
-
-impl Health {
-    /// Why the shard stopped, if it did.
-    #[must_use]
-    pub fn poisoned(&self) -> Option<Arc<str>> {
-        self.poisoned.get().cloned()
-    }
 }
 
 /// One slice of all aggregates: its tables, its place in the log, and what is in flight.
@@ -716,11 +702,11 @@ impl Shard {
 
     /// Stops the shard: all that waits and all that comes is refused.
     pub(crate) fn poison(&mut self, reason: &str) {
-        if self.health.poisoned.set(reason.into()).is_ok() {
+        let (first, is_new) = self.health.poison(reason);
+        if is_new {
             self.apply.stopped(reason);
         }
-        let reason = self.health.poisoned.get_or_init(|| reason.into());
-        let refused = Refused::Poisoned(Arc::clone(reason));
+        let refused = Refused::Poisoned(first);
         for mut in_flight in self.in_flight.drain(..) {
             in_flight.refuse(&refused);
         }

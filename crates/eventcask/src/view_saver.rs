@@ -10,7 +10,6 @@ use std::thread::{Builder, JoinHandle};
 
 use eventcask_shard::ShardReader;
 
-use crate::follower::Follower;
 use crate::store::locked;
 use crate::views::{LiveView, ShardState, Views};
 
@@ -82,7 +81,7 @@ impl Views {
     fn state_at(&self, view: &LiveView, reader: &ShardReader, progress: u64) -> Option<ShardState> {
         let mut state = self.load(view.number, &view.spec, view.definition, reader);
         let goes_on = |_| !self.savers.stops();
-        let follower: &mut Follower<_> = &mut state.follower;
+        let follower = &mut state.follower;
         follower.catch_up_while(reader, progress, view.wanted(), goes_on);
         (state.failure().is_none() && !self.savers.stops()).then_some(state)
     }
