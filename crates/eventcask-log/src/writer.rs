@@ -112,14 +112,18 @@ impl SegmentWriter {
             return Err(Error::new(ErrorKind::Io, message));
         }
         self.unsynced = true;
+        let bytes: usize = blocks.iter().map(|block| block.len()).sum();
+        let end = place + bytes as u64;
         let Err(error) = file.write_parts_at(blocks, place) else {
-            let bytes: usize = blocks.iter().map(|block| block.len()).sum();
-            self.keep_runway(place + bytes as u64, bytes);
+            self.keep_runway(end, bytes);
             return Ok(());
         };
-        self.runway_end = self.runway_end.map(|_| 0);
+        let is_single = blocks.len() == 1;
+        // Of several the room of those behind is the runway of those before.
+        let runway_end = if is_single { 0 } else { end };
+        self.runway_end = self.runway_end.map(|_| runway_end);
         let error = Error::io("write", &self.dir.describe(*number), error);
-        if error.kind() == ErrorKind::StorageFull && blocks.len() == 1 {
+        if error.kind() == ErrorKind::StorageFull && is_single {
             // Where even that fails the file is not as it was, so it is no full disk to wait for.
             file.set_len(place).map_err(|cut| {
                 let name = self.dir.describe(*number);

@@ -36,6 +36,8 @@ struct State {
     steps_left: Option<usize>,
     loses_dir_syncs: bool,
     sync_error: Option<io::ErrorKind>,
+    /// Bytes by which files can still grow, if there is a limit.
+    room: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -101,6 +103,11 @@ impl Disk {
     /// The next sync of a file fails like this.
     pub(crate) fn fail_next_sync(&self, error: io::ErrorKind) {
         self.state().sync_error = Some(error);
+    }
+
+    /// Files can grow by so many bytes together; then the disk is full.
+    pub(crate) fn set_room(&self, bytes: usize) {
+        self.state().room = Some(bytes);
     }
 
     /// The process is killed: nothing is lost, and what comes next succeeds.
@@ -175,6 +182,16 @@ impl State {
                 Ok(())
             }
         }
+    }
+
+    /// Takes room for a file that gets longer, or gives it back. Says how much of the growth there is
+    /// no room for.
+    fn grow(&mut self, from: usize, to: usize) -> usize {
+        let Some(room) = &mut self.room else { return 0 };
+        let growth = to.saturating_sub(from);
+        let missing = growth.saturating_sub(*room);
+        *room = *room + from.saturating_sub(to) - (growth - missing);
+        missing
     }
 
     fn rename(&mut self, name: &str, file: Option<usize>) {
@@ -267,6 +284,13 @@ struct DiskFile {
 }
 
 impl DiskFile {
+    /// The file is about to get another length; see [`State::grow`].
+    fn grow(&self, to: impl Fn(usize) -> usize) -> usize {
+        let mut state = self.disk.state();
+        let length = state.files[self.index].now.len();
+        state.grow(length, to(length))
+    }
+
     fn step(&self, step: FileStep) -> io::Result<()> {
         let mut state = self.disk.state();
         state.step()?;
@@ -288,7 +312,16 @@ impl StoredFile for DiskFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
-        self.step(FileStep::Write(place as usize, bytes.to_vec()))
+        let end = place as usize + bytes.len();
+        let missing = self.grow(|length| length.max(end));
+        let fits = bytes.len() - missing.min(bytes.len());
+        if fits > 0 {
+            self.step(FileStep::Write(place as usize, bytes[..fits].to_vec()))?;
+        }
+        match missing {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::StorageFull.into()),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -312,6 +345,7 @@ impl StoredFile for DiskFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        self.grow(|_| len as usize);
         self.step(FileStep::Length(len as usize))
     }
 }

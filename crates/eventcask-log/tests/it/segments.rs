@@ -1,6 +1,6 @@
 //! The files of a shard: names, headers, and how one follows the other.
 
-use eventcask_log::{ErrorKind, MemoryStorage, Open, Storage, Tail};
+use eventcask_log::{ErrorKind, MemoryStorage, NewSegment, Open, SegmentWriter, Storage, Tail};
 
 use crate::support::{
     FIRST_BLOCK, FIRST_SEGMENT, SECOND_SEGMENT, Writer, bytes_of, damage, deposits, dump, flipped,
@@ -308,4 +308,34 @@ fn a_failed_sync_is_never_a_full_disk() {
     writer.append(&deposits(2, 1));
     disk.fail_next_sync(std::io::ErrorKind::StorageFull);
     assert_eq!(writer.try_roll().unwrap_err().kind(), ErrorKind::Io);
+}
+
+/// Of blocks that are written together those are in the file that came before the one that there was
+/// no room for. Written one by one they must find that room: what was ahead of them was once given
+/// back with it, and others took it.
+#[test]
+fn f2_blocks_that_did_not_fit_together_keep_their_room_one_by_one() {
+    let disk = crate::disk::Disk::default();
+    make_store(&disk);
+    let mut writer = SegmentWriter::open(shard_on(disk.clone()), &Tail::empty()).unwrap();
+    writer = writer.with_runway();
+    let new = NewSegment {
+        number: 1,
+        first_position: 0,
+        previous_crc: 0,
+    };
+    writer.roll(&new).unwrap();
+    let blocks: [&[u8]; 3] = [&[1; 500], &[2; 500], &[3; 500]];
+    disk.set_room(1_200);
+    let error = writer.append(1, FIRST_BLOCK, &blocks).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::StorageFull);
+
+    writer.append(1, FIRST_BLOCK, &blocks[..1]).unwrap();
+    // Whatever is free is taken by somebody else.
+    disk.set_room(0);
+    writer.append(1, FIRST_BLOCK + 500, &blocks[1..2]).unwrap();
+    let error = writer.append(1, FIRST_BLOCK + 1_000, &blocks[2..]);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::StorageFull);
+    let file = disk.open(FIRST_SEGMENT, Open::Read).unwrap();
+    assert_eq!(file.len().unwrap(), FIRST_BLOCK + 1_000);
 }
