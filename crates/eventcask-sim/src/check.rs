@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use eventcask::Expected;
 
-use crate::attempt::Fate;
+use crate::attempt::{Attempt, Fate};
 use crate::content::{Content, Row};
 use crate::facts::Facts;
 use crate::journal::Level;
@@ -88,24 +88,30 @@ impl Judge<'_> {
                 return Err(format!("L8: {at} was committed before the event before it"));
             }
             commit = row.commit;
-            if !self.may_be_there(row, position >= self.facts.baseline[shard]) {
-                return Err(format!("L10: {at} was refused, or never submitted"));
+            let is_new = position >= self.facts.baseline[shard];
+            if let Some(why) = self.why_not(row.entry, is_new) {
+                return Err(format!("L10: {at} {why}"));
             }
         }
         Ok(())
     }
 
-    fn may_be_there(&self, row: &Row, is_new: bool) -> bool {
-        if !self.facts.submitted.contains(&row.entry) {
-            return false;
+    /// Why an entry must not be there, if so; what was there when the store was opened may be.
+    fn why_not(&self, entry: usize, is_new: bool) -> Option<String> {
+        if !self.facts.submitted.contains(&entry) {
+            return Some("was never submitted".to_owned());
         }
-        let Some(attempts) = self.later.attempts.get(&row.entry) else {
-            return !is_new;
+        if !is_new {
+            return None;
+        }
+        let Some(attempts) = self.later.attempts.get(&entry) else {
+            return Some("was not there when the store was opened, nor submitted since".to_owned());
         };
-        !is_new
-            || attempts
-                .iter()
-                .any(|one| matches!(one.fate, Fate::Stored | Fate::Doubt))
+        let may_be_stored = |one: &Attempt| matches!(one.fate, Fate::Stored | Fate::Doubt);
+        match attempts.iter().any(may_be_stored) {
+            true => None,
+            false => Some(format!("was refused: {attempts:?}")),
+        }
     }
 
     /// Appends are there whole, and where they were expected.

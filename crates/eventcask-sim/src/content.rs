@@ -30,6 +30,11 @@ impl Content {
         self.rows().count()
     }
 
+    /// How many events each shard has.
+    pub(crate) fn lengths(&self) -> Vec<usize> {
+        self.shards.iter().map(Vec::len).collect()
+    }
+
     /// Reads everything, once by shard and once by aggregate.
     pub(crate) fn read(store: &Store, ledger: &Ledger) -> Result<Self, String> {
         let shards = store.shards();

@@ -1,6 +1,10 @@
 //! A disk in memory that remembers every step.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
 
 use crate::faults::Faults;
 use crate::image::Image;
@@ -27,6 +31,8 @@ pub(crate) struct State {
     pub(crate) planted: Option<Planted>,
     pub(crate) writes: u64,
     pub(crate) locked: bool,
+    /// What the pauses of a slow disk are drawn from.
+    pauses: Option<Rng>,
 }
 
 impl State {
@@ -67,6 +73,21 @@ impl SimDisk {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state for an operation of the engine, which a slow disk makes wait now and then.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        let pause = state.pauses.as_mut().and_then(draw_pause);
+        let Some(pause) = pause else { return state };
+        drop(state);
+        thread::sleep(pause);
+        self.state()
+    }
+
+    /// From now on the disk takes its time now and then, as drawn from a seed; or never.
+    pub(crate) fn set_pauses(&self, seed: Option<u64>) {
+        self.state().pauses = seed.map(Rng::with_seed);
     }
 
     /// From now on the disk has these faults instead of those before.
@@ -125,4 +146,14 @@ impl SimDisk {
     pub(crate) fn note(&self, note: Note) {
         self.state().step(Step::Note(note));
     }
+}
+
+/// Most operations take no time, some as long as a sync, few as long as a busy machine takes.
+fn draw_pause(rng: &mut Rng) -> Option<Duration> {
+    let longest = match rng.u32(..100) {
+        0..6 => 1_500,
+        6 => 8_000,
+        _ => return None,
+    };
+    Some(Duration::from_micros(rng.u64(..longest)))
 }

@@ -65,7 +65,7 @@ fn flipped(bytes: &[u8]) -> Arc<[u8]> {
 
 impl StoredFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         state.faults.on_read()?;
         let bytes = &state.live.bytes[self.file];
         let start = (place as usize).min(bytes.len());
@@ -75,7 +75,7 @@ impl StoredFile for SimFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         let len = state.live.bytes[self.file].len() as u64;
         let growth = (place + bytes.len() as u64).saturating_sub(len);
         let (count, result) = match state.faults.on_write(bytes.len(), growth) {
@@ -89,7 +89,7 @@ impl StoredFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         let result = state.faults.on_sync();
         let how = match (&result, state.planted) {
             (Err(_), _) => Synced::Failed,
@@ -107,7 +107,7 @@ impl StoredFile for SimFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         let before = state.live.bytes[self.file].len() as u64;
         state.faults.on_cut(before.saturating_sub(len));
         let much = state.planted == Some(Planted::CutTakesTooMuch) && len < before;
@@ -118,7 +118,7 @@ impl StoredFile for SimFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.turn();
         let before = state.live.bytes[self.file].len() as u64;
         // Nothing is written, so only the room counts.
         state.faults.on_growth(len.saturating_sub(before))?;

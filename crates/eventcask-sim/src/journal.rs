@@ -125,10 +125,12 @@ impl Step {
             Self::Write { file, place, bytes } => {
                 format!("write file {file} at {place}, {} bytes", bytes.len())
             }
-            Self::Note(Note::Opened(content, _)) => format!("opened: {} events", content.events()),
-            Self::Note(Note::Seen(content, _)) => format!("seen: {} events", content.events()),
+            Self::Note(Note::Opened(content, _)) => {
+                format!("opened: {:?} events", content.lengths())
+            }
+            Self::Note(Note::Seen(content, _)) => format!("seen: {:?} events", content.lengths()),
             Self::Note(Note::Carried { content, .. }) => {
-                format!("carried: {} events", content.events())
+                format!("carried: {:?} events", content.lengths())
             }
             Self::Note(Note::Committed(_, true)) => "committed, durably".to_owned(),
             Self::Note(Note::Committed(..)) => "committed".to_owned(),

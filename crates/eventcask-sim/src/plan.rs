@@ -29,6 +29,9 @@ pub(crate) struct Plan {
     seals: bool,
     /// Whether what is sealed gets a clustered copy.
     pub(crate) is_clustered: bool,
+    view_snapshot_events: u64,
+    /// Where the disk takes its time now and then: what that is drawn from.
+    pub(crate) pauses: Option<u64>,
     batch_bytes: usize,
     linger: Duration,
     /// How far back ids are to be known.
@@ -54,6 +57,8 @@ impl Plan {
             segment_bytes: 0,
             seals: false,
             is_clustered: false,
+            view_snapshot_events: 1,
+            pauses: None,
             batch_bytes: 0,
             linger: Duration::ZERO,
             window: DedupWindow::All,
@@ -81,7 +86,10 @@ impl Plan {
         self.segment_bytes = [5_000, 9_000, 20_000, 1 << 20][rng.usize(..4)];
         self.seals = rng.u32(..3) > 0;
         // From numbers of its own, so that seeds that once failed do what they did.
-        self.is_clustered = Rng::with_seed(rng.clone().u64(..)).bool();
+        let mut other = Rng::with_seed(rng.clone().u64(..));
+        self.is_clustered = other.bool();
+        self.view_snapshot_events = [1, 5, 30, u64::MAX][other.usize(..4)];
+        self.pauses = (other.u32(..4) == 0).then(|| other.u64(..));
         self.draw_batches(rng);
         self.draw_window(rng);
         self.is_owned = rng.u32(..3) == 0;
@@ -133,6 +141,7 @@ impl Plan {
             .segment_bytes(self.segment_bytes)
             .seal(self.seals)
             .clustered(self.is_clustered)
+            .view_snapshot_events(self.view_snapshot_events)
             .batch_bytes(self.batch_bytes)
             .linger(self.linger)
             .dedup(self.window)

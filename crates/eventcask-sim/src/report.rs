@@ -20,6 +20,8 @@ pub struct Report {
     pub sessions: u64,
     /// Runs that were read while others wrote.
     pub projected: u64,
+    /// Runs on a disk that takes its time now and then.
+    pub slow: u64,
     /// Events that runs left in their stores.
     pub events: u64,
     /// Crash states that were opened and checked.
@@ -39,6 +41,7 @@ impl AddAssign for Report {
         self.clustered += other.clustered;
         self.sessions += other.sessions;
         self.projected += other.projected;
+        self.slow += other.slow;
         self.faults += other.faults;
     }
 }
@@ -47,7 +50,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} with sessions, {} with readers), {} events, {} crash states, {} faults",
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} with sessions, {} with readers, {} on a slow disk), {} events, {} crash states, {} faults",
             self.trials,
             self.runs,
             self.owned,
@@ -55,6 +58,7 @@ impl fmt::Display for Report {
             self.clustered,
             self.sessions,
             self.projected,
+            self.slow,
             self.events,
             self.states,
             self.faults

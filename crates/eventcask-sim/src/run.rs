@@ -31,6 +31,7 @@ use crate::view;
 /// # Errors
 /// The first promise that was broken.
 pub(crate) fn run(course: &mut Course, disk: &SimDisk, rng: &mut Rng) -> Result<usize, String> {
+    disk.set_pauses(course.plan.pauses);
     if course.plan.fails_early {
         disk.set_faults(course.plan.faults.clone());
         // An error is fine here; the next opening must not suffer from it.

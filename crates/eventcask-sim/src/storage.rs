@@ -15,7 +15,7 @@ fn not_found() -> io::Error {
 
 impl Storage for SimDisk {
     fn create_dir(&self, name: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         if state.live.is_dir(name) {
             return Ok(());
         }
@@ -27,7 +27,7 @@ impl Storage for SimDisk {
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let state = self.state();
+        let state = self.turn();
         let inside = if dir.is_empty() {
             String::new()
         } else {
@@ -42,7 +42,7 @@ impl Storage for SimDisk {
     }
 
     fn open(&self, name: &str, how: Open) -> io::Result<Box<dyn StoredFile>> {
-        let mut state = self.state();
+        let mut state = self.turn();
         let file = match (state.live.file(name), how) {
             (Some(file), Open::Create) => {
                 let emptied = state.live.bytes[file].len() as u64;
@@ -64,7 +64,7 @@ impl Storage for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.live.file(from).ok_or_else(not_found)?;
         let lasts = state.planted != Some(Planted::RenameIsLost);
         if state.planted == Some(Planted::RenameLeavesAGap) && state.live.file(to).is_some() {
@@ -81,19 +81,19 @@ impl Storage for SimDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         state.live.file(name).ok_or_else(not_found)?;
         state.step(Step::Remove(name.to_owned()));
         Ok(())
     }
 
     fn remove_dir(&self, name: &str) -> io::Result<()> {
-        self.state().step(Step::RemoveDir(name.to_owned()));
+        self.turn().step(Step::RemoveDir(name.to_owned()));
         Ok(())
     }
 
     fn sync_dir(&self, name: &str) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.turn();
         if !state.live.is_dir(name) {
             return Err(not_found());
         }

@@ -183,6 +183,7 @@ impl Course {
         self.report.clustered += u64::from(self.plan.is_clustered);
         self.report.sessions += u64::from(has_sessions);
         self.report.projected += u64::from(self.plan.reads.is_some());
+        self.report.slow += u64::from(self.plan.pauses.is_some());
     }
 
     /// How the store is opened.

@@ -12,7 +12,10 @@ fn check(seeds: Range<u64>) {
     for seed in seeds.clone() {
         match Trial::new(seed).states(STATES).run() {
             Ok(counts) => report += counts,
-            Err(failure) => panic!("{failure}"),
+            Err(failure) => {
+                failure.steps.iter().for_each(|step| println!("{step}"));
+                panic!("{failure}");
+            }
         }
     }
     println!("{report}");
@@ -24,6 +27,7 @@ fn check(seeds: Range<u64>) {
         report.clustered,
         report.sessions,
         report.projected,
+        report.slow,
     ];
     assert!(ways.iter().all(|runs| *runs >= 10), "{report}");
 }
