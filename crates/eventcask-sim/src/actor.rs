@@ -172,7 +172,11 @@ impl<'s> Actor<'s> {
         let Some(ticket) = self.stage.submit(&mut self.door, self.lane, other) else {
             return Ok(());
         };
-        if self.stage.settle(&mut self.door, other, ticket).is_err() {
+        if self
+            .stage
+            .settle(&mut self.door, self.lane, other, ticket)
+            .is_err()
+        {
             return Ok(());
         }
         let events = self.rng.usize(1..3);
@@ -188,7 +192,7 @@ impl<'s> Actor<'s> {
         let Some(ticket) = self.stage.submit(&mut self.door, self.lane, number) else {
             return Ok(());
         };
-        match self.stage.settle(&mut self.door, number, ticket) {
+        match self.stage.settle(&mut self.door, self.lane, number, ticket) {
             // What a window has forgotten meanwhile may be taken; the check of all repeats tells.
             Ok(answer) if self.stage.planted.is_none() && self.stage.window == DedupWindow::All => {
                 Err(format!(
@@ -230,7 +234,7 @@ impl<'s> Actor<'s> {
     fn settle_down_to(&mut self, keep: usize) {
         while self.open.len() > keep {
             if let Some((number, ticket)) = self.open.pop_front() {
-                let outcome = self.stage.settle(&mut self.door, number, ticket);
+                let outcome = self.stage.settle(&mut self.door, self.lane, number, ticket);
                 if matches!(outcome, Err(Refused::StorageFull(_))) && self.rng.bool() {
                     self.stage.disk.set_faults(Faults::none());
                 }

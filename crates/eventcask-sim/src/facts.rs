@@ -82,19 +82,27 @@ impl Facts {
             Note::Submitted { entry, lane } => self.submit(*entry, *lane),
             Note::Answered {
                 entry,
+                lane,
                 outcome,
                 level,
             } => {
-                self.answer(*entry, Fate::of(outcome));
+                self.answer(*entry, *lane, Fate::of(outcome));
                 if let Ok(answer) = outcome.as_ref() {
                     self.locate(*entry, *answer, *level, ledger);
                 }
             }
             Note::Flushed {
                 entries,
+                lane,
                 refused,
                 level,
-            } => self.flushed(entries, *refused, *level),
+            } => {
+                let fate = if *refused { Fate::Doubt } else { Fate::Stored };
+                for entry in entries {
+                    self.answer(*entry, *lane, fate);
+                }
+                self.flushed(entries, *refused, *level);
+            }
             Note::Hindsight { entry, fate, loose } => {
                 let attempts = self.attempts.entry(*entry).or_default();
                 if let Some(last) = attempts.last_mut() {
@@ -162,9 +170,11 @@ impl Facts {
         });
     }
 
-    fn answer(&mut self, entry: usize, fate: Fate) {
+    /// Whoever sends an entry several times is answered in that order; others may send it as well.
+    fn answer(&mut self, entry: usize, lane: u32, fate: Fate) {
         let attempts = self.attempts.entry(entry).or_default();
-        if let Some(open) = attempts.iter_mut().find(|one| one.answered.is_none()) {
+        let mut open = attempts.iter_mut().filter(|one| one.answered.is_none());
+        if let Some(open) = open.find(|one| one.lane == lane) {
             open.fate = fate;
             open.answered = Some(self.notes);
         }
@@ -188,7 +198,6 @@ impl Facts {
 
     fn flushed(&mut self, entries: &[usize], refused: bool, level: Level) {
         for entry in entries {
-            self.answer(*entry, if refused { Fate::Doubt } else { Fate::Stored });
             let attempts = self.attempts.entry(*entry).or_default();
             attempts.iter_mut().for_each(|one| one.loose |= refused);
         }
@@ -248,5 +257,60 @@ impl Facts {
 fn raise(these: &mut [u64], those: &[u64]) {
     for (this, that) in these.iter_mut().zip(those) {
         *this = (*this).max(*that);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eventcask::Answer;
+
+    use super::*;
+    use crate::ledger::Wish;
+
+    fn answered(lane: u32, answer: Answer) -> Step {
+        Step::Note(Note::Answered {
+            entry: 0,
+            lane,
+            outcome: Box::new(Ok(answer)),
+            level: Level::Process,
+        })
+    }
+
+    #[test]
+    fn l10_each_producer_that_sends_an_entry_gets_its_own_answer() {
+        // Two producers sent the same entry again. The first one's was stored, the second one was told
+        // earlier that it is a duplicate, and that was taken for the answer to the first. A process that
+        // was killed between the two submissions had then stored what was known to be a duplicate.
+        let ledger = Ledger::default();
+        let wish = Wish {
+            key: "account-1".to_owned(),
+            events: 1,
+            ..Wish::default()
+        };
+        ledger.add(wish, &mut fastrand::Rng::with_seed(1));
+        let submitted = |lane| Step::Note(Note::Submitted { entry: 0, lane });
+        let (shard, position, version) = (0, 0, 1);
+        let stored = Answer::Stored {
+            shard,
+            position,
+            version,
+        };
+        let original = Some((position, version));
+        let duplicate = Answer::Duplicate { shard, original };
+        let journal = [
+            submitted(0),
+            submitted(1),
+            answered(1, duplicate),
+            answered(0, stored),
+        ];
+
+        let later = Facts::of(&journal, 1, &ledger);
+        let killed = Facts::of(&journal[..1], 1, &ledger);
+        let notes = killed.hindsight(&later);
+        let fates = notes.iter().map(|note| match note {
+            Note::Hindsight { fate, .. } => *fate,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(fates.collect::<Vec<_>>(), [Fate::Stored]);
     }
 }

@@ -75,15 +75,17 @@ pub enum Level {
 pub(crate) enum Note {
     /// An entry of the ledger is about to be submitted by a producer.
     Submitted { entry: usize, lane: u32 },
-    /// Its answer came.
+    /// The answer to a producer came.
     Answered {
         entry: usize,
+        lane: u32,
         outcome: Box<Outcome>,
         level: Level,
     },
     /// Pushed entries were flushed; all of them are stored, or some were refused.
     Flushed {
         entries: Vec<usize>,
+        lane: u32,
         refused: bool,
         level: Level,
     },

@@ -75,18 +75,24 @@ impl Stage {
         }
         match door.append(&entry.key, expected, &events) {
             Ok(ticket) => {
-                self.answer_early(door, &[number]);
+                self.answer_early(door, lane, &[number]);
                 Some(ticket)
             }
             Err(error) => {
-                self.answered(number, Err(refusal(error)));
+                self.answered(number, lane, Err(refusal(error)));
                 None
             }
         }
     }
 
     /// Waits for an answer and notes it.
-    pub(crate) fn settle(&self, door: &mut Door, number: usize, ticket: Ticket) -> Outcome {
+    pub(crate) fn settle(
+        &self,
+        door: &mut Door,
+        lane: u32,
+        number: usize,
+        ticket: Ticket,
+    ) -> Outcome {
         let mut outcome = door.answer(ticket);
         if let Ok(answer) = &outcome {
             self.check_projected(number, answer.position());
@@ -95,23 +101,18 @@ impl Stage {
             *version += u64::from(self.has(Planted::VersionIsOffByOne, number));
         }
         if self.has(Planted::AnswerIsInvented, number) && outcome.is_err() {
-            let entries = vec![number];
-            let (refused, level) = (false, self.level);
-            self.disk.note(Note::Flushed {
-                entries,
-                refused,
-                level,
-            });
+            self.flushed(vec![number], lane, false);
         } else {
-            self.answered(number, outcome.clone());
+            self.answered(number, lane, outcome.clone());
         }
         outcome
     }
 
-    fn answered(&self, entry: usize, outcome: Outcome) {
+    fn answered(&self, entry: usize, lane: u32, outcome: Outcome) {
         let (outcome, level) = (Box::new(outcome), self.level);
         self.disk.note(Note::Answered {
             entry,
+            lane,
             outcome,
             level,
         });
@@ -136,7 +137,7 @@ impl Stage {
             tickets,
             mut refused,
         } = sent;
-        self.answer_early(door, &pushed);
+        self.answer_early(door, lane, &pushed);
         match door.flush() {
             Ok(counted)
                 if !refused && counted.stored + counted.duplicates != pushed.len() as u64 =>
@@ -152,9 +153,9 @@ impl Stage {
         for number in pushed.iter().filter(|_| !refused) {
             self.check_projected(*number, None);
         }
-        self.flushed(pushed, refused);
+        self.flushed(pushed, lane, refused);
         for (number, ticket) in tickets {
-            refused |= self.settle(door, number, ticket).is_err();
+            refused |= self.settle(door, lane, number, ticket).is_err();
         }
         Ok(!refused)
     }
@@ -188,19 +189,20 @@ impl Stage {
             .is_ok())
     }
 
-    fn flushed(&self, entries: Vec<usize>, refused: bool) {
+    fn flushed(&self, entries: Vec<usize>, lane: u32, refused: bool) {
         let level = self.level;
         self.disk.note(Note::Flushed {
             entries,
+            lane,
             refused,
             level,
         });
     }
 
     /// As a planted bug would have it.
-    fn answer_early(&self, door: &Door, entries: &[usize]) {
+    fn answer_early(&self, door: &Door, lane: u32, entries: &[usize]) {
         if self.planted == Some(Planted::OwnerAnswersEarly) && door.is_owner() {
-            self.flushed(entries.to_vec(), false);
+            self.flushed(entries.to_vec(), lane, false);
         }
     }
 
