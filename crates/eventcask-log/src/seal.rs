@@ -5,6 +5,7 @@ use crate::rewrite::{Before, Rewriter};
 use crate::scan::{Scan, Step};
 use crate::sealed::Sealed;
 use crate::segment::{SegmentHeader, ShardDir};
+use crate::storage::Open;
 use crate::{Block, Error, Payloads, Rewriting};
 
 impl ShardDir {
@@ -22,23 +23,39 @@ impl ShardDir {
             ..*how
         };
         let mut rewriter = Rewriter::begin(self, &header.new, rewrite, how)?;
-        match copy(&mut scan, &mut rewriter) {
-            Ok(Some(read)) => {
-                let said = header.sealed.as_ref().map(|sealed| sealed.events);
-                if said.is_some_and(|said| said != read.events) {
-                    rewriter.abandon();
-                    return Err(scan.damaged("its header does not say what its blocks hold"));
-                }
-                rewriter.finish(&before(&scan, &header, &read))
-            }
-            Ok(None) => {
+        let read = copy(&mut scan, &mut rewriter).and_then(|read| {
+            let checked = read
+                .as_ref()
+                .map(|read| self.check_read(&scan, &header, read));
+            checked.transpose().map(|_| read)
+        });
+        match read {
+            Ok(Some(read)) => rewriter.finish(&before(&scan, &header, &read)),
+            other => {
                 rewriter.abandon();
-                Ok(None)
+                other.map(|_| None)
             }
-            Err(error) => {
-                rewriter.abandon();
-                Err(error)
-            }
+        }
+    }
+
+    /// Whether a segment was read to its end: it holds what its header says, or ends where the next one
+    /// begins.
+    fn check_read(&self, scan: &Scan, header: &SegmentHeader, read: &Read) -> Result<(), Error> {
+        if let Some(sealed) = &header.sealed {
+            return match sealed.events == read.events {
+                true => Ok(()),
+                false => Err(scan.damaged("its header does not say what its blocks hold")),
+            };
+        }
+        let next = scan.number() + 1;
+        if !self.segments()?.contains(&next) {
+            return Ok(());
+        }
+        let next = self.read_header(next, &*self.open(next, Open::Read)?)?.new;
+        let end = (scan.next_position, scan.previous_crc);
+        match (next.first_position, next.previous_crc) == end {
+            true => Ok(()),
+            false => Err(scan.damaged("blocks before the next segment are missing")),
         }
     }
 }

@@ -173,13 +173,19 @@ impl Engine {
             owned: Arc::default(),
             running: Mutex::default(),
         };
-        let mut spawned = engine.spawn(options, by, crews, &bells, lock);
+        let mut running = Running {
+            workers: Vec::new(),
+            writers: Vec::new(),
+            _lock: lock,
+        };
+        let mut spawned = engine.spawn(options, by, crews, &bells, &mut running);
+        *locked(&engine.running) = Some(running);
         if options.seal {
             spawned = spawned.and_then(|owned| sealer.start().map(|()| owned).map_err(Error::from));
         }
         if spawned.is_err() {
-            // Threads that did start must not wait for ever.
-            engine.shards.iter().for_each(|shard| shard.inbox.close());
+            // Threads that did start end before anyone else may have the lock: they write to the logs.
+            let _ = engine.stop(|| Ok(()));
         }
         spawned.map(|owned| (engine, sealer, owned))
     }
@@ -190,14 +196,9 @@ impl Engine {
         by: Workers,
         crews: Vec<Vec<Shard>>,
         bells: &[Arc<Bell>],
-        lock: Box<dyn Lock>,
+        running: &mut Running,
     ) -> Result<Vec<OwnedWorker>, Error> {
         let mut owned = Vec::new();
-        let mut running = Running {
-            workers: Vec::new(),
-            writers: Vec::new(),
-            _lock: lock,
-        };
         let cores = cores_for(options, crews.len());
         for (index, crew) in crews.into_iter().enumerate() {
             let bell = Arc::clone(&bells[index]);
@@ -223,7 +224,6 @@ impl Engine {
             });
             running.workers.push(worker.map_err(failed)?);
         }
-        *locked(&self.running) = Some(running);
         Ok(owned)
     }
 

@@ -668,3 +668,26 @@ fn c2_a_segment_that_is_sealed_while_a_reader_opens_it_is_no_damage() {
         }
     }
 }
+
+/// Zeros behind the last block are room that was taken ahead; or blocks that a disk has lost, where
+/// another segment goes on after them.
+#[test]
+fn c6_a_segment_that_lost_its_last_block_is_not_sealed_without_it() {
+    let storage = MemoryStorage::default();
+    let mut writer = Writer::new(&storage);
+    writer.append(&deposits(0, 4));
+    let end_of_first = bytes_of(&storage, FIRST_SEGMENT).len();
+    writer.append(&deposits(1, 4));
+    writer.roll();
+    writer.append(&deposits(2, 4));
+    let mut bytes = bytes_of(&storage, FIRST_SEGMENT);
+    bytes[end_of_first..].fill(0);
+    put_file(&storage, FIRST_SEGMENT, &bytes);
+
+    let before = dump(&storage);
+    let dir = shard_on(storage.clone());
+    let error = seal_with(&dir, 1, Codec::Lz4, &|_, _| Fate::Kept).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    assert!(error.to_string().contains("0000000001.segment"), "{error}");
+    assert_eq!(dump(&storage), before);
+}
