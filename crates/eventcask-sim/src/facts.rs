@@ -96,13 +96,7 @@ impl Facts {
                 lane,
                 refused,
                 level,
-            } => {
-                let fate = if *refused { Fate::Doubt } else { Fate::Stored };
-                for entry in entries {
-                    self.answer(*entry, *lane, fate);
-                }
-                self.flushed(entries, *refused, *level);
-            }
+            } => self.flushed(entries, *lane, *refused, *level),
             Note::Hindsight { entry, fate, loose } => {
                 let attempts = self.attempts.entry(*entry).or_default();
                 if let Some(last) = attempts.last_mut() {
@@ -196,8 +190,10 @@ impl Facts {
         self.require(shard, position + 1, level);
     }
 
-    fn flushed(&mut self, entries: &[usize], refused: bool, level: Level) {
+    fn flushed(&mut self, entries: &[usize], lane: u32, refused: bool, level: Level) {
+        let fate = if refused { Fate::Doubt } else { Fate::Stored };
         for entry in entries {
+            self.answer(*entry, lane, fate);
             let attempts = self.attempts.entry(*entry).or_default();
             attempts.iter_mut().for_each(|one| one.loose |= refused);
         }
