@@ -81,12 +81,6 @@ impl Tail {
         self.ended = true;
     }
 
-    /// Whether a segment with this header comes next.
-    fn is_followed_by(&self, header: &SegmentHeader) -> bool {
-        let new = &header.new;
-        (new.first_position, new.previous_crc) == (self.next_position, self.previous_crc)
-    }
-
     fn pass(&mut self, head: &BlockHead) {
         self.place = head.place + u64::from(head.length);
         self.next_position = head.next_position();
@@ -180,7 +174,8 @@ impl ShardDir {
                 continue;
             }
             let (mut scan, header) = Scan::begin(self, number)?;
-            if number != begin && !tail.is_followed_by(&header) {
+            let follows = header.new.follows(tail.next_position, tail.previous_crc);
+            if number != begin && !follows {
                 let reason = "it does not follow the segment before";
                 return Err(Error::damaged(scan.name(), 72, reason));
             }

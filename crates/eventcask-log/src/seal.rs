@@ -23,19 +23,27 @@ impl ShardDir {
             ..*how
         };
         let mut rewriter = Rewriter::begin(self, &header.new, rewrite, how)?;
-        let read = copy(&mut scan, &mut rewriter).and_then(|read| {
-            let checked = read
-                .as_ref()
-                .map(|read| self.check_read(&scan, &header, read));
-            checked.transpose().map(|_| read)
-        });
-        match read {
+        match self.copy_whole(&mut scan, &header, &mut rewriter) {
             Ok(Some(read)) => rewriter.finish(&before(&scan, &header, &read)),
             other => {
                 rewriter.abandon();
                 other.map(|_| None)
             }
         }
+    }
+
+    /// Hands all blocks on, and checks that these are all there are.
+    fn copy_whole(
+        &self,
+        scan: &mut Scan,
+        header: &SegmentHeader,
+        rewriter: &mut Rewriter<'_>,
+    ) -> Result<Option<Read>, Error> {
+        let read = copy(scan, rewriter)?;
+        if let Some(read) = &read {
+            self.check_read(scan, header, read)?;
+        }
+        Ok(read)
     }
 
     /// Whether a segment was read to its end: it holds what its header says, or ends where the next one
@@ -52,8 +60,7 @@ impl ShardDir {
             return Ok(());
         }
         let next = self.read_header(next, &*self.open(next, Open::Read)?)?.new;
-        let end = (scan.next_position, scan.previous_crc);
-        match (next.first_position, next.previous_crc) == end {
+        match next.follows(scan.next_position, scan.previous_crc) {
             true => Ok(()),
             false => Err(scan.damaged("blocks before the next segment are missing")),
         }

@@ -29,6 +29,13 @@ pub struct NewSegment {
     pub previous_crc: u32,
 }
 
+impl NewSegment {
+    /// Whether it begins where another one ends: with this position, after a block with this checksum.
+    pub(crate) fn follows(&self, next_position: u64, last_crc: u32) -> bool {
+        (self.first_position, self.previous_crc) == (next_position, last_crc)
+    }
+}
+
 /// Writes the blocks of one shard. It decides nothing: places and segments come from the
 /// worker, which chained them into the blocks.
 pub struct SegmentWriter {
