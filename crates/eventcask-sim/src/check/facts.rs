@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use eventcask::{Answer, DedupWindow};
 
-use crate::attempt::{Attempt, Fate};
-use crate::content::Content;
-use crate::journal::{Level, Note, Step};
-use crate::ledger::Ledger;
-use crate::outside::Outside;
+use crate::disk::journal::{Level, Note, Step};
+use crate::model::attempt::{Attempt, Fate};
+use crate::model::content::Content;
+use crate::model::ledger::Ledger;
+use crate::model::outside::Outside;
 
 /// Everything known at one moment.
 #[derive(Debug, Default, Clone)]
@@ -261,7 +261,7 @@ mod tests {
     use eventcask::Answer;
 
     use super::*;
-    use crate::ledger::Wish;
+    use crate::model::ledger::Wish;
 
     fn answered(lane: u32, answer: Answer) -> Step {
         Step::Note(Note::Answered {

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use eventcask::Expected;
 
-use crate::attempt::{Attempt, Fate};
-use crate::content::{Content, Row};
-use crate::facts::Facts;
-use crate::journal::Level;
-use crate::ledger::Ledger;
-use crate::repeats::Repeats;
+use crate::check::facts::Facts;
+use crate::check::repeats::Repeats;
+use crate::disk::journal::Level;
+use crate::model::attempt::{Attempt, Fate};
+use crate::model::content::{Content, Row};
+use crate::model::ledger::Ledger;
 
 /// What a content is judged by.
 pub(crate) struct Judge<'j> {

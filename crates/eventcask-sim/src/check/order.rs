@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use eventcask::route;
 
-use crate::attempt::Fate;
-use crate::check::Judge;
-use crate::content::Content;
-use crate::facts::Facts;
+use crate::check::facts::Facts;
+use crate::check::judge::Judge;
+use crate::model::attempt::Fate;
+use crate::model::content::Content;
 
 impl Judge<'_> {
     /// What a producer sent to a shard is stored in its order, and what comes after something

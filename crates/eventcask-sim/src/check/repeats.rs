@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use eventcask::DedupWindow;
 
-use crate::content::{Content, Row};
-use crate::ledger::{Entry, Ledger};
+use crate::model::content::{Content, Row};
+use crate::model::ledger::{Entry, Ledger};
 
 /// Bytes that an id takes at most.
 const ID_BYTES: u64 = 45;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use eventcask::Store;
 
-use crate::content::Content;
-use crate::ledger::Ledger;
+use crate::model::content::Content;
+use crate::model::ledger::Ledger;
 
 pub(crate) const VIEW: &str = "balances";
 

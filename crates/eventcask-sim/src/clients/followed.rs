@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use eventcask::{Error, Projected, Rebuild, SnapshotPolicy, Store, Timeout};
 
-use crate::content::Content;
-use crate::ledger::Ledger;
-use crate::projection::Checked;
+use crate::model::content::Content;
+use crate::model::ledger::Ledger;
+use crate::model::projection::Checked;
 
 /// Longer than any state takes that gets there at all.
 const FOR_EVER: Duration = Duration::from_secs(60);

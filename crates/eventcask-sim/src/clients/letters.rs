@@ -3,11 +3,11 @@
 use eventcask::NamedSubscription;
 use fastrand::Rng;
 
-use crate::clients::Opened;
-use crate::content::{Content, Row};
-use crate::disk::SimDisk;
-use crate::journal::Note;
-use crate::outside::{Client, Deed, Given, Handling};
+use crate::clients::opened::Opened;
+use crate::disk::journal::Note;
+use crate::disk::sim_disk::SimDisk;
+use crate::model::content::{Content, Row};
+use crate::model::outside::{Client, Deed, Given, Handling};
 use crate::planted::Planted;
 
 /// Reads on where it was, handles what it reads, and has that kept now and then.

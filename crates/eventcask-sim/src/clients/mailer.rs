@@ -8,12 +8,12 @@ use std::time::Duration;
 use eventcask::{Claim, ConsumerGroup, Error, Retry};
 use fastrand::Rng;
 
-use crate::clients::Opened;
-use crate::content::{Content, Row};
-use crate::disk::SimDisk;
-use crate::journal::Note;
-use crate::ledger::Ledger;
-use crate::outside::{Client, Deed, Given, Handling, newest};
+use crate::clients::opened::Opened;
+use crate::disk::journal::Note;
+use crate::disk::sim_disk::SimDisk;
+use crate::model::content::{Content, Row};
+use crate::model::ledger::Ledger;
+use crate::model::outside::{Client, Deed, Given, Handling, newest};
 use crate::planted::Planted;
 
 /// How often an event is tried.

@@ -1,28 +1,25 @@
 //! Those who keep what they know of a store outside of it, or their place in it.
 
+pub(crate) mod opened;
+pub(crate) mod read_model;
+pub(crate) mod letters;
+pub(crate) mod mailer;
+pub(crate) mod followed;
+pub(crate) mod reading;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventcask::{Error, Store};
 use fastrand::Rng;
 
-use crate::content::Content;
-use crate::disk::SimDisk;
-use crate::ledger::Ledger;
-use crate::letters::Letters;
-use crate::mailer::Mailer;
-use crate::model::{Kept, Model};
-use crate::outside::Outside;
-use crate::planted::Planted;
-
-/// A store that was just opened, and what it was found to have.
-pub(crate) struct Opened<'o> {
-    pub(crate) store: &'o Store,
-    pub(crate) disk: &'o SimDisk,
-    pub(crate) content: &'o Content,
-    pub(crate) ledger: &'o Arc<Ledger>,
-    pub(crate) planted: Option<Planted>,
-}
+use crate::clients::letters::Letters;
+use crate::clients::mailer::Mailer;
+use crate::clients::opened::Opened;
+use crate::clients::read_model::Model;
+use crate::model::content::Content;
+use crate::model::kept::Kept;
+use crate::model::outside::Outside;
 
 /// A read model, a named subscription, and a consumer group.
 pub(crate) struct Clients {

@@ -8,57 +8,19 @@ use eventcask::{
     Batches, Error, ErrorKind, Feed, ModelError, ModelIdentity, ModelProgress, ReadModel, Store,
 };
 
-use crate::clients::Opened;
-use crate::content::{Content, Row};
-use crate::disk::SimDisk;
-use crate::handler::{NO_ENTRY, POISON};
-use crate::journal::Note;
+use crate::clients::opened::Opened;
+use crate::disk::journal::Note;
+use crate::disk::sim_disk::SimDisk;
+use crate::model::content::Content;
+use crate::model::handler::{NO_ENTRY, POISON};
+use crate::model::kept::Kept;
+use crate::model::projection::row_of;
 use crate::planted::Planted;
-use crate::projection::row_of;
 
 /// Longer than any model takes that gets there at all.
 const FOR_EVER: Duration = Duration::from_secs(60);
 /// One transaction in this many is durable by itself; the others may be lost in a crash.
 const DURABLE_EVERY: usize = 3;
-
-/// What a database holds after a transaction.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Kept {
-    identity: Option<ModelIdentity>,
-    /// The events of each shard, in the order in which they came.
-    rows: Vec<Vec<Row>>,
-    progress: Vec<ModelProgress>,
-}
-
-impl Kept {
-    /// The version of the code that filled it.
-    pub(crate) fn version(&self) -> u32 {
-        self.identity.map_or(1, |identity| identity.version)
-    }
-
-    /// Whether the store has the history that it was filled from.
-    fn fits(&self, content: &Content) -> bool {
-        self.progress.iter().all(|progress| {
-            let rows = &content.shards[progress.shard as usize];
-            let last = progress.position.checked_sub(1);
-            last.is_none_or(|last| {
-                let row = rows.get(last as usize);
-                row.is_some_and(|row| row.commit == progress.commit_time.as_nanos())
-            })
-        })
-    }
-
-    fn position(&self, shard: u32) -> u64 {
-        let progress = self.progress.iter().find(|one| one.shard == shard);
-        progress.map_or(0, |one| one.position)
-    }
-
-    fn rows_of(&mut self, shard: u32) -> &mut Vec<Row> {
-        let shards = self.rows.len().max(shard as usize + 1);
-        self.rows.resize(shards, Vec::new());
-        &mut self.rows[shard as usize]
-    }
-}
 
 /// A database, as the feed has it; clones share what it holds.
 #[derive(Clone)]

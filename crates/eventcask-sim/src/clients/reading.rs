@@ -5,14 +5,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use eventcask::{Error, Store};
 use fastrand::Rng;
 
-use crate::clients::{Clients, Opened};
-use crate::content::Content;
-use crate::followed::{self, Following, How};
-use crate::handler::{Handler, POISON};
-use crate::ledger::Ledger;
-use crate::outside::Outside;
+use crate::clients::Clients;
+use crate::clients::followed::{self, Following, How};
+use crate::clients::opened::Opened;
+use crate::model::content::Content;
+use crate::model::handler::{Handler, POISON};
+use crate::model::ledger::Ledger;
+use crate::model::outside::Outside;
+use crate::model::projection::{Chaining, Noting};
 use crate::planted::Planted;
-use crate::projection::{Chaining, Noting};
 
 /// How many projections there are: one that notes, one that chains.
 pub(crate) const PROJECTIONS: usize = 2;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use crate::disk::SimDisk;
-use crate::image::{Image, parent};
-use crate::journal::{FileNumber, Step, Synced};
-use crate::live::{Live, Node, remove_tree};
-use crate::torn::{Change, Fate};
+use crate::disk::image::{Image, parent};
+use crate::disk::journal::{FileNumber, Step, Synced};
+use crate::disk::live::{Live, Node, remove_tree};
+use crate::disk::sim_disk::SimDisk;
+use crate::disk::torn::{Change, Fate};
 
 /// A change of a directory that is not durable yet.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io;
 use eventcask::{Open, Storage};
 use fastrand::Rng;
 
-use crate::disk::SimDisk;
+use crate::disk::sim_disk::SimDisk;
 
 const DIR: &str = "projections";
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use eventcask::StoredFile;
 
-use crate::disk::{SimDisk, State};
-use crate::journal::{FileNumber, Step, Synced};
+use crate::disk::journal::{FileNumber, Step, Synced};
+use crate::disk::sim_disk::{SimDisk, State};
 use crate::planted::Planted;
 
 /// Planted bugs of writes hit one write in this many.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use eventcask::{DedupWindow, Outcome};
 
-use crate::attempt::Fate;
-use crate::content::Content;
-use crate::model::Kept;
-use crate::outside::{Client, Deed, Outside};
+use crate::model::attempt::Fate;
+use crate::model::content::Content;
+use crate::model::kept::Kept;
+use crate::model::outside::{Client, Deed, Outside};
 
 /// Number of a file's bytes, whatever the file is called.
 pub(crate) type FileNumber = usize;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::image::{Image, parent};
-use crate::journal::{FileNumber, Step};
+use crate::disk::image::{Image, parent};
+use crate::disk::journal::{FileNumber, Step};
 
 /// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::faults::Faults;
-use crate::image::Image;
-use crate::journal::{Note, Step};
-use crate::live::{Live, Node};
+use crate::disk::faults::Faults;
+use crate::disk::image::Image;
+use crate::disk::journal::{Note, Step};
+use crate::disk::live::{Live, Node};
 use crate::planted::Planted;
 
 /// Files in memory with a journal of all that was done to them; clones share both.

@@ -4,9 +4,9 @@ use std::io;
 
 use eventcask::{Lock, Open, Storage, StoredFile};
 
-use crate::disk::SimDisk;
-use crate::file::SimFile;
-use crate::journal::Step;
+use crate::disk::file::SimFile;
+use crate::disk::journal::Step;
+use crate::disk::sim_disk::SimDisk;
 use crate::planted::Planted;
 
 fn not_found() -> io::Error {
@@ -69,7 +69,7 @@ impl Storage for SimDisk {
         let lasts = state.planted != Some(Planted::RenameIsLost);
         if state.planted == Some(Planted::RenameLeavesAGap) && state.live.file(to).is_some() {
             state.step(Step::Remove(to.to_owned()));
-            let dir = crate::image::parent(to).to_owned();
+            let dir = crate::disk::image::parent(to).to_owned();
             state.step(Step::SyncDir {
                 name: dir,
                 well: true,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use crate::live::write_at;
+use crate::disk::live::write_at;
 
 /// A disk writes whole sectors or none of them.
 const SECTOR: usize = 512;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use eventcask::{EventRef, Store, route};
 
-use crate::ledger::{Ledger, named_in};
+use crate::model::ledger::{Ledger, named_in};
 
 /// A stored event: which one it is and what the store says of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

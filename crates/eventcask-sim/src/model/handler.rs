@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eventcask::Batch;
 
-use crate::ledger::named_in;
+use crate::model::ledger::named_in;
 use crate::planted::Planted;
 
 /// What a handler says that fails on purpose.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use eventcask::EventRef;
 use fastrand::Rng;
 
-use crate::content::{Content, Row};
-use crate::ledger::Ledger;
-use crate::model::Kept;
-use crate::projection::row_of;
+use crate::model::content::{Content, Row};
+use crate::model::kept::Kept;
+use crate::model::ledger::Ledger;
+use crate::model::projection::row_of;
 
 /// Who keeps its place in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

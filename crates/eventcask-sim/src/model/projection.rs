@@ -5,9 +5,9 @@ use std::fmt::Debug;
 
 use eventcask::{Batch, EventRef, Keyed, Projection, Snapshot};
 
-use crate::content::Row;
-use crate::handler::Handler;
-use crate::ledger::{Ledger, named_in};
+use crate::model::content::Row;
+use crate::model::handler::Handler;
+use crate::model::ledger::{Ledger, named_in};
 
 /// A projection whose states can be held against the rows that they are to be made of.
 pub(crate) trait Checked: Projection<State: Snapshot> {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use eventcask::{DedupWindow, Expected, Refused, Ticket};
 use fastrand::Rng;
 
-use crate::door::Door;
-use crate::faults::Faults;
-use crate::ledger::{Entry, Wish};
-use crate::stage::Stage;
+use crate::disk::faults::Faults;
+use crate::model::ledger::{Entry, Wish};
+use crate::run::door::Door;
+use crate::run::stage::Stage;
 
 /// Accounts that all producers share.
 const ACCOUNTS: usize = 7;

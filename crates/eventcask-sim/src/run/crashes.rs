@@ -6,14 +6,15 @@ use std::sync::Arc;
 use eventcask::Options;
 use fastrand::Rng;
 
-use crate::check::Judge;
-use crate::content::Content;
-use crate::damage;
-use crate::disk::SimDisk;
-use crate::examine::{After, Examiner};
-use crate::facts::Facts;
-use crate::journal::{Level, Note, Step};
-use crate::trial::{Course, Trial};
+use crate::check::facts::Facts;
+use crate::check::judge::Judge;
+use crate::disk::damage;
+use crate::disk::journal::{Level, Note, Step};
+use crate::disk::sim_disk::SimDisk;
+use crate::model::content::Content;
+use crate::run::course::Course;
+use crate::run::examine::{After, Examiner};
+use crate::run::trial::Trial;
 
 /// The crashes that a run could have had.
 pub(crate) struct Crashes<'d> {

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use eventcask::{DedupWindow, Options, Storage, Store};
 use fastrand::Rng;
 
-use crate::check::Judge;
-use crate::clients::{Clients, Opened};
-use crate::content::Content;
-use crate::damage;
-use crate::disk::SimDisk;
-use crate::faults::Faults;
-use crate::journal::Level;
-use crate::ledger::Ledger;
+use crate::check::judge::Judge;
+use crate::check::repeats::Repeats;
+use crate::check::view;
+use crate::clients::Clients;
+use crate::clients::opened::Opened;
+use crate::clients::reading::{Reading, Reads};
+use crate::disk::damage;
+use crate::disk::faults::Faults;
+use crate::disk::journal::Level;
+use crate::disk::sim_disk::SimDisk;
+use crate::model::content::Content;
+use crate::model::ledger::Ledger;
 use crate::planted::Planted;
-use crate::reading::{Reading, Reads};
-use crate::repeats::Repeats;
-use crate::resend::Resend;
-use crate::source::{self, Source};
-use crate::view;
+use crate::run::resend::Resend;
+use crate::run::source::{self, Source};
 
 /// What is done with a crash state after it was opened and checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use eventcask::{Codec, DedupWindow, Durability, Options, Store};
 use fastrand::Rng;
 
-use crate::faults::Faults;
-use crate::journal::Level;
-use crate::reading::Reads;
+use crate::clients::reading::Reads;
+use crate::disk::faults::Faults;
+use crate::disk::journal::Level;
 
 const CODECS: [Codec; 6] = [
     Codec::None,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use eventcask::Rebuild;
 use fastrand::Rng;
 
-use crate::faults::Faults;
-use crate::reading::{PROJECTIONS, Reading};
-use crate::stage::Stage;
+use crate::clients::reading::{PROJECTIONS, Reading};
+use crate::disk::faults::Faults;
+use crate::run::stage::Stage;
 
 /// How far ahead the entry may be that a projection fails on.
 const POISON_AHEAD: usize = 12;

@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 use eventcask::{DedupWindow, EventId, Expected, Outcome, Refused, Store};
 use fastrand::Rng;
 
-use crate::content::Content;
-use crate::ledger::{Ledger, Planned};
-use crate::repeats::Repeats;
-use crate::source::Source;
+use crate::check::repeats::Repeats;
+use crate::model::content::Content;
+use crate::model::ledger::{Ledger, Planned};
+use crate::run::source::Source;
 
 /// Where everything is sent again.
 pub(crate) struct Resend<'r> {

@@ -3,12 +3,12 @@
 use eventcask::{Store, route};
 use fastrand::Rng;
 
-use crate::content::Content;
-use crate::door::Door;
-use crate::faults::Faults;
-use crate::ledger::{Ledger, Wish};
+use crate::disk::faults::Faults;
+use crate::model::content::Content;
+use crate::model::ledger::{Ledger, Wish};
 use crate::planted::Planted;
-use crate::stage::Stage;
+use crate::run::door::Door;
+use crate::run::stage::Stage;
 
 /// How often a refused source begins again before it gives up.
 const TRIES: usize = 4;

@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use eventcask::{DedupWindow, Error, Expected, Outcome, Refused, Store, Ticket, ViewSpec, route};
 
-use crate::disk::SimDisk;
-use crate::door::Door;
-use crate::journal::{Level, Note};
-use crate::ledger::{Ledger, Planned};
+use crate::check::view::VIEW;
+use crate::clients::reading::Reading;
+use crate::disk::journal::{Level, Note};
+use crate::disk::sim_disk::SimDisk;
+use crate::model::ledger::{Ledger, Planned};
 use crate::planted::Planted;
-use crate::reading::Reading;
-use crate::view::VIEW;
+use crate::run::door::Door;
 
 /// What the producers of a trial share.
 pub(crate) struct Stage {

@@ -9,20 +9,21 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use eventcask::{DedupWindow, Durability, Options};
+use eventcask::Durability;
 use fastrand::Rng;
 
-use crate::crashes::Crashes;
-use crate::disk::SimDisk;
-use crate::examine::After;
-use crate::faults::Faults;
-use crate::journal::Level;
-use crate::ledger::Ledger;
-use crate::plan::Plan;
+use crate::disk::faults::Faults;
+use crate::disk::journal::Level;
+use crate::disk::sim_disk::SimDisk;
+use crate::model::ledger::Ledger;
 use crate::planted::Planted;
-use crate::report::{Failure, Report};
-use crate::run::run;
-use crate::source::{self, Source};
+use crate::run::course::Course;
+use crate::run::crashes::Crashes;
+use crate::run::examine::After;
+use crate::run::plan::Plan;
+use crate::run::report::{Failure, Report};
+use crate::run::source;
+use crate::run::work::run;
 
 /// Runs of one trial.
 const RUNS: u64 = 3;
@@ -47,20 +48,6 @@ pub struct Trial {
 /// The first promise that was broken.
 pub fn trial(seed: u64) -> Result<Report, Failure> {
     Trial::new(seed).run()
-}
-
-/// What goes through all runs of a trial.
-pub(crate) struct Course {
-    pub(crate) plan: Plan,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) sources: Arc<Vec<Source>>,
-    /// Rows of each source that its client believes to be behind it.
-    pub(crate) noted: Arc<Vec<AtomicUsize>>,
-    pub(crate) planted: Option<Planted>,
-    pub(crate) report: Report,
-    pub(crate) story: String,
-    /// The steps of the disk where something was found.
-    pub(crate) steps: Vec<String>,
 }
 
 impl Trial {
@@ -170,29 +157,6 @@ impl Trial {
             disk = crashes.go_on(course, rng)?;
         }
         Ok(())
-    }
-}
-
-impl Course {
-    /// Counts a run that ended well.
-    pub(crate) fn count_run(&mut self) {
-        let has_sessions = self.sources.iter().any(|source| source.is_session);
-        self.report.runs += 1;
-        self.report.owned += u64::from(self.plan.is_owned);
-        self.report.windowed += u64::from(self.plan.window != DedupWindow::All);
-        self.report.clustered += u64::from(self.plan.is_clustered);
-        self.report.sessions += u64::from(has_sessions);
-        self.report.projected += u64::from(self.plan.reads.is_some());
-        self.report.slow += u64::from(self.plan.pauses.is_some());
-    }
-
-    /// How the store is opened.
-    pub(crate) fn options(&self) -> Options {
-        let options = self.plan.options();
-        match self.planted {
-            Some(Planted::WindowIsShort) => options.dedup(DedupWindow::Ids(1)),
-            _ => options,
-        }
     }
 }
 

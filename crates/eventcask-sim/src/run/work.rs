@@ -7,24 +7,24 @@ use std::thread;
 use eventcask::{ShardOwner, Store};
 use fastrand::Rng;
 
-use crate::actor::Actor;
-use crate::check::Judge;
-use crate::clients::Opened;
-use crate::content::Content;
-use crate::disk::SimDisk;
-use crate::door::Door;
-use crate::examine::open;
-use crate::facts::Facts;
-use crate::faults::Faults;
-use crate::journal::{Level, Note};
-use crate::order::check_order;
+use crate::check::facts::Facts;
+use crate::check::judge::Judge;
+use crate::check::order::check_order;
+use crate::check::view;
+use crate::clients::opened::Opened;
+use crate::clients::reading::Reading;
+use crate::disk::faults::Faults;
+use crate::disk::journal::{Level, Note};
+use crate::disk::sim_disk::SimDisk;
+use crate::model::content::Content;
 use crate::planted::Planted;
-use crate::reader::Reader;
-use crate::reading::Reading;
-use crate::source;
-use crate::stage::Stage;
-use crate::trial::Course;
-use crate::view;
+use crate::run::actor::Actor;
+use crate::run::course::Course;
+use crate::run::door::Door;
+use crate::run::examine::open;
+use crate::run::reader::Reader;
+use crate::run::source;
+use crate::run::stage::Stage;
 
 /// Runs the workload of the plan and returns the step after which the store was open.
 ///
