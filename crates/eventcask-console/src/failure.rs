@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use eventcask::{Error, ErrorKind};
+
 /// The answer is no: damage was found, or there is nothing under that name.
 pub const EXIT_NO: u8 = 1;
 /// Bad usage or bad input.
@@ -34,6 +36,24 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// How an error of the engine ends a command: what the person can set right is bad input.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        let sentence = error.to_string();
+        match error.kind() {
+            ErrorKind::Invalid
+            | ErrorKind::IdConflict
+            | ErrorKind::Locked
+            | ErrorKind::NewerFormat
+            | ErrorKind::NotAStore
+            | ErrorKind::StorageFull
+            | ErrorKind::UnknownSubscription
+            | ErrorKind::UnknownView => Self::Input(sentence),
+            ErrorKind::UnknownAggregate => Self::No(sentence),
+            _ => Self::Engine(sentence),
+        }
+    }
+
     /// What is wrong with a file: `FILE: what`.
     #[must_use]
     pub fn in_file(path: &Path, what: &str) -> Self {

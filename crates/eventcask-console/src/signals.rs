@@ -12,7 +12,7 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// When the system does not let the process listen.
-pub(crate) fn listen() -> Result<(), Failure> {
+pub fn listen() -> Result<(), Failure> {
     ctrlc::set_handler(|| {
         if STOPPED.swap(true, Ordering::Relaxed) {
             process::exit(i32::from(EXIT_INTERRUPTED));
@@ -23,6 +23,6 @@ pub(crate) fn listen() -> Result<(), Failure> {
 
 /// Whether a signal asked the command to end.
 #[must_use]
-pub(crate) fn is_stopped() -> bool {
+pub fn is_stopped() -> bool {
     STOPPED.load(Ordering::Relaxed)
 }

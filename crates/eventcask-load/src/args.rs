@@ -168,7 +168,7 @@ pub enum Sweep {
 /// A number of things, with k, M or G for thousands, millions and milliards.
 ///
 /// ```
-/// use eventcask_cli::args::Amount;
+/// use eventcask_load::args::Amount;
 /// assert_eq!("1.5M".parse(), Ok(Amount(1_500_000)));
 /// assert_eq!("500k".parse::<Amount>().unwrap().to_string(), "500k");
 /// assert!("0".parse::<Amount>().is_err());

@@ -1,6 +1,15 @@
 //! `eventcask load`: events are made up, sent as fast as they are taken or at a rate, and what
 //! the store does with them is measured.
 //!
+//! This crate has one job: to make load and measure it. Its main function is [`run`], its main type
+//! [`generate::Generator`]. Its neighbours are `eventcask-cli`, whose command it is, and
+//! `eventcask-console`, by which it prints. It uses the public face of `eventcask` alone.
+//!
+//! ```
+//! use eventcask_load::generate::Random;
+//! assert_eq!(Random::new(1).number(), Random::new(1).number());
+//! ```
+//!
 //! 1. `place` finds a directory for the store, and takes it away at the end.
 //! 2. `run` opens a store and goes through the phases: filling, warming up, measuring.
 //! 3. A `phase` has a thread for each producer, which sends by its `pace` on its `way`: through a
@@ -11,6 +20,8 @@
 //! 6. A `sweep` does all this again with other settings.
 //! 7. `report` puts the runs together, and `text` shows them to people.
 
+pub mod args;
+pub mod generate;
 mod place;
 mod yardsticks;
 mod goal;
@@ -29,25 +40,39 @@ mod text;
 
 use std::io::Write as _;
 use std::io::stderr;
+use std::path::Path;
 
 use self::place::Place;
 use self::report::Report;
 use self::run::Run;
-use crate::args::{Global, Ids, LoadArgs, Sweep};
-use crate::failure::Failure;
+use crate::args::{Ids, LoadArgs, Sweep};
 use crate::generate::Key;
-use crate::output::Out;
-use crate::signals;
+use eventcask_console::failure::Failure;
+use eventcask_console::output::Out;
+use eventcask_console::signals;
 
-pub(super) fn run(args: &LoadArgs, global: &Global) -> Result<(), Failure> {
+/// Where the load is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Directory<'a> {
+    /// Where a store is or is to be.
+    pub path: &'a Path,
+    /// Whether somebody named it; one is made and removed otherwise.
+    pub is_named: bool,
+}
+
+/// Makes the load and prints what was measured: for people, or as JSON.
+///
+/// # Errors
+/// What can not be done, or that the store counted other events than were sent to it.
+pub fn run(args: &LoadArgs, directory: Directory<'_>, json: bool) -> Result<(), Failure> {
     check(args)?;
     signals::listen()?;
-    let mut place = Place::new(args, global)?;
+    let mut place = Place::new(args, directory)?;
     let mut report = Report::new(args, place.store());
     let ended = measure(args, &mut place, &mut report);
     let removed = place.end();
     ended?;
-    print(&report, global)?;
+    print(&report, json)?;
     removed?;
     if signals::is_stopped() {
         return Err(Failure::Interrupted);
@@ -124,9 +149,9 @@ fn tell(line: &str) {
     let _ = writeln!(stderr(), "{line}");
 }
 
-fn print(report: &Report, global: &Global) -> Result<(), Failure> {
+fn print(report: &Report, json: bool) -> Result<(), Failure> {
     let mut out = Out::new();
-    if global.json {
+    if json {
         out.line(&report.json()?)?;
     } else {
         out.write(text::shown(report).as_bytes())?;

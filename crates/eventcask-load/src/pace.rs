@@ -13,9 +13,9 @@ use super::goal::{Goal, Pace};
 use super::latencies::Stretch;
 use super::phase::Counts;
 use super::way::Way;
-use crate::failure::Failure;
 use crate::generate::Generator;
-use crate::signals;
+use eventcask_console::failure::Failure;
+use eventcask_console::signals;
 
 /// Bytes of a stretch for each shard: four full batches.
 const STRETCH_BYTES: usize = 1 << 20;

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use eventcask::{Flushed, Producer, ShardOwner, Store};
 
-use super::super::store::failure;
 use super::goal::{Goal, Pace};
 use super::latencies::{Latencies, Stretch};
 use super::pace::{Sender, Sent};
 use super::tell;
 use super::threads::own_cpu;
 use super::way::{Asked, UNANSWERED, Way};
-use crate::failure::Failure;
 use crate::generate::Generator;
-use crate::output::count;
+use eventcask_console::failure::Failure;
+use eventcask_console::output::count;
 
 const PROGRESS: Duration = Duration::from_secs(1);
 
@@ -60,7 +59,7 @@ impl Counts {
     }
 
     fn add_answer(&mut self, (stretch, ticket): Asked) -> Result<u64, Failure> {
-        let flushed = ticket.wait().map_err(|error| failure(&error))?;
+        let flushed = ticket.wait().map_err(|error| Failure::of(&error))?;
         self.add(&stretch, flushed, Instant::now());
         Ok(stretch.events)
     }
@@ -110,7 +109,9 @@ impl Doors {
             false => Ok(Door::Producer(self.store.producer())),
             true => {
                 let session = self.store.session(&format!("load-{number}"));
-                session.map(Door::Producer).map_err(|error| failure(&error))
+                session
+                    .map(Door::Producer)
+                    .map_err(|error| Failure::of(&error))
             }
         };
         (0..threads).map(producer).collect()

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::store::failure;
-use crate::args::{Global, LoadArgs};
-use crate::failure::{Failure, io_reason};
+use crate::Directory;
+use crate::args::LoadArgs;
+use eventcask_console::failure::{Failure, io_reason};
 
 /// Where no store is named, one is made here, with a number behind it.
 const NEW_STORE: &str = "./eventcask-load";
@@ -32,27 +32,27 @@ enum Fate {
 }
 
 impl Place {
-    pub(super) fn new(args: &LoadArgs, global: &Global) -> Result<Self, Failure> {
+    pub(super) fn new(args: &LoadArgs, directory: Directory<'_>) -> Result<Self, Failure> {
         let fate = |fate| if args.keep { Fate::Keep } else { fate };
         if args.into_existing {
             let options = eventcask::Store::options().create(false);
-            let found = options.open_read_only(&global.store);
-            found.map_err(|error| failure(&error))?;
-            let store = global.store.clone();
+            let found = options.open_read_only(directory.path);
+            found.map_err(|error| Failure::of(&error))?;
+            let store = directory.path.to_owned();
             return Ok(Self {
                 store,
                 is_store: true,
                 fate: Fate::Keep,
             });
         }
-        if global.store == Path::new(crate::args::STORE) {
+        if !directory.is_named {
             return Ok(Self {
                 store: new_directory()?,
                 is_store: false,
                 fate: fate(Fate::Remove),
             });
         }
-        let store = global.store.clone();
+        let store = directory.path.to_owned();
         let was_there = store.exists();
         if was_there && !is_empty(&store)? {
             let what = "is not empty; name another directory, or add to the store there with --into-existing";

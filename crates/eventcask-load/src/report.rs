@@ -12,8 +12,8 @@ use super::run::{Run, yardstick_generators};
 use super::sweep::Point;
 use super::yardsticks::Yardsticks;
 use crate::args::{Amount, Ids, LoadArgs, Project, Sweep};
-use crate::failure::Failure;
 use crate::generate::PayloadKind;
+use eventcask_console::failure::Failure;
 
 /// What the command says at the end.
 #[derive(Debug, Serialize)]

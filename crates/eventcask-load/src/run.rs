@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 use eventcask::{Options, ShardStats, Stages, Stats, Store, route};
 use serde::Serialize;
 
-use super::super::store::failure;
 use super::goal::Goal;
 use super::meter::{Cost, Meter};
 use super::phase::{self, Doors, Outcome};
 use super::place::Place;
 use super::totals;
 use crate::args::{Ids, LoadArgs, Project};
-use crate::failure::Failure;
 use crate::generate::{Checksum, Generator, Key, Payloads, Random, Recipe};
-use crate::output::count;
+use eventcask_console::failure::Failure;
+use eventcask_console::output::count;
 
 /// What one run measured.
 #[derive(Debug, Serialize)]
@@ -105,7 +104,7 @@ impl Run {
             phase::run(&mut doors, &mut generators, goal, "filling")?;
             if args.sealed {
                 // What is counted until the background has caught up begins with nothing behind.
-                doors.store.seal().map_err(|error| failure(&error))?;
+                doors.store.seal().map_err(|error| Failure::of(&error))?;
             }
         }
         if let Some(seconds) = args.warmup {
@@ -119,7 +118,7 @@ impl Run {
         }
         let Doors { store, owners, .. } = doors;
         drop((totals, owners));
-        store.close().map_err(|error| failure(&error))?;
+        store.close().map_err(|error| Failure::of(&error))?;
         Ok(run)
     }
 
@@ -140,7 +139,7 @@ fn open(args: &LoadArgs, place: &Place) -> Result<Doors, Failure> {
     } else {
         options.open(place.store()).map(|store| (store, Vec::new()))
     };
-    let (store, owners) = opened.map_err(|error| failure(&error))?;
+    let (store, owners) = opened.map_err(|error| Failure::of(&error))?;
     Ok(Doors {
         store,
         owners,
@@ -347,7 +346,7 @@ impl Measured {
 
 /// Waits until the background has caught up.
 fn seal(store: &Store, meter: &Meter, began: Instant, events: u64) -> Result<Sealed, Failure> {
-    store.seal().map_err(|error| failure(&error))?;
+    store.seal().map_err(|error| Failure::of(&error))?;
     let seconds = began.elapsed().as_secs_f64();
     let stats = store.stats();
     Ok(Sealed {

@@ -3,7 +3,7 @@
 use super::report::{Report, Spread};
 use super::run::Run;
 use super::yardsticks::SyncUs;
-use crate::output::{Table, bytes, count};
+use eventcask_console::output::{Table, bytes, count};
 
 pub(super) fn shown(report: &Report) -> String {
     let mut text = String::new();

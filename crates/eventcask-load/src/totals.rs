@@ -2,8 +2,7 @@
 
 use eventcask::{Batch, Keyed, Projected, Projection, Store};
 
-use super::super::store::failure;
-use crate::failure::Failure;
+use eventcask_console::failure::Failure;
 
 /// How many events each aggregate has, and how many bytes their payloads have.
 pub(super) struct Totals;
@@ -25,7 +24,7 @@ impl Projection for Totals {
 
 /// Starts it.
 pub(super) fn start(store: &Store) -> Result<Projected<Totals>, Failure> {
-    store.project(Totals).map_err(|error| failure(&error))
+    store.project(Totals).map_err(|error| Failure::of(&error))
 }
 
 /// Events of all aggregates together, as the projection has them.
@@ -34,6 +33,6 @@ pub(super) fn events(projected: &Projected<Totals>) -> Result<u64, Failure> {
     let summed = projected.each_shard(|_, state| {
         events += state.iter().map(|(_, (events, _))| events).sum::<u64>();
     });
-    summed.map_err(|error| failure(&error))?;
+    summed.map_err(|error| Failure::of(&error))?;
     Ok(events)
 }

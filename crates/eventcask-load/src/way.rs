@@ -8,10 +8,9 @@ use std::time::Instant;
 
 use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner};
 
-use super::super::store::failure;
 use super::latencies::Stretch;
 use super::phase::Counts;
-use crate::failure::Failure;
+use eventcask_console::failure::Failure;
 
 /// Stretches that are unanswered before one waits: more than the queues of the shards hold.
 pub(super) const UNANSWERED: usize = 64;
@@ -40,7 +39,7 @@ impl Way<'_> {
             Self::Producer { producer, .. } => producer.push(key, event),
             Self::Owner { owner, .. } => owner.push(key, event),
         };
-        pushed.map_err(|error| failure(&error))
+        pushed.map_err(|error| Failure::of(&error))
     }
 
     /// Ends a stretch. Says how often it had to wait for room, at most once, or `None` where
@@ -48,7 +47,7 @@ impl Way<'_> {
     pub(super) fn ask(&mut self, stretch: Stretch) -> Result<Option<u64>, Failure> {
         match self {
             Self::Producer { producer, answers } => {
-                let ticket = producer.flush().map_err(|error| failure(&error))?;
+                let ticket = producer.flush().map_err(|error| Failure::of(&error))?;
                 Ok(match answers.try_send((stretch, ticket)) {
                     Ok(()) => Some(0),
                     Err(TrySendError::Full(asked)) => answers.send(asked).ok().map(|()| 1),
@@ -56,7 +55,7 @@ impl Way<'_> {
                 })
             }
             Self::Owner { owner, asked, .. } => {
-                let ticket = owner.flush().map_err(|error| failure(&error))?;
+                let ticket = owner.flush().map_err(|error| Failure::of(&error))?;
                 asked.push_back((stretch, ticket));
                 let is_full = asked.len() > UNANSWERED;
                 if is_full {
@@ -109,7 +108,7 @@ impl Way<'_> {
             return Ok(());
         };
         if let Some((stretch, ticket)) = asked.pop_front() {
-            let flushed = owner.wait(ticket).map_err(|error| failure(&error))?;
+            let flushed = owner.wait(ticket).map_err(|error| Failure::of(&error))?;
             counts.add(&stretch, flushed, Instant::now());
             answered.fetch_add(stretch.events, Ordering::Relaxed);
         }
@@ -126,7 +125,7 @@ impl Way<'_> {
                 .append(key, Expected::Any, &[event])
                 .and_then(|ticket| Ok(owner.answer(ticket)?)),
         };
-        let answer = answer.map_err(|error| failure(&error))?;
+        let answer = answer.map_err(|error| Failure::of(&error))?;
         Ok(matches!(answer, Answer::Stored { .. }))
     }
 }

@@ -12,7 +12,7 @@ use eventcask::Problem;
 ///
 /// ```
 /// let mut line = Vec::new();
-/// eventcask_cli::output::write_json_string(&mut line, "a\"b\u{1b}[2J");
+/// eventcask_console::output::write_json_string(&mut line, "a\"b\u{1b}[2J");
 /// assert_eq!(line, br#""a\"b\u001b[2J""#);
 /// ```
 pub fn write_json_string(out: &mut Vec<u8>, text: &str) {
@@ -59,7 +59,7 @@ pub(super) fn write_display(out: &mut Vec<u8>, value: impl Display) {
 /// A JSON object that is written member by member.
 ///
 /// ```
-/// use eventcask_cli::output::Object;
+/// use eventcask_console::output::Object;
 /// let mut line = Vec::new();
 /// let mut object = Object::new(&mut line);
 /// object.text("name", "a").number("rows", 3);

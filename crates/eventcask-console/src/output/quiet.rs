@@ -8,7 +8,7 @@ const DELETE: u8 = 0x7f;
 /// command a terminal. Text may come in any pieces, also with a character in two of them.
 ///
 /// ```
-/// use eventcask_cli::output::Quiet;
+/// use eventcask_console::output::Quiet;
 /// let (mut quiet, mut shown) = (Quiet::default(), Vec::new());
 /// quiet.filter("\"caf\u{e9} \u{9b}31m\"".as_bytes(), &mut shown);
 /// assert_eq!(shown, "\"caf\u{e9} \\u009b31m\"".as_bytes());

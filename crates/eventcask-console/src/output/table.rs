@@ -7,7 +7,7 @@ use super::text::escaped;
 /// Rows of cells under a header, numbers to the right.
 ///
 /// ```
-/// use eventcask_cli::output::Table;
+/// use eventcask_console::output::Table;
 /// let mut table = Table::new(&["carrier", ">flights"]);
 /// table.row(["UA".into(), "58,665".into()]);
 /// assert_eq!(table.to_string(), "carrier  flights\nUA        58,665\n");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// nor paint the screen.
 ///
 /// ```
-/// use eventcask_cli::output::escaped;
+/// use eventcask_console::output::escaped;
 /// assert_eq!(escaped("N14228"), "N14228");
 /// assert_eq!(escaped("\u{1b}[2Jgone\n"), r"\u{1b}[2Jgone\n");
 /// ```

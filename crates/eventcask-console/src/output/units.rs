@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A whole number with its thousands apart.
 ///
 /// ```
-/// assert_eq!(eventcask_cli::output::count(334_264), "334,264");
+/// assert_eq!(eventcask_console::output::count(334_264), "334,264");
 /// ```
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -23,8 +23,8 @@ pub fn count(number: u64) -> String {
 /// A number of bytes in the unit that fits; a MB is a million bytes.
 ///
 /// ```
-/// assert_eq!(eventcask_cli::output::bytes(812), "812 B");
-/// assert_eq!(eventcask_cli::output::bytes(31_400_000), "31.4 MB");
+/// assert_eq!(eventcask_console::output::bytes(812), "812 B");
+/// assert_eq!(eventcask_console::output::bytes(31_400_000), "31.4 MB");
 /// ```
 #[must_use]
 pub fn bytes(number: u64) -> String {
@@ -46,8 +46,8 @@ pub fn bytes(number: u64) -> String {
 ///
 /// ```
 /// use std::time::Duration;
-/// assert_eq!(eventcask_cli::output::duration(Duration::from_micros(1500)), "1.50 ms");
-/// assert_eq!(eventcask_cli::output::duration(Duration::from_secs(75)), "1 min 15 s");
+/// assert_eq!(eventcask_console::output::duration(Duration::from_micros(1500)), "1.50 ms");
+/// assert_eq!(eventcask_console::output::duration(Duration::from_secs(75)), "1 min 15 s");
 /// ```
 #[must_use]
 pub fn duration(length: Duration) -> String {

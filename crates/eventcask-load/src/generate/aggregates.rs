@@ -14,7 +14,7 @@ const RING_LIMIT: usize = 16 << 20;
 /// How aggregates are drawn.
 ///
 /// ```
-/// use eventcask_cli::generate::Skew;
+/// use eventcask_load::generate::Skew;
 /// assert_eq!("zipf:0.99".parse(), Ok(Skew::Zipf(0.99)));
 /// assert_eq!("hot:0.5".parse(), Ok(Skew::Hot(0.5)));
 /// assert!("hot:2".parse::<Skew>().is_err());

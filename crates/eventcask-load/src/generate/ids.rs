@@ -13,7 +13,7 @@ const COUNTER_BITS: u32 = 40;
 /// then who made it and a counter.
 ///
 /// ```
-/// use eventcask_cli::generate::Ids;
+/// use eventcask_load::generate::Ids;
 /// let mut ids = Ids::new(3);
 /// let (one, other) = (ids.take(), ids.take());
 /// assert!(one < other);

@@ -22,7 +22,7 @@ const DIGITS: [[u8; 3]; 1000] = {
 /// `account-` and nine digits, written into the same 17 bytes each time.
 ///
 /// ```
-/// use eventcask_cli::generate::Key;
+/// use eventcask_load::generate::Key;
 /// assert_eq!(Key::default().of(1_234_567), "account-001234567");
 /// ```
 #[derive(Debug, Clone)]

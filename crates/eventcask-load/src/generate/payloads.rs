@@ -49,7 +49,7 @@ impl FromStr for PayloadKind {
 /// A pool of payloads, each of one of several types.
 ///
 /// ```
-/// use eventcask_cli::generate::{PayloadKind, Payloads, Random};
+/// use eventcask_load::generate::{PayloadKind, Payloads, Random};
 /// let payloads = Payloads::make(PayloadKind::Json, 12, 100, &mut Random::new(1));
 /// let event = payloads.event(0);
 /// assert!(event.payload.starts_with(b"{") && event.payload.len() >= 90);

@@ -3,7 +3,7 @@
 /// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
 ///
 /// ```
-/// use eventcask_cli::generate::Random;
+/// use eventcask_load::generate::Random;
 /// let (mut one, mut other) = (Random::new(7), Random::new(7));
 /// assert_eq!(one.number(), other.number());
 /// ```

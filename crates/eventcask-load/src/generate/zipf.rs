@@ -13,7 +13,7 @@ use super::Random;
 /// Ranks 1 to n, rank k with a probability in proportion to k^-s.
 ///
 /// ```
-/// use eventcask_cli::generate::{Random, Zipf};
+/// use eventcask_load::generate::{Random, Zipf};
 /// let (zipf, mut random) = (Zipf::new(1000, 0.99), Random::new(1));
 /// let first = (0..10_000).filter(|_| zipf.draw(&mut random) == 1).count();
 /// assert!((1200..1500).contains(&first), "{first} of 10,000; 13.4 % are expected");

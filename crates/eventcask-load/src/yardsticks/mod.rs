@@ -17,8 +17,8 @@ pub(super) use self::disk::SyncUs;
 use self::memory::Memory;
 use self::plain_log::PlainLog;
 use super::tell;
-use crate::failure::{Failure, io_reason};
 use crate::generate::Generator;
+use eventcask_console::failure::{Failure, io_reason};
 
 /// How long each is measured.
 const TIME: Duration = Duration::from_millis(300);
