@@ -28,7 +28,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eventcask-sqlite", &["eventcask"]),
     ("eventcask-sim", &["eventcask"]),
     ("eventcask-tidy", &[]),
-    ("eventcask-cli", &["eventcask"]),
+    ("eventcask-console", &["eventcask"]),
+    ("eventcask-load", &["eventcask", "eventcask-console"]),
+    (
+        "eventcask-cli",
+        &["eventcask", "eventcask-console", "eventcask-load"],
+    ),
     (
         "eventcask-benches",
         &[
