@@ -35,7 +35,6 @@ pub(super) fn failure(error: &Error) -> Failure {
         | ErrorKind::Locked
         | ErrorKind::NewerFormat
         | ErrorKind::NotAStore
-        | ErrorKind::StorageFull
         | ErrorKind::UnknownSubscription
         | ErrorKind::UnknownView => Failure::Input(sentence),
         ErrorKind::UnknownAggregate => Failure::No(sentence),
