@@ -34,6 +34,8 @@
 //! durable.
 
 mod error;
+mod sync;
+mod clock;
 mod parallel;
 mod notices;
 mod store;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventcask_shard::ShardReader;
 
-use crate::store::handle::now_nanos;
+use crate::clock::now_nanos;
 use crate::store::stats::lag;
 
 /// Something that stopped while everything else goes on.

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices;
 use crate::notices::{Kind, Who};
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// The feeds of a store, for as long as their handles are held.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use crate::FoldStats;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// What folds keep in memory, for as long as somebody holds them.
 #[derive(Default)]

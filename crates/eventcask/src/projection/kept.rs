@@ -7,7 +7,7 @@ use eventcask_shard::ShardReader;
 
 use super::files;
 use crate::Error;
-use crate::store::handle::now_nanos;
+use crate::clock::now_nanos;
 use crate::store::stats::lag;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to

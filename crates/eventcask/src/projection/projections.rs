@@ -8,7 +8,7 @@ use eventcask_log::Block;
 use eventcask_shard::ShardReader;
 
 use crate::follow::waiters::Woken;
-use crate::store::handle::locked;
+use crate::sync::locked;
 use crate::{Error, ProjectionStats};
 
 /// The projections that follow a store.

@@ -13,7 +13,7 @@ use crate::Error;
 use crate::follow::follower::{self, Follow, Follower};
 use crate::notices::{Kind, Who};
 use crate::projection::view_saver::Savers;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";

@@ -2,8 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
@@ -12,6 +11,7 @@ use eventcask_log::{
 use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
 
+use crate::clock::now_nanos;
 use crate::feed::feeds::Feeds;
 use crate::fold::cache::Folds;
 use crate::follow::arrivals::Arrivals;
@@ -21,6 +21,7 @@ use crate::projection::{self, Projections};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
+use crate::sync::locked;
 use crate::upkeep::retention;
 use crate::write::producer::Origin;
 use crate::{
@@ -62,18 +63,6 @@ impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Store({})", self.storage.describe(""))
     }
-}
-
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Nanoseconds since 1970 by the system's clock.
-pub(crate) fn now_nanos() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    })
 }
 
 /// 128 random bits from the seeds that the system gives to hash tables.

@@ -10,6 +10,7 @@ use eventcask_log::{
 };
 use eventcask_shard::{DedupSettings, DedupWindow, Durability};
 
+use crate::parallel::cores;
 use crate::store::engine::Workers;
 use crate::{Error, ShardOwner, Store};
 
@@ -87,11 +88,6 @@ impl Default for Options {
             dedup_memory_bytes: DEDUP_MEMORY_BYTES,
         }
     }
-}
-
-/// Cores that this process may use.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Options {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use eventcask_shard::ShardReader;
 
+use crate::clock::now_nanos;
 use crate::feed::feeds::FeedState;
-use crate::store::handle::{Inner, now_nanos};
+use crate::store::handle::Inner;
 
 /// Figures of a store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

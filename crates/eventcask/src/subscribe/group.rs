@@ -10,10 +10,11 @@ use event_listener::{EventListener, Listener};
 use crate::follow::arrivals::Watch;
 use crate::notices;
 use crate::read::filter::Filter;
-use crate::store::handle::{Inner, locked};
+use crate::store::handle::Inner;
 use crate::subscribe::named::HeldName;
 use crate::subscribe::saved::{Held, Saved};
 use crate::subscribe::turns::Turns;
+use crate::sync::locked;
 use crate::{Claim, Error, ErrorKind, Retry, Subscription};
 
 /// Events that are handled before progress is saved, where consumers never come to rest: what comes

@@ -11,9 +11,9 @@ use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, Framed
 use eventcask_shard::{Refused, ShardReader};
 
 use crate::projection::views;
-use crate::store::handle::locked;
 use crate::subscribe::group::Shared;
 use crate::subscribe::saved::Saved;
+use crate::sync::locked;
 use crate::{BackupReport, Error, SubscriptionStats};
 
 const DIR: &str = "subscriptions";

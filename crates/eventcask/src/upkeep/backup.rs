@@ -15,7 +15,7 @@ use eventcask_log::{
 };
 use eventcask_shard::ShardReader;
 
-use crate::store::handle::now_nanos;
+use crate::clock::now_nanos;
 use crate::upkeep::retention;
 use crate::{Error, Store};
 

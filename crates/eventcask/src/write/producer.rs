@@ -9,7 +9,8 @@ use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Sh
 
 use crate::Error;
 use crate::store::engine::Engine;
-use crate::store::handle::{Inner, locked};
+use crate::store::handle::Inner;
+use crate::sync::locked;
 use crate::write::router::{Lane, LaneDoor, Router};
 
 /// Bytes that the events of one append may have together: they share a block.
