@@ -16,9 +16,9 @@ use super::options::BatchLimits;
 use super::projections::Live;
 use crate::clock::now_nanos;
 use crate::follow::follower::{self, Follower};
+use crate::follow::lag::lag;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices::{Kind, Who};
-use crate::store::stats::lag;
 use crate::sync::locked;
 use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
 
