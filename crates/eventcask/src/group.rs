@@ -49,7 +49,7 @@ const SAVE_EVERY: u64 = 1_000;
 /// let group = store.subscribe().group("mailer", Retry::new(1))?;
 /// let mut mailed = Vec::new();
 /// while let Some(claim) = group.try_claim()? {
-///     match claim.event().get().aggregate {
+///     match claim.event().key() {
 ///         "order-1" => claim.retry("the address is wrong")?,
 ///         key => {
 ///             mailed.push(key.to_owned());
@@ -62,7 +62,7 @@ const SAVE_EVERY: u64 = 1_000;
 ///
 /// group.redrive("order-1")?;
 /// let claim = group.try_claim()?.ok_or("it is tried again")?;
-/// assert_eq!(claim.event().get().version, 1);
+/// assert_eq!(claim.event().version(), 1);
 /// claim.ack()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
