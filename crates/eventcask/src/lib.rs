@@ -16,7 +16,7 @@
 //!
 //! for event in store.aggregate("account-42").events()? {
 //!     let event = event?;
-//!     assert_eq!(event.get().payload, br#"{"cents":500}"#);
+//!     assert_eq!(event.payload(), br#"{"cents":500}"#);
 //! }
 //! store.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

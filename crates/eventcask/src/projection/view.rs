@@ -98,7 +98,7 @@ impl View {
     ///     number.map(|number| number.to_string())
     /// };
     /// assert_eq!(count(&steps.get("Ada")?).as_deref(), Some("2"));
-    /// let then = steps.get_as_of("Ada", first.get().commit_time)?;
+    /// let then = steps.get_as_of("Ada", first.commit_time())?;
     /// assert_eq!(count(&then).as_deref(), Some("1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

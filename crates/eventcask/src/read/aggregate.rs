@@ -21,7 +21,7 @@ use crate::{AsOf, Error, Event};
 /// producer.append("walk", Expected::Any, &steps)?.wait()?;
 ///
 /// let versions = |events: eventcask::AggregateEvents| {
-///     events.map(|event| Ok(event?.get().version)).collect::<Result<Vec<_>, eventcask::Error>>()
+///     events.map(|event| Ok(event?.version())).collect::<Result<Vec<_>, eventcask::Error>>()
 /// };
 /// assert_eq!(versions(store.aggregate("walk").from_version(4).events()?)?, [4, 5]);
 /// assert_eq!(versions(store.aggregate("walk").as_of_version(2).events()?)?, [1, 2]);

@@ -26,10 +26,10 @@ use crate::{Error, Event};
 ///
 /// let opened: Vec<_> = store.events().types(&["Opened"]).iter().collect::<Result<_, _>>()?;
 /// assert_eq!(opened.len(), 1);
-/// assert_eq!(opened[0].get().aggregate, "a");
+/// assert_eq!(opened[0].key(), "a");
 ///
 /// let newest = store.events().key_prefix("b").rev().iter().next();
-/// assert_eq!(newest.ok_or("no event")??.get().event_type, "Closed");
+/// assert_eq!(newest.ok_or("no event")??.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ use crate::{ConsumerGroup, Error, NamedSubscription, Retry, Subscription};
 ///
 /// let mut accounts = store.subscribe().key_prefix("account-").start()?;
 /// let opened = accounts.try_next()?.ok_or("what was stored comes first")?;
-/// assert_eq!(opened.get().aggregate, "account-1");
+/// assert_eq!(opened.key(), "account-1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]

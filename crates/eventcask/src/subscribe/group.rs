@@ -44,7 +44,7 @@ use crate::{Claim, Error, Event, Retry, Store, Subscription};
 /// let group = store.subscribe().group("mailer", Retry::new(1))?;
 /// let mut mailed = Vec::new();
 /// while let Some(claim) = group.try_claim()? {
-///     match claim.event().get().aggregate {
+///     match claim.event().key() {
 ///         "order-1" => claim.retry("the address is wrong")?,
 ///         key => {
 ///             mailed.push(key.to_owned());
@@ -57,7 +57,7 @@ use crate::{Claim, Error, Event, Retry, Store, Subscription};
 ///
 /// group.redrive("order-1")?;
 /// let claim = group.try_claim()?.ok_or("it is tried again")?;
-/// assert_eq!(claim.event().get().version, 1);
+/// assert_eq!(claim.event().version(), 1);
 /// claim.ack()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -54,13 +54,13 @@ impl Drop for HeldName {
 ///
 /// let mut letters = store.subscribe().named("letters")?;
 /// let opened = letters.try_next()?.ok_or("two events are there")?;
-/// assert_eq!(opened.get().event_type, "Opened");
+/// assert_eq!(opened.event_type(), "Opened");
 /// letters.save()?;
 /// drop(letters);
 ///
 /// let mut letters = store.subscribe().named("letters")?;
 /// let closed = letters.try_next()?.ok_or("one event is left")?;
-/// assert_eq!(closed.get().event_type, "Closed");
+/// assert_eq!(closed.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
