@@ -29,7 +29,6 @@ pub use check::RowCheck;
 pub use format::Format;
 pub use row::{Next, Rejected, Row};
 pub use rows::Rows;
-pub use time::parse_time;
 
 /// A field of the rows, by its column or by its dotted path.
 pub type FieldName = String;
