@@ -1,6 +1,7 @@
 //! What does not keep a rule yet, with numbers that may only shrink.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::{fs, io};
 
@@ -100,7 +101,7 @@ fn is_entry(line: &str) -> bool {
 
 /// The folder that a file's crate lies in.
 fn package(file: &Path) -> String {
-    let mut names = file.iter().map(|name| name.to_string_lossy());
+    let mut names = file.iter().map(OsStr::to_string_lossy);
     let first = names.next().unwrap_or_default();
     let package = if first == "crates" {
         names.next()
