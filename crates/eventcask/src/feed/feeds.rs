@@ -12,7 +12,7 @@ use crate::follow::reached::Follows;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices;
 use crate::notices::{Kind, Who};
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// The feeds of a store, for as long as their handles are held.
 #[derive(Debug, Default)]
@@ -240,4 +240,20 @@ impl FeedState {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// Figures of one read model that is fed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadModelStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
 }

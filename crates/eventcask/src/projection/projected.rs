@@ -13,8 +13,9 @@ use super::projections::{Live, Taken};
 use super::{ProjectionOptions, runner, saver};
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
-use crate::projection::views::is_name;
-use crate::store::handle::{Inner, locked};
+use crate::name::is_name;
+use crate::store::handle::Inner;
+use crate::sync::locked;
 use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event

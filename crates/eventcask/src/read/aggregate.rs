@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eventcask_event::{Timestamp, route};
 use eventcask_shard::{Aggregate, Bounds, ShardReader};
 
+use crate::Store;
 use crate::store::handle::Inner;
 use crate::{AsOf, Error, Event};
 
@@ -179,5 +180,12 @@ impl Iterator for AggregateEvents {
             row.map(|(block, row)| Event::new(block, row))
                 .map_err(Error::from),
         )
+    }
+}
+
+impl Store {
+    /// Reads the events of one aggregate.
+    pub fn aggregate(&self, key: &str) -> AggregateReader {
+        AggregateReader::new(Arc::clone(&self.inner), key)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eventcask_event::Timestamp;
 use eventcask_shard::ShardReader;
 
+use crate::Store;
 use crate::read::backwards::Backwards;
 use crate::read::filter::Filter;
 use crate::read::forwards::Forwards;
@@ -149,5 +150,12 @@ impl Iterator for ScanEvents {
             Direction::NewestFirst(merge) => merge.next(&self.filter),
         }
         .transpose()
+    }
+}
+
+impl Store {
+    /// Reads the events of all aggregates.
+    pub fn events(&self) -> Scan {
+        Scan::new(Arc::clone(&self.inner))
     }
 }

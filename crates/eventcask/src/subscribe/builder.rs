@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eventcask_event::Timestamp;
 
+use crate::Store;
 use crate::read::filter::Filter;
 use crate::read::forwards::Forwards;
 use crate::store::handle::Inner;
@@ -137,5 +138,12 @@ impl Subscribe {
             self.filter.clone(),
             self.from.clone(),
         ))
+    }
+}
+
+impl Store {
+    /// Says which events a subscription is to: what is stored, and then what is new.
+    pub fn subscribe(&self) -> Subscribe {
+        Subscribe::new(Arc::clone(&self.inner))
     }
 }

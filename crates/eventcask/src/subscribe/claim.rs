@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::subscribe::group::Shared;
+use crate::subscribe::shared::Shared;
 use crate::{Error, Event};
 
 /// An event that is handed to one consumer of a [`ConsumerGroup`](crate::ConsumerGroup), until it

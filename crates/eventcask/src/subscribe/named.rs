@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Store;
 use crate::store::handle::Inner;
 use crate::subscribe::saved::Saved;
 use crate::{Error, Event, Subscription};
@@ -140,5 +141,17 @@ impl Iterator for NamedSubscription {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.subscription.next()
+    }
+}
+
+impl Store {
+    /// Forgets how far a named subscription got. The next one of this name begins anew.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`], [`Error::SubscriptionInUse`], [`Error::ReadOnly`], or what
+    /// the disk said.
+    pub fn drop_subscription(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.subscriptions.remove(name)
     }
 }
