@@ -40,4 +40,5 @@ mod folds_at_once;
 mod telling;
 mod killed;
 mod verify;
+mod fixtures;
 mod readme;
