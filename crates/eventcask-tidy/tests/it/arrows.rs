@@ -141,7 +141,10 @@ fn tests_in_the_source_of_a_library_are_run() {
             let folder = file.parent().expect("a file lies in a folder");
             if target["test"] == false && folder.ends_with("src") {
                 let tests = files_with_tests(folder);
-                assert!(tests.is_empty(), "`test = false`, and there are tests: {tests:?}");
+                assert!(
+                    tests.is_empty(),
+                    "`test = false`, and there are tests: {tests:?}"
+                );
             }
         }
     }
