@@ -39,6 +39,14 @@ pub enum SpecError {
         /// The aggregation.
         text: String,
     },
+    /// An aggregation that the view does not have.
+    #[error("the view has no value {text:?}; it has {known}")]
+    Absent {
+        /// The aggregation that was asked for.
+        text: String,
+        /// Those that there are.
+        known: String,
+    },
     /// A text that is no window.
     #[error(
         "{text:?} is not a window: a width and a time field are expected, such as 1h:time_hour, with the width in s, m, h or d"

@@ -40,8 +40,25 @@ impl Group {
         )
     }
 
-    fn len(&self) -> usize {
+    /// How many windows there are, or whether there is a whole.
+    pub(crate) fn len(&self) -> usize {
         usize::from(self.whole.is_some()) + self.windows.len()
+    }
+
+    /// Adds all that `other` remembers; both are of the same aggregations.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (window, cells) in other.iter() {
+            let mut new = false;
+            let kept = self.cells_mut(window, || {
+                new = true;
+                cells.into()
+            });
+            if !new {
+                kept.iter_mut()
+                    .zip(cells)
+                    .for_each(|(cell, other)| cell.merge(*other));
+            }
+        }
     }
 }
 
@@ -59,38 +76,13 @@ impl Groups {
             .cells_mut(window, empty)
     }
 
-    /// Adds all that `other` remembers; both are of the same aggregations.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (key, group) in &other.by_key {
-            self.merge_group(key, group);
-        }
-    }
-
-    /// Adds what `other` remembers of one key.
-    pub(crate) fn merge_key(&mut self, other: &Self, key: &str) {
-        if let Some(group) = other.by_key.get(key) {
-            self.merge_group(key, group);
-        }
-    }
-
-    fn merge_group(&mut self, key: &str, group: &Group) {
-        let mine = self.by_key.entry_ref(key).or_default();
-        for (window, cells) in group.iter() {
-            let mut new = false;
-            let kept = mine.cells_mut(window, || {
-                new = true;
-                cells.into()
-            });
-            if !new {
-                kept.iter_mut()
-                    .zip(cells)
-                    .for_each(|(cell, other)| cell.merge(*other));
-            }
-        }
-    }
-
     pub(crate) fn get(&self, key: &str) -> Option<&Group> {
         self.by_key.get(key)
+    }
+
+    /// All keys, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.by_key.keys().map(String::as_str)
     }
 
     /// All keys in order.

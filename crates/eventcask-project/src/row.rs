@@ -30,8 +30,8 @@ pub struct ViewRow {
     pub values: Vec<(String, Value)>,
 }
 
-/// The value of an aggregation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The value of an aggregation. In order, null comes before all numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// The minimum, maximum or mean of nothing.
     Null,

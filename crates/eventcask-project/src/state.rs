@@ -5,9 +5,9 @@ use std::sync::Arc;
 use eventcask_event::Events;
 
 use crate::cell::{count_event, empty_cells};
-use crate::groups::{Group, Groups};
+use crate::groups::Groups;
 use crate::reader::Reader;
-use crate::{DecodeError, ViewRow, ViewSpec, codec};
+use crate::{DecodeError, MergedStates, ViewRow, ViewSpec, codec};
 
 /// The state of a view over the events of one shard, and how far it got, as one unit.
 ///
@@ -142,58 +142,21 @@ impl ViewState {
         count_event(cells, aggregations, reading.numbers);
     }
 
-    /// Adds all groups of `other`, for an answer over several shards.
-    ///
-    /// The progress stays as it was and means nothing afterwards: apply nothing to a merged
-    /// state and do not keep it. Where sums are no longer exact (see
-    /// [`Number`](crate::Number)), their last digits depend on the order of the shards.
-    ///
-    /// # Panics
-    /// When the two are of different definitions.
-    pub fn merge(&mut self, other: &Self) {
-        assert!(
-            self.spec == other.spec,
-            "states of different views do not merge"
-        );
-        self.groups.merge(&other.groups);
-    }
-
-    /// Adds what another state of the same view holds of one key, for an answer to one question
-    /// over all shards.
-    ///
-    /// # Panics
-    /// When the definitions differ.
-    pub fn merge_key(&mut self, other: &Self, key: &str) {
-        assert!(
-            self.spec == other.spec,
-            "states of different views do not merge"
-        );
-        self.groups.merge_key(&other.groups, key);
-    }
-
     /// The rows of one key: one without windows, one a window with them, none where no event
     /// had the key.
     #[must_use]
     pub fn get(&self, key: &str) -> Vec<ViewRow> {
-        self.groups
-            .get(key)
-            .map_or_else(Vec::new, |group| self.rows_of(key, group).collect())
+        MergedStates::new([self]).get(key)
     }
 
     /// All rows, ordered by key (byte by byte), then by window.
     #[must_use]
     pub fn rows(&self) -> Vec<ViewRow> {
-        let sorted = self.groups.sorted();
-        sorted
-            .into_iter()
-            .flat_map(|(key, group)| self.rows_of(key, group))
-            .collect()
+        MergedStates::new([self]).rows().collect()
     }
 
-    fn rows_of<'a>(&'a self, key: &'a str, group: &'a Group) -> impl Iterator<Item = ViewRow> + 'a {
-        group
-            .iter()
-            .map(move |(window, cells)| ViewRow::new(&self.spec, key, window, cells))
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// How many rows there are.

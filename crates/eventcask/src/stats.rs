@@ -94,7 +94,8 @@ pub struct ShardStats {
 pub struct ViewStats {
     /// Its name.
     pub name: String,
-    /// The position after the last event it holds, one a shard.
+    /// The position after the last event it holds, one a shard: as of when it was last saved, where
+    /// nobody has asked for the view or stored an event since the store was opened.
     pub positions: Vec<u64>,
     /// Durable events that it does not hold yet.
     pub lag_events: u64,
@@ -255,16 +256,14 @@ fn views(inner: &Inner) -> Vec<ViewStats> {
             lag_seconds: 0,
             failure: None,
         };
-        live.each_shard(|shard, state| {
-            let progress = state.state().progress();
-            let (events, seconds) = lag(&inner.readers[shard as usize], progress, now);
-            stats.positions.push(progress);
+        for reader in &inner.readers {
+            let standing = inner.views.standing(&live, reader);
+            let (events, seconds) = lag(reader, standing.progress, now);
+            stats.positions.push(standing.progress);
             stats.lag_events += events;
             stats.lag_seconds = stats.lag_seconds.max(seconds);
-            if stats.failure.is_none() {
-                stats.failure = state.failure().map(str::to_owned);
-            }
-        });
+            stats.failure = stats.failure.or(standing.failure);
+        }
         stats
     };
     inner.views.list().into_iter().map(stats).collect()

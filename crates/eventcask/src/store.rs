@@ -433,7 +433,7 @@ impl Store {
     /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
     pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
         self.running()?;
-        let live = self.inner.views.create(name, spec, &self.inner.readers)?;
+        let live = self.inner.views.create(name, spec)?;
         Ok(View::new(Arc::clone(&self.inner), live))
     }
 
@@ -463,7 +463,7 @@ impl Store {
     /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
     pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
-        self.inner.views.rebuild(name, &self.inner.readers)
+        self.inner.views.rebuild(name)
     }
 
     /// Removes a view and what is kept of it.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask_event::Timestamp;
-use eventcask_project::{ViewRow, ViewSpec, ViewState};
+use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
 
 use crate::store::Inner;
 use crate::views::LiveView;
@@ -57,10 +57,7 @@ impl View {
     /// # Errors
     /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
-        let live = self.current()?;
-        let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge_key(shard.state(), key));
-        Ok(merged.get(key))
+        self.ask(|states| states.get(key))
     }
 
     /// All rows, by key and window.
@@ -68,10 +65,42 @@ impl View {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn rows(&self) -> Result<Vec<ViewRow>, Error> {
-        let live = self.current()?;
-        let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge(shard.state()));
-        Ok(merged.rows())
+        self.ask(|states| states.rows().collect())
+    }
+
+    /// The rows with the highest values of an aggregation, highest first: at most `limit`. Rows of equal
+    /// values come by key and window, and those without a value last. Only these rows are copied.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{NewEvent, ViewSpec};
+    /// let delays = store.create_view("delays", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let mut producer = store.producer();
+    /// for carrier in ["AA", "UA", "UA"] {
+    ///     let flight = format!(r#"{{"carrier":"{carrier}"}}"#);
+    ///     producer.push("N14228", &NewEvent::json("Flight", flight.as_bytes()))?;
+    /// }
+    /// producer.flush()?.wait()?;
+    ///
+    /// let most = delays.top(1, "count")?;
+    /// assert_eq!(most[0].key, "UA");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the view has no such aggregation; otherwise as [`get`](Self::get).
+    pub fn top(&self, limit: usize, aggregation: &str) -> Result<Vec<ViewRow>, Error> {
+        self.ask(|states| states.top(limit, aggregation))?
+            .ok_or_else(|| self.absent(aggregation))
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn row_count(&self) -> Result<usize, Error> {
+        self.ask(|states| states.row_count())
     }
 
     /// The row of a key as of a time, or one row for each of its windows: what
@@ -104,7 +133,7 @@ impl View {
     /// # Errors
     /// [`Error::UnknownView`] once the view was dropped, damage, or what the disk said.
     pub fn get_as_of(&self, key: &str, time: Timestamp) -> Result<Vec<ViewRow>, Error> {
-        Ok(self.as_of(time)?.get(key))
+        self.ask_as_of(time, |states| states.get(key))
     }
 
     /// All rows as of a time, by key and window.
@@ -112,21 +141,46 @@ impl View {
     /// # Errors
     /// As [`get_as_of`](Self::get_as_of).
     pub fn rows_as_of(&self, time: Timestamp) -> Result<Vec<ViewRow>, Error> {
-        Ok(self.as_of(time)?.rows())
+        self.ask_as_of(time, |states| states.rows().collect())
     }
 
-    fn as_of(&self, time: Timestamp) -> Result<ViewState, Error> {
+    /// As [`top`](Self::top), as of a time.
+    ///
+    /// # Errors
+    /// As [`top`](Self::top) and [`get_as_of`](Self::get_as_of).
+    pub fn top_as_of(
+        &self,
+        limit: usize,
+        aggregation: &str,
+        time: Timestamp,
+    ) -> Result<Vec<ViewRow>, Error> {
+        self.ask_as_of(time, |states| states.top(limit, aggregation))?
+            .ok_or_else(|| self.absent(aggregation))
+    }
+
+    fn absent(&self, aggregation: &str) -> Error {
+        let known: Vec<_> = self.spec().aggregations().collect();
+        let (text, known) = (aggregation.to_owned(), known.join(", "));
+        SpecError::Absent { text, known }.into()
+    }
+
+    fn ask_as_of<T>(
+        &self,
+        time: Timestamp,
+        question: impl FnOnce(&MergedStates<'_>) -> T,
+    ) -> Result<T, Error> {
         let Inner { views, readers, .. } = &*self.inner;
         let live = views.find(&self.live.name)?;
-        view_past::state_as_of(views, &live, readers, time)
+        let states: Vec<ViewState> = view_past::states_as_of(views, &live, readers, time)?;
+        Ok(question(&MergedStates::new(&states)))
     }
 
-    /// The view as it is now, up to date.
-    fn current(&self) -> Result<Arc<LiveView>, Error> {
-        // The view may have been rebuilt or dropped since this handle was made.
+    /// Asks the view as it is now, up to date. It may have been rebuilt or dropped since this handle was
+    /// made.
+    fn ask<T>(&self, question: impl FnOnce(&MergedStates<'_>) -> T) -> Result<T, Error> {
         let live = self.inner.views.find(&self.live.name)?;
-        live.catch_up_all(&self.inner.readers);
-        live.check()?;
-        Ok(live)
+        let states = self.inner.views.states(&live);
+        states.check(&live)?;
+        Ok(question(&states.merged()))
     }
 }

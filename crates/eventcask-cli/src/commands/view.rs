@@ -1,6 +1,6 @@
 //! `eventcask view`: keyed aggregations.
 
-use eventcask::{Store, View, ViewRow, ViewSpec};
+use eventcask::{Error, Store, View, ViewRow, ViewSpec};
 
 use super::store::{failure, open_to_read, open_to_write};
 use crate::args::{Global, ViewCommand, ViewCreateArgs, ViewGetArgs};
@@ -53,7 +53,7 @@ fn drop_view(name: &str, global: &Global) -> Result<(), Failure> {
 
 /// Says what a view has become, once it is saved.
 fn say_rows(done: &str, view: &View, store: Store, global: &Global) -> Result<(), Failure> {
-    let rows = view.rows().map_err(|error| failure(&error))?.len() as u64;
+    let rows = view.row_count().map_err(|error| failure(&error))? as u64;
     let events: u64 = store.positions().iter().sum();
     store.close().map_err(|error| failure(&error))?;
     let mut line = Vec::new();
@@ -85,17 +85,7 @@ fn print(mut line: Vec<u8>) -> Result<(), Failure> {
 fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
     let view = store.view(&args.name).map_err(|error| failure(&error))?;
-    let rows = match (&args.key, args.as_of_time) {
-        (Some(key), None) => view.get(key),
-        (Some(key), Some(time)) => view.get_as_of(key, time),
-        (None, None) => view.rows(),
-        (None, Some(time)) => view.rows_as_of(time),
-    };
-    let mut rows = rows.map_err(|error| failure(&error))?;
-    if let Some(by) = &args.by {
-        sort(&mut rows, by, &view)?;
-    }
-    rows.truncate(args.top.unwrap_or(usize::MAX));
+    let rows = rows(args, &view).map_err(|error| failure(&error))?;
     if global.json {
         print_json(&rows)?;
     } else {
@@ -110,19 +100,16 @@ fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-/// Puts the rows with the highest value first, and those without one last.
-fn sort(rows: &mut [ViewRow], by: &str, view: &View) -> Result<(), Failure> {
-    let known: Vec<_> = view.spec().aggregations().collect();
-    if !known.contains(&by) {
-        let (name, known) = (view.name(), known.join(", "));
-        return Err(Failure::Input(format!(
-            "view {name} has no value {by:?}; it has {known}"
-        )));
+fn rows(args: &ViewGetArgs, view: &View) -> Result<Vec<ViewRow>, Error> {
+    let limit = args.top.unwrap_or(usize::MAX);
+    match (&args.key, &args.by, args.as_of_time) {
+        (Some(key), _, None) => view.get(key),
+        (Some(key), _, Some(time)) => view.get_as_of(key, time),
+        (None, None, None) => view.rows(),
+        (None, None, Some(time)) => view.rows_as_of(time),
+        (None, Some(by), None) => view.top(limit, by),
+        (None, Some(by), Some(time)) => view.top_as_of(limit, by, time),
     }
-    let value = |row: &ViewRow| row.value(by).and_then(eventcask::Value::number);
-    let rank = |row: &ViewRow| value(row).map_or(f64::NEG_INFINITY, eventcask::Number::to_f64);
-    rows.sort_by(|one, two| rank(two).total_cmp(&rank(one)));
-    Ok(())
 }
 
 fn print_json(rows: &[ViewRow]) -> Result<(), Failure> {

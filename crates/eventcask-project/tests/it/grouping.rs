@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask_event::Encoding;
-use eventcask_project::{ViewSpec, ViewState};
+use eventcask_project::{MergedStates, ViewSpec, ViewState};
 
 use crate::support::{Block, Row, answer, check, flight, spec, state_of};
 
@@ -269,16 +269,58 @@ fn a_merged_answer_is_that_over_all_events() {
     let all = ["count", "count:a", "sum:a", "min:a", "max:a", "mean:a"];
     let spec = spec("k", &all);
     let whole = state_of(&spec, &rows);
-    let mut merged = ViewState::new(Arc::clone(&spec));
-    for shard in rows.chunks(30) {
-        merged.merge(&state_of(&spec, shard));
+    let shards: Vec<_> = rows
+        .chunks(30)
+        .map(|shard| state_of(&spec, shard))
+        .collect();
+    let merged = MergedStates::new(&shards);
+    assert_eq!(merged.rows().collect::<Vec<_>>(), whole.rows());
+    assert_eq!(merged.row_count(), whole.len());
+    assert_eq!(merged.get("k3"), whole.get("k3"));
+    assert_eq!(merged.get("k9"), []);
+}
+
+/// Values beyond 2^53, decimals and floats had the order of their nearest floats.
+#[test]
+fn the_highest_rows_come_in_the_order_of_their_exact_values() {
+    let values = [
+        "1764400000000000001",
+        "1764400000000000003",
+        "1764400000000000002",
+        "1764400000000000002.5",
+        "1.7644e18",
+        "null",
+        "1e300",
+        "-1e300",
+        "-1764400000000000001",
+        "0.1",
+        "0.1000000000000000055511151231257827021181583404541015625",
+        "0.10000000000000000555111512312578270212",
+        "1764400000000000003",
+    ];
+    let rows: Vec<_> = (0..)
+        .zip(values)
+        .map(|(at, value)| flight(&format!(r#"{{"k":"{at:02}","a":{value}}}"#)))
+        .collect();
+    let spec = spec("k", &["count", "max:a"]);
+    let shards: Vec<_> = rows.chunks(3).map(|shard| state_of(&spec, shard)).collect();
+    let merged = MergedStates::new(&shards);
+    let top = |limit| {
+        let rows = merged.top(limit, "max:a").unwrap();
+        rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+    };
+    let order = [
+        "06", "01", "12", "03", "02", "00", "04", "11", "10", "09", "08", "07", "05",
+    ];
+    for limit in [0, 1, 4, 13, 99] {
+        assert_eq!(top(limit), order[..limit.min(order.len())], "{limit}");
     }
-    assert_eq!(answer(&merged), answer(&whole));
+    assert_eq!(merged.top(1, "min:a"), None);
 }
 
 #[test]
 #[should_panic(expected = "states of different views do not merge")]
 fn states_of_different_views_do_not_merge() {
     let other = ViewState::new(spec("k", &["sum:a"]));
-    ViewState::new(spec("k", &["count"])).merge(&other);
+    let _ = MergedStates::new([&ViewState::new(spec("k", &["count"])), &other]);
 }
