@@ -8,7 +8,7 @@ use std::thread::{self, Builder};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::options::cores;
+use crate::store::options::cores;
 
 /// The threads that all stores of the process share for this; none where the system gave none.
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
