@@ -168,20 +168,20 @@ impl View {
     fn ask_as_of<T>(
         &self,
         time: Timestamp,
-        question: impl FnOnce(&MergedStates<'_>) -> T,
+        question: impl FnOnce(MergedStates<'_>) -> T,
     ) -> Result<T, Error> {
         let Inner { views, readers, .. } = &*self.inner;
         let live = views.find(&self.live.name)?;
         let states: Vec<ViewState> = view_past::states_as_of(views, &live, readers, time)?;
-        Ok(question(&MergedStates::new(&states)))
+        Ok(question(MergedStates::new(&states)))
     }
 
     /// Asks the view as it is now, up to date. It may have been rebuilt or dropped since this handle was
     /// made.
-    fn ask<T>(&self, question: impl FnOnce(&MergedStates<'_>) -> T) -> Result<T, Error> {
+    fn ask<T>(&self, question: impl FnOnce(MergedStates<'_>) -> T) -> Result<T, Error> {
         let live = self.inner.views.find(&self.live.name)?;
         let states = self.inner.views.states(&live);
         states.check(&live)?;
-        Ok(question(&states.merged()))
+        Ok(question(states.merged()))
     }
 }
