@@ -11,6 +11,8 @@ use crate::cell::{Cell, Cells};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Groups {
     by_key: HashMap<String, Group, RandomState>,
+    /// How many keys and windows there are.
+    rows: usize,
 }
 
 /// What is remembered of one key.
@@ -40,9 +42,8 @@ impl Group {
         )
     }
 
-    /// How many windows there are, or whether there is a whole.
-    pub(crate) fn len(&self) -> usize {
-        usize::from(self.whole.is_some()) + self.windows.len()
+    fn is_empty(&self) -> bool {
+        self.whole.is_none() && self.windows.is_empty()
     }
 
     /// Adds all that `other` remembers; both are of the same aggregations.
@@ -70,10 +71,22 @@ impl Groups {
         window: Option<i64>,
         empty: impl FnOnce() -> Cells,
     ) -> &mut [Cell] {
-        self.by_key
-            .entry_ref(key)
-            .or_default()
-            .cells_mut(window, empty)
+        let group = self.by_key.entry_ref(key).or_default();
+        let rows = &mut self.rows;
+        group.cells_mut(window, || {
+            *rows += 1;
+            empty()
+        })
+    }
+
+    /// Drops the rows of all windows that `is_over` is true of.
+    pub(crate) fn drop_windows(&mut self, is_over: impl Fn(i64) -> bool) {
+        self.by_key.retain(|_, group| {
+            let before = group.windows.len();
+            group.windows.retain(|start, _| !is_over(*start));
+            self.rows -= before - group.windows.len();
+            !group.is_empty()
+        });
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Group> {
@@ -98,10 +111,6 @@ impl Groups {
 
     /// How many keys and windows there are.
     pub(crate) fn len(&self) -> usize {
-        self.by_key.values().map(Group::len).sum()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.rows
     }
 }

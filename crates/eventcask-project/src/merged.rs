@@ -6,7 +6,8 @@ use std::collections::BinaryHeap;
 
 use crate::cell::Cell;
 use crate::groups::Group;
-use crate::{Value, ViewRow, ViewSpec, ViewState};
+use crate::state::is_over;
+use crate::{LeftOut, Value, ViewRow, ViewSpec, ViewState};
 
 /// The states that a view has in several shards, asked as one.
 ///
@@ -26,6 +27,8 @@ use crate::{Value, ViewRow, ViewSpec, ViewState};
 #[derive(Debug)]
 pub struct MergedStates<'a> {
     states: Vec<&'a ViewState>,
+    /// The newest time of an event in all of them.
+    newest: i64,
 }
 
 /// A row that may be among the highest. Of equal values the one that comes first in order counts as higher.
@@ -46,8 +49,9 @@ impl<'a> MergedStates<'a> {
             states.windows(2).all(|two| two[0].spec() == two[1].spec()),
             "states of different views do not merge"
         );
-        assert!(!states.is_empty(), "a view has a state in each shard");
-        Self { states }
+        let newest = states.iter().map(|state| state.newest()).max();
+        let newest = newest.expect("a view has a state in each shard");
+        Self { states, newest }
     }
 
     fn spec(&self) -> &'a ViewSpec {
@@ -76,7 +80,19 @@ impl<'a> MergedStates<'a> {
     /// How many rows there are.
     #[must_use]
     pub fn row_count(&self) -> usize {
-        self.keys().map(|key| self.merged(key).len()).sum()
+        self.keys()
+            .map(|key| self.windows(&self.merged(key)).count())
+            .sum()
+    }
+
+    /// The events of the wanted type that are in no group, by why.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        let mut all = LeftOut::default();
+        self.states
+            .iter()
+            .for_each(|state| all.add(&state.left_out()));
+        all
     }
 
     /// The rows with the highest values of an aggregation, highest first: at most `limit`. Rows of
@@ -102,7 +118,7 @@ impl<'a> MergedStates<'a> {
             .position(|text| text == aggregation)?;
         let mut highest = BinaryHeap::new();
         for key in self.keys() {
-            for (window, cells) in self.merged(key).iter() {
+            for (window, cells) in self.windows(&self.merged(key)) {
                 let rank = (cells[by].value(), Reverse((key, window)));
                 if highest.len() == limit {
                     // The lowest of those that are kept makes room, if this one is higher.
@@ -147,9 +163,16 @@ impl<'a> MergedStates<'a> {
     }
 
     fn rows_of(&self, key: &str, group: &Group) -> impl Iterator<Item = ViewRow> {
+        self.windows(group)
+            .map(move |(window, cells)| self.row(key, window, cells))
+    }
+
+    /// The windows of a group that are not over: what one shard still has may be over for another.
+    fn windows<'g>(&self, group: &'g Group) -> impl Iterator<Item = (Option<i64>, &'g [Cell])> {
+        let is_over = |window| is_over(self.spec(), window, self.newest);
         group
             .iter()
-            .map(move |(window, cells)| self.row(key, window, cells))
+            .filter(move |(window, _)| !window.is_some_and(is_over))
     }
 
     fn row(&self, key: &str, window: Option<i64>, cells: &[Cell]) -> ViewRow {

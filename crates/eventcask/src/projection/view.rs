@@ -5,10 +5,10 @@ use std::sync::Arc;
 use eventcask_event::Timestamp;
 use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
 
-use crate::Error;
 use crate::projection::view_past;
 use crate::projection::views::LiveView;
 use crate::store::handle::Inner;
+use crate::{Error, ViewStats};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -51,6 +51,27 @@ impl View {
     #[must_use]
     pub fn spec(&self) -> &ViewSpec {
         &self.live.spec
+    }
+
+    /// How far it is, and what it left out: as of when it was last saved, where nobody has asked it or
+    /// stored an event since the store was opened. Its rows are not read for it.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{NewEvent, ViewSpec};
+    /// let delays = store.create_view("delays", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let mut producer = store.producer();
+    /// producer.push("N14228", &NewEvent::json("Flight", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// assert_eq!(delays.stats().left_out.no_key, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> ViewStats {
+        // The view may have been rebuilt since this handle was made.
+        let live = self.inner.views.find(self.name());
+        ViewStats::of(&self.inner, live.as_ref().unwrap_or(&self.live))
     }
 
     /// The row of a key, or one row for each of its windows; none where there is no event.

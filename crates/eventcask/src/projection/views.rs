@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
-use eventcask_project::{MergedStates, ViewSpec, ViewState};
+use eventcask_project::{LeftOut, MergedStates, ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
 
 use crate::follow::follower::{Follow, Follower};
@@ -97,6 +97,7 @@ impl OpenStates<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
     pub(crate) progress: u64,
+    pub(crate) left_out: LeftOut,
     pub(crate) failure: Option<String>,
 }
 
@@ -248,6 +249,7 @@ impl Views {
         if let Some(state) = &*locked(&view.shards[reader.shard() as usize].state) {
             return Standing {
                 progress: state.state().progress(),
+                left_out: state.state().left_out(),
                 failure: state.failure().map(str::to_owned),
             };
         }
@@ -257,11 +259,16 @@ impl Views {
             self.fits(head, view, reader, published.hidden.mark())
                 && head.progress <= published.watermark
         };
-        let head = Framed::read_head(&*self.storage, &path).ok().filter(fits);
-        Standing {
-            progress: head.map_or(0, |head| head.progress),
-            failure: None,
-        }
+        let head = Framed::read_beginning(&*self.storage, &path, ViewState::BEGINNING_BYTES);
+        let head = head.ok().filter(fits);
+        let left_out = |head: &Framed| ViewState::left_out_in(&head.body);
+        // One of an older layout is not taken up.
+        head.and_then(|head| Some((head.progress, left_out(&head)?)))
+            .map_or_else(Standing::default, |(progress, left_out)| Standing {
+                progress,
+                left_out,
+                failure: None,
+            })
     }
 
     /// The states of a view in all shards, up to date.

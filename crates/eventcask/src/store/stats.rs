@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use eventcask_project::LeftOut;
 use eventcask_shard::ShardReader;
 
 use crate::feed::feeds::FeedState;
+use crate::projection::views::LiveView;
 use crate::store::handle::{Inner, now_nanos};
 
 /// Figures of a store at one moment.
@@ -101,6 +103,8 @@ pub struct ViewStats {
     pub lag_events: u64,
     /// Age of the oldest event that it does not hold yet, in seconds.
     pub lag_seconds: u64,
+    /// The events of its type that it left out of all rows, by why, among those that it holds.
+    pub left_out: LeftOut,
     /// Why it stopped, if it did.
     pub failure: Option<String>,
 }
@@ -190,6 +194,7 @@ impl Stats {
             .collect();
         let sum = |of: fn(&ShardStats) -> u64| shards.iter().map(of).sum();
         let engine = inner.engine.as_ref();
+        let views = inner.views.list().into_iter();
         Self {
             store: inner.manifest.store,
             events: sum(|shard| shard.events),
@@ -207,7 +212,7 @@ impl Stats {
             recovered: engine
                 .map(|engine| engine.recovered.clone())
                 .unwrap_or_default(),
-            views: views(inner),
+            views: views.map(|live| ViewStats::of(inner, &live)).collect(),
             subscriptions: inner.subscriptions.stats(&inner.readers),
             subscription_damage: inner.subscriptions.damage(),
             read_models: read_models(inner),
@@ -246,27 +251,29 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
     }
 }
 
-fn views(inner: &Inner) -> Vec<ViewStats> {
-    let now = now_nanos();
-    let stats = |live: Arc<crate::projection::views::LiveView>| {
-        let mut stats = ViewStats {
+impl ViewStats {
+    /// Figures of a view, whose states are not opened for it.
+    pub(crate) fn of(inner: &Inner, live: &LiveView) -> Self {
+        let now = now_nanos();
+        let mut stats = Self {
             name: live.name.clone(),
             positions: Vec::new(),
             lag_events: 0,
             lag_seconds: 0,
+            left_out: LeftOut::default(),
             failure: None,
         };
         for reader in &inner.readers {
-            let standing = inner.views.standing(&live, reader);
+            let standing = inner.views.standing(live, reader);
             let (events, seconds) = lag(reader, standing.progress, now);
             stats.positions.push(standing.progress);
             stats.lag_events += events;
             stats.lag_seconds = stats.lag_seconds.max(seconds);
+            stats.left_out.add(&standing.left_out);
             stats.failure = stats.failure.or(standing.failure);
         }
         stats
-    };
-    inner.views.list().into_iter().map(stats).collect()
+    }
 }
 
 fn read_models(inner: &Inner) -> Vec<ReadModelStats> {
