@@ -330,7 +330,7 @@ fn a_view_is_opened_when_it_is_asked() {
 
 #[test]
 fn the_highest_rows_are_those_of_all_shards() {
-    let store = Bank::new(3).open();
+    let store = Bank::new(4).open();
     let view = store.create_view("deposits", spec()).unwrap();
     transfer(&store, 0, 500, &mut BTreeMap::new());
     let mut rows = view.rows().unwrap();
