@@ -32,16 +32,56 @@ use crate::cell::{Cell, Cells};
 use crate::decimal::Decimal;
 use crate::groups::Groups;
 use crate::number::{Form, Number};
-use crate::state::is_over;
+use crate::window::NO_TIME;
 use crate::{DecodeError, LeftOut, ViewSpec, ViewState};
 
 const LAYOUT: u8 = 2;
 /// Layout, progress and the counts.
-pub(crate) const BEGINNING_BYTES: usize = 1 + 8 + 5 * 8;
+const BEGINNING_BYTES: usize = 1 + 8 + 5 * 8;
 const FLOAT: u8 = 255;
 const NONE: u8 = 254;
 
-pub(crate) fn encode(state: &ViewState) -> Vec<u8> {
+impl ViewState {
+    /// What the beginning of an encoded state says of the events that it [left out](Self::left_out): its
+    /// first [`BEGINNING_BYTES`](Self::BEGINNING_BYTES) are enough.
+    #[must_use]
+    pub fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
+        left_out_in(beginning)
+    }
+
+    /// Bytes at the beginning of an encoded state that tell of it without all of it being read.
+    pub const BEGINNING_BYTES: usize = BEGINNING_BYTES;
+
+    /// The state with its progress as bytes, the same for equal states.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// The state that [`encode`](Self::encode) wrote.
+    ///
+    /// Bytes of any content get an answer, with memory in proportion to them. There is no
+    /// checksum inside: a flipped bit in a sum is another sum. Whoever keeps the bytes guards
+    /// them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use eventcask_project::{DecodeError, ViewSpec, ViewState};
+    ///
+    /// let spec = Arc::new(ViewSpec::new("carrier", &["count"], None, None)?);
+    /// assert_eq!(ViewState::decode(spec, b"").err(), Some(DecodeError::Truncated));
+    /// # Ok::<(), eventcask_project::SpecError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the bytes are of another definition, of another version, or not what `encode`
+    /// writes.
+    pub fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode(spec, bytes)
+    }
+}
+
+fn encode(state: &ViewState) -> Vec<u8> {
     let mut bytes = vec![LAYOUT];
     bytes.extend(state.progress().to_le_bytes());
     let left_out = state.left_out().counts();
@@ -57,7 +97,7 @@ pub(crate) fn encode(state: &ViewState) -> Vec<u8> {
     let mut rows = 0u64;
     for (key, group) in state.groups().sorted() {
         for (window, cells) in group.iter() {
-            if window.is_some_and(|window| is_over(state.spec(), window, state.newest())) {
+            if window.is_some_and(|window| state.spec().is_over(window, state.newest())) {
                 continue;
             }
             rows += 1;
@@ -103,12 +143,12 @@ fn put_number(bytes: &mut Vec<u8>, number: Number) {
     }
 }
 
-pub(crate) fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<ViewState, DecodeError> {
+fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<ViewState, DecodeError> {
     let mut bytes = Bytes { left: bytes };
     let (progress, left_out) = bytes.beginning()?;
     let newest = match spec.kept() {
         Some(_) => i64::from_le_bytes(bytes.array()?),
-        None => i64::MIN,
+        None => NO_TIME,
     };
     if bytes.text()? != spec.to_json() {
         return Err(DecodeError::OtherSpec);
@@ -120,7 +160,7 @@ pub(crate) fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<ViewState, Dec
     Ok(ViewState::of(spec, progress, left_out, newest, groups))
 }
 
-pub(crate) fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
+fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
     let (_, left_out) = Bytes { left: beginning }.beginning().ok()?;
     Some(left_out)
 }
@@ -165,7 +205,7 @@ impl<'a> Bytes<'a> {
             return Ok(None);
         };
         let start = i64::from_le_bytes(self.array()?);
-        if !window.can_start_at(start) || is_over(spec, start, newest) {
+        if !window.can_start_at(start) || spec.is_over(start, newest) {
             return Err(DecodeError::Malformed("a window starts where none can"));
         }
         Ok(Some(start))

@@ -6,7 +6,6 @@ use std::collections::BinaryHeap;
 
 use crate::cell::Cell;
 use crate::groups::Group;
-use crate::state::is_over;
 use crate::{LeftOut, Value, ViewRow, ViewSpec, ViewState};
 
 /// The states that a view has in several shards, asked as one.
@@ -169,7 +168,7 @@ impl<'a> MergedStates<'a> {
 
     /// The windows of a group that are not over: what one shard still has may be over for another.
     fn windows<'g>(&self, group: &'g Group) -> impl Iterator<Item = (Option<i64>, &'g [Cell])> {
-        let is_over = |window| is_over(self.spec(), window, self.newest);
+        let is_over = |window| self.spec().is_over(window, self.newest);
         group
             .iter()
             .filter(move |(window, _)| !window.is_some_and(is_over))
@@ -177,6 +176,33 @@ impl<'a> MergedStates<'a> {
 
     fn row(&self, key: &str, window: Option<i64>, cells: &[Cell]) -> ViewRow {
         ViewRow::new(self.spec(), key, window, cells)
+    }
+}
+
+impl ViewState {
+    /// The rows of one key: one without windows, one a window with them, none where no event
+    /// had the key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Vec<ViewRow> {
+        MergedStates::new([self]).get(key)
+    }
+
+    /// All rows, ordered by key (byte by byte), then by window.
+    #[must_use]
+    pub fn rows(&self) -> Vec<ViewRow> {
+        MergedStates::new([self]).rows().collect()
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        MergedStates::new([self]).row_count()
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

@@ -7,8 +7,8 @@ use eventcask_event::Events;
 use crate::cell::{count_event, empty_cells};
 use crate::groups::Groups;
 use crate::reader::Reader;
-use crate::window::Moment;
-use crate::{DecodeError, LeftOut, MergedStates, ViewRow, ViewSpec, codec};
+use crate::window::{Moment, NO_TIME};
+use crate::{LeftOut, ViewSpec};
 
 /// The state of a view over the events of one shard, and how far it got, as one unit.
 ///
@@ -40,8 +40,6 @@ pub struct ViewState {
 
 /// Rows for which it is not worth while to look for those that are over.
 const FEW_ROWS: usize = 4096;
-/// Before all times of events.
-const NO_TIME: i64 = i64::MIN;
 
 impl ViewState {
     /// The state before the first event.
@@ -178,7 +176,7 @@ impl ViewState {
     }
 
     fn is_over(&self, window: i64) -> bool {
-        is_over(&self.spec, window, self.newest)
+        self.spec.is_over(window, self.newest)
     }
 
     /// Drops the rows that are over each time that there are twice as many rows as were left before. When
@@ -189,7 +187,7 @@ impl ViewState {
         }
         let (spec, newest) = (&self.spec, self.newest);
         self.groups
-            .drop_windows(|window| is_over(spec, window, newest));
+            .drop_windows(|window| spec.is_over(window, newest));
         self.drop_at = FEW_ROWS.max(2 * self.groups.len());
     }
 
@@ -204,71 +202,8 @@ impl ViewState {
         self.left_out
     }
 
-    /// What the beginning of an encoded state says of the events that it [left out](Self::left_out): its
-    /// first [`BEGINNING_BYTES`](Self::BEGINNING_BYTES) are enough.
-    #[must_use]
-    pub fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
-        codec::left_out_in(beginning)
-    }
-
-    /// Bytes at the beginning of an encoded state that tell of it without all of it being read.
-    pub const BEGINNING_BYTES: usize = codec::BEGINNING_BYTES;
-
-    /// The rows of one key: one without windows, one a window with them, none where no event
-    /// had the key.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Vec<ViewRow> {
-        MergedStates::new([self]).get(key)
-    }
-
-    /// All rows, ordered by key (byte by byte), then by window.
-    #[must_use]
-    pub fn rows(&self) -> Vec<ViewRow> {
-        MergedStates::new([self]).rows().collect()
-    }
-
     pub(crate) fn groups(&self) -> &Groups {
         &self.groups
-    }
-
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        MergedStates::new([self]).row_count()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The state with its progress as bytes, the same for equal states.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        codec::encode(self)
-    }
-
-    /// The state that [`encode`](Self::encode) wrote.
-    ///
-    /// Bytes of any content get an answer, with memory in proportion to them. There is no
-    /// checksum inside: a flipped bit in a sum is another sum. Whoever keeps the bytes guards
-    /// them.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use eventcask_project::{DecodeError, ViewSpec, ViewState};
-    ///
-    /// let spec = Arc::new(ViewSpec::new("carrier", &["count"], None, None)?);
-    /// assert_eq!(ViewState::decode(spec, b"").err(), Some(DecodeError::Truncated));
-    /// # Ok::<(), eventcask_project::SpecError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When the bytes are of another definition, of another version, or not what `encode`
-    /// writes.
-    pub fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<Self, DecodeError> {
-        codec::decode(spec, bytes)
     }
 
     /// A state of these parts.
@@ -288,10 +223,4 @@ impl ViewState {
             groups,
         }
     }
-}
-
-/// Whether the rows of a window are dropped, by the newest time of an event.
-pub(crate) fn is_over(spec: &ViewSpec, window: i64, newest: i64) -> bool {
-    let of = spec.compiled_window();
-    newest != NO_TIME && of.is_some_and(|of| of.is_over(window, newest))
 }

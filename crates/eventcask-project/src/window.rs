@@ -1,13 +1,16 @@
 //! Tumbling windows over a time field of the payload.
 
+use std::borrow::Cow;
+
 use eventcask_event::Timestamp;
 
 use crate::SpecError;
-use crate::decimal::Decimal;
 use crate::fields::text_of;
-use crate::spec::check_path;
+use crate::path::check_path;
 
 const SECOND: i64 = 1_000_000_000;
+/// Before all times of events: none was seen.
+pub(crate) const NO_TIME: i64 = i64::MIN;
 
 /// Windows of one width over one field.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +88,7 @@ impl Window {
 
     /// Whether a window may start there. The lowest value of all stands for "no time".
     pub(crate) fn can_start_at(&self, nanos: i64) -> bool {
-        nanos != i64::MIN && nanos.rem_euclid(self.width) == 0
+        nanos != NO_TIME && nanos.rem_euclid(self.width) == 0
     }
 }
 
@@ -108,15 +111,11 @@ fn parse_width(text: &str) -> Option<i64> {
 
 /// The time that a JSON value stands for, in nanoseconds since the start of 1970.
 fn nanos_of(raw: &str) -> Option<i64> {
-    if raw.starts_with('"') {
-        return text_of(raw)?.parse().ok().map(Timestamp::as_nanos);
-    }
-    let number = Decimal::parse(raw)?;
-    let nanos_each = match number.whole().unsigned_abs() {
-        0..100_000_000_000 => 1_000_000_000,
-        100_000_000_000..100_000_000_000_000 => 1_000_000,
-        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
-        _ => 1,
+    let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let text = if is_number {
+        Cow::Borrowed(raw)
+    } else {
+        text_of(raw)?
     };
-    i64::try_from(number.times_floored(nanos_each)?).ok()
+    text.parse().ok().map(Timestamp::as_nanos)
 }

@@ -8,7 +8,7 @@ use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
 use crate::projection::view_past;
 use crate::projection::views::LiveView;
 use crate::store::handle::Inner;
-use crate::{Error, ViewStats};
+use crate::{Error, Store, ViewStats};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -71,7 +71,8 @@ impl View {
     pub fn stats(&self) -> ViewStats {
         // The view may have been rebuilt since this handle was made.
         let live = self.inner.views.find(self.name());
-        ViewStats::of(&self.inner, live.as_ref().unwrap_or(&self.live))
+        let live = live.as_ref().unwrap_or(&self.live);
+        self.inner.views.stats(live)
     }
 
     /// The row of a key, or one row for each of its windows; none where there is no event.
@@ -147,7 +148,7 @@ impl View {
     ///     number.map(|number| number.to_string())
     /// };
     /// assert_eq!(count(&steps.get("Ada")?).as_deref(), Some("2"));
-    /// let then = steps.get_as_of("Ada", first.get().commit_time)?;
+    /// let then = steps.get_as_of("Ada", first.commit_time())?;
     /// assert_eq!(count(&then).as_deref(), Some("1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -204,5 +205,55 @@ impl View {
         let states = self.inner.views.states(&live);
         states.check(&live)?;
         Ok(question(states.merged()))
+    }
+}
+
+impl Store {
+    /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// # Errors
+    /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
+    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
+        self.running()?;
+        let live = self.inner.views.create(name, spec)?;
+        Ok(View::new(Arc::clone(&self.inner), live))
+    }
+
+    /// The view of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`].
+    pub fn view(&self, name: &str) -> Result<View, Error> {
+        Ok(View::new(
+            Arc::clone(&self.inner),
+            self.inner.views.find(name)?,
+        ))
+    }
+
+    /// All views, by name.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let views = self.inner.views.list().into_iter();
+        views
+            .map(|live| View::new(Arc::clone(&self.inner), live))
+            .collect()
+    }
+
+    /// Fills a view anew from all events, beside the one in use, then puts it in its place.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.views.rebuild(name)
+    }
+
+    /// Removes a view and what is kept of it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    pub fn drop_view(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.views.remove(name)
     }
 }

@@ -11,16 +11,17 @@ use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Stor
 use eventcask_project::{LeftOut, MergedStates, ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
 
+use crate::clock::now_nanos;
 use crate::follow::follower::{Follow, Follower};
+use crate::follow::lag::lag;
+use crate::name::is_name;
 use crate::notices::{Kind, Who};
 use crate::projection::view_saver::Savers;
-use crate::store::handle::locked;
+use crate::sync::locked;
 use crate::{Error, parallel};
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
-/// Longest name of a view or a projection.
-const MAX_NAME_BYTES: usize = 64;
 
 /// The views of a store.
 pub(crate) struct Views {
@@ -95,10 +96,10 @@ impl OpenStates<'_> {
 
 /// How far a view got in a shard.
 #[derive(Debug, Default)]
-pub(crate) struct Standing {
-    pub(crate) progress: u64,
-    pub(crate) left_out: LeftOut,
-    pub(crate) failure: Option<String>,
+struct Standing {
+    progress: u64,
+    left_out: LeftOut,
+    failure: Option<String>,
 }
 
 /// The state of a view in one shard.
@@ -244,8 +245,31 @@ impl Views {
         self.load(view, reader).follower.fold
     }
 
+    /// Figures of a view, whose states are not opened for it.
+    pub(crate) fn stats(&self, view: &LiveView) -> ViewStats {
+        let now = now_nanos();
+        let mut stats = ViewStats {
+            name: view.name.clone(),
+            positions: Vec::new(),
+            lag_events: 0,
+            lag_seconds: 0,
+            left_out: LeftOut::default(),
+            failure: None,
+        };
+        for reader in &self.readers {
+            let standing = self.standing(view, reader);
+            let (events, seconds) = lag(reader, standing.progress, now);
+            stats.positions.push(standing.progress);
+            stats.lag_events += events;
+            stats.lag_seconds = stats.lag_seconds.max(seconds);
+            stats.left_out.add(&standing.left_out);
+            stats.failure = stats.failure.or(standing.failure);
+        }
+        stats
+    }
+
     /// How far a view got in a shard: as far as it was saved, where its state is not open.
-    pub(crate) fn standing(&self, view: &LiveView, reader: &ShardReader) -> Standing {
+    fn standing(&self, view: &LiveView, reader: &ShardReader) -> Standing {
         if let Some(state) = &*locked(&view.shards[reader.shard() as usize].state) {
             return Standing {
                 progress: state.state().progress(),
@@ -605,12 +629,6 @@ fn snapshot_path(number: u32, shard: u32) -> String {
     format!("{}/{}", dir_of(number), snapshot_name(shard))
 }
 
-/// Whether a view, a projection or a subscription can have this name.
-pub(crate) fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed)
-}
-
 fn check_name(name: &str) -> Result<(), Error> {
     if is_name(name) {
         return Ok(());
@@ -630,4 +648,23 @@ fn parse_definition(body: &str) -> Option<(String, ViewSpec)> {
     let (name, spec) = rest.split_once(r#"","spec":"#)?;
     check_name(name).ok()?;
     Some((name.to_owned(), ViewSpec::from_json(spec).ok()?))
+}
+
+/// Figures of one view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard: as of when it was last saved, where
+    /// nobody has asked for the view or stored an event since the store was opened.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// The events of its type that it left out of all rows, by why, among those that it holds.
+    pub left_out: LeftOut,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
 }

@@ -1,6 +1,8 @@
 //! Exactly once by id.
 
-use eventcask::{Answer, Expected, NewEvent, Refused, Store};
+use eventcask::{
+    Answer, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Refused, Storage, Store,
+};
 
 use crate::support::{Bank, deposit, id, payloads, put};
 
@@ -20,10 +22,10 @@ fn l4_the_same_id_twice_stores_once_and_names_the_original() {
     put(&store, "a", "0");
     put_with_id(&store, "a", 7, "1").unwrap();
     put(&store, "a", "2");
-    let original = Some((1, 2));
     for _ in 0..2 {
         let answer = put_with_id(&store, "a", 7, "1").unwrap();
-        assert_eq!(answer, Answer::Duplicate { shard: 0, original });
+        let (place, version) = (Place::new(0, 1), Some(2));
+        assert_eq!(answer, Answer::Duplicate { place, version });
         store.close().unwrap();
         store = bank.open();
     }
@@ -147,7 +149,7 @@ fn events_with_and_without_ids_share_a_batch() {
     let ids: Vec<_> = store
         .events()
         .iter()
-        .map(|event| event.unwrap().get().id)
+        .map(|event| event.unwrap().id())
         .collect();
     assert_eq!(ids[1], id(5));
     assert_ne!(ids[0], ids[2]);
@@ -156,7 +158,7 @@ fn events_with_and_without_ids_share_a_batch() {
         .open()
         .events()
         .iter()
-        .map(|event| event.unwrap().get().id)
+        .map(|event| event.unwrap().id())
         .collect();
     assert_eq!(again, ids, "ids that the engine makes do not change");
 }
@@ -175,4 +177,24 @@ fn l4_a_pushed_event_whose_id_has_other_content_is_counted_as_refused() {
         flushed.first_refused,
         Some(Refused::IdConflict { id: id(7) })
     );
+}
+
+/// Damage that an append met was told as an error of the disk: the refusal kept the sentence and lost the
+/// kind.
+#[test]
+fn damage_that_an_append_meets_is_told_as_damage() {
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.clone().codec(Codec::None);
+    put_with_id(&bank.open(), "a", 7, "first").unwrap();
+    let store = bank.open();
+    let path = "shards/0000/0000000001.segment";
+    let file = bank.storage.open(path, Open::Write).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    let at = bytes.windows(5).position(|five| five == b"first").unwrap();
+    file.write_all_at(b"x", at as u64).unwrap();
+
+    let refused = put_with_id(&store, "a", 7, "first").unwrap_err();
+    assert!(refused.to_string().contains(path), "{refused}");
+    assert_eq!(Error::from(refused).kind(), ErrorKind::Damaged);
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use eventcask::{
-    AsOf, Event, Keyed, Past, Projected, ProjectionOptions, SnapshotPolicy, Storage, Store,
+    AsOf, Event, Keyed, Past, Place, Projected, ProjectionOptions, SnapshotPolicy, Storage, Store,
     Timeout, Timestamp, ViewRow, ViewSpec,
 };
 
@@ -29,7 +29,7 @@ const WAYS: [GiveUp; 4] = [
 /// When the event was accepted that so many are before.
 fn commit_time(store: &Store, events: usize) -> Timestamp {
     let event = store.events().iter().nth(events).unwrap().unwrap();
-    event.get().commit_time
+    event.commit_time()
 }
 
 fn filled() -> Bank {
@@ -51,7 +51,7 @@ fn in_the_log(store: &Store) -> Found {
     let mut found = Found::new();
     for event in store.events().iter() {
         let event: Event = event.unwrap();
-        *found.entry(event.get().aggregate.to_owned()).or_default() += 1;
+        *found.entry(event.key().to_owned()).or_default() += 1;
     }
     found
 }
@@ -67,7 +67,7 @@ fn start(store: &Store, is_sync: bool) -> Projected<Counts> {
     let counts = options(store, is_sync).start().unwrap();
     let long = Timeout::Error(std::time::Duration::from_secs(60));
     for (shard, end) in (0..).zip(store.positions()) {
-        counts.wait_for(shard, end - 1, long).unwrap();
+        counts.wait_for(Place::new(shard, end - 1), long).unwrap();
     }
     counts
 }

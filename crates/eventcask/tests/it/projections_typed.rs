@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Projected, Projection,
-    SnapshotPolicy, Storage, Store, Timeout,
+    AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Place, Projected,
+    Projection, SnapshotPolicy, Storage, Store, Timeout,
 };
 
 use crate::support::Bank;
@@ -78,7 +78,7 @@ fn scanned(store: &Store, shard: u32, set: u8, to: u64) -> Vec<String> {
     let types = types_of(set).unwrap_or(&ALL);
     let events = store.events().shard(shard).types(types).iter();
     let lines = events.map(|event| event.unwrap());
-    let lines = lines.filter(|event| event.get().position < to);
+    let lines = lines.filter(|event| event.position() < to);
     lines.map(|event| line(event.get())).collect()
 }
 
@@ -86,7 +86,7 @@ fn scanned(store: &Store, shard: u32, set: u8, to: u64) -> Vec<String> {
 fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if let Some(last) = end.checked_sub(1) {
-            projected.wait_for(shard, last, LONG).unwrap();
+            projected.wait_for(Place::new(shard, last), LONG).unwrap();
         }
     }
 }
