@@ -23,6 +23,8 @@ pub(crate) type Picks<'a> = [Option<&'a str>];
 /// The fields that a view looks at.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fields {
+    /// All paths, one after the other.
+    texts: String,
     /// The root, and what is below it.
     nodes: Vec<Node>,
     slots: usize,
@@ -40,16 +42,19 @@ struct Node {
     below: Vec<usize>,
 }
 
-/// A name, with dots where it is several names of a path, and the node that it leads to.
-#[derive(Debug, Clone, PartialEq)]
+/// A name, with dots where it is several names of a path, and the node that it leads to. There are up to
+/// some 500 a path: the text is where the path is.
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Member {
-    name: String,
-    node: usize,
+    start: u32,
+    end: u32,
+    node: u32,
 }
 
 impl Default for Fields {
     fn default() -> Self {
         Self {
+            texts: String::new(),
             nodes: vec![Node::default()],
             slots: 0,
         }
@@ -59,18 +64,20 @@ impl Default for Fields {
 impl Fields {
     /// Adds a path and returns its slot; the same path has the same slot.
     pub(crate) fn add(&mut self, path: &str) -> usize {
-        let names: Vec<_> = path.split('.').collect();
-        let mut nodes = vec![0];
-        for (depth, name) in names.iter().enumerate() {
-            nodes.push(self.child(nodes[depth], name));
-        }
-        for from in 0..names.len() {
-            for to in from + 1..names.len() {
-                let name = names[from..=to].join(".");
-                self.nodes[nodes[from]].lead(&name, nodes[to + 1]);
+        let first = self.texts.len();
+        self.texts.push_str(path);
+        let ends = path.match_indices('.').map(|(at, _)| first + at);
+        let ends: Vec<_> = ends.chain([self.texts.len()]).collect();
+        let mut starts = vec![first];
+        let mut way = vec![0];
+        for (depth, end) in ends.iter().enumerate() {
+            way.push(self.child(way[depth], starts[depth], *end));
+            for above in 0..depth {
+                self.lead(way[above], starts[above], *end, way[depth + 1]);
             }
+            starts.push(end + 1);
         }
-        self.slot(&nodes)
+        self.slot(&way)
     }
 
     /// The slot of the last of these nodes, which are on the way to it.
@@ -87,15 +94,27 @@ impl Fields {
         slot
     }
 
-    fn child(&mut self, parent: usize, name: &str) -> usize {
-        let members = &self.nodes[parent].members;
-        if let Ok(at) = self.nodes[parent].find(name.as_bytes()) {
-            return members[at].node;
+    fn child(&mut self, parent: usize, start: usize, end: usize) -> usize {
+        let name = &self.texts.as_bytes()[start..end];
+        if let Ok(at) = self.nodes[parent].find(name, &self.texts) {
+            return self.nodes[parent].members[at].node as usize;
         }
         self.nodes.push(Node::default());
         let child = self.nodes.len() - 1;
-        self.nodes[parent].lead(name, child);
+        self.lead(parent, start, end, child);
         child
+    }
+
+    /// Has the name at this place of the texts lead from a node to one below it.
+    fn lead(&mut self, from: usize, start: usize, end: usize, to: usize) {
+        let name = &self.texts.as_bytes()[start..end];
+        let above = &mut self.nodes[from];
+        if let Err(at) = above.find(name, &self.texts) {
+            above.lengths |= length_bit(name);
+            // Definitions are far below 4 GiB.
+            let (start, end, node) = (start as u32, end as u32, to as u32);
+            above.members.insert(at, Member { start, end, node });
+        }
     }
 
     /// How many slots there are.
@@ -132,27 +151,18 @@ impl Fields {
 }
 
 impl Node {
-    /// Has a name lead to a node.
-    fn lead(&mut self, name: &str, node: usize) {
-        if let Err(at) = self.find(name.as_bytes()) {
-            let name = name.to_owned();
-            self.lengths |= length_bit(name.as_bytes());
-            self.members.insert(at, Member { name, node });
-        }
-    }
-
-    fn find(&self, name: &[u8]) -> Result<usize, usize> {
+    fn find(&self, name: &[u8], texts: &str) -> Result<usize, usize> {
         self.members.binary_search_by(|member| {
-            let (len, text) = (member.name.len(), member.name.as_bytes());
-            len.cmp(&name.len()).then_with(|| text.cmp(name))
+            let text = &texts.as_bytes()[member.start as usize..member.end as usize];
+            text.len().cmp(&name.len()).then_with(|| text.cmp(name))
         })
     }
 
-    fn member(&self, name: &[u8]) -> Option<usize> {
+    fn member(&self, name: &[u8], texts: &str) -> Option<usize> {
         if self.lengths & length_bit(name) == 0 {
             return None;
         }
-        self.find(name).ok()
+        self.find(name, texts).ok()
     }
 }
 
@@ -175,11 +185,12 @@ impl<'a> Walk<'_, 'a> {
         self.found.resize(first + node.members.len(), None);
         let mut json = serde_json::Deserializer::from_str(object);
         let found = &mut self.found[first..];
-        json.deserialize_map(Members { node, found })?;
+        let texts = &self.fields.texts;
+        json.deserialize_map(Members { texts, node, found })?;
         json.end()?;
         for (at, member) in node.members.iter().enumerate() {
             if let Some(raw) = self.found[first + at] {
-                self.take(&self.fields.nodes[member.node], raw);
+                self.take(&self.fields.nodes[member.node as usize], raw);
             }
         }
         self.found.truncate(first);
@@ -202,6 +213,7 @@ impl<'a> Walk<'_, 'a> {
 
 /// Keeps the text of the members that are wanted.
 struct Members<'n, 'f, 'a> {
+    texts: &'n str,
     node: &'n Node,
     found: &'f mut [Option<&'a str>],
 }
@@ -214,7 +226,10 @@ impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
     }
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(member) = map.next_key_seed(Name { node: self.node })? {
+        while let Some(member) = map.next_key_seed(Name {
+            texts: self.texts,
+            node: self.node,
+        })? {
             match member {
                 Some(at) => self.found[at] = Some(map.next_value::<&'a RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),
@@ -226,6 +241,7 @@ impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
 
 /// Reads a name, as bytes: a half of a surrogate pair, which is no text, makes it another name.
 struct Name<'n> {
+    texts: &'n str,
     node: &'n Node,
 }
 
@@ -245,7 +261,7 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<Self::Value, E> {
-        Ok(self.node.member(name))
+        Ok(self.node.member(name, self.texts))
     }
 }
 
