@@ -71,7 +71,7 @@ impl Stream {
             }
         }
         if self.dedup.is_due() {
-            self.dedup.drop_old(0, self.position as i64);
+            self.dedup.drop_old(0, 0, self.position as i64);
         }
     }
 

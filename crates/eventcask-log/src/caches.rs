@@ -1,15 +1,38 @@
 //! What is kept in memory of what was read; shared by all shards of a store.
 
 use crate::block_cache::BlockCache;
-use crate::ended::TableCache;
+use crate::budget::Budget;
+use crate::table_cache::TableCache;
+
+/// Bytes of memory that the filters of all shards may take together, unless set: those of 170 million
+/// ids.
+pub const FILTER_BYTES: u64 = 256 << 20;
+/// Segment files that a shard keeps open, unless set.
+const KEPT_FILES: usize = 16;
 
 /// The caches of a store; clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Caches {
     /// Tables of sealed segments.
     pub tables: TableCache,
     /// Blocks.
     pub blocks: BlockCache,
+    /// Memory for the filters of sealed segments. One that was read once stays as long as its
+    /// segment; where there is no room for it, a question goes to the table behind it.
+    pub filters: Budget,
+    /// How many segment files a shard keeps open.
+    pub kept_files: usize,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            tables: TableCache::default(),
+            blocks: BlockCache::default(),
+            filters: Budget::new(FILTER_BYTES),
+            kept_files: KEPT_FILES,
+        }
+    }
 }
 
 impl Caches {
@@ -19,6 +42,7 @@ impl Caches {
         Self {
             tables: TableCache::new(table_bytes),
             blocks: BlockCache::new(block_bytes),
+            ..Self::default()
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::caches::Caches;
-use crate::ended::{EndedSegment, TableCache};
+use crate::ended::EndedSegment;
 use crate::recovery::for_chunks;
 use crate::scan::BlockPlace;
 use crate::segment::ShardDir;
@@ -19,8 +19,6 @@ const KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// What is read first of a block of which only some payloads are wanted: the head, and with it the
 /// envelopes of a small block.
 const FIRST_READ_BYTES: usize = 16 << 10;
-/// Segment files kept open.
-const KEPT_FILES: usize = 16;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -60,8 +58,8 @@ impl BlockReader {
         &self.dir
     }
 
-    pub(crate) fn tables(&self) -> &TableCache {
-        &self.caches.tables
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Lets go of what is kept of a segment that was written anew.
@@ -243,7 +241,7 @@ impl BlockReader {
             return Err(Error::replaced(&self.dir.describe(segment)));
         }
         files.push_front((wanted, Arc::clone(&file)));
-        files.truncate(KEPT_FILES);
+        files.truncate(self.caches.kept_files);
         Ok(file)
     }
 }

@@ -144,6 +144,15 @@ impl Published {
         to
     }
 
+    /// Bytes of memory that the filters of complete segments take.
+    #[must_use]
+    pub fn filter_bytes(&self) -> u64 {
+        self.ended
+            .iter()
+            .map(|segment| segment.filter_bytes())
+            .sum()
+    }
+
     /// The segments that are complete, oldest first.
     #[must_use]
     pub fn ended(&self) -> Arc<Vec<Arc<EndedSegment>>> {

@@ -656,8 +656,11 @@ impl Shard {
     /// Drops ids that are out of the window, or that rest on disk by now.
     fn drop_old_ids(&mut self, now: i64) {
         if self.dedup.is_due() {
-            let sealed_to = self.reader.published().sealed_to();
-            self.dedup.drop_old(sealed_to, now);
+            let (sealed_to, filter_bytes) = {
+                let published = self.reader.published();
+                (published.sealed_to(), published.filter_bytes())
+            };
+            self.dedup.drop_old(sealed_to, filter_bytes, now);
             self.reader.note_ids(&self.dedup);
         }
     }

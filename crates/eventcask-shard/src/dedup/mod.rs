@@ -228,8 +228,8 @@ impl Dedup {
     }
 
     /// Drops what is out of the window, and leaves to the tables of sealed segments, which reach up
-    /// to `sealed_to`, what there is no room for.
-    pub fn drop_old(&mut self, sealed_to: u64, now: i64) {
+    /// to `sealed_to`, what there is no room for beside their filters, which take `filter_bytes`.
+    pub fn drop_old(&mut self, sealed_to: u64, filter_bytes: u64, now: i64) {
         self.window_start = self
             .window_start
             .max(self.window.start(self.settings.window, now));
@@ -242,7 +242,8 @@ impl Dedup {
                 }
             }
             _ => {
-                while let Some(start) = self.next_to_drop(self.settings.memory_bytes, sealed_to) {
+                let bytes = self.settings.memory_bytes.saturating_sub(filter_bytes);
+                while let Some(start) = self.next_to_drop(bytes, sealed_to) {
                     let highest = self.slices.drop_before(start);
                     self.rest_on_disk(start, highest);
                 }
