@@ -7,6 +7,8 @@ use crate::table_cache::TableCache;
 /// Bytes of memory that the filters of all shards may take together, unless set: those of 170 million
 /// ids.
 pub const FILTER_BYTES: u64 = 256 << 20;
+/// Bytes of memory that pages of tables may take together, unless set.
+pub const PAGE_CACHE_BYTES: u64 = 128 << 20;
 /// Segment files that a shard keeps open, unless set.
 const KEPT_FILES: usize = 16;
 
@@ -15,6 +17,8 @@ const KEPT_FILES: usize = 16;
 pub struct Caches {
     /// Tables of sealed segments.
     pub tables: TableCache,
+    /// Pages of those of their tables that are looked up by a hash.
+    pub pages: TableCache,
     /// Blocks.
     pub blocks: BlockCache,
     /// Memory for the filters of sealed segments. One that was read once stays as long as its
@@ -28,6 +32,7 @@ impl Default for Caches {
     fn default() -> Self {
         Self {
             tables: TableCache::default(),
+            pages: TableCache::new(PAGE_CACHE_BYTES),
             blocks: BlockCache::default(),
             filters: Budget::new(FILTER_BYTES),
             kept_files: KEPT_FILES,

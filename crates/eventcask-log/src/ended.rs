@@ -18,7 +18,7 @@ use crate::recovery::open_block;
 use crate::scan::{BlockPlace, Scan, Step};
 use crate::sealed::{Sealed, Table, TableKind};
 use crate::segment::ShardDir;
-use crate::table_cache::TableName;
+use crate::table_cache::{TableCache, TableName};
 use crate::{BlockHead, Error, ErrorKind, NewSegment, SourceMark, filter};
 use eventcask_event::EventId;
 
@@ -132,6 +132,9 @@ impl EndedSegment {
     }
 }
 
+/// So much room is made without a look at how long the file is.
+const SMALL_BYTES: u64 = 64 << 10;
+
 /// The filter of a table and where the pages of the table end, read and checked once.
 struct KeptFilter {
     filter: Vec<u8>,
@@ -193,7 +196,7 @@ impl BlockReader {
     /// As [`place_from`](Self::place_from).
     pub fn find_key(&self, segment: &EndedSegment, key: &str) -> Result<Option<KeyPlace>, Error> {
         if let Some(index) = segment.gathered.get() {
-            return Ok(index.keys.get(key).copied());
+            return Ok(index.place_of(key));
         }
         let hash = index::hash(self.dir().store, key.as_bytes());
         let next = segment.sealed.next_position;
@@ -201,24 +204,32 @@ impl BlockReader {
             index::find_key(page, key, next)
         }) {
             Ok(found) => Ok(found),
-            Err(error) => Ok(self.gather_after(segment, error)?.keys.get(key).copied()),
+            Err(error) => Ok(self.gather_after(segment, error)?.place_of(key)),
         }
     }
 
-    /// Position of the event of a segment that came with an id.
+    /// Position of the newest event of a segment that came with an id and lies before `before`.
+    /// Several aggregates may have an event with the same id.
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
-    pub fn find_id(&self, segment: &EndedSegment, id: EventId) -> Result<Option<u64>, Error> {
+    pub fn find_id(
+        &self,
+        segment: &EndedSegment,
+        id: EventId,
+        before: u64,
+    ) -> Result<Option<u64>, Error> {
         let id = id.as_u128();
         if let Some(index) = segment.gathered.get() {
-            return Ok(index.ids.get(id));
+            return Ok(index.ids.newest(id, before));
         }
         let hash = index::hash(self.dir().store, &id.to_le_bytes());
         let next = segment.sealed.next_position;
-        match self.find_in_page(segment, &IDS, hash, |page| index::find_id(page, id, next)) {
+        match self.find_in_page(segment, &IDS, hash, |page| {
+            index::find_id(page, id, before, next)
+        }) {
             Ok(found) => Ok(found),
-            Err(error) => Ok(self.gather_after(segment, error)?.ids.get(id)),
+            Err(error) => Ok(self.gather_after(segment, error)?.ids.newest(id, before)),
         }
     }
 
@@ -334,7 +345,8 @@ impl BlockReader {
         }
         let place = table.place + u64::from(page.start);
         let length = u64::from(page.end - page.start);
-        self.kept_or_read(segment, kind, page.start, || {
+        let pages = &self.caches().pages;
+        self.kept_or_read(pages, segment, (kind, page.start), || {
             self.bytes(segment, place, length, page.crc)
         })
     }
@@ -348,16 +360,17 @@ impl BlockReader {
         let Some(table) = segment.sealed.table(kind) else {
             return Ok(Arc::default());
         };
-        self.kept_or_read(segment, kind, 0, || {
+        let tables = &self.caches().tables;
+        self.kept_or_read(tables, segment, (kind, 0), || {
             self.bytes(segment, table.place, table.length, table.crc)
         })
     }
 
     fn kept_or_read(
         &self,
+        cache: &TableCache,
         segment: &EndedSegment,
-        kind: TableKind,
-        start: u32,
+        (kind, start): (TableKind, u32),
         read: impl FnOnce() -> Result<Vec<u8>, Error>,
     ) -> Result<Arc<[u8]>, Error> {
         let name = TableName {
@@ -367,12 +380,11 @@ impl BlockReader {
             kind,
             start,
         };
-        let tables = &self.caches().tables;
-        if let Some(kept) = tables.get(&name) {
+        if let Some(kept) = cache.get(&name) {
             return Ok(kept);
         }
         let bytes: Arc<[u8]> = read()?.into();
-        tables.insert(name, &bytes);
+        cache.insert(name, &bytes);
         Ok(bytes)
     }
 
@@ -386,8 +398,9 @@ impl BlockReader {
     ) -> Result<Vec<u8>, Error> {
         let file = self.file(segment.number(), segment.sealed.rewrite)?;
         let failed = |e| Error::io("read", &self.dir().describe(segment.number()), e);
-        // Room is made only for what is there.
-        if file.len().map_err(failed)? < place.saturating_add(length) {
+        // Much room is made only for what is there.
+        let is_large = length > SMALL_BYTES;
+        if is_large && file.len().map_err(failed)? < place.saturating_add(length) {
             return Err(self.damaged(segment, place, "a table is cut short"));
         }
         let mut bytes = vec![0; length as usize];

@@ -59,7 +59,7 @@ pub use block::{Block, BlockParts, Payloads};
 pub use block_cache::{BLOCK_CACHE_BYTES, BlockCache};
 pub use budget::Budget;
 pub use buffer::{Buffer, PAGE_BYTES, PageBuffer, in_page};
-pub use caches::{Caches, FILTER_BYTES};
+pub use caches::{Caches, FILTER_BYTES, PAGE_CACHE_BYTES};
 pub use clustering::SORT_BYTES;
 pub use codec::{Codec, Compressor};
 pub use ended::EndedSegment;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::{OptionsBuilder, Weighter};
 
 use crate::sealed::TableKind;
 
@@ -33,7 +34,7 @@ pub(crate) struct TableName {
 /// Tables and pages that are asked for most; shared by all shards.
 #[derive(Clone)]
 pub struct TableCache {
-    tables: Arc<Cache<TableName, Arc<[u8]>, TableWeight>>,
+    tables: Arc<Cache<TableName, Arc<[u8]>, TableWeight, RandomState>>,
 }
 
 #[derive(Clone)]
@@ -75,7 +76,7 @@ impl TableCache {
         let tables = Cache::with_options(
             options,
             TableWeight,
-            DefaultHashBuilder::default(),
+            RandomState::default(),
             DefaultLifecycle::default(),
         );
         Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
 use eventcask_log::{
     BLOCK_CACHE_BYTES, Budget, Caches, Codec, FileStorage, SEGMENT_BYTES, Storage,
-    TABLE_CACHE_BYTES,
+    TABLE_CACHE_BYTES, TableCache,
 };
 use eventcask_shard::{DedupSettings, DedupWindow, Durability};
 
@@ -253,15 +253,18 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for ids, over all shards: 512 MiB by default. It holds about 20 million ids
-    /// of [`DedupWindow::All`]. Beyond that those of sealed segments are left to their tables on
-    /// disk, and those of segments that are not sealed yet stay.
+    /// Bytes of memory for ids, over all shards: 512 MiB by default.
     ///
-    /// Up to half of it is for the filters of sealed segments, which say for nearly every new id or
-    /// key that a segment does not have it. They take 12 bits an id and 12 bits an aggregate of each
-    /// segment, are read when they are first needed, and stay. So 256 MiB do for 170 million ids on
-    /// disk. Where they do not fit, each look-up reads a page of each segment whose filter is left
-    /// out, which takes a few microseconds.
+    /// * A quarter is for pages of the tables of sealed segments: a known id is found there without a
+    ///   read where they fit.
+    /// * Up to half is for the filters of sealed segments, which say for nearly every new id or key
+    ///   that a segment does not have it. They take 12 bits an id and 12 bits an aggregate of each
+    ///   segment, are read when they are first needed, and stay: 256 MiB do for 170 million ids.
+    ///   Where they do not fit, each look-up reads a page of each segment whose filter is left out,
+    ///   a few microseconds each.
+    /// * The rest holds ids of [`DedupWindow::All`] themselves, up to 16 million that rise with
+    ///   time. Beyond that those of sealed segments are left to their tables, and those of segments
+    ///   that are not sealed yet stay.
     pub fn dedup_memory_bytes(mut self, bytes: u64) -> Self {
         self.dedup_memory_bytes = bytes;
         self
@@ -270,7 +273,7 @@ impl Options {
     pub(crate) fn dedup_settings(&self, shards: u32) -> DedupSettings {
         DedupSettings {
             window: self.dedup,
-            memory_bytes: self.dedup_memory_bytes / u64::from(shards),
+            memory_bytes: self.dedup_memory_bytes / 4 * 3 / u64::from(shards),
         }
     }
 
@@ -278,6 +281,7 @@ impl Options {
         let (least, most) = KEPT_FILES_OF_SHARD;
         Caches {
             filters: Budget::new(self.dedup_memory_bytes / 2),
+            pages: TableCache::new(self.dedup_memory_bytes / 4),
             kept_files: (KEPT_FILES / shards as usize).clamp(least, most),
             ..Caches::new(self.table_cache_bytes, self.block_cache_bytes)
         }

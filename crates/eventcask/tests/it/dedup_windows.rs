@@ -405,6 +405,36 @@ fn a_new_id_that_rises_with_time_costs_no_look_at_the_disk() {
     assert_eq!(model.disk.reads(), before, "opened again");
 }
 
+/// A filter that had no room in the cache of tables was read and checked for each look-up, and on a
+/// machine of many cores none had. Filters and pages are part of the memory for ids now.
+#[test]
+fn ids_on_disk_are_looked_up_in_what_was_read_before() {
+    let set = |options: Options| options.table_cache_bytes(1);
+    let mut model = Model::with(DedupWindow::All, set);
+    let ids = Ids::Random.ids(0..4 * SLICE);
+    model.push(&ids);
+    assert!(model.store().seal().unwrap() > 10);
+    model.reopen();
+    let pages = (ids.len() * 20 / 4096) as u64;
+    let before = model.disk.reads();
+    model.push(&Ids::Random.ids(4 * SLICE..5 * SLICE));
+    let reads = model.disk.reads() - before;
+    assert!(reads < pages * 3, "{reads} reads, {pages} pages");
+}
+
+/// Where there is no memory for filters, one page of each segment is read instead of its filter.
+#[test]
+fn ids_on_disk_are_known_without_filters() {
+    let set = |options: Options| options.dedup_memory_bytes(1).table_cache_bytes(1);
+    let mut model = Model::with(DedupWindow::All, set);
+    let ids = Ids::Random.ids(0..SLICE);
+    model.push(&ids);
+    assert!(model.store().seal().unwrap() > 1);
+    model.reopen();
+    model.check_known(&sample(&ids), "without filters");
+    model.push(&Ids::Random.ids(SLICE..SLICE + 1_000));
+}
+
 #[test]
 fn l4_the_same_id_twice_in_a_batch_is_stored_once_wherever_a_slice_ends() {
     for order in Ids::ALL {

@@ -9,6 +9,7 @@ mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
+mod one_id;
 mod entries;
 mod source;
 mod session;
