@@ -94,15 +94,14 @@ impl Letters {
             Err(_) if may_fail => return Ok(false),
             Err(error) => return Err(format!("L11: {error}")),
         };
-        let event = event.get();
-        let shard = event.shard as usize;
+        let shard = event.shard() as usize;
         let next = self.begin[shard] + self.taken[shard].len() as u64;
-        let given = Given::of(&event);
+        let given = Given::of(&event.get());
         let row = given.row;
-        if event.position != next {
+        if event.position() != next {
             return Err(format!(
                 "L11: letters are given {row:?}, position {} of shard {shard}, where {next} is next",
-                event.position
+                event.position()
             ));
         }
         self.taken[shard].push(row);

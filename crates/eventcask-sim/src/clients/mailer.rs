@@ -141,8 +141,8 @@ impl Mailer {
         let Some(Some(claim)) = self.allow(self.group.try_claim())? else {
             return Ok(false);
         };
-        let event = claim.event().get();
-        let (key, given) = (event.aggregate.to_owned(), Given::of(&event));
+        let event = claim.event();
+        let (key, given) = (event.key().to_owned(), Given::of(&event.get()));
         let row = given.row;
         let done = self.done.get(&key).copied().unwrap_or(0);
         let next = self.next.get(&key).copied();

@@ -44,18 +44,17 @@ impl Content {
             let mut rows = Vec::new();
             for event in store.events().shard(shard).iter() {
                 let event = event.map_err(|error| format!("reading shard {shard}: {error}"))?;
-                let event = event.get();
-                if (event.shard, event.position) != (shard, rows.len() as u64) {
-                    let at = (event.shard, event.position);
+                if (event.shard(), event.position()) != (shard, rows.len() as u64) {
+                    let at = (event.shard(), event.position());
                     return Err(format!("L2: after {} events comes {at:?}", rows.len()));
                 }
-                if route(event.aggregate, shards) != shard {
-                    return Err(format!("{:?} is in shard {shard}", event.aggregate));
+                if route(event.key(), shards) != shard {
+                    return Err(format!("{:?} is in shard {shard}", event.key()));
                 }
-                if !keys.contains(event.aggregate) {
-                    keys.insert(event.aggregate.to_owned());
+                if !keys.contains(event.key()) {
+                    keys.insert(event.key().to_owned());
                 }
-                rows.push(row_of(&event, ledger)?);
+                rows.push(row_of(&event.get(), ledger)?);
             }
             content.shards.push(rows);
         }
@@ -76,13 +75,14 @@ impl Content {
             let found = found.map_err(|error| format!("reading {key}: {error}"))?;
             for (index, event) in found.enumerate() {
                 let event = event.map_err(|error| format!("reading {key}: {error}"))?;
-                let event = event.get();
-                let rows = &self.shards[event.shard as usize];
-                let same = rows.get(event.position as usize) == Some(&row_of(&event, ledger)?);
-                if !same || event.version != index as u64 + 1 || event.aggregate != key {
+                let rows = &self.shards[event.shard() as usize];
+                let same =
+                    rows.get(event.position() as usize) == Some(&row_of(&event.get(), ledger)?);
+                if !same || event.version() != index as u64 + 1 || event.key() != key {
                     return Err(format!(
                         "L2: {key} has at place {index} version {} and position {}",
-                        event.version, event.position
+                        event.version(),
+                        event.position()
                     ));
                 }
                 events += 1;

@@ -32,7 +32,7 @@ impl Store {
     /// let mut keys: Vec<String> = store
     ///     .find(command)?
     ///     .iter()
-    ///     .map(|event| event.get().aggregate.to_owned())
+    ///     .map(|event| event.key().to_owned())
     ///     .collect();
     /// keys.sort();
     /// assert_eq!(keys, ["account-a", "account-b"]);
@@ -49,7 +49,7 @@ impl Store {
             let events = events?.into_iter();
             found.extend(events.map(|(block, row)| Event::new(block, row)));
         }
-        found.sort_by_key(|event| (event.get().commit_time, event.get().shard));
+        found.sort_by_key(|event| (event.commit_time(), event.shard()));
         Ok(found)
     }
 }

@@ -2,6 +2,12 @@
 
 use std::collections::BTreeMap;
 
+/// Somebody whose progress is to be kept when the store is closed.
+pub(crate) trait Saves: Send + Sync + std::fmt::Debug {
+    /// What is to be kept now; it counts as kept.
+    fn saved(&self) -> Saved;
+}
+
 /// The form of the body; another one is not read.
 const FORM: u8 = 1;
 /// Longest reason that is kept.

@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, Weak};
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
 use eventcask_shard::{Refused, ShardReader};
 
-use crate::projection::views;
-use crate::store::handle::locked;
-use crate::subscribe::group::Shared;
-use crate::subscribe::saved::Saved;
-use crate::{BackupReport, Error, SubscriptionStats};
+use crate::Error;
+use crate::name::is_name;
+use crate::subscribe::saved::{Saved, Saves};
+use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
 
@@ -34,7 +33,7 @@ struct Known {
     saved: Vec<(u32, Saved)>,
     in_use: HashSet<String>,
     /// Groups that are in use.
-    groups: Vec<Weak<Shared>>,
+    groups: Vec<Weak<dyn Saves>>,
     /// The number of each that was begun since the store was opened. Its file may be there also where
     /// the first write of it failed.
     begun: HashMap<String, u32>,
@@ -130,7 +129,7 @@ impl Subscriptions {
     /// Takes a name, and says what is kept of it, if it is known.
     pub(crate) fn take(&self, name: &str) -> Result<Option<Saved>, Error> {
         let owned = || name.to_owned();
-        if !views::is_name(name) {
+        if !is_name(name) {
             let name = name.chars().take(80).collect();
             return Err(Error::SubscriptionName { name });
         }
@@ -146,8 +145,8 @@ impl Subscriptions {
     }
 
     /// Has a group saved when the store is closed.
-    pub(crate) fn add_group(&self, group: &Arc<Shared>) {
-        locked(&self.known).groups.push(Arc::downgrade(group));
+    pub(crate) fn add_group(&self, group: Weak<dyn Saves>) {
+        locked(&self.known).groups.push(group);
     }
 
     /// Gives a name back.
@@ -250,8 +249,10 @@ impl Subscriptions {
         kept
     }
 
-    /// Copies what is kept to another store. What is ahead of its log is cut when that is opened.
-    pub(crate) fn copy(&self, to: &dyn Storage, report: &mut BackupReport) -> Result<(), Error> {
+    /// Copies what is kept to another store: how many bytes. What is ahead of its log is cut when that is
+    /// opened.
+    pub(crate) fn copy(&self, to: &dyn Storage) -> Result<u64, Error> {
+        let mut bytes = 0;
         let names = self.list()?;
         let mut ours = names.iter().filter(|name| is_ours(name)).peekable();
         if ours.peek().is_some() {
@@ -264,9 +265,9 @@ impl Subscriptions {
         for name in ours {
             let framed = Framed::read(&*self.storage, &format!("{DIR}/{name}"))?;
             framed.write(to, DIR, name)?;
-            report.bytes += 128 + framed.body.len() as u64;
+            bytes += 128 + framed.body.len() as u64;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     /// What is wrong with a file of progress that can not be read, if there is one.
@@ -319,4 +320,22 @@ impl Known {
         let message = format!("{damage}; it may be subscription {name:?}: repair or remove it");
         Err(LogError::new(LogErrorKind::Damaged, message).into())
     }
+}
+
+/// Figures of one named subscription, as of when it was last saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriptionStats {
+    /// Its name.
+    pub name: String,
+    /// Where it goes on, one position a shard.
+    pub positions: Vec<u64>,
+    /// Durable events from there on, whether they are wanted or not.
+    pub lag_events: u64,
+    /// Aggregates whose events wait for a retry.
+    pub retrying: u64,
+    /// Aggregates that are parked.
+    pub parked: u64,
+    /// Whether someone in this process holds it.
+    pub is_in_use: bool,
 }

@@ -173,9 +173,8 @@ fn f3_an_id_that_a_full_disk_refused_under_one_key_stays_known_under_another() {
 fn found(store: &Store, id: EventId) -> Vec<String> {
     let events = store.find(id).unwrap();
     let name = |event: &eventcask::Event| {
-        let event = event.get();
-        assert_eq!(event.id, id);
-        format!("{}@{}", event.aggregate, event.version)
+        assert_eq!(event.id(), id);
+        format!("{}@{}", event.key(), event.version())
     };
     events.iter().map(name).collect()
 }
@@ -219,7 +218,7 @@ fn an_event_is_found_by_the_id_that_the_engine_made() {
     let made: Vec<(EventId, String)> = store
         .events()
         .iter()
-        .map(|event| event.map(|event| (event.get().id, event.get().aggregate.to_owned())))
+        .map(|event| event.map(|event| (event.id(), event.key().to_owned())))
         .collect::<Result<_, _>>()
         .unwrap();
     for (id, key) in &made {
