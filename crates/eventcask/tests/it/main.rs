@@ -42,4 +42,5 @@ mod folds_at_once;
 mod telling;
 mod killed;
 mod verify;
+mod fixtures;
 mod readme;

@@ -22,7 +22,7 @@ fn append(store: &Store, key: &str, events: &[NewEvent<'_>]) -> String {
     let ticket = store.producer().append(key, Expected::Any, events);
     match ticket.unwrap().wait() {
         Ok(Answer::Stored { version, .. }) => format!("stored {version}"),
-        Ok(Answer::Duplicate { original, .. }) => format!("known {}", original.unwrap().1),
+        Ok(Answer::Duplicate { version, .. }) => format!("known {}", version.unwrap()),
         Err(Refused::IdConflict { .. }) => "conflict".to_owned(),
         Err(Refused::PartlyKnown { known }) => format!("{} known", known.len()),
         other => panic!("{other:?}"),
