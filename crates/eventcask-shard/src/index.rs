@@ -110,7 +110,8 @@ impl ShardReader {
         Ok((reader, tail))
     }
 
-    /// Says that the blocks of the segments that are ended now were not met.
+    /// Notes that the directory does not know the aggregates of the segments that are ended by now.
+    /// Their blocks were not read; their tables answer instead.
     pub(crate) fn note_what_was_met(&self) {
         let ended = self.published().ended();
         let from = ended

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::BlockPlace;
+use crate::disk::chunks::for_chunks;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::read::caches::Caches;
-use crate::recovery::for_chunks;
 use crate::sealed::ended::{EndedSegment, TableCache};
 use crate::segment::dir::ShardDir;
 use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};

@@ -16,12 +16,12 @@ use quick_cache::sync::Cache;
 use crate::BlockPlace;
 use crate::format::sealed_header::{Sealed, TableKind};
 use crate::read::reader::BlockReader;
-use crate::recovery::open_block;
 use crate::sealed::cluster::Order;
 use crate::sealed::filter;
 use crate::sealed::index::{self, Index, KeyPlace};
 use crate::sealed::pages;
 use crate::segment::dir::ShardDir;
+use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
 use crate::{BlockHead, Error, ErrorKind, NewSegment, SourceMark};
 
