@@ -90,7 +90,7 @@ impl BlockReader {
         let kept = self.caches.blocks.get(shard, at);
         let want = match kept {
             Some(block) if block.has(want) => return Ok(block),
-            // Whoever asks for other payloads than those before may ask for others again.
+            // A caller that wants other payloads than the one before may come back for more.
             Some(_) => Payloads::All,
             None => want,
         };
