@@ -5,7 +5,6 @@
 mod support;
 mod faulty;
 
-mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
