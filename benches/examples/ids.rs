@@ -4,7 +4,6 @@
 //! A store of events with explicit ids, time-ordered and random, all of it sealed and opened again, so that no id is
 //! in memory. Then events are pushed that are known, in the order in which they were stored and at random places, and
 //! events that are new. Each figure is one JSON object a line.
-#![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

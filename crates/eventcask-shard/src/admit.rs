@@ -58,14 +58,16 @@ pub(crate) struct Admission<'s> {
     pub(crate) likely: [Option<AggregateSlot>; ROWS_AHEAD],
 }
 
-/// Rows whose memory is asked for together. Measured: the lines of 64 rows and of those behind them
-/// push each other out of the first cache.
+/// Rows whose memory is prefetched together. Measured: with 64, the cache lines of these rows and of
+/// the rows behind them push each other out of the first cache.
 pub(crate) const ROWS_AHEAD: usize = 16;
 
 impl Admission<'_> {
-    /// Asks for the memory by which the rows from `row` on will be judged: of the next ones, what
-    /// their aggregates are, which was found by what was asked for when those before were judged; of
-    /// those behind, where to look.
+    /// Prefetches the memory that judging the rows from `row` on will read, in two steps.
+    ///
+    /// Of the next [`ROWS_AHEAD`] rows it fetches the entries of their aggregates. The buckets that
+    /// lead to these entries came with the call before. Of the rows behind them it fetches the
+    /// buckets.
     pub(crate) fn prefetch(&mut self, row: usize) {
         let next = row + ROWS_AHEAD;
         if row == 0 {

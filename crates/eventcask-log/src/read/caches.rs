@@ -1,4 +1,4 @@
-//! What is kept in memory of what was read; shared by all shards of a store.
+//! Tables and blocks that are kept in memory, for all shards of a store together.
 
 use crate::read::block_cache::BlockCache;
 use crate::read::budget::Budget;

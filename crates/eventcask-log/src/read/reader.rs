@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::BlockPlace;
+use crate::disk::chunks::for_chunks;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::read::caches::Caches;
-use crate::recovery::for_chunks;
 use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::ShardDir;
 use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
@@ -88,7 +88,7 @@ impl BlockReader {
         let kept = self.caches.blocks.get(shard, at);
         let want = match kept {
             Some(block) if block.has(want) => return Ok(block),
-            // Whoever asks for other payloads than those before may ask for others again.
+            // A caller that wants other payloads than the one before may come back for more.
             Some(_) => Payloads::All,
             None => want,
         };

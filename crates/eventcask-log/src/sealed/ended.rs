@@ -16,12 +16,12 @@ use crate::format::sealed_header::{Sealed, Table, TableKind};
 use crate::read::budget::Loan;
 use crate::read::reader::BlockReader;
 use crate::read::table_cache::{TableCache, TableName};
-use crate::recovery::open_block;
 use crate::sealed::cluster::Order;
 use crate::sealed::filter;
 use crate::sealed::index::{self, Index, KeyPlace};
 use crate::sealed::pages::{self, Page};
 use crate::segment::dir::ShardDir;
+use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
 use crate::{BlockHead, Error, ErrorKind, NewSegment, SourceMark};
 
