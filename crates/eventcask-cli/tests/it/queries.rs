@@ -303,7 +303,7 @@ fn the_top_rows_of_a_view_are_those_with_the_highest_values() {
     let sentence = place.fails(2, &["view", "get", "delays", "--all", "--by", "mean:delay"]);
     assert_eq!(
         sentence,
-        "view delays has no value \"mean:delay\"; it has count, max:delay"
+        "the view has no value \"mean:delay\"; it has count, max:delay"
     );
     assert!(
         place
@@ -327,9 +327,11 @@ fn views_are_listed_with_what_they_aggregate() {
     ]);
     let spec =
         json!({"key": "carrier", "type": "Flight", "window": "1h:time", "aggregations": ["count"]});
+    let nothing =
+        json!({"not_json": 0, "no_key": 0, "unusable_key": 0, "no_time": 0, "unreadable_time": 0});
     assert_eq!(
         place.json(&["view", "list"]),
-        json!([{"name": "hourly", "spec": spec}])
+        json!([{"name": "hourly", "spec": spec, "left_out": nothing}])
     );
     assert!(
         place
