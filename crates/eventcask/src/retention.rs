@@ -14,6 +14,7 @@ use eventcask_log::{
 };
 use eventcask_shard::{Hidden, Refused, ShardReader};
 
+use crate::store::now_nanos;
 use crate::{Error, Store};
 
 const NAME: &str = "RETENTION";
@@ -88,25 +89,32 @@ impl Store {
     }
 
     /// Gives up all events of the store that were committed before a time: readers do not see
-    /// them any more. Durable when it returns. Otherwise as
+    /// them any more. A time that is yet to come gives up what is stored now: what is stored later
+    /// can be read. Durable when it returns. Otherwise as
     /// [`truncate_aggregate`](Self::truncate_aggregate).
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{Expected, NewEvent, Timestamp};
+    /// let mut producer = store.producer();
+    /// producer.append("walk", Expected::Any, &[NewEvent::json("Step", b"{}")])?.wait()?;
+    /// store.truncate_before(Timestamp::from_nanos(i64::MAX))?;
+    /// producer.append("walk", Expected::Any, &[NewEvent::json("Step", b"{}")])?.wait()?;
+    /// let left = store.events().iter().next().ok_or("what came later")??;
+    /// assert_eq!(left.get().version, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ReadOnly`], or what the disk said.
     pub fn truncate_before(&self, time: Timestamp) -> Result<(), Error> {
-        self.running()?;
+        // The store's clock, not the system's: all that is stored later has a later time by it.
+        let now = self.running()?.clock.next();
         let inner = &self.inner;
         let before = read(&*inner.storage, &inner.manifest)?.unwrap_or(i64::MIN);
-        let time = before.max(time.as_nanos());
-        Framed {
-            store: inner.manifest.store,
-            kind: FramedKind::Retention,
-            shard: 0,
-            progress: 0,
-            definition: 0,
-            body: time.to_le_bytes().to_vec(),
-        }
-        .write(&*inner.storage, "", NAME)?;
+        let time = before.max(time.as_nanos().min(now));
+        write(&*inner.storage, &inner.manifest, time)?;
         inner
             .readers
             .iter()
@@ -234,7 +242,31 @@ fn may_hide(reader: &ShardReader, hidden: &Hidden, segment: &EndedSegment) -> Re
     Ok(false)
 }
 
-/// Hides what was given up by time.
+/// Hides what was given up by time, for a writer whose newest event was committed at `newest`; says
+/// after which time its clock has to go on, so that what it stores is seen.
+pub(crate) fn apply_to_writer<'r>(
+    storage: &dyn Storage,
+    manifest: &Manifest,
+    readers: impl Iterator<Item = &'r ShardReader>,
+    newest: i64,
+) -> Result<i64, Error> {
+    let Some(mut time) = read(storage, manifest)? else {
+        return Ok(newest);
+    };
+    if time > now_nanos() {
+        // From a clock that was ahead, or of a version that took times to come as they were: the
+        // same events are given up by a time that does not reach beyond them.
+        let beyond = time;
+        time = time.min(newest.saturating_add(1));
+        if time != beyond {
+            write(storage, manifest, time)?;
+        }
+    }
+    readers.for_each(|reader| reader.hide_before(time));
+    Ok(newest.max(time.saturating_sub(1)))
+}
+
+/// Hides what was given up by time, for a reader.
 pub(crate) fn apply<'r>(
     storage: &dyn Storage,
     manifest: &Manifest,
@@ -256,6 +288,19 @@ pub(crate) fn copy(
         Some(_) => Framed::read(from, NAME)?.write(to, "", NAME),
         None => Ok(()),
     }
+}
+
+/// Keeps, durably, the time before which all events are given up.
+fn write(storage: &dyn Storage, manifest: &Manifest, time: i64) -> Result<(), LogError> {
+    let framed = Framed {
+        store: manifest.store,
+        kind: FramedKind::Retention,
+        shard: 0,
+        progress: 0,
+        definition: 0,
+        body: time.to_le_bytes().to_vec(),
+    };
+    framed.write(storage, "", NAME)
 }
 
 /// The time before which all events are given up, if there is one.

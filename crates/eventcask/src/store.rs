@@ -118,10 +118,12 @@ impl Store {
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
-        retention::apply(
+        let newest = opened.iter().map(eventcask_shard::Opened::last_commit).max();
+        let clock_after = retention::apply_to_writer(
             &*storage,
             &manifest,
             opened.iter().map(|shard| &*shard.reader),
+            newest.unwrap_or(i64::MIN),
         )?;
         let readers: Vec<_> = opened
             .iter()
@@ -144,7 +146,7 @@ impl Store {
             arrivals: Arc::clone(&arrivals),
             feeds: Arc::clone(&feeds),
         };
-        let (engine, sealer, owned) = Engine::start(options, by, opened, &followers, lock)?;
+        let (engine, sealer, owned) = Engine::start(options, by, opened, clock_after, &followers, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,

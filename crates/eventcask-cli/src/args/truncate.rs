@@ -7,7 +7,9 @@ use eventcask::Timestamp;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["before_version", "all", "before"])))]
 #[command(after_help = "\
-An aggregate keeps its version, and what is appended to it later goes on from there. Views go without \
+An aggregate keeps its version. To give up its events takes one version more, which is not shown: what is \
+appended later goes on after that. What is stored later is never given up: a time that is yet to come \
+counts as now, and a version that is yet to come as the next one. Views go without \
 them from the next command on; where another process has the store open, once that ends. The room is \
 taken back by `eventcask reclaim`.
 
