@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::options::cores;
+use crate::store::options::cores;
 
 /// The threads that all stores of the process share for this; none where the system gave none.
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();

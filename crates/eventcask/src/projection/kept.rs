@@ -7,8 +7,8 @@ use eventcask_shard::ShardReader;
 
 use super::files;
 use crate::Error;
-use crate::stats::lag;
-use crate::store::now_nanos;
+use crate::store::handle::now_nanos;
+use crate::store::stats::lag;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to
 /// go back. From [`Store::kept_projections`](crate::Store::kept_projections).

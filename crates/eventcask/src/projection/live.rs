@@ -14,11 +14,11 @@ use super::folding::Folding;
 use super::keep::Keep;
 use super::options::BatchLimits;
 use super::projections::Live;
-use crate::follower::{self, Follower};
-use crate::stats::lag;
-use crate::store::{locked, now_nanos};
-use crate::telling::{Kind, Who};
-use crate::waiters::{Waiters, Woken};
+use crate::follow::follower::{self, Follower};
+use crate::follow::waiters::{Waiters, Woken};
+use crate::notices::{Kind, Who};
+use crate::store::handle::{locked, now_nanos};
+use crate::store::stats::lag;
 use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
 
 /// A projection that follows a store.

@@ -19,6 +19,10 @@ mod past;
 mod reaching;
 mod projected;
 mod entries;
+pub(crate) mod views;
+pub(crate) mod view;
+mod view_past;
+mod view_saver;
 
 pub use entries::Entries;
 pub(crate) use files::forget_what_is_ahead;

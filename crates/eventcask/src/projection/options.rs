@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventcask_project::{Projection, Snapshot};
 
 use crate::projection::keep::Codec;
-use crate::store::Inner;
+use crate::store::handle::Inner;
 use crate::{Error, Projected};
 
 /// Events of a batch behind the acknowledgement. A reader waits for a batch at most, and that many

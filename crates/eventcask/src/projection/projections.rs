@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use eventcask_log::Block;
 use eventcask_shard::ShardReader;
 
-use crate::store::locked;
-use crate::waiters::Woken;
+use crate::follow::waiters::Woken;
+use crate::store::handle::locked;
 use crate::{Error, ProjectionStats};
 
 /// The projections that follow a store.

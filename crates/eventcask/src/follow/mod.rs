@@ -1,0 +1,7 @@
+//! What all that follow the log share: how they catch up, wait and are woken.
+
+pub(crate) mod waiters;
+pub(crate) mod arrivals;
+pub(crate) mod shown;
+pub(crate) mod read_ahead;
+pub(crate) mod follower;

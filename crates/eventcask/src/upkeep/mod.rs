@@ -1,0 +1,6 @@
+//! Looking after a store: backups, repairs, checks, and giving events up.
+
+pub(crate) mod retention;
+pub(crate) mod backup;
+pub(crate) mod verify;
+pub(crate) mod repair;
