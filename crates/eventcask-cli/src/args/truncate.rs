@@ -44,9 +44,10 @@ pub struct TruncateArgs {
 /// Take back the room of events that were given up
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Complete segments that hold such events are written anew without them. What is in the segment that \
-is being written to stays until that is complete. The ids of the events are forgotten with them: a \
-row with such an id is stored again. How far files were taken in is not.
+Segments that hold such events are written anew without them, and so is what was derived from them: \
+views, snapshots, what groups of consumers have parked. The key of an aggregate that was given up whole \
+goes as well. The ids of the events are forgotten with them: a row with such an id is stored again. How \
+far files were taken in is not. What recovery or a repair put aside is named.
 
 Example:
   eventcask reclaim --dry-run

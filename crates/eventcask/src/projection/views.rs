@@ -298,6 +298,24 @@ impl Views {
         Ok(())
     }
 
+    /// Fills those views anew whose states may hold events that were given up since.
+    pub(crate) fn renew(&self, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+        for view in self.list() {
+            let is_stale = view.shards.iter().zip(readers).any(|(shard, reader)| {
+                let given_up = reader.published().hidden.mark();
+                locked(shard).given_up != given_up
+            });
+            if is_stale {
+                match self.rebuild(&view.name, readers) {
+                    // It was removed meanwhile.
+                    Err(Error::UnknownView { .. }) => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a view: the definition first, since that is what it exists by.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let _changing = locked(&self.changing);

@@ -119,7 +119,10 @@ impl Store {
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
-        let newest = opened.iter().map(eventcask_shard::Opened::last_commit).max();
+        let newest = opened
+            .iter()
+            .map(eventcask_shard::Opened::last_commit)
+            .max();
         let clock_after = retention::apply_to_writer(
             &*storage,
             &manifest,
@@ -147,7 +150,8 @@ impl Store {
             arrivals: Arc::clone(&arrivals),
             feeds: Arc::clone(&feeds),
         };
-        let (engine, sealer, owned) = Engine::start(options, by, opened, clock_after, &followers, lock)?;
+        let (engine, sealer, owned) =
+            Engine::start(options, by, opened, clock_after, &followers, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,

@@ -2,7 +2,7 @@
 //!
 //! One thread waits until a shard begins a new segment, or has filled half of one. Then it
 //! seals what is complete, the segments of a shard one after the other, several shards at
-//! once, and takes room for the next ones. Between blocks it gives way to the workers, as long
+//! once, and takes room for the next ones. What was given up by then is left out on the way. Between blocks it gives way to the workers, as long
 //! as it does not fall far behind.
 
 use std::fmt;
@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use eventcask_event::Events;
 use eventcask_log::{Codec, Error as LogError, Fate, Rewriting, SORT_BYTES};
-use eventcask_shard::{Inbox, ShardReader};
+use eventcask_shard::{Durability, Inbox, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::store::handle::locked;
 use crate::store::options::{Options, cores};
+use crate::upkeep::given_up::GivenUp;
 use crate::{Error, parallel};
 
 /// How long a block waits at most for workers that are busy.
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     codec: Codec,
     clustered: bool,
     segment_bytes: u64,
+    /// Whether what was given up is left out: only where all that readers see is durable.
+    leaves_out: bool,
     /// One a shard: whether room for its next segment is to be taken.
     wants_spare: Vec<AtomicBool>,
     inboxes: Vec<Arc<Inbox>>,
@@ -98,6 +101,7 @@ impl Sealer {
             codec: options.codec_of_sealed(),
             clustered: options.clustered,
             segment_bytes: options.segment_bytes,
+            leaves_out: options.durability == Durability::Sync,
             wants_spare: readers.iter().map(|_| AtomicBool::new(false)).collect(),
             inboxes,
             readers: readers.to_vec(),
@@ -299,14 +303,18 @@ impl Shared {
         number: u64,
         patience: Duration,
     ) -> Result<bool, LogError> {
+        let reader = &self.readers[shard];
+        let given_up = GivenUp::now(reader, self.readers.len() as u32);
         let how = Rewriting {
             codec: self.codec,
             clustered: self.clustered,
             sort_bytes: SORT_BYTES,
-            fate: &|_, _| Fate::Kept,
+            fate: &|events, row| match self.leaves_out {
+                true => given_up.fate_with_key(events, row),
+                false => Fate::Kept,
+            },
             go_on: &|| self.give_way(patience),
         };
-        let reader = &self.readers[shard];
         let segment = reader.dir().seal(number, &how)?;
         let goes_on = segment.is_some();
         segment

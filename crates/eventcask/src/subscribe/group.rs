@@ -13,7 +13,7 @@ use crate::read::filter::Filter;
 use crate::store::handle::{Inner, locked};
 use crate::subscribe::named::HeldName;
 use crate::subscribe::saved::{Held, Saved};
-use crate::subscribe::turns::Turns;
+use crate::subscribe::turns::{Turns, left_of};
 use crate::{Claim, Error, ErrorKind, Retry, Subscription};
 
 /// Events that are handled before progress is saved, where consumers never come to rest: what comes
@@ -34,8 +34,8 @@ const SAVE_EVERY: u64 = 1_000;
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
 /// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
-/// what is answered after that comes again. It never passes an event that is not handled, so each is
-/// handled at least once.
+/// what is answered after that comes again, and nothing else that was answered does. It never passes
+/// an event that is not handled, so each is handled at least once.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -207,11 +207,11 @@ impl ConsumerGroup {
         self.shared.save()
     }
 
-    /// Where the group goes on after a restart, were it saved now: one position a shard. All events
-    /// before are handled, but for those of aggregates that wait for a retry or are parked.
+    /// One position a shard: all events before are handled, but for those of aggregates that wait for a
+    /// retry or are parked. Behind it some may be handled as well, which [`save`](Self::save) keeps too.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        locked(&self.shared.turns).snapshot().positions
+        locked(&self.shared.turns).positions()
     }
 }
 
@@ -294,6 +294,16 @@ impl Shared {
             self.save()?;
         }
         Ok(is_redriven)
+    }
+
+    /// Forgets what is gone of the aggregates that are held back, and saves that.
+    pub(crate) fn forget_given_up(&self) -> Result<(), Error> {
+        let held = locked(&self.turns).held().clone();
+        for (key, held) in &held {
+            let left = left_of(&self.name.inner, key, held)?;
+            locked(&self.turns).give_up(key, held, left);
+        }
+        self.save_if(1)
     }
 
     fn has_waiting(&self) -> bool {
