@@ -23,6 +23,7 @@ mod routing;
 mod erased;
 mod id;
 mod time;
+mod time_text;
 mod new_event;
 mod expected;
 mod type_hints;

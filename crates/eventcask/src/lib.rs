@@ -16,7 +16,7 @@
 //!
 //! for event in store.aggregate("account-42").events()? {
 //!     let event = event?;
-//!     assert_eq!(event.get().payload, br#"{"cents":500}"#);
+//!     assert_eq!(event.payload(), br#"{"cents":500}"#);
 //! }
 //! store.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -34,6 +34,9 @@
 //! durable.
 
 mod error;
+mod sync;
+mod clock;
+mod name;
 mod parallel;
 mod notices;
 mod store;
@@ -66,17 +69,19 @@ pub use eventcask_shard::{
 };
 pub use feed::batches::Batches;
 pub use feed::feeds::Feeding;
+pub use feed::feeds::ReadModelStats;
 pub use feed::handle::{Feed, FeedOptions};
-pub use feed::read_model::{
-    Advance, ModelError, ModelIdentity, ModelMismatch, ModelProgress, ReadModel,
-};
+pub use feed::progress::{Advance, ModelIdentity, ModelMismatch, ModelProgress};
+pub use feed::read_model::{ModelError, ReadModel};
 pub use fold::Fold;
+pub use fold::cache::FoldStats;
 pub use fold::folded::Folded;
 pub use fold::loaded::Loaded;
 pub use projection::view::View;
+pub use projection::views::ViewStats;
 pub use projection::{
-    Entries, KeptProjection, Past, Projected, ProjectionOptions, Reaching, Rebuild,
-    RebuildProgress, SnapshotPolicy, Timeout,
+    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Reaching,
+    Rebuild, RebuildProgress, SnapshotPolicy, Timeout,
 };
 pub use read::aggregate::{AggregateEvents, AggregateReader};
 pub use read::as_of::AsOf;
@@ -84,15 +89,14 @@ pub use read::event::Event;
 pub use read::scan::{Scan, ScanEvents};
 pub use store::handle::Store;
 pub use store::options::Options;
-pub use store::stats::{
-    FoldStats, ProjectionStats, ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats,
-};
+pub use store::stats::{ShardStats, Stats};
 pub use subscribe::builder::Subscribe;
 pub use subscribe::claim::Claim;
 pub use subscribe::group::{ConsumerGroup, Parked};
 pub use subscribe::named::NamedSubscription;
 pub use subscribe::retry::Retry;
 pub use subscribe::subscription::Subscription;
+pub use subscribe::subscriptions::SubscriptionStats;
 pub use upkeep::backup::BackupReport;
 pub use upkeep::reclaim::Reclaimed;
 pub use upkeep::repair::{RepairReport, repair};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use eventcask_shard::ShardReader;
 
-use crate::store::handle::now_nanos;
-use crate::store::stats::lag;
+use crate::clock::now_nanos;
+use crate::follow::lag::lag;
 
 /// Something that stopped while everything else goes on.
 #[derive(Debug, Clone)]

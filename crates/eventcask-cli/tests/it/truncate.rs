@@ -157,15 +157,26 @@ fn what_was_given_up_is_found_nowhere_once_its_room_is_taken_back() {
         .collect();
     let file = place.file("rows.ndjson", rows);
     place.ok(&["ingest", &file, "--aggregate", "k", "--codec", "none"]);
-    place.ok(&["view", "create", "by-name", "--key", "who", "--agg", "count"]);
+    place.ok(&[
+        "view", "create", "by-name", "--key", "who", "--agg", "count",
+    ]);
     let secrets = ["ada@example.org", "Lovelace"];
-    secrets.map(|secret| assert!(!holding(&place, secret).is_empty()));
+    assert!(
+        secrets
+            .iter()
+            .all(|secret| !holding(&place, secret).is_empty())
+    );
     place.ok(&["truncate", "ada@example.org", "--all"]);
     let planned = place.json(&["reclaim", "--dry-run"]);
     let done = place.json(&["reclaim"]);
-    assert_eq!((&planned["events"], &done["events"]), (&15.into(), &15.into()));
+    assert_eq!(
+        (&planned["events"], &done["events"]),
+        (&15.into(), &15.into())
+    );
     assert_eq!(done["left"], json!([]));
-    secrets.map(|secret| assert_eq!(holding(&place, secret), Vec::<String>::new()));
+    for secret in secrets {
+        assert_eq!(holding(&place, secret), Vec::<String>::new());
+    }
     assert!(!holding(&place, "Babbage").is_empty());
     assert_eq!(place.json(&["verify"])["ok"], true);
     assert_eq!(place.json(&["stats"])["events"], 16, "one has the version");

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices;
 use crate::notices::{Kind, Who};
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// The feeds of a store, for as long as their handles are held.
 #[derive(Debug, Default)]
@@ -261,4 +261,20 @@ impl Drop for Feeding {
             locked(&self.feed.status).waiters[self.shard as usize].remove(number);
         }
     }
+}
+
+/// Figures of one read model that is fed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadModelStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use eventcask_log::Error as LogError;
 
+use crate::Store;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
 use crate::feed::feeds::{FeedState, Feeding};
@@ -261,5 +262,14 @@ impl Drop for Feed {
     fn drop(&mut self) {
         self.end();
         self.inner.feeds.remove(&self.state);
+    }
+}
+
+impl Store {
+    /// Says how a read model in a database of its own is to be fed with the events of this store;
+    /// [`FeedOptions::start`] begins. In a store that is open for reading only, it is fed with what
+    /// [`refresh`](Self::refresh) finds.
+    pub fn feed(&self, model: impl ReadModel) -> FeedOptions {
+        FeedOptions::new(Arc::clone(&self.inner), Box::new(model))
     }
 }

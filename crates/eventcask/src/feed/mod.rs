@@ -1,5 +1,6 @@
 //! Read models in databases of their own, and how they are fed.
 
+pub(crate) mod progress;
 pub(crate) mod read_model;
 pub(crate) mod batches;
 pub(crate) mod cursor;

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::FoldStats;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// What folds keep in memory, for as long as somebody holds them.
 #[derive(Default)]
@@ -39,4 +38,24 @@ impl Folds {
         stats.sort_by_key(|one| one.name);
         stats
     }
+}
+
+/// Figures of one fold over aggregates, see [`Folded`](crate::Folded).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoldStats {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// States that are kept in memory.
+    pub kept: u64,
+    /// Bytes that they take, about.
+    pub bytes: u64,
+    /// Loads that were answered by a state in memory alone.
+    pub hits: u64,
+    /// Loads that had to read from the log, or to look whether there is something.
+    pub misses: u64,
+    /// Why the last snapshot could not be written, if it could not.
+    pub snapshot_failure: Option<String>,
 }

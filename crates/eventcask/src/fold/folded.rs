@@ -12,6 +12,7 @@ use eventcask_shard::{Aggregate, Bounds, Hidden, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::Store;
 use crate::fold::cache::Counted;
 use crate::fold::loaded::{Kept, Mark};
 use crate::fold::snapshots::FoldSnapshots;
@@ -477,4 +478,14 @@ fn newest_of(
         let row = events.row_at(position)?;
         Some(Mark::of(&events, row))
     }))
+}
+
+impl Store {
+    /// Folds the events of single aggregates into states, and keeps those that are loaded most.
+    ///
+    /// One handle, or clones of it, should serve the whole process: they share what is kept.
+    #[must_use]
+    pub fn fold<F: Fold>(&self, fold: F) -> Folded<F> {
+        Folded::new(Arc::clone(&self.inner), fold)
+    }
 }

@@ -12,7 +12,7 @@ use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, Framed
 use eventcask_shard::ShardReader;
 
 use crate::fold::loaded::Mark;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 const DIR: &str = "folds";
 /// The largest state that is saved. A load that reads more than this would not be much faster than one

@@ -15,7 +15,7 @@ use eventcask_event::Events;
 use eventcask_log::Block;
 
 use crate::read::filter::Filter;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// A block of no more aggregates is searched for a key that is wanted; more would hold up the
 /// writer.

@@ -13,7 +13,7 @@ use crate::follow::read_ahead;
 use crate::follow::shown::durable;
 use crate::notices::{self, Who};
 use crate::parallel;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// A state that events are folded into, with how far it got.
 pub(crate) trait Follow: Send {

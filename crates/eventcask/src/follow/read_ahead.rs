@@ -18,7 +18,7 @@ use eventcask_log::{Block, BlockPlace, Error, Payloads};
 use eventcask_shard::ShardReader;
 
 use crate::parallel;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// Bytes of the blocks of a wave at most, as they are in memory, whatever number of threads read it.
 const WAVE_BYTES: usize = 8 << 20;

@@ -8,7 +8,7 @@ use eventcask_shard::ShardReader;
 use super::files::{Files, Writing};
 use super::folding::Folding;
 use crate::follow::follower::caught;
-use crate::store::handle::locked;
+use crate::sync::locked;
 use crate::{Error, SnapshotPolicy};
 
 /// A state as bytes and back.

@@ -11,7 +11,7 @@ use super::projections::{Live, Taken};
 use super::reaching::{Reaching, Timeout};
 use super::{ProjectionOptions, runner, saver};
 use crate::follow::waiters::Woken;
-use crate::projection::views::is_name;
+use crate::name::is_name;
 use crate::store::handle::Inner;
 use crate::{AsOf, Entries, Error, Past, ProjectionStats, Rebuild};
 

@@ -9,7 +9,7 @@ use eventcask_project::Projection;
 
 use super::live::LiveProjection;
 use crate::follow::waiters;
-use crate::store::handle::locked;
+use crate::sync::locked;
 use crate::{Error, Projected};
 
 /// How long to wait for a projection, and what to do then.

@@ -20,7 +20,7 @@ use super::live::LiveProjection;
 use crate::follow::follower::{self, Follower};
 use crate::follow::waiters::Woken;
 use crate::notices;
-use crate::store::handle::locked;
+use crate::sync::locked;
 use crate::{Error, parallel};
 
 /// Rounds of applying what came meanwhile. Each leaves what came while it ran, a small part of what the

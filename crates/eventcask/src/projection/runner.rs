@@ -23,7 +23,7 @@ use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
 use crate::follow::shown::durable;
 use crate::parallel;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// What a shard's turn came to.
 enum Turn {

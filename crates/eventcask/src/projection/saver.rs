@@ -12,7 +12,7 @@ use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
 use crate::follow::follower::{Follower, caught};
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
     let Some(keep) = &live.keep else {

@@ -6,6 +6,7 @@ use eventcask_event::Timestamp;
 use eventcask_project::{ViewRow, ViewSpec, ViewState};
 
 use crate::Error;
+use crate::Store;
 use crate::projection::view_past;
 use crate::projection::views::LiveView;
 use crate::store::handle::Inner;
@@ -97,7 +98,7 @@ impl View {
     ///     number.map(|number| number.to_string())
     /// };
     /// assert_eq!(count(&steps.get("Ada")?).as_deref(), Some("2"));
-    /// let then = steps.get_as_of("Ada", first.get().commit_time)?;
+    /// let then = steps.get_as_of("Ada", first.commit_time())?;
     /// assert_eq!(count(&then).as_deref(), Some("1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -129,5 +130,55 @@ impl View {
         live.catch_up_all(&self.inner.readers);
         live.check()?;
         Ok(live)
+    }
+}
+
+impl Store {
+    /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// # Errors
+    /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
+    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
+        self.running()?;
+        let live = self.inner.views.create(name, spec, &self.inner.readers)?;
+        Ok(View::new(Arc::clone(&self.inner), live))
+    }
+
+    /// The view of this name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`].
+    pub fn view(&self, name: &str) -> Result<View, Error> {
+        Ok(View::new(
+            Arc::clone(&self.inner),
+            self.inner.views.find(name)?,
+        ))
+    }
+
+    /// All views, by name.
+    #[must_use]
+    pub fn views(&self) -> Vec<View> {
+        let views = self.inner.views.list().into_iter();
+        views
+            .map(|live| View::new(Arc::clone(&self.inner), live))
+            .collect()
+    }
+
+    /// Fills a view anew from all events, beside the one in use, then puts it in its place.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.views.rebuild(name, &self.inner.readers)
+    }
+
+    /// Removes a view and what is kept of it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    pub fn drop_view(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.views.remove(name)
     }
 }

@@ -11,7 +11,7 @@ use std::thread::{Builder, JoinHandle};
 use eventcask_shard::ShardReader;
 
 use crate::projection::views::{LiveView, ShardState, Views};
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 /// A state with no more groups is copied in less time than a batch takes.
 const COPIED_GROUPS: usize = 4096;

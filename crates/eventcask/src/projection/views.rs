@@ -11,14 +11,13 @@ use eventcask_shard::{Hidden, ShardReader};
 
 use crate::Error;
 use crate::follow::follower::{self, Follow, Follower};
+use crate::name::is_name;
 use crate::notices::{Kind, Who};
 use crate::projection::view_saver::Savers;
-use crate::store::handle::locked;
+use crate::sync::locked;
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
-/// Longest name of a view or a projection.
-const MAX_NAME_BYTES: usize = 64;
 
 /// The views of a store.
 pub(crate) struct Views {
@@ -530,12 +529,6 @@ fn snapshot_path(number: u32, shard: u32) -> String {
     format!("{}/{}", dir_of(number), snapshot_name(shard))
 }
 
-/// Whether a view, a projection or a subscription can have this name.
-pub(crate) fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.chars().all(allowed)
-}
-
 fn check_name(name: &str) -> Result<(), Error> {
     if is_name(name) {
         return Ok(());
@@ -555,4 +548,20 @@ fn parse_definition(body: &str) -> Option<(String, ViewSpec)> {
     let (name, spec) = rest.split_once(r#"","spec":"#)?;
     check_name(name).ok()?;
     Some((name.to_owned(), ViewSpec::from_json(spec).ok()?))
+}
+
+/// Figures of one view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
 }

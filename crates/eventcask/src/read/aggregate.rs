@@ -7,6 +7,7 @@ use eventcask_event::{Timestamp, route};
 use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{Aggregate, Bounds, ShardReader};
 
+use crate::Store;
 use crate::store::handle::Inner;
 use crate::{AsOf, Error, Event};
 
@@ -21,7 +22,7 @@ use crate::{AsOf, Error, Event};
 /// producer.append("walk", Expected::Any, &steps)?.wait()?;
 ///
 /// let versions = |events: eventcask::AggregateEvents| {
-///     events.map(|event| Ok(event?.get().version)).collect::<Result<Vec<_>, eventcask::Error>>()
+///     events.map(|event| Ok(event?.version())).collect::<Result<Vec<_>, eventcask::Error>>()
 /// };
 /// assert_eq!(versions(store.aggregate("walk").from_version(4).events()?)?, [4, 5]);
 /// assert_eq!(versions(store.aggregate("walk").as_of_version(2).events()?)?, [1, 2]);
@@ -188,5 +189,12 @@ impl Iterator for AggregateEvents {
             row.map(|(block, row)| Event::new(block, row))
                 .map_err(Error::from),
         )
+    }
+}
+
+impl Store {
+    /// Reads the events of one aggregate.
+    pub fn aggregate(&self, key: &str) -> AggregateReader {
+        AggregateReader::new(Arc::clone(&self.inner), key)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use eventcask_event::Timestamp;
 use eventcask_shard::ShardReader;
 
+use crate::Store;
 use crate::read::backwards::Backwards;
 use crate::read::filter::Filter;
 use crate::read::forwards::Forwards;
@@ -25,10 +26,10 @@ use crate::{Error, Event};
 ///
 /// let opened: Vec<_> = store.events().types(&["Opened"]).iter().collect::<Result<_, _>>()?;
 /// assert_eq!(opened.len(), 1);
-/// assert_eq!(opened[0].get().aggregate, "a");
+/// assert_eq!(opened[0].key(), "a");
 ///
 /// let newest = store.events().key_prefix("b").rev().iter().next();
-/// assert_eq!(newest.ok_or("no event")??.get().event_type, "Closed");
+/// assert_eq!(newest.ok_or("no event")??.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -149,5 +150,12 @@ impl Iterator for ScanEvents {
             Direction::NewestFirst(merge) => merge.next(&self.filter),
         }
         .transpose()
+    }
+}
+
+impl Store {
+    /// Reads the events of all aggregates.
+    pub fn events(&self) -> Scan {
+        Scan::new(Arc::clone(&self.inner))
     }
 }

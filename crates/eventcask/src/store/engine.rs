@@ -13,15 +13,16 @@ use eventcask_shard::{
     ShardSettings, Worker,
 };
 
+use crate::clock::now_nanos;
 use crate::feed::feeds::Feeds;
 use crate::follow::arrivals::Arrivals;
 use crate::notices;
 use crate::notices::{Kind, Who};
+use crate::parallel::cores;
 use crate::projection::Projections;
 use crate::projection::views::Views;
-use crate::store::handle::{locked, now_nanos};
-use crate::store::options::cores;
 use crate::store::sealer::{Sealer, SealerBell};
+use crate::sync::locked;
 use crate::{Error, Options, parallel};
 
 /// The core that the next worker of this process is bound to, so that several stores share

@@ -2,6 +2,9 @@
 
 pub(crate) mod options;
 pub(crate) mod handle;
+pub(crate) mod create;
 pub(crate) mod engine;
 pub(crate) mod sealer;
 pub(crate) mod stats;
+pub(crate) mod refresh;
+pub(crate) mod open;

@@ -1,17 +1,12 @@
 //! How a store is opened.
 
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
-use eventcask_log::{
-    BLOCK_CACHE_BYTES, Caches, Codec, FileStorage, SEGMENT_BYTES, Storage, TABLE_CACHE_BYTES,
-};
+use eventcask_log::{BLOCK_CACHE_BYTES, Caches, Codec, SEGMENT_BYTES, TABLE_CACHE_BYTES};
 use eventcask_shard::{DedupSettings, DedupWindow, Durability};
 
-use crate::store::engine::Workers;
-use crate::{Error, ShardOwner, Store};
+use crate::parallel::cores;
 
 /// The most shards that are chosen without being asked for.
 const DEFAULT_SHARDS_LIMIT: usize = 16;
@@ -87,11 +82,6 @@ impl Default for Options {
             dedup_memory_bytes: DEDUP_MEMORY_BYTES,
         }
     }
-}
-
-/// Cores that this process may use.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Options {
@@ -181,7 +171,7 @@ impl Options {
 
     /// Whether complete segments are sealed in the background, which is done by default: they
     /// are written anew in larger blocks and with tables, so that the next opening need not
-    /// read them. [`Store::seal`] does it whenever it is called.
+    /// read them. [`Store::seal`](crate::Store::seal) does it whenever it is called.
     pub fn seal(mut self, seal: bool) -> Self {
         self.seal = seal;
         self
@@ -201,7 +191,7 @@ impl Options {
     /// 64 MiB of events in memory for each shard, beyond that in a file that is gone afterwards. That
     /// file takes what the events of one segment take when they are compressed by LZ4.
     ///
-    /// Segments that were sealed before get theirs by [`Store::seal`]. One that has a copy keeps it,
+    /// Segments that were sealed before get theirs by [`Store::seal`](crate::Store::seal). One that has a copy keeps it,
     /// also where this is not set any more. What is read in order does not see it.
     ///
     /// ```
@@ -275,73 +265,6 @@ impl Options {
             (Codec::Auto, _) => Codec::Zstd(3),
             (codec, _) => codec,
         }
-    }
-
-    /// Opens the store in a directory for reading and writing.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
-    /// [`crate::ErrorKind::Locked`] where another process or handle writes to it,
-    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for settings that can not
-    /// be, or what the disk said.
-    pub fn open(&self, directory: impl AsRef<Path>) -> Result<Store, Error> {
-        self.open_storage(Arc::new(FileStorage::new(directory.as_ref())))
-    }
-
-    /// Opens the store in a directory for reading only; nothing on disk is changed, and a
-    /// writer in another process may be at work.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), but never [`crate::ErrorKind::Locked`].
-    pub fn open_read_only(&self, directory: impl AsRef<Path>) -> Result<Store, Error> {
-        self.open_storage_read_only(Arc::new(FileStorage::new(directory.as_ref())))
-    }
-
-    /// Opens a store on storage of your own, such as [`eventcask_log::MemoryStorage`].
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_storage(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
-        let (store, _) = Store::open_writer(self, Workers::Threads, storage)?;
-        Ok(store)
-    }
-
-    /// Opens the store in a directory for reading and writing, without worker threads: each shard
-    /// has an owner, and the thread that pushes events to it does all the work there.
-    ///
-    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
-    /// the partitions of a topic. `threads` means nothing then.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_owned(
-        &self,
-        directory: impl AsRef<Path>,
-    ) -> Result<(Store, Vec<ShardOwner>), Error> {
-        self.open_storage_owned(Arc::new(FileStorage::new(directory.as_ref())))
-    }
-
-    /// As [`open_owned`](Self::open_owned), on storage of your own.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_storage_owned(
-        &self,
-        storage: Arc<dyn Storage>,
-    ) -> Result<(Store, Vec<ShardOwner>), Error> {
-        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
-        let owners = (0..).zip(workers);
-        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
-        let owners = owners.collect();
-        Ok((store, owners))
-    }
-
-    /// Opens a store on storage of your own for reading only.
-    ///
-    /// # Errors
-    /// As [`open_read_only`](Self::open_read_only).
-    pub fn open_storage_read_only(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
-        Store::open_reader(self, storage)
     }
 
     pub(crate) fn new_shards(&self) -> u32 {

@@ -18,8 +18,9 @@ use eventcask_shard::{Durability, Inbox, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::store::handle::locked;
-use crate::store::options::{Options, cores};
+use crate::parallel::cores;
+use crate::store::options::Options;
+use crate::sync::locked;
 use crate::upkeep::given_up::GivenUp;
 use crate::{Error, parallel};
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use eventcask_shard::ShardReader;
+use eventcask_shard::Stages;
 
+use crate::clock::now_nanos;
 use crate::feed::feeds::FeedState;
-use crate::store::handle::{Inner, now_nanos};
+use crate::follow::lag::lag;
+use crate::store::handle::Inner;
+use crate::{FoldStats, ProjectionStats, ReadModelStats, Store, SubscriptionStats, ViewStats};
 
 /// Figures of a store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,98 +91,36 @@ pub struct ShardStats {
     pub poisoned: Option<String>,
 }
 
-/// Figures of one view.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ViewStats {
-    /// Its name.
-    pub name: String,
-    /// The position after the last event it holds, one a shard.
-    pub positions: Vec<u64>,
-    /// Durable events that it does not hold yet.
-    pub lag_events: u64,
-    /// Age of the oldest event that it does not hold yet, in seconds.
-    pub lag_seconds: u64,
-    /// Why it stopped, if it did.
-    pub failure: Option<String>,
-}
+impl Store {
+    /// Figures of the store.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.inner)
+    }
 
-/// Figures of one named subscription, as of when it was last saved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubscriptionStats {
-    /// Its name.
-    pub name: String,
-    /// Where it goes on, one position a shard.
-    pub positions: Vec<u64>,
-    /// Durable events from there on, whether they are wanted or not.
-    pub lag_events: u64,
-    /// Aggregates whose events wait for a retry.
-    pub retrying: u64,
-    /// Aggregates that are parked.
-    pub parked: u64,
-    /// Whether someone in this process holds it.
-    pub is_in_use: bool,
-}
-
-/// Figures of one read model that is fed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReadModelStats {
-    /// Its name.
-    pub name: String,
-    /// The position after the last event it holds, one a shard.
-    pub positions: Vec<u64>,
-    /// Durable events that it does not hold yet.
-    pub lag_events: u64,
-    /// Age of the oldest event that it does not hold yet, in seconds.
-    pub lag_seconds: u64,
-    /// Why it stopped, if it did.
-    pub failure: Option<String>,
-}
-
-/// Figures of one projection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ProjectionStats {
-    /// Its name.
-    pub name: &'static str,
-    /// Its version.
-    pub version: u32,
-    /// Whether events are applied before their appends are answered.
-    pub is_sync: bool,
-    /// The position after the last event it holds, one a shard.
-    pub positions: Vec<u64>,
-    /// Durable events that it does not hold yet.
-    pub lag_events: u64,
-    /// Age of the oldest event that it does not hold yet, in seconds.
-    pub lag_seconds: u64,
-    /// Why it stopped in a shard, if it did.
-    pub failure: Option<String>,
-    /// The position that the snapshot on disk has come to, one a shard; `None` without one.
-    pub snapshot_positions: Vec<Option<u64>>,
-    /// Why a snapshot could not be made when that was last tried; it is tried again.
-    pub snapshot_failure: Option<String>,
-}
-
-/// Figures of one fold over aggregates, see [`Folded`](crate::Folded).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FoldStats {
-    /// Its name.
-    pub name: &'static str,
-    /// Its version.
-    pub version: u32,
-    /// States that are kept in memory.
-    pub kept: u64,
-    /// Bytes that they take, about.
-    pub bytes: u64,
-    /// Loads that were answered by a state in memory alone.
-    pub hits: u64,
-    /// Loads that had to read from the log, or to look whether there is something.
-    pub misses: u64,
-    /// Why the last snapshot could not be written, if it could not.
-    pub snapshot_failure: Option<String>,
+    /// Where the time of the engine's threads went since the store was opened, over all shards.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::NewEvent;
+    /// let before = store.stages();
+    /// let mut producer = store.producer();
+    /// producer.push("account-42", &NewEvent::json("Deposited", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let stages = store.stages().since(&before);
+    /// assert_eq!(stages.events, 1);
+    /// assert!(stages.decide_ns > 0 && stages.write_ns > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stages(&self) -> Stages {
+        let mut all = Stages::default();
+        for reader in &self.inner.readers {
+            all.add(&reader.stages());
+        }
+        all
+    }
 }
 
 impl Stats {
@@ -287,12 +228,4 @@ fn read_models(inner: &Inner) -> Vec<ReadModelStats> {
         }
     };
     inner.feeds.list().into_iter().map(stats).collect()
-}
-
-/// Durable events of a shard from a position on, and the age of the oldest of them in seconds.
-pub(crate) fn lag(reader: &ShardReader, position: u64, now: i64) -> (u64, u64) {
-    let events = reader.published().watermark.saturating_sub(position);
-    let oldest = reader.place_from(position).ok().flatten();
-    let nanos = oldest.map_or(0, |at| now.saturating_sub(at.first_commit));
-    (events, (nanos.max(0) / 1_000_000_000).cast_unsigned())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eventcask_event::Timestamp;
 
+use crate::Store;
 use crate::read::filter::Filter;
 use crate::read::forwards::Forwards;
 use crate::store::handle::Inner;
@@ -22,7 +23,7 @@ use crate::{ConsumerGroup, Error, NamedSubscription, Retry, Subscription};
 ///
 /// let mut accounts = store.subscribe().key_prefix("account-").start()?;
 /// let opened = accounts.try_next()?.ok_or("what was stored comes first")?;
-/// assert_eq!(opened.get().aggregate, "account-1");
+/// assert_eq!(opened.key(), "account-1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -137,5 +138,12 @@ impl Subscribe {
             self.filter.clone(),
             self.from.clone(),
         ))
+    }
+}
+
+impl Store {
+    /// Says which events a subscription is to: what is stored, and then what is new.
+    pub fn subscribe(&self) -> Subscribe {
+        Subscribe::new(Arc::clone(&self.inner))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::subscribe::group::Shared;
+use crate::subscribe::shared::Shared;
 use crate::{Error, Event};
 
 /// An event that is handed to one consumer of a [`ConsumerGroup`](crate::ConsumerGroup), until it
@@ -47,7 +47,7 @@ impl Claim {
     /// What the disk said where progress was saved; the event counts as handled all the same.
     pub fn ack(mut self) -> Result<(), Error> {
         self.is_answered = true;
-        self.group.done(self.event.get().aggregate)
+        self.group.done(self.event.key())
     }
 
     /// Says that the event has failed: it is tried again after a while, or its aggregate is parked
@@ -57,7 +57,7 @@ impl Claim {
     /// What the disk said; it counts as failed all the same.
     pub fn retry(mut self, reason: &str) -> Result<(), Error> {
         self.is_answered = true;
-        self.group.failed(self.event.get().aggregate, reason, true)
+        self.group.failed(self.event.key(), reason, true)
     }
 
     /// Parks the event and all later ones of its aggregate, until it is
@@ -67,7 +67,7 @@ impl Claim {
     /// What the disk said; it is parked all the same.
     pub fn park(mut self, reason: &str) -> Result<(), Error> {
         self.is_answered = true;
-        self.group.failed(self.event.get().aggregate, reason, false)
+        self.group.failed(self.event.key(), reason, false)
     }
 }
 
@@ -76,7 +76,7 @@ impl Drop for Claim {
         if !self.is_answered {
             let reason = "its consumer gave no answer";
             // Nobody is left to be told.
-            let _ = self.group.failed(self.event.get().aggregate, reason, true);
+            let _ = self.group.failed(self.event.key(), reason, true);
         }
     }
 }

@@ -1,24 +1,18 @@
 //! Consumers that share the events of one subscription out among them.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use event_listener::{EventListener, Listener};
-
-use crate::follow::arrivals::Watch;
-use crate::notices;
 use crate::read::filter::Filter;
-use crate::store::handle::{Inner, locked};
+use crate::store::handle::Inner;
 use crate::subscribe::named::HeldName;
-use crate::subscribe::saved::{Held, Saved};
-use crate::subscribe::turns::{Turns, left_of};
-use crate::{Claim, Error, ErrorKind, Retry, Subscription};
-
-/// Events that are handled before progress is saved, where consumers never come to rest: what comes
-/// again after a crash, and a small part of what handling them takes.
-const SAVE_EVERY: u64 = 1_000;
+use crate::subscribe::saved::{Held, Saved, Saves};
+use crate::subscribe::shared::Shared;
+use crate::subscribe::turns::Turns;
+use crate::sync::locked;
+use crate::{Claim, Error, Event, Retry, Store, Subscription};
 
 /// A named subscription whose events are shared out among consumers. Clones are consumers of the
 /// same group, one a thread.
@@ -50,7 +44,7 @@ const SAVE_EVERY: u64 = 1_000;
 /// let group = store.subscribe().group("mailer", Retry::new(1))?;
 /// let mut mailed = Vec::new();
 /// while let Some(claim) = group.try_claim()? {
-///     match claim.event().get().aggregate {
+///     match claim.event().key() {
 ///         "order-1" => claim.retry("the address is wrong")?,
 ///         key => {
 ///             mailed.push(key.to_owned());
@@ -63,24 +57,13 @@ const SAVE_EVERY: u64 = 1_000;
 ///
 /// group.redrive("order-1")?;
 /// let claim = group.try_claim()?.ok_or("it is tried again")?;
-/// assert_eq!(claim.event().get().version, 1);
+/// assert_eq!(claim.event().version(), 1);
 /// claim.ack()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ConsumerGroup {
     shared: Arc<Shared>,
-}
-
-/// What the consumers of a group share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    name: HeldName,
-    retry: Retry,
-    watch: Arc<Watch>,
-    turns: Mutex<Turns>,
-    /// Consumers that wait for an event.
-    waiting: AtomicUsize,
 }
 
 /// An aggregate whose events are not handed out, because one of them failed.
@@ -136,7 +119,8 @@ impl ConsumerGroup {
             waiting: AtomicUsize::new(0),
         };
         let shared = Arc::new(shared);
-        inner.subscriptions.add_group(&shared);
+        let saves: Weak<dyn Saves> = Arc::downgrade(&shared) as _;
+        inner.subscriptions.add_group(saves);
         Ok(Self { shared })
     }
 
@@ -151,12 +135,12 @@ impl ConsumerGroup {
     /// # Errors
     /// [`Error::TooManyParked`], damage, or what the disk said; the next call tries the same again.
     pub fn try_claim(&self) -> Result<Option<Claim>, Error> {
-        let claim = self.shared.try_claim()?;
-        if claim.is_none() && self.shared.has_waiting() {
+        let next = self.shared.try_claim()?;
+        if next.is_none() && self.shared.has_waiting() {
             // The look was not for those who wait: one of them looks again.
             self.shared.watch.tell_one();
         }
-        Ok(claim)
+        Ok(next.map(|next| self.claim_of(next)))
     }
 
     /// The next event; waits for it. `None` once the store is closed.
@@ -164,7 +148,7 @@ impl ConsumerGroup {
     /// # Errors
     /// As [`try_claim`](Self::try_claim).
     pub fn claim(&self) -> Result<Option<Claim>, Error> {
-        self.shared.wait_until(None)
+        self.wait_until(None)
     }
 
     /// The next event; waits for it no longer than this.
@@ -172,7 +156,16 @@ impl ConsumerGroup {
     /// # Errors
     /// As [`try_claim`](Self::try_claim).
     pub fn claim_timeout(&self, timeout: Duration) -> Result<Option<Claim>, Error> {
-        self.shared.wait_until(Instant::now().checked_add(timeout))
+        self.wait_until(Instant::now().checked_add(timeout))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> Result<Option<Claim>, Error> {
+        let next = self.shared.wait_until(deadline)?;
+        Ok(next.map(|next| self.claim_of(next)))
+    }
+
+    fn claim_of(&self, (event, tries): (Event, u32)) -> Claim {
+        Claim::new(Arc::clone(&self.shared), event, tries)
     }
 
     /// The aggregates that are parked, by key.
@@ -215,151 +208,28 @@ impl ConsumerGroup {
     }
 }
 
-impl Shared {
-    fn try_claim(self: &Arc<Self>) -> Result<Option<Claim>, Error> {
-        if self.name.inner.arrivals.is_over() {
-            return Ok(None);
-        }
-        let next = locked(&self.turns).next(Instant::now())?;
-        if next.is_some() && self.has_waiting() {
-            // Whoever looks waits for all of them; this one has something to do now.
-            self.watch.tell_one();
-        }
-        Ok(next.map(|(event, tries)| Claim::new(Arc::clone(self), event, tries)))
-    }
-
-    fn wait_until(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Option<Claim>, Error> {
-        let _waits = Waits::begin(&self.waiting);
-        loop {
-            if let Some(claim) = self.try_claim()? {
-                return Ok(Some(claim));
-            }
-            if self.name.inner.arrivals.is_over() {
-                return Ok(None);
-            }
-            // What changes from now on wakes the listener. Where it is there already there is none.
-            let Some(listener) = locked(&self.turns).listen(Instant::now())? else {
-                continue;
-            };
-            match self.save_if(1) {
-                // It is being closed right now.
-                Err(error) if error.kind() == ErrorKind::Closed => return Ok(None),
-                saved => saved?,
-            }
-            if !self.sleep(listener, deadline) {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Sleeps until there may be something new; says whether there is time left.
-    fn sleep(&self, listener: EventListener, deadline: Option<Instant>) -> bool {
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return false;
-        }
-        let due = locked(&self.turns).first_due();
-        match deadline.into_iter().chain(due).min() {
-            Some(until) => drop(listener.wait_deadline(until)),
-            None => listener.wait(),
-        }
-        true
-    }
-
-    pub(crate) fn done(&self, key: &str) -> Result<(), Error> {
-        let mut turns = locked(&self.turns);
-        turns.done(key, Instant::now());
-        let has_more = turns.has_more();
-        drop(turns);
-        if has_more {
-            self.wake();
-        }
-        self.save_if(SAVE_EVERY)
-    }
-
-    /// An event that may not be tried again is parked.
-    pub(crate) fn failed(&self, key: &str, reason: &str, may_retry: bool) -> Result<(), Error> {
-        let wait = |failures| self.retry.wait_after(failures).filter(|_| may_retry);
-        let parked = locked(&self.turns).failed(key, reason, Instant::now(), wait);
-        if let Some((shard, position)) = parked {
-            notices::parked(&self.name.name, shard, position, reason);
-        }
-        self.wake();
-        self.save()
-    }
-
-    fn redrive(&self, key: &str, skips: bool) -> Result<bool, Error> {
-        let is_redriven = locked(&self.turns).redrive(key, skips, Instant::now());
-        if is_redriven {
-            self.wake();
-            self.save()?;
-        }
-        Ok(is_redriven)
-    }
-
-    /// Forgets what is gone of the aggregates that are held back, and saves that.
-    pub(crate) fn forget_given_up(&self) -> Result<(), Error> {
-        let held = locked(&self.turns).held().clone();
-        for (key, held) in &held {
-            let left = left_of(&self.name.inner, key, held)?;
-            locked(&self.turns).give_up(key, held, left);
-        }
-        self.save_if(1)
-    }
-
-    fn has_waiting(&self) -> bool {
-        // Relaxed: who began to wait before the turns were changed is seen by their lock, and who
-        // began after sees the change.
-        self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    /// Wakes consumers that wait: something is free, or due at another time.
-    fn wake(&self) {
-        if self.has_waiting() {
-            self.watch.tell();
-        }
-    }
-
-    fn save(&self) -> Result<(), Error> {
-        let saved = self.name.inner.subscriptions.save(|| self.saved());
-        if saved.is_err() {
-            // Whoever comes to rest tries again, and who closes it.
-            locked(&self.turns).unsaved += 1;
-        }
-        saved
-    }
-
-    /// What is to be kept now; it counts as kept.
-    pub(crate) fn saved(&self) -> Saved {
-        let mut turns = locked(&self.turns);
-        turns.unsaved = 0;
-        turns.snapshot()
-    }
-
-    fn save_if(&self, unsaved: u64) -> Result<(), Error> {
-        let is_due = locked(&self.turns).unsaved >= unsaved;
-        if is_due { self.save() } else { Ok(()) }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Nobody is left to be told; what is not saved comes again.
-        let _ = self.save_if(1);
-    }
-}
-
-/// Counts a consumer as waiting for as long as it is there.
-struct Waits<'g>(&'g AtomicUsize);
-
-impl<'g> Waits<'g> {
-    fn begin(waiting: &'g AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Store {
+    /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
+    /// is whenever one is parked. A [`ConsumerGroup`](crate::ConsumerGroup) of that name redrives them.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{NewEvent, Retry};
+    /// let mut producer = store.producer();
+    /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
+    ///
+    /// assert_eq!(store.parked("mailer")?[0].key, "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`].
+    pub fn parked(&self, name: &str) -> Result<Vec<Parked>, Error> {
+        let saved = self.inner.subscriptions.saved(name)?;
+        Ok(Parked::all_of(&saved.held))
     }
 }

@@ -7,5 +7,6 @@ pub(crate) mod subscriptions;
 pub(crate) mod named;
 pub(crate) mod retry;
 pub(crate) mod turns;
+pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Store;
 use crate::store::handle::Inner;
 use crate::subscribe::saved::Saved;
 use crate::{Error, Event, Subscription};
@@ -53,13 +54,13 @@ impl Drop for HeldName {
 ///
 /// let mut letters = store.subscribe().named("letters")?;
 /// let opened = letters.try_next()?.ok_or("two events are there")?;
-/// assert_eq!(opened.get().event_type, "Opened");
+/// assert_eq!(opened.event_type(), "Opened");
 /// letters.save()?;
 /// drop(letters);
 ///
 /// let mut letters = store.subscribe().named("letters")?;
 /// let closed = letters.try_next()?.ok_or("one event is left")?;
-/// assert_eq!(closed.get().event_type, "Closed");
+/// assert_eq!(closed.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -140,5 +141,17 @@ impl Iterator for NamedSubscription {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.subscription.next()
+    }
+}
+
+impl Store {
+    /// Forgets how far a named subscription got. The next one of this name begins anew.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`], [`Error::SubscriptionInUse`], [`Error::ReadOnly`], or what
+    /// the disk said.
+    pub fn drop_subscription(&self, name: &str) -> Result<(), Error> {
+        self.running()?;
+        self.inner.subscriptions.remove(name)
     }
 }

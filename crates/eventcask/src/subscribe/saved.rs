@@ -2,6 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use crate::Error;
+
+/// Somebody whose progress is to be kept when the store is closed.
+pub(crate) trait Saves: Send + Sync + std::fmt::Debug {
+    /// What is to be kept now; it counts as kept.
+    fn saved(&self) -> Saved;
+
+    /// Forgets what is gone of the aggregates that are held back, and saves that.
+    fn forget_given_up(&self) -> Result<(), Error>;
+}
+
 /// The form of the body; another one is not read.
 const FORM: u8 = 1;
 /// Longest reason that is kept.

@@ -48,7 +48,7 @@ const REST: Duration = Duration::from_millis(1);
 ///
 /// let all = store.subscribe().start()?;
 /// let reader = std::thread::spawn(move || {
-///     let read = |event: Result<eventcask::Event, _>| Ok(event?.get().aggregate.to_owned());
+///     let read = |event: Result<eventcask::Event, _>| Ok(event?.key().to_owned());
 ///     all.map(read).collect::<Result<Vec<_>, eventcask::Error>>()
 /// });
 /// producer.push("account-2", &NewEvent::json("Opened", b"{}"))?;

@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, Weak};
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
 use eventcask_shard::{Refused, ShardReader};
 
-use crate::projection::views;
-use crate::store::handle::Inner;
-use crate::store::handle::locked;
-use crate::subscribe::group::Shared;
-use crate::subscribe::saved::Saved;
-use crate::subscribe::turns::left_of;
-use crate::{BackupReport, Error, SubscriptionStats};
+use crate::Error;
+use crate::name::is_name;
+use crate::subscribe::saved::{Held, Left, Saved, Saves};
+use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
+
+/// Says what is left of an aggregate that is held back.
+pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Held) -> Result<Left, Error>;
 
 /// All named subscriptions.
 pub(crate) struct Subscriptions {
@@ -36,7 +36,7 @@ struct Known {
     saved: Vec<(u32, Saved)>,
     in_use: HashSet<String>,
     /// Groups that are in use.
-    groups: Vec<Weak<Shared>>,
+    groups: Vec<Weak<dyn Saves>>,
     /// The number of each that was begun since the store was opened. Its file may be there also where
     /// the first write of it failed.
     begun: HashMap<String, u32>,
@@ -132,7 +132,7 @@ impl Subscriptions {
     /// Takes a name, and says what is kept of it, if it is known.
     pub(crate) fn take(&self, name: &str) -> Result<Option<Saved>, Error> {
         let owned = || name.to_owned();
-        if !views::is_name(name) {
+        if !is_name(name) {
             let name = name.chars().take(80).collect();
             return Err(Error::SubscriptionName { name });
         }
@@ -148,8 +148,8 @@ impl Subscriptions {
     }
 
     /// Has a group saved when the store is closed.
-    pub(crate) fn add_group(&self, group: &Arc<Shared>) {
-        locked(&self.known).groups.push(Arc::downgrade(group));
+    pub(crate) fn add_group(&self, group: Weak<dyn Saves>) {
+        locked(&self.known).groups.push(group);
     }
 
     /// Gives a name back.
@@ -257,7 +257,7 @@ impl Subscriptions {
     ///
     /// # Errors
     /// What the disk said.
-    pub(crate) fn forget_given_up(&self, inner: &Arc<Inner>) -> Result<(), Error> {
+    pub(crate) fn forget_given_up(&self, left_of: LeftOf<'_>) -> Result<(), Error> {
         let known = locked(&self.known);
         let groups: Vec<_> = known.groups.iter().filter_map(Weak::upgrade).collect();
         let names: Vec<_> = known
@@ -272,7 +272,7 @@ impl Subscriptions {
         for name in names {
             // What is in use has done it, or holds nothing back.
             if let Ok(Some(saved)) = self.take(&name) {
-                let kept = self.keep_what_is_left(inner, saved);
+                let kept = self.keep_what_is_left(left_of, saved);
                 self.give_back(&name);
                 kept?;
             }
@@ -287,17 +287,19 @@ impl Subscriptions {
         Ok(())
     }
 
-    fn keep_what_is_left(&self, inner: &Arc<Inner>, mut saved: Saved) -> Result<(), Error> {
+    fn keep_what_is_left(&self, left_of: LeftOf<'_>, mut saved: Saved) -> Result<(), Error> {
         for (key, mut held) in std::mem::take(&mut saved.held) {
-            if held.give_up(left_of(inner, &key, &held)?) {
+            if held.give_up(left_of(&key, &held)?) {
                 saved.held.insert(key, held);
             }
         }
         self.save(|| saved)
     }
 
-    /// Copies what is kept to another store. What is ahead of its log is cut when that is opened.
-    pub(crate) fn copy(&self, to: &dyn Storage, report: &mut BackupReport) -> Result<(), Error> {
+    /// Copies what is kept to another store: how many bytes. What is ahead of its log is cut when that is
+    /// opened.
+    pub(crate) fn copy(&self, to: &dyn Storage) -> Result<u64, Error> {
+        let mut bytes = 0;
         let names = self.list()?;
         let mut ours = names.iter().filter(|name| is_ours(name)).peekable();
         if ours.peek().is_some() {
@@ -310,9 +312,9 @@ impl Subscriptions {
         for name in ours {
             let framed = Framed::read(&*self.storage, &format!("{DIR}/{name}"))?;
             framed.write(to, DIR, name)?;
-            report.bytes += 128 + framed.body.len() as u64;
+            bytes += 128 + framed.body.len() as u64;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     /// What is wrong with a file of progress that can not be read, if there is one.
@@ -365,4 +367,22 @@ impl Known {
         let message = format!("{damage}; it may be subscription {name:?}: repair or remove it");
         Err(LogError::new(LogErrorKind::Damaged, message).into())
     }
+}
+
+/// Figures of one named subscription, as of when it was last saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriptionStats {
+    /// Its name.
+    pub name: String,
+    /// Where it goes on, one position a shard.
+    pub positions: Vec<u64>,
+    /// Durable events from there on, whether they are wanted or not.
+    pub lag_events: u64,
+    /// Aggregates whose events wait for a retry.
+    pub retrying: u64,
+    /// Aggregates that are parked.
+    pub parked: u64,
+    /// Whether someone in this process holds it.
+    pub is_in_use: bool,
 }

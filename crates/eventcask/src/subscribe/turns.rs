@@ -178,7 +178,7 @@ impl Turns {
         for event in events.from_version(held.version).events()? {
             let event = event?;
             let is_full = found.len() == AHEAD || block_bytes(&found) >= AHEAD_BYTES;
-            if event.get().position >= end || is_full {
+            if event.position() >= end || is_full {
                 break;
             }
             if self.filter.admits_event(&event.get()) {
@@ -198,7 +198,7 @@ impl Turns {
     }
 
     fn next_waiting(&mut self) -> Option<Event> {
-        let is_free = |event: &Event| !self.claimed.contains_key(event.get().aggregate);
+        let is_free = |event: &Event| !self.claimed.contains_key(event.key());
         let index = self.waiting.iter().position(is_free)?;
         self.waiting.remove(index)
     }
@@ -220,7 +220,7 @@ impl Turns {
             if self.is_passed_over(&event) {
                 continue;
             }
-            if !self.claimed.contains_key(event.get().aggregate) {
+            if !self.claimed.contains_key(event.key()) {
                 return Ok(Some(event));
             }
             self.waiting.push_back(event);
@@ -232,7 +232,7 @@ impl Turns {
     /// be.
     pub(crate) fn listen(&mut self, now: Instant) -> Result<Option<EventListener>, Error> {
         let is_due = self.first_due().is_some_and(|due| due <= now);
-        let is_free = |event: &Event| !self.claimed.contains_key(event.get().aggregate);
+        let is_free = |event: &Event| !self.claimed.contains_key(event.key());
         if is_due || self.waiting.iter().any(is_free) {
             return Ok(None);
         }
@@ -306,7 +306,7 @@ impl Turns {
         };
         self.held.insert(key.to_owned(), held);
         // From now on they are known by their versions.
-        self.waiting.retain(|event| event.get().aggregate != key);
+        self.waiting.retain(|event| event.key() != key);
         self.ahead.remove(key);
         // A wait beyond the end of time does not end.
         let due = wait.and_then(|wait| now.checked_add(wait));
@@ -374,10 +374,9 @@ impl Turns {
             held.insert(key.clone(), open);
         }
         for event in &self.waiting {
-            let event = event.get();
             // The first one that waits counts, or the one before it that is out.
-            held.entry(event.aggregate.to_owned())
-                .or_insert_with(|| Held::open(event.shard, event.position, event.version, 0));
+            held.entry(event.key().to_owned())
+                .or_insert_with(|| Held::open(event.shard(), event.position(), event.version(), 0));
         }
         Saved {
             name: self.name.clone(),
@@ -410,7 +409,7 @@ impl Turns {
 pub(crate) fn left_of(inner: &Arc<Inner>, key: &str, held: &Held) -> Result<Left, Error> {
     let events = AggregateReader::new(Arc::clone(inner), key);
     let next = events.from_version(held.version).events()?.next();
-    let version = next.transpose()?.map(|event| event.get().version);
+    let version = next.transpose()?.map(|event| event.version());
     Ok(match version {
         None => Left::Nothing,
         Some(version) if version == held.version => Left::All,

@@ -15,7 +15,7 @@ use eventcask_log::{
 };
 use eventcask_shard::ShardReader;
 
-use crate::store::handle::now_nanos;
+use crate::clock::now_nanos;
 use crate::upkeep::retention;
 use crate::{Error, Store};
 
@@ -78,7 +78,7 @@ impl Store {
         }
         self.copy_states("views", to, &mut report)?;
         self.copy_states("projections", to, &mut report)?;
-        self.inner.subscriptions.copy(to, &mut report)?;
+        report.bytes += self.inner.subscriptions.copy(to)?;
         retention::copy(&*inner.storage, &inner.manifest, to)?;
         inner.manifest.create(to)?;
         Ok(report)

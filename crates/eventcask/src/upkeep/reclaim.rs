@@ -13,6 +13,7 @@ use eventcask_shard::{Account, Flushed, SegmentSpan};
 
 use super::given_up::{Found, GivenUp};
 use crate::store::handle::Inner;
+use crate::subscribe::turns;
 use crate::{Error, Store, fold};
 
 /// What can be taken back, or was.
@@ -167,7 +168,8 @@ impl Store {
         all.snapshots += inner.drop_states("projections")?;
         let (storage, saving) = (&*inner.storage, &inner.folds.saving);
         all.snapshots += fold::snapshots::drop_given_up(storage, &inner.readers, saving)?;
-        inner.subscriptions.forget_given_up(inner)?;
+        let left_of = |key: &str, held: &_| turns::left_of(inner, key, held);
+        inner.subscriptions.forget_given_up(&left_of)?;
         all.left = inner.put_aside()?;
         all.left.extend(inner.subscriptions.damage());
         Ok(())

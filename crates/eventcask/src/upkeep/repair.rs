@@ -97,11 +97,7 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
         return Err(LogError::new(LogErrorKind::Damaged, message).into());
     };
     move_aside(storage, "MANIFEST", files)?;
-    let manifest = Manifest::new(
-        store,
-        shards.len() as u32,
-        crate::store::handle::now_nanos(),
-    )?;
+    let manifest = Manifest::new(store, shards.len() as u32, crate::clock::now_nanos())?;
     manifest.create(storage)?;
     files.push(format!(
         "{shown} was made again from the segments; the time of creation is now"

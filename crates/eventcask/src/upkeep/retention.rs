@@ -8,7 +8,7 @@ use eventcask_event::{Expected, Timestamp};
 use eventcask_log::{Error as LogError, Framed, FramedKind, Manifest, Storage};
 use eventcask_shard::{Refused, ShardReader};
 
-use crate::store::handle::now_nanos;
+use crate::clock::now_nanos;
 use crate::{Error, Store};
 
 const NAME: &str = "RETENTION";
@@ -80,7 +80,7 @@ impl Store {
     /// store.truncate_before(Timestamp::from_nanos(i64::MAX))?;
     /// producer.append("walk", Expected::Any, &[NewEvent::json("Step", b"{}")])?.wait()?;
     /// let left = store.events().iter().next().ok_or("what came later")??;
-    /// assert_eq!(left.get().version, 2);
+    /// assert_eq!(left.version(), 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -8,9 +8,13 @@ use eventcask_log::MAX_SECTION_BYTES;
 use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Share, Ticket};
 
 use crate::Error;
+use crate::Store;
 use crate::store::engine::Engine;
-use crate::store::handle::{Inner, locked};
+use crate::store::handle::Inner;
+use crate::sync::locked;
 use crate::write::router::{Lane, LaneDoor, Router};
+use eventcask_log::SourceMark;
+use eventcask_shard::ShardReader;
 
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
@@ -443,5 +447,57 @@ impl LaneDoor {
             SendError::Full => Error::Full { shard },
             SendError::Closed => Refused::Closed.into(),
         })
+    }
+}
+
+impl Store {
+    /// A producer of events, for one thread.
+    ///
+    /// # Panics
+    /// When the store is open for reading only.
+    #[must_use]
+    pub fn producer(&self) -> Producer {
+        assert!(self.inner.engine.is_some(), "{}", Error::ReadOnly);
+        Producer::new(Arc::clone(&self.inner), Origin::Unmarked)
+    }
+
+    /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
+    ///
+    /// Each row has an offset that rises. The store keeps with the events how far the source
+    /// was consumed, so rows that it has are recognised without an id; see
+    /// [`source_marks`](Self::source_marks).
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::SourceInUse`] while another producer of the same source
+    /// is open, or a name that is empty or too long.
+    pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
+        eventcask_event::check_source(source)?;
+        self.take_source(source)?;
+        let origin = Origin::Source(source.to_owned());
+        Ok(Producer::new(Arc::clone(&self.inner), origin))
+    }
+
+    /// Keeps other producers of a source out.
+    pub(crate) fn take_source(&self, source: &str) -> Result<(), Error> {
+        if locked(&self.engine()?.sources).insert(source.to_owned()) {
+            return Ok(());
+        }
+        Err(Error::SourceInUse {
+            name: source.to_owned(),
+        })
+    }
+
+    /// How far each shard has durably consumed a source; `None` where it has nothing of it.
+    #[must_use]
+    pub fn source_marks(&self, source: &str) -> Vec<Option<SourceMark>> {
+        let mark_in = |reader: &Arc<ShardReader>| {
+            reader
+                .published()
+                .marks
+                .iter()
+                .find(|mark| mark.source == source)
+                .cloned()
+        };
+        self.inner.readers.iter().map(mark_in).collect()
     }
 }

@@ -75,7 +75,7 @@ fn fill(store: &Store) {
     drop(counts.start().unwrap());
     let mail = store.subscribe().group("mailer", Retry::new(1)).unwrap();
     while let Some(claim) = mail.try_claim().unwrap() {
-        match claim.event().get().aggregate {
+        match claim.event().key() {
             KEY => claim.park("no such street").unwrap(),
             _ => claim.ack().unwrap(),
         }
@@ -286,7 +286,7 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
         store.reclaim().unwrap();
         put(&store, KEY, r#"{"who":"again"}"#);
         for reader in readers {
-            let whole = |event: Result<Event, Error>| event.map(|event| event.get().position);
+            let whole = |event: Result<Event, Error>| event.map(|event| event.position());
             let events: Result<Vec<_>, Error> = reader.events().iter().map(whole).collect();
             events.unwrap();
             let events: Result<Vec<_>, Error> = reader.events().rev().iter().map(whole).collect();
