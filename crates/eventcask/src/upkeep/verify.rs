@@ -269,7 +269,8 @@ const BAD_VERSIONS: &str = "an aggregate's versions have a gap or do not link to
 #[derive(Default)]
 struct Whole {
     aggregates: HashMap<String, Newest>,
-    /// Keys that were erased: the versions of an aggregate go on behind that.
+    /// Keys that were erased: the versions of an aggregate go on behind that, and those of the key that
+    /// stands for one are all that is left of several.
     erased: HashSet<EventId>,
     ids: Vec<EventId>,
     last_commit: Option<i64>,
@@ -312,8 +313,9 @@ impl Whole {
         self.erased.extend(keys.filter_map(|key| erased_id_of(key)));
         let mut wrong: Option<u64> = None;
         for (key, span) in part.aggregates {
-            let was_erased =
-                !self.erased.is_empty() && self.erased.contains(&erased_id(dir.store(), &key));
+            let was_erased = !self.erased.is_empty()
+                && (erased_id_of(&key).is_some()
+                    || self.erased.contains(&erased_id(dir.store(), &key)));
             let newest = Newest {
                 version: span.version,
                 position: span.position,
