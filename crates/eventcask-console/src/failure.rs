@@ -46,7 +46,6 @@ impl Failure {
             | ErrorKind::Locked
             | ErrorKind::NewerFormat
             | ErrorKind::NotAStore
-            | ErrorKind::StorageFull
             | ErrorKind::UnknownSubscription
             | ErrorKind::UnknownView => Self::Input(sentence),
             ErrorKind::UnknownAggregate => Self::No(sentence),

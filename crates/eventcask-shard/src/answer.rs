@@ -100,7 +100,10 @@ pub enum Refused {
     /// disk has the events is known only then; to append them again with the same ids is safe.
     #[error("the shard has stopped: {0}; close the store and open it again")]
     Poisoned(Arc<str>),
-    /// Stored events that had to be compared could not be read.
+    /// Stored events that had to be compared are not what was written.
+    #[error("{0}")]
+    Damaged(Arc<str>),
+    /// Stored events that had to be compared could not be read: the disk failed.
     #[error("{0}")]
     Unreadable(Arc<str>),
     /// The store was closed.

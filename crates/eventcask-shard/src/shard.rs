@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use eventcask_event::{EventId, NewEvent};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, Caches, Codec, Compressor, Error, FIRST_BLOCK, KeyPlace,
-    NewSegment, PAGE_BYTES, PageBuffer, SegmentWriter, ShardDir, SourceMark, Tail, in_page,
+    Block, BlockHead, BlockPlace, Caches, Codec, Compressor, Error, ErrorKind, FIRST_BLOCK,
+    KeyPlace, NewSegment, PAGE_BYTES, PageBuffer, SegmentWriter, ShardDir, SourceMark, Tail,
+    in_page,
 };
 
 use crate::admit::{Admission, History, ROWS_AHEAD, same_event};
@@ -378,7 +379,7 @@ impl Shard {
                     let rows = row..row + append.rows as usize;
                     row = rows.end;
                     let outcome = admission.judge(rows, append.expected);
-                    if let Err(refused @ Refused::Unreadable(_)) = &outcome
+                    if let Err(refused @ (Refused::Damaged(_) | Refused::Unreadable(_))) = &outcome
                         && delivery.batch.source().is_some()
                     {
                         // It was not decided on, so the mark of its source must not pass it.
@@ -790,7 +791,11 @@ impl History for Stored<'_> {
 }
 
 fn unreadable(error: &Error) -> Refused {
-    Refused::Unreadable(error.to_string().into())
+    let reason = error.to_string().into();
+    match error.kind() {
+        ErrorKind::Damaged => Refused::Damaged(reason),
+        _ => Refused::Unreadable(reason),
+    }
 }
 
 fn compare_in(

@@ -267,6 +267,7 @@ fn kind_of_refused(refused: &Refused) -> ErrorKind {
         Refused::StorageFull(_) => ErrorKind::StorageFull,
         Refused::Poisoned(_) => ErrorKind::Poisoned,
         Refused::Closed => ErrorKind::Closed,
+        Refused::Damaged(_) => ErrorKind::Damaged,
         _ => ErrorKind::Io,
     }
 }

@@ -14,9 +14,7 @@ use crate::failure::{Failure, io_reason};
 use crate::output::{Object, Out, Table, bytes, count, write_list, write_problem};
 
 pub(super) fn run(file: &Path, global: &Global) -> Result<(), Failure> {
-    fs::File::open(file).map_err(|error| {
-        Failure::in_file(file, &format!("can not be opened: {}", io_reason(&error)))
-    })?;
+    check_plain(file)?;
     let inspection = eventcask::inspect(file).map_err(|error| failure(&error))?;
     let mut out = Out::new();
     if global.json {
@@ -41,6 +39,20 @@ pub(super) fn run(file: &Path, global: &Global) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Asked without opening it: a pipe would wait for somebody to write to it.
+fn check_plain(file: &Path) -> Result<(), Failure> {
+    let opened = match fs::symlink_metadata(file) {
+        Ok(about) if !about.is_file() => {
+            return Err(Failure::in_file(file, "it is not a plain file"));
+        }
+        Ok(_) => fs::File::open(file).map(drop),
+        Err(error) => Err(error),
+    };
+    opened.map_err(|error| {
+        Failure::in_file(file, &format!("can not be opened: {}", io_reason(&error)))
+    })
 }
 
 fn unknown() -> Failure {

@@ -177,6 +177,36 @@ fn s7_nothing_is_written_through_what_stands_for_a_file_to_be() {
     }
 }
 
+/// Links in place of directories were followed, read and written through.
+#[test]
+fn s7_a_link_in_place_of_a_directory_is_refused_by_all_who_need_it() {
+    for (dir, needs) in [
+        ("shards", ""),
+        ("shards/0000", ""),
+        ("views", "view"),
+        ("views/0001", "view"),
+    ] {
+        for args in [&READERS[..], &WRITERS[..]].concat() {
+            let place = with_view();
+            let more = place.file("more.ndjson", "{\"k\":4}\n");
+            let (path, aside) = (place.path("store").join(dir), place.path("aside"));
+            fs::rename(&path, &aside).expect("it can be moved");
+            symlink(&aside, &path).expect("it can be made");
+            let before = tree(&aside);
+            let args: Vec<_> = args
+                .iter()
+                .map(|&arg| if arg == "MORE" { &more } else { arg })
+                .collect();
+            let said = said_in_time(place.command(&args));
+            assert_eq!(tree(&aside), before, "{dir}, {args:?}");
+            if args[0].starts_with(needs) {
+                assert_eq!(said.code, Some(3), "{dir}, {args:?}: {said:?}");
+                assert!(said.err.contains("is a link, not a directory"), "{said:?}");
+            }
+        }
+    }
+}
+
 /// A new store in a directory where somebody was before.
 #[test]
 fn s7_a_store_is_not_made_through_links() {

@@ -53,7 +53,7 @@ fn ingest<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
 
 /// Ingests until the disk is full, and takes the crumbs that are left.
 fn fill(place: &Place, disk: &SmallDisk, args: &[&str]) {
-    let sentence = place.fails(2, args);
+    let sentence = place.fails(3, args);
     let says = sentence.contains("No space left on device") && sentence.contains("free some space");
     assert!(says, "{sentence}");
     disk.take_all();

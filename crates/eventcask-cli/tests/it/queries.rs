@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::binary::{FLIGHTS, Place, Running, flights, segment};
+use crate::binary::{FLIGHTS, Place, Running, flights, said_in_time, segment};
 
 fn with_flights(rows: u64) -> (Place, String) {
     let place = Place::new();
@@ -443,6 +444,23 @@ fn inspect_decodes_each_kind_of_file() {
             .fails(2, &["inspect", &missing])
             .contains("no such file")
     );
+}
+
+/// A pipe was opened to see whether it can be, and waited for somebody to write to it.
+#[test]
+fn s7_inspect_refuses_what_is_no_plain_file_at_once() {
+    let place = Place::new();
+    let pipe = place.path("pipe.segment");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("it runs").success());
+    let link = place.path("link.segment");
+    std::os::unix::fs::symlink(place.file("other", "not ours"), &link).expect("it can be made");
+    let directory = place.path("");
+    for path in [&pipe, &link, &directory, Path::new("/dev/zero")] {
+        let said = said_in_time(place.command(&["inspect", &path.display().to_string()]));
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains("it is not a plain file"), "{said:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use crate::disk::disk_file::DiskFile;
 use crate::disk::storage::{Lock, Open, Storage, StoredFile};
@@ -45,19 +46,47 @@ impl FileStorage {
             self.root.join(name)
         }
     }
+
+    /// The path of a directory below the root, through directories of our own alone. The root itself
+    /// may be a link: its name is the user's.
+    fn dir_path(&self, dir: &str) -> io::Result<PathBuf> {
+        let mut path = self.root.clone();
+        for part in dir.split('/').filter(|part| !part.is_empty()) {
+            path.push(part);
+            refuse_link(&path)?;
+        }
+        Ok(path)
+    }
+
+    /// The path of a file, as [`dir_path`](Self::dir_path) for the directory that it is in.
+    fn file_path(&self, name: &str) -> io::Result<PathBuf> {
+        let (dir, file) = name.rsplit_once('/').unwrap_or(("", name));
+        Ok(self.dir_path(dir)?.join(file))
+    }
+}
+
+/// Refuses a link in place of a directory of ours: what it leads to is not the store's. One that is
+/// not there is for the caller to find.
+fn refuse_link(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(about) if about.is_symlink() => {
+            let reason = format!("{} is a link, not a directory", path.display());
+            Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Storage for FileStorage {
     fn create_dir(&self, name: &str) -> io::Result<()> {
-        let path = self.path(name);
         if name.is_empty() {
-            return create_root(&path);
+            return create_root(&self.root);
         }
-        create_private_dir(&path)
+        create_private_dir(&self.dir_path(name)?)
     }
 
     fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let entries = match fs::read_dir(self.path(dir)) {
+        let entries = match fs::read_dir(self.dir_path(dir)?) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other?,
         };
@@ -80,7 +109,8 @@ impl Storage for FileStorage {
             .truncate(how == Open::Create)
             .mode(0o600)
             .custom_flags(flags.bits().cast_signed())
-            .open(self.path(name))?;
+            .open(self.file_path(name)?)
+            .map_err(explain_link)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -91,19 +121,19 @@ impl Storage for FileStorage {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path(from), self.path(to))
+        fs::rename(self.file_path(from)?, self.file_path(to)?)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path(name))
+        fs::remove_file(self.file_path(name)?)
     }
 
     fn remove_dir(&self, name: &str) -> io::Result<()> {
-        fs::remove_dir_all(self.path(name))
+        fs::remove_dir_all(self.dir_path(name)?)
     }
 
     fn sync_dir(&self, name: &str) -> io::Result<()> {
-        File::open(self.path(name))?.sync_all()
+        File::open(self.dir_path(name)?)?.sync_all()
     }
 
     /// Locks the directory itself, so that the lock holds when a file in it is deleted; it
@@ -119,13 +149,15 @@ impl Storage for FileStorage {
             .open(LOCK_FILE, Open::Create)
             .and_then(|file| file.write_all_at(note.as_bytes(), 0));
         Ok(Some(Box::new(DirectoryLock {
-            _directory: directory,
+            directory,
+            process: std::process::id(),
         })))
     }
 
     fn is_locked(&self) -> io::Result<bool> {
-        match File::open(&self.root)?.try_lock_shared() {
-            Ok(()) => Ok(false),
+        let directory = File::open(&self.root)?;
+        match directory.try_lock_shared() {
+            Ok(()) => directory.unlock().map(|()| false),
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -157,6 +189,7 @@ fn create_root(root: &Path) -> io::Result<()> {
 
 fn create_private_dir(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
+        // The root may be a link to a directory; below it there is none by now.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         other => other,
     }
@@ -176,7 +209,28 @@ fn try_lock(directory: &File) -> io::Result<bool> {
 }
 
 struct DirectoryLock {
-    _directory: File,
+    directory: File,
+    /// Who took it.
+    process: u32,
 }
 
 impl Lock for DirectoryLock {}
+
+impl Drop for DirectoryLock {
+    /// A child that was forked has the same open directory, so closing ours would not end the lock.
+    /// Nor may a child end what its parent still holds.
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            // Where that fails, closing the directory does what it can.
+            let _ = self.directory.unlock();
+        }
+    }
+}
+
+/// The system says of a link that there are too many levels of them.
+fn explain_link(error: io::Error) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::new(error.kind(), "it is a link, not a plain file"),
+        _ => error,
+    }
+}

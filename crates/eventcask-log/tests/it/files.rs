@@ -90,6 +90,48 @@ fn s7_anything_but_a_plain_file_is_refused_in_place_of_one() {
     }
 }
 
+/// A link in place of a directory was followed, read and written through.
+#[test]
+fn s7_a_link_in_place_of_a_directory_of_the_store_is_refused() {
+    for dir in ["shards", "shards/0000"] {
+        let (_scratch, root, storage) = store();
+        let path = root.join(dir);
+        replace_by(&path, "link");
+        let before = below(&path.with_extension("aside"));
+        let file = format!("{dir}/letter");
+        assert!(storage.list(dir).is_err(), "{dir}");
+        assert!(storage.create_dir(dir).is_err(), "{dir}");
+        assert!(storage.create_dir(&file).is_err(), "{dir}");
+        assert!(storage.sync_dir(dir).is_err(), "{dir}");
+        assert!(storage.remove_dir(dir).is_err(), "{dir}");
+        assert!(storage.open(&file, Open::Create).is_err(), "{dir}");
+        assert!(storage.open(FIRST_SEGMENT, Open::Read).is_err(), "{dir}");
+        assert!(storage.remove(FIRST_SEGMENT).is_err(), "{dir}");
+        assert!(storage.rename(FIRST_SEGMENT, "x").is_err(), "{dir}");
+        assert!(storage.rename("MANIFEST", &file).is_err(), "{dir}");
+        let refused = recover(&storage).unwrap_err().to_string();
+        assert!(refused.contains("is a link, not a directory"), "{refused}");
+        assert!(read(&storage).is_err(), "{dir}");
+        assert_eq!(below(&path.with_extension("aside")), before, "{dir}");
+    }
+}
+
+#[test]
+fn s7_the_directory_of_a_store_may_be_reached_through_links() {
+    let (scratch, root, _) = store();
+    let link = scratch.path().join("link");
+    symlink(&root, &link).unwrap();
+    let storage = FileStorage::new(&link);
+    storage.create_dir("").unwrap();
+    assert!(recover(&storage).is_ok());
+    let above = scratch.path().join("above");
+    symlink(scratch.path().join("deep"), &above).unwrap();
+    FileStorage::new(above.join("new/store"))
+        .create_dir("")
+        .unwrap();
+    assert!(scratch.path().join("deep/new/store").is_dir());
+}
+
 /// The lock's note was opened without care: a pipe in its place kept the open waiting for ever.
 #[test]
 fn s7_nothing_that_stands_for_the_lock_file_is_followed_or_waited_for() {
@@ -159,6 +201,30 @@ fn s8_the_lock_is_the_same_by_whatever_name_the_store_is_reached() {
     for name in [link, root.join("../store"), root.join(".")] {
         assert!(FileStorage::new(name).lock().unwrap().is_none());
     }
+}
+
+/// The open directory of this process that holds the lock, as a child has it that was forked meanwhile.
+fn forked(root: &Path) -> std::os::fd::OwnedFd {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let mut open = fs::read_dir("/proc/self/fd").unwrap().map(Result::unwrap);
+    let found = open.find(|entry| fs::read_link(entry.path()).is_ok_and(|path| path == root));
+    let number = found.unwrap().file_name().into_string().unwrap();
+    let myself = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    pidfd_getfd(myself, number.parse().unwrap(), PidfdGetfdFlags::empty()).unwrap()
+}
+
+/// A child that was forked and ran on kept the lock of a store that its parent had closed: the lock
+/// belongs to the open directory, which both have. It is given up by name now.
+#[test]
+fn s8_a_lock_ends_when_it_is_given_up_also_where_a_child_was_forked_meanwhile() {
+    let (_scratch, root, storage) = store();
+    let lock = storage.lock().unwrap().unwrap();
+    let child = forked(&root);
+    assert!(storage.lock().unwrap().is_none());
+    drop(lock);
+    assert!(!storage.is_locked().unwrap());
+    assert!(storage.lock().unwrap().is_some());
+    drop(child);
 }
 
 /// Who asks whether a store is taken holds its lock for a moment. A writer that came in that

@@ -1,6 +1,8 @@
 //! Exactly once by id.
 
-use eventcask::{Answer, Expected, NewEvent, Refused, Store};
+use eventcask::{
+    Answer, Codec, Error, ErrorKind, Expected, NewEvent, Open, Refused, Storage, Store,
+};
 
 use crate::support::{Bank, deposit, id, payloads, put};
 
@@ -175,4 +177,24 @@ fn l4_a_pushed_event_whose_id_has_other_content_is_counted_as_refused() {
         flushed.first_refused,
         Some(Refused::IdConflict { id: id(7) })
     );
+}
+
+/// Damage that an append met was told as an error of the disk: the refusal kept the sentence and lost the
+/// kind.
+#[test]
+fn damage_that_an_append_meets_is_told_as_damage() {
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.clone().codec(Codec::None);
+    put_with_id(&bank.open(), "a", 7, "first").unwrap();
+    let store = bank.open();
+    let path = "shards/0000/0000000001.segment";
+    let file = bank.storage.open(path, Open::Write).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_at(&mut bytes, 0).unwrap();
+    let at = bytes.windows(5).position(|five| five == b"first").unwrap();
+    file.write_all_at(b"x", at as u64).unwrap();
+
+    let refused = put_with_id(&store, "a", 7, "first").unwrap_err();
+    assert!(refused.to_string().contains(path), "{refused}");
+    assert_eq!(Error::from(refused).kind(), ErrorKind::Damaged);
 }

@@ -122,8 +122,5 @@ impl Quarantine {
 
 fn can_not_write(path: &Path, error: &std::io::Error) -> Failure {
     let reason = io_reason(error);
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => Failure::in_file(path, &reason),
-        _ => Failure::Engine(format!("{}: can not be written: {reason}", path.display())),
-    }
+    Failure::Engine(format!("{}: can not be written: {reason}", path.display()))
 }
