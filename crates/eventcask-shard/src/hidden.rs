@@ -106,6 +106,15 @@ impl Hidden {
         self.keys.get(key).copied().unwrap_or(1)
     }
 
+    /// What is hidden by time alone.
+    #[must_use]
+    pub fn by_time(&self) -> Self {
+        Self {
+            before: self.before,
+            ..Self::default()
+        }
+    }
+
     /// The time before which all events are given up.
     #[must_use]
     pub fn before(&self) -> i64 {

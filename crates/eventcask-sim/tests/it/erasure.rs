@@ -101,8 +101,10 @@ fn traces(disk: &SimDisk, key: &str, left: &[String]) -> Vec<String> {
 /// looked at, or what was found.
 fn trial(seed: u64, planted: Planted) -> Result<usize, String> {
     let mut rng = Rng::with_seed(seed);
-    let options = options().codec(Codec::None).seal(seed % 2 == 0);
-    let options = options.clustered(seed % 3 == 0).view_snapshot_events(5);
+    let options = options().codec(Codec::None).seal(seed.is_multiple_of(2));
+    let options = options
+        .clustered(seed.is_multiple_of(3))
+        .view_snapshot_events(5);
     let disk = SimDisk::new();
     let store = open_with(&options, &disk);
     let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
@@ -122,8 +124,9 @@ fn trial(seed: u64, planted: Planted) -> Result<usize, String> {
         let mut check = |disk: &SimDisk, store: &Store, left: &[String], what: &str| {
             let found = traces(disk, &key, left);
             let known = store.aggregate(&key).version().unwrap();
+            states += 1;
             match found.is_empty() && known == version {
-                true => Ok(states += 1),
+                true => Ok(()),
                 false => Err(format!("{what}: {key} has version {known} in {found:?}")),
             }
         };

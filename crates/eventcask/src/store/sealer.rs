@@ -48,8 +48,8 @@ pub(crate) struct Shared {
     codec: Codec,
     clustered: bool,
     segment_bytes: u64,
-    /// Whether what was given up is left out: only where all that readers see is durable.
-    leaves_out: bool,
+    /// Whether all that readers see is durable.
+    is_all_durable: bool,
     /// One a shard: whether room for its next segment is to be taken.
     wants_spare: Vec<AtomicBool>,
     inboxes: Vec<Arc<Inbox>>,
@@ -102,7 +102,7 @@ impl Sealer {
             codec: options.codec_of_sealed(),
             clustered: options.clustered,
             segment_bytes: options.segment_bytes,
-            leaves_out: options.durability == Durability::Sync,
+            is_all_durable: options.durability == Durability::Sync,
             wants_spare: readers.iter().map(|_| AtomicBool::new(false)).collect(),
             inboxes,
             readers: readers.to_vec(),
@@ -305,15 +305,16 @@ impl Shared {
         patience: Duration,
     ) -> Result<bool, LogError> {
         let reader = &self.readers[shard];
-        let given_up = GivenUp::now(reader, self.readers.len() as u32);
+        let shards = self.readers.len() as u32;
+        let given_up = match self.is_all_durable {
+            true => GivenUp::now(reader, shards),
+            false => GivenUp::durably(reader, shards),
+        };
         let how = Rewriting {
             codec: self.codec,
             clustered: self.clustered,
             sort_bytes: SORT_BYTES,
-            fate: &|events, row| match self.leaves_out {
-                true => given_up.fate_with_key(events, row),
-                false => Fate::Kept,
-            },
+            fate: &|events, row| given_up.fate_with_key(events, row),
             go_on: &|| self.give_way(patience),
         };
         let segment = reader.dir().seal(number, &how)?;

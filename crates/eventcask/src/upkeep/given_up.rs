@@ -48,6 +48,18 @@ impl GivenUp {
         }
     }
 
+    /// As [`now`](Self::now), where not all that is visible is durable: what was given up by time, and up
+    /// to the newest segment, before which everything is.
+    pub(crate) fn durably(reader: &Arc<ShardReader>, shards: u32) -> Self {
+        let now = Self::now(reader, shards);
+        let newest = reader.published().spans().pop();
+        Self {
+            hidden: Arc::new(now.hidden.by_time()),
+            durable_to: newest.map_or(0, |newest| newest.first_position),
+            ..now
+        }
+    }
+
     pub(crate) fn is_nothing(&self) -> bool {
         self.hidden.is_empty()
     }
