@@ -172,7 +172,7 @@ impl<'r> Rewriter<'r> {
         let goes_on = !self.rows.is_full(events, row) || self.flush()?;
         let aggregate = match (&fate, self.rows.known_aggregate(events, row)) {
             (Fate::Erased(key), _) => {
-                let known = self.index.keys.get(key);
+                let known = self.index.place_of(key);
                 let previous = known.map_or(NO_POSITION, |known| known.position);
                 self.rows.named_aggregate(key, previous)
             }
@@ -197,7 +197,7 @@ impl<'r> Rewriter<'r> {
     fn previous(&self, events: &Events<'_>, row: usize) -> u64 {
         let aggregate = events.aggregate_index(row);
         let key = events.key(aggregate);
-        match self.index.keys.get(key) {
+        match self.index.place_of(key) {
             Some(known) => known.position,
             None if self.thinned.contains(key) => NO_POSITION,
             None => events.columns().previous[aggregate].to_native(),

@@ -150,7 +150,7 @@ impl Store {
             };
             let is_ended = !one.count(&open)?.is_nothing();
             if is_ended {
-                let inbox = &self.engine()?.shards[shard].inbox;
+                let inbox = &self.engine()?.inboxes[shard];
                 inbox.end_segment(Account::share(&account));
             }
             complete_to.push(open.number - u64::from(!is_ended));
@@ -163,7 +163,7 @@ impl Store {
     /// Drops what is derived and may hold events that were given up.
     fn drop_derived(&self, all: &mut Reclaimed) -> Result<(), Error> {
         let inner = &self.inner;
-        inner.views.renew(&inner.readers)?;
+        inner.views.renew()?;
         all.snapshots += inner.drop_states("views")?;
         all.snapshots += inner.drop_states("projections")?;
         let (storage, saving) = (&*inner.storage, &inner.folds.saving);
