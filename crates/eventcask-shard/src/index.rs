@@ -274,7 +274,7 @@ impl ShardReader {
         Ok(found.is_some())
     }
 
-    /// Position in this range of the event that came with an id, from the complete segments.
+    /// Position of the newest event in this range that came with an id, from the complete segments.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -290,12 +290,23 @@ impl ShardReader {
             if highest.is_some_and(|highest| id.as_u128() > highest) {
                 continue;
             }
-            let found = self.retried(segment, |segment| self.blocks.find_id(segment, id))?;
-            if let Some(position) = found {
+            let find = |segment: &EndedSegment| self.blocks.find_id(segment, id, range.end);
+            if let Some(position) = self.retried(segment, find)? {
                 return Ok(Some(position).filter(|position| range.contains(position)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether the event at a position is one of the aggregate with this key; also where it is gone.
+    pub(crate) fn is_of(&self, position: u64, key: &str) -> Result<bool, Error> {
+        let block = self.read_at(position, |at| self.blocks.get(at, Payloads::Shut))?;
+        let of_key = |block: Arc<Block>| {
+            let events = block.events();
+            let row = events.row_at(position)?;
+            Some(events.key(events.aggregate_index(row)) == key)
+        };
+        Ok(block.and_then(of_key).unwrap_or(true))
     }
 
     /// Asks a segment; where it was written anew meanwhile, its newer form.

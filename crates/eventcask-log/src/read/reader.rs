@@ -10,7 +10,7 @@ use crate::BlockPlace;
 use crate::disk::chunks::for_chunks;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::read::caches::Caches;
-use crate::sealed::ended::{EndedSegment, TableCache};
+use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::ShardDir;
 use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
 
@@ -19,8 +19,6 @@ const KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// What is read first of a block of which only some payloads are wanted: the head, and with it the
 /// envelopes of a small block.
 const FIRST_READ_BYTES: usize = 16 << 10;
-/// Segment files kept open.
-const KEPT_FILES: usize = 16;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -60,8 +58,8 @@ impl BlockReader {
         &self.dir
     }
 
-    pub(crate) fn tables(&self) -> &TableCache {
-        &self.caches.tables
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Lets go of what is kept of a segment that was written anew.
@@ -243,7 +241,7 @@ impl BlockReader {
             return Err(Error::replaced(&self.dir.describe(segment)));
         }
         files.push_front((wanted, Arc::clone(&file)));
-        files.truncate(KEPT_FILES);
+        files.truncate(self.caches.kept_files);
         Ok(file)
     }
 }
