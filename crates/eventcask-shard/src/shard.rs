@@ -26,7 +26,7 @@ use crate::inbox::{Message, Rest};
 use crate::index::with_event;
 use crate::stages::{Lap, StageCounters, count};
 use crate::{
-    Apply, DedupSettings, Delivery, Flushed, Health, Inbox, KeyHasher, Refused, ShardReader, Share,
+    Apply, DedupSettings, Delivery, Flushed, Inbox, KeyHasher, Refused, ShardReader, Share,
 };
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
@@ -51,7 +51,6 @@ pub struct ShardSettings {
 pub struct Shard {
     reader: Arc<ShardReader>,
     inbox: Arc<Inbox>,
-    health: Arc<Health>,
     settings: ShardSettings,
     apply: Box<dyn Apply>,
     dedup: Dedup,
@@ -145,13 +144,7 @@ impl Opened {
 
     /// The shard, ready to take batches from `inbox`.
     #[must_use]
-    pub fn start(
-        self,
-        inbox: Arc<Inbox>,
-        health: Arc<Health>,
-        settings: ShardSettings,
-        apply: Box<dyn Apply>,
-    ) -> Shard {
+    pub fn start(self, inbox: Arc<Inbox>, settings: ShardSettings, apply: Box<dyn Apply>) -> Shard {
         let tail = Tail {
             epoch: self.tail.epoch.saturating_add(1),
             ..self.tail
@@ -161,7 +154,6 @@ impl Opened {
         Shard {
             reader: self.reader,
             inbox,
-            health,
             settings,
             apply,
             dedup: self.dedup,
@@ -337,7 +329,7 @@ impl Shard {
 
     /// Why a whole batch is refused, if it is.
     fn refusal(&self, delivery: &Delivery) -> Option<Refused> {
-        if let Some(reason) = self.health.poisoned() {
+        if let Some(reason) = self.inbox.poisoned() {
             return Some(Refused::Poisoned(reason));
         }
         let rows = delivery.batch.source()?;
@@ -543,7 +535,7 @@ impl Shard {
     }
 
     fn flush(&mut self, share: Share, send: SendTask<'_>) {
-        if let Some(reason) = self.health.poisoned() {
+        if let Some(reason) = self.inbox.poisoned() {
             return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
         }
         let sequence = self.send(Task::Sync, send);
@@ -557,7 +549,7 @@ impl Shard {
     /// Writes the mark of a clean close, if there is something to close.
     pub(crate) fn close(&mut self, commit_time: i64, send: SendTask<'_>) {
         let nothing = self.tail.segment == 0 || self.tail.closed || self.tail.ended;
-        if nothing || self.health.poisoned().is_some() {
+        if nothing || self.inbox.poisoned().is_some() {
             return;
         }
         let roll = self.roll();
@@ -703,7 +695,7 @@ impl Shard {
 
     /// Stops the shard: all that waits and all that comes is refused.
     pub(crate) fn poison(&mut self, reason: &str) {
-        let (first, is_new) = self.health.poison(reason);
+        let (first, is_new) = self.inbox.health().poison(reason);
         if is_new {
             self.apply.stopped(reason);
         }

@@ -27,6 +27,19 @@
 //! decides what is stored and one place in the log. An append is answered by a [`Ticket`]
 //! once it is as durable as the store's [`Durability`] says, [`Durability::Sync`] by default.
 //!
+//! | you want | use |
+//! | --- | --- |
+//! | to store events, many from one thread | [`Store::producer`] |
+//! | one aggregate as it is, or as it was | [`Store::aggregate`] |
+//! | the same ones often, folded to a value | [`Store::fold`] |
+//! | every event, in the order of the commits | [`Store::events`] |
+//! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
+//! | a state of your own over all events | [`Store::projection`] |
+//! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
+//! | to act once on each event, now and later | [`Store::subscribe`] |
+//! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
+//! | a copy while the store is in use | [`Store::backup`] |
+//!
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
@@ -52,7 +65,7 @@ mod upkeep;
 pub use error::{Error, ErrorKind};
 pub use eventcask_event::{
     Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent,
+    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent, Place,
     Timestamp, route,
 };
 pub use eventcask_log::{
@@ -68,7 +81,6 @@ pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
 pub use feed::batches::Batches;
-pub use feed::feeds::Feeding;
 pub use feed::feeds::ReadModelStats;
 pub use feed::handle::{Feed, FeedOptions};
 pub use feed::progress::{Advance, ModelIdentity, ModelMismatch, ModelProgress};
@@ -77,11 +89,12 @@ pub use fold::Fold;
 pub use fold::cache::FoldStats;
 pub use fold::folded::Folded;
 pub use fold::loaded::Loaded;
+pub use follow::reached::{Reached, Timeout};
 pub use projection::view::View;
 pub use projection::views::ViewStats;
 pub use projection::{
-    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Reaching,
-    Rebuild, RebuildProgress, SnapshotPolicy, Timeout,
+    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Rebuild,
+    RebuildProgress, SnapshotPolicy,
 };
 pub use read::aggregate::{AggregateEvents, AggregateReader};
 pub use read::as_of::AsOf;

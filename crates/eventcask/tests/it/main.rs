@@ -5,7 +5,6 @@
 mod support;
 mod faulty;
 
-mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
@@ -41,4 +40,5 @@ mod folds_at_once;
 mod telling;
 mod killed;
 mod verify;
+mod fixtures;
 mod readme;
