@@ -195,7 +195,7 @@ fn zeros_after_the_end_of_gzip_data_are_passed_over() {
     assert_eq!(rows_of("f.ndjson.GZ", &two, &spec()), READ);
     let more = [gzip(ROWS), vec![0; 9], gzip(ROWS)].concat();
     let rows = rows_of("f.ndjson.gz", &more, &spec());
-    let said = "exit 2: f.ndjson.gz:4: the gzip data is damaged: something follows the zeros after its end";
+    let said = "exit 2: f.ndjson.gz:3: the gzip data is damaged: something follows the zeros after its end";
     assert_eq!(rows.last().map(String::as_str), Some(said));
     let cut = &gzip(ROWS)[..gzip(ROWS).len() - 3];
     let rows = rows_of("f.ndjson.gz", &[cut, &[0; 2]].concat(), &spec());
