@@ -26,7 +26,7 @@ pub struct AppendArgs {
     pub event_type: String,
     /// What happened, as JSON; - reads it from standard input
     #[arg(value_name = "JSON", allow_hyphen_values = true)]
-    pub json: String,
+    pub payload: String,
     /// The event's id: a UUID is taken as it is, any other text becomes one, as with ingest
     #[arg(long, value_name = "ID", value_parser = NotEmpty::new())]
     pub id: Option<String>,

@@ -14,7 +14,7 @@ use crate::input::event_id;
 use crate::output::{Out, count, escaped, print_object};
 
 pub(super) fn run(args: &AppendArgs, global: &Global) -> Result<(), Failure> {
-    let payload = payload(&args.json)?;
+    let payload = payload(&args.payload)?;
     let mut event = NewEvent::json(&args.event_type, payload.as_bytes());
     let id = args.id.as_deref().map(event_id).transpose();
     (event.id, event.time) = (id.map_err(|invalid| wrong(&invalid))?, args.time);
