@@ -1,4 +1,4 @@
-//! A batch on its way to a shard, with those who wait for its answers.
+//! A batch on its way to a shard, with the tickets and accounts that wait for its answers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -9,8 +9,8 @@ use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent};
 
 use crate::{Completion, Outcome, Refused, Ticket};
 
-/// A batch of events of one shard and who is to be told. Rows that no append covers were
-/// pushed one by one with any version and are counted in the account.
+/// A batch of events of one shard, and where its answers go. Rows that no append covers were
+/// pushed one by one with any version; the account counts them.
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// The events.
@@ -32,7 +32,7 @@ pub struct Append {
     pub rows: u32,
     /// What the aggregate must be like.
     pub expected: Expected,
-    /// Who is to be answered.
+    /// Where the answer goes.
     pub completion: Completion,
 }
 

@@ -107,7 +107,7 @@ pub struct Inbox {
     open: Mutex<Vec<Weak<OpenBatch>>>,
     space: Event,
     closed: AtomicBool,
-    /// Set once the worker is gone: whoever finds it set empties the queue.
+    /// Set once the worker is gone: a producer that finds it set empties the queue.
     abandoned: AtomicBool,
     bell: Arc<Bell>,
     health: Health,
@@ -325,7 +325,7 @@ impl Inbox {
         let old_enough = self.old_enough();
         let open = locked(&self.open);
         for batch in open.iter().filter_map(Weak::upgrade) {
-            // Who holds the lock is just adding to the batch and rings afterwards.
+            // A producer that holds the lock is adding to the batch, and rings afterwards.
             let Some(mut delivery) = batch.try_lock() else {
                 continue;
             };
@@ -345,7 +345,7 @@ impl Inbox {
         let old_enough = self.old_enough();
         let open = locked(&self.open);
         open.iter().filter_map(Weak::upgrade).any(|batch| {
-            // Who holds the lock is just adding to the batch and rings afterwards.
+            // A producer that holds the lock is adding to the batch, and rings afterwards.
             let delivery = batch.try_lock();
             delivery.is_some_and(|one| one.is_asked() && self.due(&one) <= old_enough)
         })

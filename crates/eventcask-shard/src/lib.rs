@@ -30,11 +30,12 @@ mod publish;
 mod in_flight;
 mod shard;
 mod load;
+mod find;
 
 pub use answer::{Answer, Outcome, Refused};
 pub use clock::CommitClock;
 pub use commit::{Durability, WriteThread};
-pub use dedup::{Dedup, DedupSettings, DedupWindow, Seen};
+pub use dedup::{Dedup, DedupSettings, DedupWindow};
 pub use delivery::{Account, Append, Delivery, Flushed, Share};
 pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use hidden::Hidden;

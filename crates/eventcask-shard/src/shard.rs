@@ -16,7 +16,7 @@ use eventcask_log::{
     in_page,
 };
 
-use crate::admit::{Admission, History, ROWS_AHEAD, same_event};
+use crate::admit::{Admission, History, Original, ROWS_AHEAD};
 use crate::build::BlockBuilder;
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
@@ -111,8 +111,7 @@ impl Opened {
         let mut dedup = Dedup::new(settings);
         let recovery = reader.dir().recover(&mut |block, at| {
             reader.enter(block, at);
-            dedup.enter(block);
-            Ok(())
+            dedup.enter(block, &|position, key| reader.is_of(position, key))
         })?;
         reader.take_ended(recovery.ended)?;
         reader.note_what_was_met();
@@ -403,10 +402,12 @@ impl Shard {
         for touched in self.builder.touched() {
             directory.take_back(touched.slot, touched.version, touched.last);
         }
+        let batch = &in_flight.delivery.batch;
         for index in 0..self.builder.rows() {
             let (row, _) = self.builder.built(index);
-            if let Some(id) = in_flight.delivery.batch.id(row) {
-                self.dedup.forget(id);
+            if let Some(id) = batch.id(row) {
+                let position = self.tail.next_position + index as u64;
+                self.dedup.forget(id, batch.key(row), position);
             }
         }
         self.builder.begin(self.tail.next_position);
@@ -649,8 +650,11 @@ impl Shard {
     /// Drops ids that are out of the window, or that rest on disk by now.
     fn drop_old_ids(&mut self, now: i64) {
         if self.dedup.is_due() {
-            let sealed_to = self.reader.published().sealed_to();
-            self.dedup.drop_old(sealed_to, now);
+            let (sealed_to, filter_bytes) = {
+                let published = self.reader.published();
+                (published.sealed_to(), published.filter_bytes())
+            };
+            self.dedup.drop_old(sealed_to, filter_bytes, now);
             self.reader.note_ids(&self.dedup);
         }
     }
@@ -672,8 +676,12 @@ impl Shard {
                     directory.take_back(touched.slot, touched.version, touched.last);
                 }
                 let events = stored.block.events();
-                let ids = (0..events.len()).filter_map(|row| events.given_id(row));
-                ids.for_each(|id| self.dedup.forget(id));
+                for row in 0..events.len() {
+                    if let Some(id) = events.given_id(row) {
+                        let key = events.key(events.aggregate_index(row));
+                        self.dedup.forget(id, key, events.position(row));
+                    }
+                }
                 self.tail = Tail {
                     durable_place: self.tail.durable_place,
                     ..stored.tail_before
@@ -727,12 +735,7 @@ struct Stored<'s> {
 }
 
 impl History for Stored<'_> {
-    fn compare(
-        &self,
-        position: u64,
-        key: &str,
-        event: &NewEvent<'_>,
-    ) -> Result<Option<(u64, bool)>, Refused> {
+    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<Original, Refused> {
         let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
         let holds = |at: &BlockPlace| (at.first_position..at.next_position).contains(&position);
         if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
@@ -742,7 +745,9 @@ impl History for Stored<'_> {
             .reader
             .block_at(position)
             .map_err(|error| unreadable(&error))?;
-        Ok(block.and_then(|block| compare_in(&block, position, key, event)))
+        Ok(block.map_or(Original::Gone, |block| {
+            compare_in(&block, position, key, event)
+        }))
     }
 
     fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused> {
@@ -766,13 +771,8 @@ fn unreadable(error: &Error) -> Refused {
     }
 }
 
-fn compare_in(
-    block: &Block,
-    position: u64,
-    key: &str,
-    event: &NewEvent<'_>,
-) -> Option<(u64, bool)> {
-    with_event(block, position, |stored| {
+fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> Original {
+    let compared = with_event(block, position, |stored| {
         let original = NewEvent {
             event_type: stored.event_type,
             schema: stored.schema,
@@ -781,9 +781,7 @@ fn compare_in(
             id: event.id,
             time: stored.time,
         };
-        (
-            stored.version,
-            stored.aggregate == key && same_event(&original, event),
-        )
-    })
+        Original::of(stored.aggregate == key, &original, event, stored.version)
+    });
+    compared.unwrap_or(Original::Gone)
 }

@@ -12,16 +12,20 @@ mod target;
 mod marks;
 mod held;
 mod feed;
+mod answered;
 mod flushes;
 mod listing;
 mod rejects;
 mod summary;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use eventcask::NewEvent;
 
+use self::answered::Answered;
 use self::feed::Feed;
 use self::flushes::Flushes;
 use self::rejects::Rejects;
@@ -37,7 +41,11 @@ use crate::signals;
 const ROWS_BETWEEN_LOOKS: u64 = 64;
 
 pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
-    signals::listen()?;
+    let answered = Arc::new(Answered::default());
+    signals::listen_for_a_second({
+        let (answered, json) = (Arc::clone(&answered), global.json);
+        move || answered.last_words(json)
+    })?;
     check_type(args)?;
     let Some((path, more)) = args.files.split_first() else {
         return Ok(());
@@ -50,7 +58,7 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
     let mut ingest = Ingest {
         target: &target,
         rejects,
-        flushes: Flushes::new(args.acks),
+        flushes: Flushes::new(args.acks, answered),
         waiting: Vec::new(),
     };
     let started = Instant::now();
@@ -84,6 +92,12 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
         waiting,
         seconds,
     };
+    if signals::is_stopped() && !signals::tells_the_end() {
+        // The process ends while this waits.
+        loop {
+            thread::park();
+        }
+    }
     let printed = summary.print(ended.as_ref().err());
     ended.and(printed)
 }
