@@ -528,6 +528,17 @@ impl ShardReader {
         self.read_at(position, |at| self.blocks.get(at, Payloads::All))
     }
 
+    /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that the
+    /// aggregate of the event at `position` needs. Events that lie side by side share a block, also
+    /// where the segment has a clustered copy.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn block_with(&self, position: u64) -> Result<Option<Arc<Block>>, Error> {
+        let want = Payloads::OfAggregateAt(position);
+        self.read_at(position, |at| self.blocks.get(at, want))
+    }
+
     /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that
     /// the aggregate of the event at `position` needs, which is the one with this key. Where the
     /// segment has a clustered copy, it is the cluster that holds the event.
@@ -542,8 +553,7 @@ impl ShardReader {
                 return Ok(Some(cluster));
             }
         }
-        let want = Payloads::OfAggregateAt(position);
-        self.read_at(position, |at| self.blocks.get(at, want))
+        self.block_with(position)
     }
 
     /// The block that holds the first durable event at `position` or after it, with the

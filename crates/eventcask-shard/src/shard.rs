@@ -767,7 +767,7 @@ impl History for Stored<'_> {
         }
         let block = self
             .reader
-            .block_at(position)
+            .block_with(position)
             .map_err(|error| unreadable(&error))?;
         Ok(block.map_or(Original::Gone, |block| {
             compare_in(&block, position, key, event)
