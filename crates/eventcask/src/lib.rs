@@ -83,6 +83,7 @@ mod feeds;
 mod feed;
 mod sealer;
 mod retention;
+mod side_files;
 mod backup;
 mod repair;
 mod stats;

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
-    Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage, Tail,
+    Ends, Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, SourceMark, Storage,
+    Tail,
 };
 use eventcask_project::{Projection, ViewSpec};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader, Stages};
@@ -23,8 +24,9 @@ use crate::subscriptions::Subscriptions;
 use crate::views::Views;
 use crate::waiters::Woken;
 use crate::{
-    AggregateReader, Error, FeedOptions, Fold, Folded, KeptProjection, Options, Parked, Producer,
-    Projected, ProjectionOptions, ReadModel, Scan, Stats, Subscribe, View, parallel, retention,
+    AggregateReader, Error, ErrorKind, FeedOptions, Fold, Folded, KeptProjection, Options, Parked,
+    Producer, Projected, ProjectionOptions, ReadModel, Scan, Stats, Subscribe, View, parallel,
+    retention, side_files,
 };
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -118,6 +120,10 @@ impl Store {
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
+        let ends = opened
+            .iter()
+            .map(|shard| shard.reader.published().watermark);
+        Ends::new(ends.collect()).note(&*storage, &manifest)?;
         retention::apply(
             &*storage,
             &manifest,
@@ -344,7 +350,7 @@ impl Store {
                 let kept = self.inner.subscriptions.end();
                 self.inner.sealer.stop();
                 let mut woken = Woken::default();
-                let stopped = engine.stop(|| self.inner.save_all(&mut woken));
+                let stopped = engine.stop(|is_durable| self.inner.save_all(is_durable, &mut woken));
                 self.inner.feeds.end(&self.positions());
                 woken.wake();
                 stopped.and(kept)
@@ -556,10 +562,24 @@ impl Inner {
         self.engine.as_ref().is_some_and(Engine::is_running)
     }
 
-    /// Saves what follows the log, which is at its end. Who waits for more is to be woken.
-    fn save_all(&self, woken: &mut Woken) -> Result<(), Error> {
-        let saved = self.views.save_all();
-        saved.and(self.projections.close(woken))
+    /// Saves what follows the log, which is at its end, and notes that end where it is durable. Who waits
+    /// for more is to be woken.
+    fn save_all(&self, is_durable: bool, woken: &mut Woken) -> Result<(), Error> {
+        let views = unless_full(self.views.save_all());
+        let projections = unless_full(self.projections.close(woken));
+        let noted = match is_durable {
+            true => self.note_ends(),
+            false => Ok(()),
+        };
+        views.and(projections).and(noted)
+    }
+
+    fn note_ends(&self) -> Result<(), Error> {
+        let ends = self
+            .readers
+            .iter()
+            .map(|reader| reader.published().watermark);
+        Ok(Ends::new(ends.collect()).note(&*self.storage, &self.manifest)?)
     }
 }
 
@@ -569,9 +589,18 @@ impl Drop for Inner {
             self.sealer.stop();
             // Nobody is left to be told; `close` tells.
             let mut woken = Woken::default();
-            let _ = engine.stop(|| self.save_all(&mut woken));
+            let _ = engine.stop(|is_durable| self.save_all(is_durable, &mut woken));
             woken.wake();
         }
+    }
+}
+
+/// A snapshot for which there is no room is no reason to fail: the next opening makes its state of the
+/// one before and the log.
+fn unless_full(saved: Result<(), Error>) -> Result<(), Error> {
+    match saved {
+        Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
+        other => other,
     }
 }
 
@@ -598,27 +627,39 @@ fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
 /// A store is made in a directory that is empty, or holds the beginnings of one.
 fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
     let here = storage.describe("");
-    let names = storage
-        .list("")
-        .map_err(|error| LogError::io("list", &here, error))?;
-    let ours = [
-        "shards",
-        "views",
-        "folds",
-        "projections",
-        "LOCK",
-        "RESERVE",
-        "MANIFEST.new",
-    ];
-    match names.iter().find(|name| !ours.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => Err(LogError::new(
+    let refused = |reason: &str| {
+        Err(LogError::new(
             LogErrorKind::NotAStore,
-            format!(
-                "{here} is not an event store and not empty: it holds {name:?}; choose another directory"
-            ),
-        )),
+            format!("{here} {reason}"),
+        ))
+    };
+    if Manifest::unfinished(storage)?.is_some() {
+        // It says what the directory is.
+        return Manifest::read(storage).map(drop);
     }
+    let names = side_files::list(storage, "")?;
+    if let Some(name) = names.iter().find(|name| !side_files::is_ours(name)) {
+        return refused(&format!(
+            "is not an event store and not empty: it holds {name:?}; choose another directory"
+        ));
+    }
+    if names.iter().any(|name| side_files::is_data(name)) || has_segments(storage)? {
+        return refused(
+            "holds the files of an event store and has lost its MANIFEST: bring that back, or make the copy once more",
+        );
+    }
+    Ok(())
+}
+
+/// Whether a shard has anything in its log.
+fn has_segments(storage: &dyn Storage) -> Result<bool, LogError> {
+    for shard in side_files::list(storage, "shards")? {
+        let names = side_files::list(storage, &format!("shards/{shard}"))?;
+        if names.iter().any(|name| name.ends_with(".segment")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn locked_by_another(storage: &dyn Storage) -> LogError {
