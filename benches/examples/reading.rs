@@ -274,7 +274,7 @@ fn needles(store: &Store, name: &str) -> Result<()> {
         let started = Instant::now();
         let mut bytes = 0;
         for event in store.aggregate(&key).events()? {
-            bytes += event?.get().payload.len();
+            bytes += event?.payload().len();
         }
         black_box(bytes);
         times.push(started.elapsed());

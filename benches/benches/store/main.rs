@@ -51,11 +51,10 @@ fn outcome(store: &Store) -> Outcome {
     for shard in 0..store.shards() {
         for event in store.events().shard(shard).iter() {
             let event = event.expect("read");
-            let event = event.get();
-            outcome.add(event.position);
-            outcome.add(event.version);
-            outcome.add_bytes(event.aggregate.as_bytes());
-            outcome.add_bytes(event.payload);
+            outcome.add(event.position());
+            outcome.add(event.version());
+            outcome.add_bytes(event.key().as_bytes());
+            outcome.add_bytes(event.payload());
         }
     }
     outcome

@@ -48,7 +48,7 @@ fn read(store: &Store, aggregate: u64, outcome: &mut Outcome) {
     let mut read = 0;
     for event in store.aggregate(&key(aggregate)).events().expect("read") {
         let event = event.expect("read");
-        outcome.add_bytes(event.get().payload);
+        outcome.add_bytes(event.payload());
         read += 1;
     }
     assert_eq!(read, EVENTS);

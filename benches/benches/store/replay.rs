@@ -37,7 +37,7 @@ pub(super) fn benches(c: &mut Criterion) {
 fn scan(store: &Store) -> usize {
     let bytes = |event: Result<eventcask::Event, _>| {
         let event = event.expect("read");
-        event.get().payload.len()
+        event.payload().len()
     };
     store.events().iter().map(bytes).sum()
 }

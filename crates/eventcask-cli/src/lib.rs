@@ -1,9 +1,9 @@
 //! The `eventcask` command line.
 //!
 //! This crate has one job: to let people and scripts use a store without writing Rust. Its
-//! main function is [`main`]; [`input`] reads files of rows, [`generate`] makes events up,
-//! [`output`] prints them, and the commands between them use nothing but the public face of `eventcask`. It never touches
-//! a store's files itself, and nothing depends on it.
+//! main function is [`main`]; [`input`] reads files of rows, `eventcask-console` prints, and the
+//! commands between them use nothing but the public face of `eventcask`. `eventcask-load` is a
+//! command with a crate of its own. It never touches a store's files itself.
 //!
 //! ```
 //! use eventcask_cli::input::{Next, RowSpec, Rows};
@@ -16,16 +16,14 @@
 pub mod args;
 mod commands;
 pub mod input;
-pub mod generate;
-pub mod output;
-pub mod failure;
 mod progress;
-mod signals;
 mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use eventcask_console::signals;
+pub use eventcask_console::{failure, output};
 
 pub use usage::one_sentence;
 

@@ -289,6 +289,15 @@ impl<'a> Events<'a> {
         (bits != 0).then(|| EventId::from_u128(bits))
     }
 
+    /// The id of a row: the one that it came with, or the one that the engine makes.
+    #[must_use]
+    pub fn id(&self, row: usize) -> EventId {
+        self.given_id(row).unwrap_or_else(|| {
+            let (store, shard) = (self.parts.store, self.parts.shard);
+            EventId::engine_made(store, shard, self.position(row), self.commit_time(row))
+        })
+    }
+
     /// Name of a row's event type.
     #[must_use]
     pub fn event_type(&self, row: usize) -> &'a str {
@@ -350,20 +359,16 @@ impl<'a> Events<'a> {
     #[must_use]
     pub fn event(&self, row: usize) -> EventRef<'a> {
         let event_type = self.type_index(row);
-        let position = self.position(row);
-        let commit_time = self.commit_time(row);
         EventRef {
             aggregate: self.key(self.aggregate_index(row)),
             version: self.version(row),
             shard: self.parts.shard,
-            position,
+            position: self.position(row),
             event_type: self.type_name(event_type),
             schema: self.type_schema(event_type),
             encoding: self.type_encoding(event_type),
-            id: self.given_id(row).unwrap_or_else(|| {
-                EventId::engine_made(self.parts.store, self.parts.shard, position, commit_time)
-            }),
-            commit_time,
+            id: self.id(row),
+            commit_time: self.commit_time(row),
             time: self.time(row),
             payload: self.payload(row).unwrap_or(&[]),
         }

@@ -105,9 +105,17 @@ pub enum Invalid {
     ExistsInSession,
     /// Text that is not a point in time.
     #[error(
-        "{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z is expected, in the years 1678 to 2261"
+        "{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z, or a count of s, ms, us or ns since 1970, is expected"
     )]
     Time {
+        /// The text that was given.
+        text: String,
+    },
+    /// A point in time that 64 bits of nanoseconds do not reach.
+    #[error(
+        "{text:?} is a time out of range: times from 1677-09-21T00:12:44Z to 2262-04-11T23:47:16Z can be kept"
+    )]
+    TimeRange {
         /// The text that was given.
         text: String,
     },

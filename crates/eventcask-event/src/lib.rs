@@ -22,6 +22,7 @@ mod same_bytes;
 mod routing;
 mod id;
 mod time;
+mod time_text;
 mod new_event;
 mod expected;
 mod type_hints;

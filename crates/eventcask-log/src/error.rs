@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io;
 
-use crate::Problem;
-
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -26,6 +24,17 @@ pub enum ErrorKind {
     Setting,
     /// Any other error of the disk or the operating system.
     Io,
+}
+
+/// Something that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: String,
+    /// The byte of the file where the damaged part begins.
+    pub place: u64,
+    /// What is wrong.
+    pub reason: String,
 }
 
 /// An error of the log: a sentence that says what, where and what to do, and a

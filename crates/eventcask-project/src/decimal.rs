@@ -83,20 +83,6 @@ impl Decimal {
         i64::try_from(mantissa).ok().filter(|_| scale == 0)
     }
 
-    /// The part before the decimal point.
-    pub(crate) fn whole(self) -> i128 {
-        self.mantissa / POWERS[usize::from(self.scale)]
-    }
-
-    /// The product with a whole number, rounded down.
-    pub(crate) fn times_floored(self, factor: i128) -> Option<i128> {
-        Some(
-            self.mantissa
-                .checked_mul(factor)?
-                .div_euclid(POWERS[usize::from(self.scale)]),
-        )
-    }
-
     /// The nearest `f64` of a `count`th of this number. It is rounded once where both sides of
     /// the fraction are exact as `f64`, else twice.
     pub(crate) fn divided_by(self, count: u64) -> f64 {

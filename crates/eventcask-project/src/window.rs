@@ -1,9 +1,10 @@
 //! Tumbling windows over a time field of the payload.
 
+use std::borrow::Cow;
+
 use eventcask_event::Timestamp;
 
 use crate::SpecError;
-use crate::decimal::Decimal;
 use crate::fields::text_of;
 use crate::spec::check_path;
 
@@ -76,15 +77,11 @@ fn parse_width(text: &str) -> Option<i64> {
 
 /// The time that a JSON value stands for, in nanoseconds since the start of 1970.
 fn nanos_of(raw: &str) -> Option<i64> {
-    if raw.starts_with('"') {
-        return text_of(raw)?.parse().ok().map(Timestamp::as_nanos);
-    }
-    let number = Decimal::parse(raw)?;
-    let nanos_each = match number.whole().unsigned_abs() {
-        0..100_000_000_000 => 1_000_000_000,
-        100_000_000_000..100_000_000_000_000 => 1_000_000,
-        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
-        _ => 1,
+    let is_number = raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let text = if is_number {
+        Cow::Borrowed(raw)
+    } else {
+        text_of(raw)?
     };
-    i64::try_from(number.times_floored(nanos_each)?).ok()
+    text.parse().ok().map(Timestamp::as_nanos)
 }

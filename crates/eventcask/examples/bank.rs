@@ -9,17 +9,16 @@ fn balance(store: &Store, account: &str) -> Result<(i64, u64), Error> {
     let (mut cents, mut version) = (0, 0);
     for event in store.aggregate(account).events()? {
         let event = event?;
-        let event = event.get();
-        let amount: i64 = str::from_utf8(event.payload)
+        let amount: i64 = str::from_utf8(event.payload())
             .unwrap_or("0")
             .parse()
             .unwrap_or(0);
-        cents += if event.event_type == "Deposited" {
+        cents += if event.event_type() == "Deposited" {
             amount
         } else {
             -amount
         };
-        version = event.version;
+        version = event.version();
     }
     Ok((cents, version))
 }

@@ -14,8 +14,8 @@ use eventcask::{ConsumerGroup, Error, NewEvent, Retry};
 /// handled.
 fn consume(group: &ConsumerGroup, mailed: &Mutex<BTreeMap<String, Vec<u64>>>) -> Result<(), Error> {
     while let Some(claim) = group.claim_timeout(Duration::from_millis(300))? {
-        let event = claim.event().get();
-        let (key, version) = (event.aggregate.to_owned(), event.version);
+        let event = claim.event();
+        let (key, version) = (event.key().to_owned(), event.version());
         if (key.as_str(), version) == ("order-3", 2) {
             claim.retry("the address is wrong")?;
             continue;
@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     group.redrive(&order.key)?;
     let mut redriven = Vec::new();
     while let Some(claim) = group.try_claim()? {
-        redriven.push(claim.event().get().version);
+        redriven.push(claim.event().version());
         claim.ack()?;
     }
     assert_eq!(redriven, [2, 3, 4]);

@@ -38,12 +38,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!((second.stored, second.duplicates), (1, 3));
     for event in store.events().iter() {
         let event = event?;
-        let event = event.get();
         println!(
             "{} {} {}",
-            event.aggregate,
-            event.version,
-            String::from_utf8_lossy(event.payload)
+            event.key(),
+            event.version(),
+            String::from_utf8_lossy(event.payload())
         );
     }
     Ok(())

@@ -11,10 +11,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:?}", ticket.wait()?); // durable on disk from here on
 
     for event in store.aggregate("account-42").events()? {
-        let event = event?;
-        let event = event.get(); // borrowed from the stored block, oldest first
-        let text = String::from_utf8_lossy(event.payload);
-        println!("{} {} {text}", event.version, event.event_type);
+        let event = event?; // read in place in the stored block, oldest first
+        let text = String::from_utf8_lossy(event.payload());
+        println!("{} {} {text}", event.version(), event.event_type());
     }
     Ok(())
 }

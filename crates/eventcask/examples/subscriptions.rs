@@ -6,8 +6,7 @@ use eventcask::{Error, Event, Expected, NewEvent};
 
 fn name(event: Result<Event, Error>) -> Result<String, Error> {
     let event = event?;
-    let event = event.get();
-    Ok(format!("{} {}", event.aggregate, event.event_type))
+    Ok(format!("{} {}", event.key(), event.event_type()))
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One with a name keeps its progress, whenever it says that all it got is handled.
     let mut letters = store.subscribe().named("letters")?;
     let first = letters.next().transpose()?.ok_or("an order is there")?;
-    println!("a letter about {}", first.get().aggregate);
+    println!("a letter about {}", first.key());
     letters.save()?;
     drop(letters);
 
@@ -54,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Only some types, of one shard, from a moment on. What else there is is not decompressed.
     let shipped = store.subscribe().types(&["Shipped"]);
     let shipped = shipped.shard(eventcask::route("order-1", store.shards()));
-    let mut shipped = shipped.since(first.get().commit_time).start()?;
+    let mut shipped = shipped.since(first.commit_time()).start()?;
     let found = shipped.try_next().transpose().map(name).transpose()?;
     assert_eq!(found.as_deref(), Some("order-1 Shipped"));
 

@@ -6,7 +6,7 @@ use eventcask::{AggregateEvents, Error, Expected, NewEvent, ViewSpec};
 
 fn statuses(events: AggregateEvents) -> Result<Vec<String>, Error> {
     events
-        .map(|event| Ok(event?.get().event_type.to_owned()))
+        .map(|event| Ok(event?.event_type().to_owned()))
         .collect()
 }
 
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .events()?
         .next()
         .ok_or("no event")??;
-    let moment = paid.get().commit_time;
+    let moment = paid.commit_time();
     let then = statuses(order.as_of_time(moment).events()?)?;
     println!("at {moment}: {then:?}");
     assert_eq!(then, ["Placed", "Paid"]);

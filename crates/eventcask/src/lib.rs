@@ -16,7 +16,7 @@
 //!
 //! for event in store.aggregate("account-42").events()? {
 //!     let event = event?;
-//!     assert_eq!(event.get().payload, br#"{"cents":500}"#);
+//!     assert_eq!(event.payload(), br#"{"cents":500}"#);
 //! }
 //! store.close()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -34,68 +34,22 @@
 //! durable.
 
 mod error;
-mod options;
+mod sync;
+mod clock;
+mod name;
 mod parallel;
+mod notices;
 mod store;
-mod engine;
-mod producer;
-mod owner;
-mod session;
-mod router;
-mod event;
-mod as_of;
-mod aggregate;
-mod filter;
-mod forwards;
-mod backwards;
-mod merge;
+mod write;
+mod read;
 mod fold;
-mod folds;
-mod folded;
-mod loaded;
-mod fold_snapshots;
-mod scan;
-mod arrivals;
 mod subscribe;
-mod subscription;
-mod saved;
-mod subscriptions;
-mod named;
-mod retry;
-mod turns;
-mod claim;
-mod group;
-mod shown;
-mod read_ahead;
-mod waiters;
-mod telling;
-mod follower;
-mod views;
-mod view;
-mod view_past;
-mod view_saver;
+mod follow;
 mod projection;
-mod read_model;
-mod batches;
-mod feed_cursor;
-mod feeder;
-mod feeds;
 mod feed;
-mod sealer;
-mod retention;
-mod side_files;
-mod backup;
-mod repair;
-mod stats;
-mod verify;
+mod upkeep;
 
-pub use aggregate::{AggregateEvents, AggregateReader};
-pub use as_of::AsOf;
-pub use backup::BackupReport;
-pub use batches::Batches;
-pub use claim::Claim;
 pub use error::{Error, ErrorKind};
-pub use event::Event;
 pub use eventcask_event::{
     Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
     MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent,
@@ -113,33 +67,42 @@ pub use eventcask_project::{
 pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
-pub use feed::{Feed, FeedOptions};
-pub use feeds::Feeding;
+pub use feed::batches::Batches;
+pub use feed::feeds::Feeding;
+pub use feed::feeds::ReadModelStats;
+pub use feed::handle::{Feed, FeedOptions};
+pub use feed::progress::{Advance, ModelIdentity, ModelMismatch, ModelProgress};
+pub use feed::read_model::{ModelError, ReadModel};
 pub use fold::Fold;
-pub use folded::Folded;
-pub use group::{ConsumerGroup, Parked};
-pub use loaded::Loaded;
-pub use named::NamedSubscription;
-pub use options::Options;
-pub use owner::ShardOwner;
-pub use producer::{FlushTicket, Producer};
+pub use fold::cache::FoldStats;
+pub use fold::folded::Folded;
+pub use fold::loaded::Loaded;
+pub use projection::view::View;
+pub use projection::views::ViewStats;
 pub use projection::{
-    Entries, KeptProjection, Past, Projected, ProjectionOptions, Reaching, Rebuild,
-    RebuildProgress, SnapshotPolicy, Timeout,
+    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Reaching,
+    Rebuild, RebuildProgress, SnapshotPolicy, Timeout,
 };
-pub use read_model::{Advance, ModelError, ModelIdentity, ModelMismatch, ModelProgress, ReadModel};
-pub use repair::{RepairReport, repair};
-pub use retention::Reclaimed;
-pub use retry::Retry;
-pub use scan::{Scan, ScanEvents};
-pub use stats::{
-    FoldStats, ProjectionStats, ReadModelStats, ShardStats, Stats, SubscriptionStats, ViewStats,
-};
-pub use store::Store;
-pub use subscribe::Subscribe;
-pub use subscription::Subscription;
-pub use verify::{VerifyReport, verify, verify_storage};
-pub use view::View;
+pub use read::aggregate::{AggregateEvents, AggregateReader};
+pub use read::as_of::AsOf;
+pub use read::event::Event;
+pub use read::scan::{Scan, ScanEvents};
+pub use store::handle::Store;
+pub use store::options::Options;
+pub use store::stats::{ShardStats, Stats};
+pub use subscribe::builder::Subscribe;
+pub use subscribe::claim::Claim;
+pub use subscribe::group::{ConsumerGroup, Parked};
+pub use subscribe::named::NamedSubscription;
+pub use subscribe::retry::Retry;
+pub use subscribe::subscription::Subscription;
+pub use subscribe::subscriptions::SubscriptionStats;
+pub use upkeep::backup::BackupReport;
+pub use upkeep::repair::{RepairReport, repair};
+pub use upkeep::retention::Reclaimed;
+pub use upkeep::verify::{VerifyReport, verify, verify_storage};
+pub use write::owner::ShardOwner;
+pub use write::producer::{FlushTicket, Producer};
 
 use std::path::Path;
 

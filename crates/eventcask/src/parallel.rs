@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::options::cores;
+/// Cores that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// The threads that all stores of the process share for this; none where the system gave none.
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();

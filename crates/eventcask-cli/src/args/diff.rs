@@ -1,7 +1,7 @@
 //! `eventcask diff`.
 
 use clap::Args;
-use eventcask::AsOf;
+use eventcask::{AsOf, Invalid};
 
 /// What changed in an aggregate between two moments, and which events did it
 #[derive(Debug, Args)]
@@ -28,12 +28,13 @@ pub struct DiffArgs {
 }
 
 fn moment(text: &str) -> Result<AsOf, String> {
-    let wrong = || "a version, a time (RFC 3339) or position:N is expected".to_owned();
     if let Some(position) = text.strip_prefix("position:") {
-        return position.parse().map(AsOf::Position).map_err(|_| wrong());
+        let wrong = |_| "a number is expected after \"position:\"".to_owned();
+        return position.parse().map(AsOf::Position).map_err(wrong);
     }
     if let Ok(version) = text.parse() {
         return Ok(AsOf::Version(version));
     }
-    text.parse().map(AsOf::Time).map_err(|_| wrong())
+    let wrong = |invalid: Invalid| format!("{invalid}; a version or position:N will do as well");
+    text.parse().map(AsOf::Time).map_err(wrong)
 }

@@ -2,7 +2,6 @@
 //! and the manual pages.
 
 mod ingest;
-mod load;
 mod read;
 mod view;
 mod subscriptions;
@@ -16,8 +15,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use backup::BackupArgs;
 pub use diff::DiffArgs;
+use eventcask_load::args::LoadArgs;
 pub use ingest::{IngestArgs, OnError};
-pub use load::{Amount, Ids, LoadArgs, Project, Sweep};
 pub use read::{ExportArgs, ReadArgs, TailArgs};
 pub use subscriptions::{RedriveArgs, SubscriptionsArgs, SubscriptionsCommand};
 pub use truncate::{ReclaimArgs, TruncateArgs};

@@ -1,6 +1,6 @@
 //! Opens stores, and tells how their errors end a command.
 
-use eventcask::{Error, ErrorKind, Store};
+use eventcask::{Error, Store};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -26,18 +26,7 @@ pub(super) fn open_to_write(global: &Global) -> Result<Store, Failure> {
         .map_err(|error| failure(&error))
 }
 
-/// How an error of the engine ends a command: what the person can set right is bad input.
+/// How an error of the engine ends a command.
 pub(super) fn failure(error: &Error) -> Failure {
-    let sentence = error.to_string();
-    match error.kind() {
-        ErrorKind::Invalid
-        | ErrorKind::IdConflict
-        | ErrorKind::Locked
-        | ErrorKind::NewerFormat
-        | ErrorKind::NotAStore
-        | ErrorKind::UnknownSubscription
-        | ErrorKind::UnknownView => Failure::Input(sentence),
-        ErrorKind::UnknownAggregate => Failure::No(sentence),
-        _ => Failure::Engine(sentence),
-    }
+    Failure::of(error)
 }

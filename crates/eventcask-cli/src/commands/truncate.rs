@@ -149,8 +149,7 @@ impl Found {
         let mut found = Self::default();
         for event in events {
             let event = event?;
-            let event = event.get();
-            let (version, time) = (event.version, event.commit_time);
+            let (version, time) = (event.version(), event.commit_time());
             let (first, begun) = match found.times {
                 Some((begun, _)) => (found.versions.0, begun),
                 None => (version, time),

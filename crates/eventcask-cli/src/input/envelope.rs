@@ -132,13 +132,9 @@ fn read_time(
         Err(NoText::Absent | NoText::Null) => return Ok(None),
         Err(no_text) => return Err(wrong("time", field, &no_text)),
     };
-    let unreadable = || {
-        let shown: String = text.chars().take(64).collect();
-        Reason::new(format!(
-            "the time {shown:?} in field {field:?} is neither RFC 3339 nor a count of s, ms, us or ns since 1970"
-        ))
-    };
-    times.read(&text).map(Some).ok_or_else(unreadable)
+    let time = times.read(&text);
+    time.map(Some)
+        .map_err(|invalid| Reason::new(format!("the time in field {field:?}: {invalid}")))
 }
 
 /// The id that a text names: a UUID as it is, anything else by its hash.

@@ -27,7 +27,6 @@ mod rows;
 pub use check::RowCheck;
 pub use format::Format;
 pub use rows::{Next, Rejected, Row, Rows};
-pub use time::parse_time;
 
 /// A field of the rows, by its column or by its dotted path.
 pub type FieldName = String;

@@ -5,7 +5,9 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eventcask_cli::generate::{Aggregates, Generator, PayloadKind, Payloads, Random, Recipe, Skew};
+use eventcask_load::generate::{
+    Aggregates, Generator, PayloadKind, Payloads, Random, Recipe, Skew,
+};
 use flate2::read::ZlibDecoder;
 use serde_json::Value;
 

@@ -21,11 +21,11 @@ fn group(store: &Store) -> ConsumerGroup {
 fn work(group: &ConsumerGroup, failing: &[&str]) -> Vec<String> {
     let mut handled = Vec::new();
     while let Some(claim) = group.try_claim().expect("events are read") {
-        let event = claim.event().get();
-        if failing.contains(&event.aggregate) {
+        let event = claim.event();
+        if failing.contains(&event.key()) {
             claim.retry("the address is wrong").expect("it is saved");
         } else {
-            handled.push(format!("{}@{}", event.aggregate, event.version));
+            handled.push(format!("{}@{}", event.key(), event.version()));
             claim.ack().expect("it is saved");
         }
     }

@@ -58,11 +58,10 @@ pub(crate) fn deposits(store: &Store) -> BTreeSet<u32> {
     let mut versions = std::collections::BTreeMap::new();
     let mut found = BTreeSet::new();
     for event in &events {
-        let event = event.get();
-        let version: &mut u64 = versions.entry(event.aggregate.to_owned()).or_default();
+        let version: &mut u64 = versions.entry(event.key().to_owned()).or_default();
         *version += 1;
-        assert_eq!(event.version, *version, "{} has a gap", event.aggregate);
-        let text = str::from_utf8(event.payload).unwrap();
+        assert_eq!(event.version(), *version, "{} has a gap", event.key());
+        let text = str::from_utf8(event.payload()).unwrap();
         let digits = text.trim_start_matches(r#"{"deposit":"#);
         let number = digits.split_once(',').unwrap().0.parse().unwrap();
         assert_eq!(text, payload(number));

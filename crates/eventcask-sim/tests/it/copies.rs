@@ -151,7 +151,7 @@ fn l9_a_copy_of_the_directory_taken_while_running_opens_to_a_valid_prefix() {
             for shard in 0..store.shards() {
                 let events = store.events().shard(shard).iter();
                 let positions: Result<Vec<_>, _> = events
-                    .map(|event| Ok::<_, eventcask::Error>(event?.get().position))
+                    .map(|event| Ok::<_, eventcask::Error>(event?.position()))
                     .collect();
                 let positions = positions.unwrap();
                 assert_eq!(positions, (0..positions.len() as u64).collect::<Vec<_>>());

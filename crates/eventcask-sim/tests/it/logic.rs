@@ -128,11 +128,11 @@ fn l8_commit_times_rise_over_all_shards_and_openings() {
         let store = open_with(&options(), &disk);
         crate::bank::deposit(&store, round * 10..round * 10 + 10);
         let events: Vec<_> = store.events().iter().collect::<Result<_, _>>().unwrap();
-        let times: Vec<_> = events.iter().map(|event| event.get().commit_time).collect();
+        let times: Vec<_> = events.iter().map(eventcask::Event::commit_time).collect();
         assert!(times.is_sorted(), "round {round}");
         let numbers: Vec<_> = events
             .iter()
-            .map(|event| event.get().payload.to_vec())
+            .map(|event| event.payload().to_vec())
             .collect();
         let sent = (0..round * 10 + 10).map(|number| crate::bank::payload(number).into_bytes());
         assert!(

@@ -36,8 +36,7 @@ fn check<const V: u32>(store: &Store, projected: &Projected<Diary<V>>, what: &st
         let events = store.events().shard(shard).iter();
         let line = |event: Result<eventcask::Event, eventcask::Error>| {
             let event = event.unwrap();
-            let event = event.get();
-            (event.position, event.aggregate.to_owned(), event.version)
+            (event.position(), event.key().to_owned(), event.version())
         };
         let wanted: Vec<_> = events.map(line).collect();
         let noted = projected.read(shard, Clone::clone).unwrap();

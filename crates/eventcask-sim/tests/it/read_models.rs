@@ -85,7 +85,7 @@ fn agrees(store: &Store, kept: &Kept) -> bool {
         let events: Vec<_> = events
             .map(|event| {
                 let event = event.unwrap();
-                (shard, event.get().position, event.get().payload.to_vec())
+                (shard, event.position(), event.payload().to_vec())
             })
             .collect();
         count += events.len();

@@ -148,7 +148,7 @@ fn f5_an_aggregate_is_read_whole_while_its_segment_is_sealed() {
     }
     let events = store.aggregate("diary").events().unwrap();
     assert!(store.seal().unwrap() > 0);
-    let versions: Vec<u64> = events.map(|event| event.unwrap().get().version).collect();
+    let versions: Vec<u64> = events.map(|event| event.unwrap().version()).collect();
     assert!(versions.into_iter().eq(1..=400));
 }
 

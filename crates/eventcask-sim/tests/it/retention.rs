@@ -66,7 +66,7 @@ fn act(store: &Store, accounts: &mut Accounts, rng: &mut Rng) {
 /// The versions of an account that readers are shown.
 fn versions(store: &Store, key: &str) -> Vec<u64> {
     let events = store.aggregate(key).events().unwrap();
-    let versions: Result<Vec<_>, Error> = events.map(|event| Ok(event?.get().version)).collect();
+    let versions: Result<Vec<_>, Error> = events.map(|event| Ok(event?.version())).collect();
     versions.unwrap()
 }
 
@@ -99,11 +99,10 @@ fn check(store: &Store, before: &Accounts, after: &Accounts, what: &str) {
     let mut listed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for event in store.events().iter() {
         let event = event.unwrap();
-        let event = event.get();
         listed
-            .entry(event.aggregate.to_owned())
+            .entry(event.key().to_owned())
             .or_default()
-            .push(event.version);
+            .push(event.version());
     }
     for key in after.keys() {
         let listed = listed.remove(key).unwrap_or_default();
@@ -171,7 +170,7 @@ fn room_is_given_back_and_the_version_stays() {
         append(&store, "account-2", 4);
     }
     let newest = store.events().iter().last().unwrap().unwrap();
-    let time = newest.get().commit_time;
+    let time = newest.commit_time();
     append(&store, "account-2", 40);
     store.delete_aggregate("account-1").unwrap();
     store.truncate_before(time).unwrap();

@@ -27,8 +27,7 @@ fn letters(store: &Store) -> NamedSubscription {
 fn stored(store: &Store) -> BTreeSet<Name> {
     let name = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.unwrap();
-        let event = event.get();
-        (event.aggregate.to_owned(), event.version)
+        (event.key().to_owned(), event.version())
     };
     store.events().iter().map(name).collect()
 }
@@ -42,8 +41,8 @@ fn work(group: &ConsumerGroup, handled: &mut Handled, disk: &SimDisk, rng: &mut 
         let Some(claim) = group.try_claim().unwrap() else {
             break;
         };
-        let event = claim.event().get();
-        let name = (event.aggregate.to_owned(), event.version);
+        let event = claim.event();
+        let name = (event.key().to_owned(), event.version());
         match rng.u32(..6) {
             0 => claim.retry("now and then").unwrap(),
             1 => claim.park("once").unwrap(),
@@ -73,15 +72,15 @@ fn finish(group: &ConsumerGroup, what: &str) -> BTreeSet<Name> {
         group.redrive(&parked.key).unwrap();
     }
     while let Some(claim) = group.try_claim().unwrap() {
-        let event = claim.event().get();
-        let before = newest.insert(event.aggregate.to_owned(), event.version);
+        let event = claim.event();
+        let before = newest.insert(event.key().to_owned(), event.version());
         assert!(
-            before.is_none_or(|before| before < event.version),
+            before.is_none_or(|before| before < event.version()),
             "{what}: {} goes back from {before:?} to {}",
-            event.aggregate,
-            event.version
+            event.key(),
+            event.version()
         );
-        handled.insert((event.aggregate.to_owned(), event.version));
+        handled.insert((event.key().to_owned(), event.version()));
         claim.ack().unwrap();
     }
     handled

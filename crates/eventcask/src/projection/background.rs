@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::locked;
+use crate::sync::locked;
 
 /// Wakes one thread. A ring while it is awake is not lost, and costs the one who rings an atomic.
 #[derive(Debug, Default)]

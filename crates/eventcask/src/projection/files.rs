@@ -10,7 +10,7 @@ use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, Framed
 use eventcask_shard::ShardReader;
 
 use crate::Error;
-use crate::store::locked;
+use crate::sync::locked;
 
 pub(crate) const DIR: &str = "projections";
 const DEFINITION: &str = "definition";

@@ -9,8 +9,8 @@ use eventcask_project::{Batch, Projection};
 use eventcask_shard::Hidden;
 
 use super::entries::Watches;
-use crate::follower::Follow;
-use crate::shown::{add_shown, row_from};
+use crate::follow::follower::Follow;
+use crate::follow::shown::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<P: Projection> {

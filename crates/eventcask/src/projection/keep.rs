@@ -7,8 +7,8 @@ use eventcask_shard::ShardReader;
 
 use super::files::{Files, Writing};
 use super::folding::Folding;
-use crate::follower::caught;
-use crate::store::locked;
+use crate::follow::follower::caught;
+use crate::sync::locked;
 use crate::{Error, SnapshotPolicy};
 
 /// A state as bytes and back.

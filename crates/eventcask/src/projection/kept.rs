@@ -7,8 +7,9 @@ use eventcask_shard::ShardReader;
 
 use super::files;
 use crate::Error;
-use crate::stats::lag;
-use crate::store::now_nanos;
+use crate::Store;
+use crate::clock::now_nanos;
+use crate::follow::lag::lag;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to
 /// go back. From [`Store::kept_projections`](crate::Store::kept_projections).
@@ -55,4 +56,25 @@ pub(crate) fn list(
     }
     all.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(all)
+}
+
+impl Store {
+    /// What is kept of projections with snapshots, by name, whichever process runs them: how far they had
+    /// come when they were last saved. Reads the head of each snapshot.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// for kept in store.kept_projections()? {
+    ///     println!("{} {}: {} events to go", kept.name, kept.version, kept.lag_events);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn kept_projections(&self) -> Result<Vec<KeptProjection>, Error> {
+        let inner = &*self.inner;
+        list(&*inner.storage, inner.manifest.store, &inner.readers)
+    }
 }

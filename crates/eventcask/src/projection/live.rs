@@ -14,11 +14,12 @@ use super::folding::Folding;
 use super::keep::Keep;
 use super::options::BatchLimits;
 use super::projections::Live;
-use crate::follower::{self, Follower};
-use crate::stats::lag;
-use crate::store::{locked, now_nanos};
-use crate::telling::{Kind, Who};
-use crate::waiters::{Waiters, Woken};
+use crate::clock::now_nanos;
+use crate::follow::follower::{self, Follower};
+use crate::follow::lag::lag;
+use crate::follow::waiters::{Waiters, Woken};
+use crate::notices::{Kind, Who};
+use crate::sync::locked;
 use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
 
 /// A projection that follows a store.

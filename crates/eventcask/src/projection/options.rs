@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use eventcask_project::{Projection, Snapshot};
 
+use crate::Store;
 use crate::projection::keep::Codec;
-use crate::store::Inner;
+use crate::store::handle::Inner;
 use crate::{Error, Projected};
 
 /// Events of a batch behind the acknowledgement. A reader waits for a batch at most, and that many
@@ -188,5 +189,23 @@ impl<P: Projection> ProjectionOptions<P> {
     /// fails on what is stored, damage, or what the disk said.
     pub fn start(self) -> Result<Projected<P>, Error> {
         Projected::start(self)
+    }
+}
+
+impl Store {
+    /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
+    /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
+    pub fn projection<P: Projection>(&self, projection: P) -> ProjectionOptions<P> {
+        ProjectionOptions::new(Arc::clone(&self.inner), projection)
+    }
+
+    /// Has a projection follow the store, for as long as the handle or a clone of it is held: the same
+    /// as [`projection`](Self::projection)`(..).sync().start()`. Its states are filled from the log
+    /// first; from then on each event is applied once it is durable and before its append is answered.
+    ///
+    /// # Errors
+    /// As [`ProjectionOptions::start`].
+    pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
+        self.projection(projection).sync().start()
     }
 }

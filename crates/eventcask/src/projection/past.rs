@@ -12,9 +12,10 @@ use eventcask_shard::ShardReader;
 
 use super::folding::Folding;
 use super::live::LiveProjection;
-use crate::follower::Follower;
-use crate::shown::durable;
-use crate::{AsOf, Error, parallel, read_ahead};
+use crate::follow::follower::Follower;
+use crate::follow::read_ahead;
+use crate::follow::shown::durable;
+use crate::{AsOf, Error, parallel};
 
 /// The states of a projection at a moment of the past. From [`crate::Projected::as_of`].
 pub struct Past<P: Projection> {

@@ -10,9 +10,9 @@ use super::live::LiveProjection;
 use super::projections::{Live, Taken};
 use super::reaching::{Reaching, Timeout};
 use super::{ProjectionOptions, runner, saver};
-use crate::store::Inner;
-use crate::views::is_name;
-use crate::waiters::Woken;
+use crate::follow::waiters::Woken;
+use crate::name::is_name;
+use crate::store::handle::Inner;
 use crate::{AsOf, Entries, Error, Past, ProjectionStats, Rebuild};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use eventcask_log::Block;
 use eventcask_shard::ShardReader;
 
-use crate::store::locked;
-use crate::waiters::Woken;
-use crate::{Error, ProjectionStats};
+use crate::Error;
+use crate::follow::waiters::Woken;
+use crate::sync::locked;
 
 /// The projections that follow a store.
 #[derive(Default)]
@@ -113,4 +113,28 @@ impl Drop for Taken {
     fn drop(&mut self) {
         locked(&self.projections.names).remove(self.name);
     }
+}
+
+/// Figures of one projection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProjectionStats {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// Whether events are applied before their appends are answered.
+    pub is_sync: bool,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped in a shard, if it did.
+    pub failure: Option<String>,
+    /// The position that the snapshot on disk has come to, one a shard; `None` without one.
+    pub snapshot_positions: Vec<Option<u64>>,
+    /// Why a snapshot could not be made when that was last tried; it is tried again.
+    pub snapshot_failure: Option<String>,
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use eventcask_project::Projection;
 
 use super::live::LiveProjection;
-use crate::store::locked;
-use crate::{Error, Projected, waiters};
+use crate::follow::waiters;
+use crate::sync::locked;
+use crate::{Error, Projected};
 
 /// How long to wait for a projection, and what to do then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,10 +17,11 @@ use super::files::Writing;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
-use crate::follower::{self, Follower};
-use crate::store::locked;
-use crate::waiters::Woken;
-use crate::{Error, parallel, telling};
+use crate::follow::follower::{self, Follower};
+use crate::follow::waiters::Woken;
+use crate::notices;
+use crate::sync::locked;
+use crate::{Error, parallel};
 
 /// Rounds of applying what came meanwhile. Each leaves what came while it ran, a small part of what the
 /// one before left, unless events come faster than they can be applied.
@@ -71,7 +72,7 @@ impl Rebuild {
         let thread = thread.spawn(move || tell(P::NAME, run(&live, &shared)));
         let thread =
             thread.map_err(|error| LogError::io("start", "a thread of a projection", error))?;
-        telling::rebuild(P::NAME, "has started");
+        notices::rebuild(P::NAME, "has started");
         Ok(Self {
             filling,
             thread: Some(thread),
@@ -124,7 +125,7 @@ fn tell(name: &str, ended: Result<Option<Vec<u64>>, Error>) -> Result<Option<Vec
         Ok(None) => "was cancelled",
         Err(error) => &format!("has failed: {error}"),
     };
-    telling::rebuild(name, what);
+    notices::rebuild(name, what);
     ended
 }
 

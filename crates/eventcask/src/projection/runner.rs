@@ -19,10 +19,11 @@ use eventcask_shard::ShardReader;
 
 use super::live::{LiveProjection, ShardState};
 use super::options::BatchLimits;
-use crate::follower::{Follow, caught};
-use crate::shown::durable;
-use crate::store::locked;
-use crate::{parallel, read_ahead};
+use crate::follow::follower::{Follow, caught};
+use crate::follow::read_ahead;
+use crate::follow::shown::durable;
+use crate::parallel;
+use crate::sync::locked;
 
 /// What a shard's turn came to.
 enum Turn {

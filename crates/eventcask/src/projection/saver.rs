@@ -11,8 +11,8 @@ use eventcask_project::Projection;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
-use crate::follower::{Follower, caught};
-use crate::store::locked;
+use crate::follow::follower::{Follower, caught};
+use crate::sync::locked;
 
 pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
     let Some(keep) = &live.keep else {

@@ -229,5 +229,5 @@ fn a_batch_of_very_many_event_types_is_split() {
         .next()
         .unwrap()
         .unwrap();
-    assert_eq!(last.get().version, 5000);
+    assert_eq!(last.version(), 5000);
 }

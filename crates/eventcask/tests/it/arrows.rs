@@ -27,7 +27,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eventcask-redb", &["eventcask"]),
     ("eventcask-sqlite", &["eventcask"]),
     ("eventcask-sim", &["eventcask"]),
-    ("eventcask-cli", &["eventcask"]),
+    ("eventcask-console", &["eventcask"]),
+    ("eventcask-load", &["eventcask", "eventcask-console"]),
+    (
+        "eventcask-cli",
+        &["eventcask", "eventcask-console", "eventcask-load"],
+    ),
     (
         "eventcask-benches",
         &[

@@ -271,12 +271,11 @@ fn l2_a_hot_aggregate_keeps_its_versions_and_the_order_of_each_producer() {
     let mut newest = HashMap::<(String, u64), u64>::new();
     for event in store.events().iter() {
         let event = event.unwrap();
-        let event = event.get();
-        let version = versions.entry(event.aggregate.to_owned()).or_default();
+        let version = versions.entry(event.key().to_owned()).or_default();
         *version += 1;
-        assert_eq!(event.version, *version, "{}", event.aggregate);
-        let number: u64 = str::from_utf8(event.payload).unwrap().parse().unwrap();
-        let of = (event.aggregate.to_owned(), number / EVENTS);
+        assert_eq!(event.version(), *version, "{}", event.key());
+        let number: u64 = str::from_utf8(event.payload()).unwrap().parse().unwrap();
+        let of = (event.key().to_owned(), number / EVENTS);
         let before = newest.insert(of, number);
         assert!(
             before < Some(number),

@@ -230,7 +230,7 @@ fn a_load_reads_one_cluster_of_each_segment_that_has_the_aggregate() {
         let caches = Caches::new(1 << 20, 1);
         let (reader, _) = ShardReader::open(dir, KeyHasher::default(), caches).unwrap();
         let events = store.aggregate(key).events().unwrap();
-        let positions: Vec<u64> = events.map(|event| event.unwrap().get().position).collect();
+        let positions: Vec<u64> = events.map(|event| event.unwrap().position()).collect();
         let ended = reader.published().ended();
         let has = |one: &&Arc<EndedSegment>| {
             let range = one.first_position()..one.sealed().next_position;
@@ -381,7 +381,7 @@ fn a_segment_of_which_no_event_is_left_ends_with_its_other_tables() {
     }
     drop(session);
     let events = store.events().iter();
-    let newest = events.last().unwrap().unwrap().get().commit_time;
+    let newest = events.last().unwrap().unwrap().commit_time();
     store.truncate_before(newest).unwrap();
     store.reclaim().unwrap();
     let segments = segments(&storage);

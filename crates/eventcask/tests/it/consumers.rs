@@ -19,8 +19,8 @@ fn at_once(tries: u32) -> Retry {
 }
 
 fn name(claim: &Claim) -> String {
-    let event = claim.event().get();
-    format!("{}@{}", event.aggregate, event.version)
+    let event = claim.event();
+    format!("{}@{}", event.key(), event.version())
 }
 
 /// Acknowledges all that there is, but for the events with these names, which fail.
@@ -54,7 +54,7 @@ fn a_named_subscription_goes_on_where_it_was_saved() {
         let mut letters = store.subscribe().named("letters").unwrap();
         for _ in 0..2 {
             let event = letters.try_next().unwrap().unwrap();
-            seen.push(format!("{}@{}", event.get().aggregate, event.get().version));
+            seen.push(format!("{}@{}", event.key(), event.version()));
         }
         letters.save().unwrap();
         // This one is not handled.
@@ -64,7 +64,7 @@ fn a_named_subscription_goes_on_where_it_was_saved() {
     let store = bank.open();
     let mut letters = store.subscribe().from_now().named("letters").unwrap();
     while let Some(event) = letters.try_next().unwrap() {
-        seen.push(format!("{}@{}", event.get().aggregate, event.get().version));
+        seen.push(format!("{}@{}", event.key(), event.version()));
     }
     assert_eq!(seen, all(&store));
     assert_eq!(letters.positions(), store.positions());
@@ -139,8 +139,8 @@ fn several_consumers_handle_each_event_once_and_each_aggregate_in_order() {
                 scope.spawn(move || {
                     while let Some(claim) = group.claim().unwrap() {
                         let (key, version) = {
-                            let event = claim.event().get();
-                            (event.aggregate.to_owned(), event.version)
+                            let event = claim.event();
+                            (event.key().to_owned(), event.version())
                         };
                         // Each event fails now and then, by turns.
                         if (version + u64::from(claim.tries())) % 5 == consumer {

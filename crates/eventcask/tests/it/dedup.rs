@@ -149,7 +149,7 @@ fn events_with_and_without_ids_share_a_batch() {
     let ids: Vec<_> = store
         .events()
         .iter()
-        .map(|event| event.unwrap().get().id)
+        .map(|event| event.unwrap().id())
         .collect();
     assert_eq!(ids[1], id(5));
     assert_ne!(ids[0], ids[2]);
@@ -158,7 +158,7 @@ fn events_with_and_without_ids_share_a_batch() {
         .open()
         .events()
         .iter()
-        .map(|event| event.unwrap().get().id)
+        .map(|event| event.unwrap().id())
         .collect();
     assert_eq!(again, ids, "ids that the engine makes do not change");
 }

@@ -76,8 +76,8 @@ fn truth(store: &Store, key: &str, moment: Option<AsOf>) -> Account {
     let mut account = Account::default();
     for event in reader.events().unwrap() {
         let event = event.unwrap();
-        account.versions.push(event.get().version);
-        let text = str::from_utf8(event.get().payload).unwrap();
+        account.versions.push(event.version());
+        let text = str::from_utf8(event.payload()).unwrap();
         account.cents += text.parse::<i64>().unwrap();
     }
     account
@@ -355,7 +355,7 @@ fn l8_an_aggregate_is_loaded_as_of_any_moment_from_whatever_is_there() {
         moments.push(AsOf::Position(answer.position().unwrap() + 1));
     }
     for event in store.aggregate("account-1").events().unwrap() {
-        let nanos = event.unwrap().get().commit_time.as_nanos();
+        let nanos = event.unwrap().commit_time().as_nanos();
         let around = [nanos - 1, nanos, nanos + 1];
         moments.extend(around.map(|nanos| AsOf::Time(Timestamp::from_nanos(nanos))));
     }

@@ -29,7 +29,7 @@ const WAYS: [GiveUp; 4] = [
 /// When the event was accepted that so many are before.
 fn commit_time(store: &Store, events: usize) -> Timestamp {
     let event = store.events().iter().nth(events).unwrap().unwrap();
-    event.get().commit_time
+    event.commit_time()
 }
 
 fn filled() -> Bank {
@@ -51,7 +51,7 @@ fn in_the_log(store: &Store) -> Found {
     let mut found = Found::new();
     for event in store.events().iter() {
         let event: Event = event.unwrap();
-        *found.entry(event.get().aggregate.to_owned()).or_default() += 1;
+        *found.entry(event.key().to_owned()).or_default() += 1;
     }
     found
 }

@@ -38,7 +38,7 @@ fn fill(path: &Path) {
 
 fn versions_of(store: &Store, key: &str) -> Vec<u64> {
     let events = store.aggregate(key).events().unwrap();
-    events.map(|event| event.unwrap().get().version).collect()
+    events.map(|event| event.unwrap().version()).collect()
 }
 
 fn reader(path: &Path) -> Arc<ShardReader> {

@@ -47,15 +47,15 @@ fn group(store: &Store) -> ConsumerGroup {
 fn work(group: &ConsumerGroup, parks: Option<(u32, u64)>) -> Vec<String> {
     let mut handled = Vec::new();
     while let Some(claim) = group.try_claim().unwrap() {
-        let event = claim.event().get();
-        if parks == Some((event.shard, event.position)) {
+        let event = claim.event();
+        if parks == Some((event.shard(), event.position())) {
             claim.park("it ends the process").unwrap();
             continue;
         }
-        if event.payload == b"poison" {
+        if event.payload() == b"poison" {
             std::process::abort();
         }
-        handled.push(format!("{}@{}", event.aggregate, event.version));
+        handled.push(format!("{}@{}", event.key(), event.version()));
         claim.ack().unwrap();
     }
     handled

@@ -255,7 +255,7 @@ fn as_of_is_the_fold_over_what_came_before() {
         }
         let times: Vec<_> = store.events().iter().map(|event| event.unwrap()).collect();
         for event in times.iter().step_by(37) {
-            check_time(&store, &projected, event.get().commit_time);
+            check_time(&store, &projected, event.commit_time());
         }
     }
     let error = projected.as_of(AsOf::Version(1)).unwrap_err();
@@ -267,9 +267,9 @@ fn check_position(store: &Store, projected: &Projected<Counts>, position: u64) {
     for shard in 0..store.shards() {
         let events = store.events().shard(shard).iter();
         let events = events.map(|event| event.unwrap());
-        let before = events.filter(|event| event.get().position <= position);
+        let before = events.filter(|event| event.position() <= position);
         let mut wanted = Fold::new();
-        before.for_each(|event| *wanted.entry(event.get().aggregate.to_owned()).or_default() += 1);
+        before.for_each(|event| *wanted.entry(event.key().to_owned()).or_default() += 1);
         let is = past.state(shard).iter();
         let is: Fold = is.map(|(key, count)| (key.to_owned(), *count)).collect();
         assert_eq!(is, wanted, "position {position} of shard {shard}");
@@ -285,9 +285,7 @@ fn check_time(store: &Store, projected: &Projected<Counts>, time: Timestamp) {
     }
     let mut wanted = Fold::new();
     for event in store.events().until(time).iter() {
-        *wanted
-            .entry(event.unwrap().get().aggregate.to_owned())
-            .or_default() += 1;
+        *wanted.entry(event.unwrap().key().to_owned()).or_default() += 1;
     }
     assert_eq!(is, wanted, "at {time}");
 }

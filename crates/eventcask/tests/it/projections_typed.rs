@@ -78,7 +78,7 @@ fn scanned(store: &Store, shard: u32, set: u8, to: u64) -> Vec<String> {
     let types = types_of(set).unwrap_or(&ALL);
     let events = store.events().shard(shard).types(types).iter();
     let lines = events.map(|event| event.unwrap());
-    let lines = lines.filter(|event| event.get().position < to);
+    let lines = lines.filter(|event| event.position() < to);
     lines.map(|event| line(event.get())).collect()
 }
 

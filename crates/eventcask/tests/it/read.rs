@@ -5,9 +5,7 @@ use eventcask::{Codec, Encoding, Expected, NewEvent, Store, Timestamp};
 use crate::support::{Bank, all, deposit, payloads, put};
 
 fn versions(events: eventcask::AggregateEvents) -> Vec<u64> {
-    events
-        .map(|event| event.expect("read").get().version)
-        .collect()
+    events.map(|event| event.expect("read").version()).collect()
 }
 
 /// An aggregate whose events lie in many blocks, each shared with others.
@@ -77,9 +75,9 @@ fn l8_the_past_is_read_as_it_was() {
     scattered(&store);
     let events: Vec<_> = store.events().iter().map(|event| event.unwrap()).collect();
     for event in events.iter().step_by(9) {
-        let time = event.get().commit_time;
-        let by_scan = events.iter().filter(|one| one.get().commit_time <= time);
-        let by_scan = by_scan.filter(|one| one.get().aggregate == "a").count();
+        let time = event.commit_time();
+        let by_scan = events.iter().filter(|one| one.commit_time() <= time);
+        let by_scan = by_scan.filter(|one| one.key() == "a").count();
         let as_of = store
             .aggregate("a")
             .as_of_time(time)
@@ -92,7 +90,7 @@ fn l8_the_past_is_read_as_it_was() {
             events.len()
                 + events
                     .iter()
-                    .filter(|one| one.get().commit_time == time)
+                    .filter(|one| one.commit_time() == time)
                     .count()
         );
     }
@@ -153,7 +151,7 @@ fn scans_are_narrowed_by_shard_position_and_type() {
         .from_position(positions[1] - 2)
         .iter();
     assert_eq!(
-        from.map(|event| event.unwrap().get().position)
+        from.map(|event| event.unwrap().position())
             .collect::<Vec<_>>(),
         [positions[1] - 2, positions[1] - 1]
     );
@@ -183,14 +181,13 @@ fn everything_an_event_came_with_is_read_back() {
         .next()
         .unwrap()
         .unwrap();
-    let event = event.get();
-    assert_eq!((event.event_type, event.schema), ("Späte Buchung", 7));
+    assert_eq!((event.event_type(), event.schema()), ("Späte Buchung", 7));
     assert_eq!(
-        (event.encoding, event.payload),
+        (event.encoding(), event.payload()),
         (Encoding::Bytes, b"\0\xff".as_slice())
     );
     assert_eq!(
-        (event.time, event.version, event.position),
+        (event.time(), event.version(), event.position()),
         (Some(time), 1, 0)
     );
     let plain = store
@@ -200,5 +197,5 @@ fn everything_an_event_came_with_is_read_back() {
         .next()
         .unwrap()
         .unwrap();
-    assert_eq!(plain.get().time, None);
+    assert_eq!(plain.time(), None);
 }

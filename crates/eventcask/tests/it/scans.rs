@@ -24,9 +24,8 @@ fn fill(store: &Store, rng: &mut Rng, batches: usize) {
 fn read(scan: &Scan) -> Vec<(u32, u64)> {
     let place = |event: Result<Event, Error>| {
         let event = event.unwrap();
-        let event = event.get();
-        assert!(!event.payload.is_empty());
-        (event.shard, event.position)
+        assert!(!event.payload().is_empty());
+        (event.shard(), event.position())
     };
     scan.iter().map(place).collect()
 }
@@ -52,7 +51,7 @@ fn check_mirrored(store: &Store) {
     let times = store
         .events()
         .iter()
-        .map(|event| event.unwrap().get().commit_time);
+        .map(|event| event.unwrap().commit_time());
     let times: Vec<_> = times.collect();
     for scan in scans(store, &times) {
         let mut forwards = read(&scan);
@@ -92,7 +91,7 @@ fn backwards_ends_where_the_store_was_when_it_began() {
     let mut events = scan.iter();
     let first = events.next().unwrap().unwrap();
     fill(&store, &mut Rng::with_seed(3), 10);
-    assert_eq!((first.get().shard, first.get().position), before[0]);
+    assert_eq!((first.shard(), first.position()), before[0]);
     assert_eq!(events.count() + 1, before.len());
 }
 

@@ -12,7 +12,7 @@ use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, in_time, put};
 
 fn name(event: &Event) -> String {
-    format!("{}@{}", event.get().aggregate, event.get().version)
+    format!("{}@{}", event.key(), event.version())
 }
 
 /// What is there already.
@@ -45,12 +45,11 @@ fn follow(mut subscription: Subscription, events: usize, whence: &[u64]) {
     let mut time = Timestamp::from_nanos(i64::MIN);
     for _ in 0..events {
         let event = subscription.next().unwrap().unwrap();
-        let event = event.get();
-        let shard = event.shard as usize;
-        assert_eq!(event.position, next[shard], "in shard {shard}");
+        let shard = event.shard() as usize;
+        assert_eq!(event.position(), next[shard], "in shard {shard}");
         next[shard] += 1;
-        assert!(time <= event.commit_time, "by commit time");
-        time = event.commit_time;
+        assert!(time <= event.commit_time(), "by commit time");
+        time = event.commit_time();
     }
     assert_eq!(subscription.positions(), next);
     assert!(subscription.try_next().unwrap().is_none());
@@ -165,7 +164,7 @@ fn only_what_was_asked_for_comes() {
     );
 
     let newest = store.events().rev().iter().next().unwrap().unwrap();
-    let since = store.subscribe().since(newest.get().commit_time);
+    let since = store.subscribe().since(newest.commit_time());
     assert_eq!(drain(&mut since.start().unwrap()), ["card-1@1"]);
 }
 

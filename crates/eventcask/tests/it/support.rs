@@ -66,7 +66,7 @@ pub(crate) fn payloads(store: &Store, key: &str) -> Vec<String> {
     let events = store.aggregate(key).events().expect("the aggregate loads");
     let text = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.expect("the event is read");
-        String::from_utf8(event.get().payload.to_vec()).expect("it is text")
+        String::from_utf8(event.payload().to_vec()).expect("it is text")
     };
     events.map(text).collect()
 }
@@ -75,7 +75,7 @@ pub(crate) fn payloads(store: &Store, key: &str) -> Vec<String> {
 pub(crate) fn all(store: &Store) -> Vec<String> {
     let name = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.expect("the event is read");
-        format!("{}@{}", event.get().aggregate, event.get().version)
+        format!("{}@{}", event.key(), event.version())
     };
     store.events().iter().map(name).collect()
 }

@@ -1,0 +1,131 @@
+//! How events get into the store: by a producer, with a thread beside it that takes the answers,
+//! or by the owner of a shard, who does the shard's work and so takes its answers as well.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Instant;
+
+use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner};
+
+use super::latencies::Stretch;
+use super::phase::Counts;
+use eventcask_console::failure::Failure;
+
+/// Stretches that are unanswered before one waits: more than the queues of the shards hold.
+pub(super) const UNANSWERED: usize = 64;
+
+/// A stretch and the ticket of its answer.
+pub(super) type Asked = (Stretch, FlushTicket);
+
+/// The way in of one thread.
+pub(super) enum Way<'a> {
+    Producer {
+        producer: Producer,
+        answers: SyncSender<Asked>,
+    },
+    Owner {
+        owner: &'a mut ShardOwner,
+        asked: VecDeque<Asked>,
+        counts: &'a mut Counts,
+        answered: &'a AtomicU64,
+    },
+}
+
+impl Way<'_> {
+    #[inline]
+    pub(super) fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Failure> {
+        let pushed = match self {
+            Self::Producer { producer, .. } => producer.push(key, event),
+            Self::Owner { owner, .. } => owner.push(key, event),
+        };
+        pushed.map_err(|error| Failure::of(&error))
+    }
+
+    /// Ends a stretch. Says how often it had to wait for room, at most once, or `None` where
+    /// nobody takes answers any more.
+    pub(super) fn ask(&mut self, stretch: Stretch) -> Result<Option<u64>, Failure> {
+        match self {
+            Self::Producer { producer, answers } => {
+                let ticket = producer.flush().map_err(|error| Failure::of(&error))?;
+                Ok(match answers.try_send((stretch, ticket)) {
+                    Ok(()) => Some(0),
+                    Err(TrySendError::Full(asked)) => answers.send(asked).ok().map(|()| 1),
+                    Err(TrySendError::Disconnected(_)) => None,
+                })
+            }
+            Self::Owner { owner, asked, .. } => {
+                let ticket = owner.flush().map_err(|error| Failure::of(&error))?;
+                asked.push_back((stretch, ticket));
+                let is_full = asked.len() > UNANSWERED;
+                if is_full {
+                    self.take_answer()?;
+                }
+                Ok(Some(u64::from(is_full)))
+            }
+        }
+    }
+
+    /// Takes the answers that are there, where that is for this thread to do.
+    pub(super) fn look(&mut self) -> Result<(), Failure> {
+        let is_done = |way: &Self| match way {
+            Self::Producer { .. } => false,
+            Self::Owner { asked, .. } => asked.front().is_some_and(|(_, ticket)| ticket.is_done()),
+        };
+        while is_done(self) {
+            self.take_answer()?;
+        }
+        Ok(())
+    }
+
+    /// Does what can be done while nothing is to be sent.
+    pub(super) fn idle(&mut self) -> Result<(), Failure> {
+        if let Self::Owner { owner, .. } = self {
+            owner.run();
+        }
+        self.look()
+    }
+
+    /// Waits for all answers, where that is for this thread to do.
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        while let Self::Owner { asked, .. } = self
+            && !asked.is_empty()
+        {
+            self.take_answer()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the oldest answer.
+    fn take_answer(&mut self) -> Result<(), Failure> {
+        let Self::Owner {
+            owner,
+            asked,
+            counts,
+            answered,
+        } = self
+        else {
+            return Ok(());
+        };
+        if let Some((stretch, ticket)) = asked.pop_front() {
+            let flushed = owner.wait(ticket).map_err(|error| Failure::of(&error))?;
+            counts.add(&stretch, flushed, Instant::now());
+            answered.fetch_add(stretch.events, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Appends one event and waits until it is acknowledged: whether it is new.
+    pub(super) fn append(&mut self, key: &str, event: NewEvent<'_>) -> Result<bool, Failure> {
+        let answer = match self {
+            Self::Producer { producer, .. } => producer
+                .append(key, Expected::Any, &[event])
+                .and_then(|ticket| Ok(ticket.wait()?)),
+            Self::Owner { owner, .. } => owner
+                .append(key, Expected::Any, &[event])
+                .and_then(|ticket| Ok(owner.answer(ticket)?)),
+        };
+        let answer = answer.map_err(|error| Failure::of(&error))?;
+        Ok(matches!(answer, Answer::Stored { .. }))
+    }
+}

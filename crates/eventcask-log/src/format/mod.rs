@@ -1,0 +1,10 @@
+//! The bytes of files, and back; `docs/FORMAT.md` describes them.
+
+pub(crate) mod wire;
+pub(crate) mod manifest;
+pub(crate) mod framed;
+pub(crate) mod place;
+pub(crate) mod head;
+pub(crate) mod codec;
+pub(crate) mod block;
+pub(crate) mod sealed_header;

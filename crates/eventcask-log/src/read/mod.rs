@@ -1,0 +1,6 @@
+//! Reads single blocks, and keeps what was read.
+
+pub(crate) mod block_cache;
+pub(crate) mod caches;
+pub(crate) mod reader;
+mod clustered;

@@ -1,0 +1,10 @@
+//! Segments to which nothing is added any more: their tables, and how they are written.
+
+pub(crate) mod filter;
+pub(crate) mod pages;
+pub(crate) mod index;
+pub(crate) mod cluster;
+pub(crate) mod clustering;
+pub(crate) mod ended;
+pub(crate) mod rewrite;
+mod seal;

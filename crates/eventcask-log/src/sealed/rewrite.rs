@@ -1,0 +1,575 @@
+//! Writes a segment anew: larger blocks, better compressed, with tables at the end.
+//!
+//! 1. Rows are taken from the blocks of the old segment, in order; those that were truncated
+//!    are left out.
+//! 2. Whenever enough rows are together they become a block, compressed and chained.
+//! 3. After the last block the tables follow, and the header page says where they are.
+//! 4. The file is made durable under another name, then takes the old one's name at once: a
+//!    crash leaves the old segment or the new one.
+
+use std::collections::{HashMap, HashSet};
+
+use eventcask_event::{Columns, Events, NO_POSITION, NO_TIME};
+use foldhash::fast::RandomState;
+
+use crate::FIRST_BLOCK;
+use crate::disk::storage::{Open, StoredFile};
+use crate::format::codec::{Codec, Compressor};
+use crate::format::head::{BlockHead, MAX_SECTION_BYTES};
+use crate::format::sealed_header::{Sealed, TABLE_ALIGN, Table, TableKind};
+use crate::sealed::clustering::Clusterer;
+use crate::sealed::ended::EndedSegment;
+use crate::sealed::index::Index;
+use crate::segment::dir::{ShardDir, encode_header};
+use crate::segment::spare::UNSYNCED_BYTES;
+use crate::{Block, Error, NewSegment, SourceMark};
+
+/// Bytes of envelopes and payloads of a block. Smaller ones make single aggregates faster to
+/// load and compress worse; `docs/PERFORMANCE.md` has the figures.
+const BLOCK_BYTES: usize = 64 << 10;
+/// What a row is counted as beside its payload: about what its envelope takes.
+const ROW_BYTES: usize = 48;
+/// Types and marks of a block at most; both are far below what a head can hold.
+const MAX_TYPES: usize = 1024;
+const MAX_MARKS: usize = 16;
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// What becomes of an event when its segment is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays as it is.
+    Kept,
+    /// It is taken out, as are all of its aggregate before it: nothing links to those any more.
+    Removed,
+    /// Its content is taken out, and a truncation stays in its place: the version of its
+    /// aggregate is known by nothing else.
+    Emptied,
+}
+
+/// How a segment is written anew.
+pub struct Rewriting<'r> {
+    /// Compression of the new blocks.
+    pub codec: Codec,
+    /// Whether a clustered copy of the events is added; where there was one it always is.
+    pub clustered: bool,
+    /// Bytes of events that are sorted in memory at once for that copy, [`crate::SORT_BYTES`] as a
+    /// rule.
+    pub sort_bytes: usize,
+    /// Decides on each event.
+    pub fate: &'r dyn Fn(&Events<'_>, usize) -> Fate,
+    /// Asked after each block whether to go on; it may take its time.
+    pub go_on: &'r dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Rewriting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rewriting")
+            .field("codec", &self.codec)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of the old segment once all of it was read.
+pub(crate) struct Before {
+    pub(crate) next_position: u64,
+    pub(crate) last_crc: u32,
+    pub(crate) newest_commit: i64,
+    pub(crate) epoch: u64,
+    /// Events that had been taken out before.
+    pub(crate) removed: u64,
+}
+
+/// A segment on its way to its new form.
+pub(crate) struct Rewriter<'r> {
+    dir: &'r ShardDir,
+    new: NewSegment,
+    how: &'r Rewriting<'r>,
+    rewrite: u32,
+    temporary: String,
+    file: Box<dyn StoredFile>,
+    compressor: Compressor,
+    rows: Rows,
+    index: Index,
+    /// Where there is to be a clustered copy.
+    clusterer: Option<Clusterer>,
+    /// Aggregates of which events were taken out: nothing is left before what follows.
+    thinned: HashSet<String>,
+    /// Bytes that were not written yet, and where they go.
+    bytes: Vec<u8>,
+    place: u64,
+    synced_to: u64,
+    previous_crc: u32,
+    epoch: u64,
+    raw_bytes: u64,
+    events: u64,
+    removed: u64,
+}
+
+impl<'r> Rewriter<'r> {
+    /// Begins the new form of a segment that had been written anew `rewrite - 1` times.
+    pub(crate) fn begin(
+        dir: &'r ShardDir,
+        new: &NewSegment,
+        rewrite: u32,
+        how: &'r Rewriting<'r>,
+    ) -> Result<Self, Error> {
+        let temporary = format!("{}.new", dir.path(new.number));
+        let file = dir.storage.open(&temporary, Open::Create);
+        let file = file.map_err(|e| Error::io("make", &dir.storage.describe(&temporary), e))?;
+        Ok(Self {
+            dir,
+            new: *new,
+            how,
+            rewrite,
+            temporary,
+            file,
+            compressor: Compressor::default(),
+            rows: Rows::default(),
+            index: Index::default(),
+            clusterer: how
+                .clustered
+                .then(|| Clusterer::new(dir, new, how.sort_bytes)),
+            thinned: HashSet::new(),
+            bytes: Vec::new(),
+            place: FIRST_BLOCK,
+            synced_to: 0,
+            previous_crc: new.previous_crc,
+            epoch: 0,
+            raw_bytes: 0,
+            events: 0,
+            removed: 0,
+        })
+    }
+
+    /// Takes in a block of the old segment; says whether to go on.
+    pub(crate) fn add(&mut self, head: &BlockHead, block: Option<&Block>) -> Result<bool, Error> {
+        self.epoch = head.epoch;
+        let mut goes_on = true;
+        if let Some(block) = block {
+            let events = block.events();
+            self.rows.begin_old(&events);
+            for row in 0..events.len() {
+                goes_on &= self.add_row(&events, row)?;
+            }
+        }
+        self.rows.add_marks(&head.marks);
+        Ok(goes_on)
+    }
+
+    fn add_row(&mut self, events: &Events<'_>, row: usize) -> Result<bool, Error> {
+        let fate = (self.how.fate)(events, row);
+        if fate != Fate::Kept {
+            self.removed += u64::from(fate == Fate::Removed);
+            self.thin_out(events.key(events.aggregate_index(row)));
+        }
+        if fate == Fate::Removed {
+            return Ok(true);
+        }
+        let goes_on = !self.rows.is_full(events, row) || self.flush()?;
+        let aggregate = match self.rows.known_aggregate(events, row) {
+            Some(aggregate) => aggregate,
+            None => {
+                let previous = self.previous(events, row);
+                self.rows.aggregate(events, row, previous)
+            }
+        };
+        self.rows.push(events, row, aggregate, fate);
+        Ok(goes_on)
+    }
+
+    /// Notes that an event of the aggregate was taken out.
+    fn thin_out(&mut self, key: &str) {
+        if !self.thinned.contains(key) {
+            self.thinned.insert(key.to_owned());
+        }
+    }
+
+    /// Position of the aggregate's newest event before the block that is being filled.
+    fn previous(&self, events: &Events<'_>, row: usize) -> u64 {
+        let aggregate = events.aggregate_index(row);
+        let key = events.key(aggregate);
+        match self.index.keys.get(key) {
+            Some(known) => known.position,
+            None if self.thinned.contains(key) => NO_POSITION,
+            None => events.columns().previous[aggregate].to_native(),
+        }
+    }
+
+    /// Makes a block of the rows that are together; says whether to go on.
+    fn flush(&mut self) -> Result<bool, Error> {
+        if self.rows.is_empty() {
+            return Ok(true);
+        }
+        let failed = |reason: String| {
+            let file = self.dir.describe(self.new.number);
+            Error::damaged(
+                &file,
+                0,
+                &format!("its events can not be written anew: {reason}"),
+            )
+        };
+        let block = self.rows.finish(self.head()).map_err(failed)?;
+        let codec = self.how.codec;
+        let head = block.encode(codec, &mut self.compressor, &mut self.bytes);
+        self.pass(&head, Some(&block));
+        if let Some(clusterer) = &mut self.clusterer {
+            clusterer.add(block)?;
+        }
+        if self.bytes.len() >= WRITE_BYTES {
+            self.write()?;
+        }
+        Ok((self.how.go_on)())
+    }
+
+    /// Puts the marks that found no room in a block with events into blocks without.
+    fn write_marks(&mut self) {
+        while !self.rows.marks.is_empty() {
+            let head = BlockHead {
+                first_position: self
+                    .index
+                    .blocks
+                    .last()
+                    .map_or(self.new.first_position, |at| at.next_position),
+                marks: self.rows.take_marks(),
+                ..self.head()
+            };
+            let head = Block::encode_empty(head, &mut self.bytes);
+            self.pass(&head, None);
+        }
+    }
+
+    /// The head of the next block, without its events.
+    fn head(&self) -> BlockHead {
+        BlockHead {
+            store: self.dir.store,
+            shard: self.dir.shard,
+            segment: self.new.number,
+            place: self.place,
+            durable_place: self.place,
+            epoch: self.epoch,
+            previous_crc: self.previous_crc,
+            ..BlockHead::default()
+        }
+    }
+
+    fn pass(&mut self, head: &BlockHead, block: Option<&Block>) {
+        self.index.add(head, self.rewrite, block);
+        self.place += u64::from(head.length);
+        self.previous_crc = head.crc;
+        self.raw_bytes += head.raw_bytes();
+        self.events += u64::from(head.rows);
+    }
+
+    /// Writes what is ready, up to the current place.
+    fn write(&mut self) -> Result<(), Error> {
+        let place = self.place - self.bytes.len() as u64;
+        let written = self.file.write_all_at(&self.bytes, place);
+        self.bytes.clear();
+        let synced_to = self.synced_to;
+        let is_due = self.place - synced_to >= UNSYNCED_BYTES;
+        let written = written.and_then(|()| if is_due { self.file.sync() } else { Ok(()) });
+        if is_due {
+            self.synced_to = self.place;
+        }
+        written.map_err(|e| Error::io("write", &self.dir.storage.describe(&self.temporary), e))
+    }
+
+    /// As [`finish`](Self::finish), for a segment of which events may be lost: no more of them
+    /// were taken out before than are missing.
+    pub(crate) fn finish_within(
+        mut self,
+        before: &mut Before,
+        removed: u64,
+    ) -> Result<Option<EndedSegment>, Error> {
+        self.flush()?;
+        let span = before.next_position - self.new.first_position;
+        before.removed = removed.min(span - self.events);
+        self.finish(before)
+    }
+
+    /// Ends the new form and puts it in the place of the old one, durably; `None` where it was told
+    /// not to go on.
+    pub(crate) fn finish(mut self, before: &Before) -> Result<Option<EndedSegment>, Error> {
+        let ended = self.complete(before);
+        if !matches!(ended, Ok(Some(_))) {
+            self.abandon();
+        }
+        ended
+    }
+
+    fn complete(&mut self, before: &Before) -> Result<Option<EndedSegment>, Error> {
+        self.flush()?;
+        self.write_marks();
+        let (first_commit, last_commit) = self.index.commit_range();
+        let span = before.next_position - self.new.first_position;
+        let removed = before.removed + self.removed;
+        let mut sealed = Sealed {
+            next_position: before.next_position,
+            last_crc: before.last_crc,
+            rewrite: self.rewrite,
+            events: self.events,
+            first_commit,
+            last_commit,
+            newest_commit: before.newest_commit,
+            epoch: before.epoch,
+            blocks_end: self.place,
+            raw_bytes: self.raw_bytes,
+            first_events: self.index.first_events,
+            removed,
+            lost: span - self.events - removed,
+            highest_id: Some(self.index.highest_id()),
+            ..Sealed::default()
+        };
+        self.write_tables(&mut sealed)?;
+        if !self.write_clusters(&mut sealed)? {
+            return Ok(None);
+        }
+        sealed.length = self.place;
+        self.write()?;
+        let header = encode_header(self.dir, &self.new, Some(&sealed));
+        self.replace(&header)?;
+        Ok(Some(EndedSegment::new(self.new, sealed)))
+    }
+
+    fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {
+        for (kind, bytes) in self.index.tables(self.dir.store, sealed) {
+            self.write_table(kind, &bytes, sealed);
+        }
+        self.write()
+    }
+
+    fn write_table(&mut self, kind: TableKind, bytes: &[u8], sealed: &mut Sealed) {
+        self.begin_table();
+        let crc = if kind.is_covered_by_its_directory() {
+            0
+        } else {
+            crc32c::crc32c(bytes)
+        };
+        let (place, length) = (self.place, bytes.len() as u64);
+        sealed.tables.push(Table {
+            kind,
+            place,
+            length,
+            crc,
+        });
+        self.bytes.extend_from_slice(bytes);
+        self.place += length;
+    }
+
+    /// Goes on to where the next table can be.
+    fn begin_table(&mut self) {
+        let gap = self.place.next_multiple_of(TABLE_ALIGN) - self.place;
+        self.bytes.resize(self.bytes.len() + gap as usize, 0);
+        self.place += gap;
+    }
+
+    /// Adds the clustered copy where there is to be one; says whether to go on.
+    fn write_clusters(&mut self, sealed: &mut Sealed) -> Result<bool, Error> {
+        let clusterer = self.clusterer.take();
+        let Some(mut clusterer) = clusterer.filter(|one| !one.is_empty()) else {
+            return Ok(true);
+        };
+        self.begin_table();
+        let (place, codec, go_on) = (self.place, self.how.codec, self.how.go_on);
+        let mut crc = 0;
+        let mut out = |bytes: &mut Vec<u8>| {
+            crc = crc32c::crc32c_append(crc, bytes);
+            self.place += bytes.len() as u64;
+            self.bytes.append(bytes);
+            self.write()?;
+            Ok(go_on())
+        };
+        let Some(directory) = clusterer.finish(place, codec, &mut out)? else {
+            return Ok(false);
+        };
+        let (kind, length) = (TableKind::Clusters, self.place - place);
+        sealed.tables.push(Table {
+            kind,
+            place,
+            length,
+            crc,
+        });
+        self.write_table(TableKind::ClusterDirectory, &directory, sealed);
+        Ok(true)
+    }
+
+    fn replace(&self, header: &[u8]) -> Result<(), Error> {
+        let (storage, path) = (&self.dir.storage, self.dir.path(self.new.number));
+        let replace = || {
+            self.file.write_all_at(header, 0)?;
+            self.file.sync()?;
+            storage.rename(&self.temporary, &path)?;
+            storage.sync_dir(&self.dir.dir())
+        };
+        replace().map_err(|error| Error::io("replace", &storage.describe(&path), error))
+    }
+
+    /// Gives up: the old segment stays as it is.
+    pub(crate) fn abandon(self) {
+        // What is left of a name that means nothing does no harm.
+        let _ = self.dir.storage.remove(&self.temporary);
+    }
+}
+
+/// Rows that become a block.
+#[derive(Default)]
+struct Rows {
+    columns: Columns,
+    ids: Vec<u8>,
+    payloads: Vec<Vec<u8>>,
+    keys: HashMap<String, u32, RandomState>,
+    types: HashMap<(String, u32, u8), u16, RandomState>,
+    /// What the aggregates and the types of the old block in hand are called here, where that is
+    /// known: names are hashed once and not for each row.
+    old_aggregates: Vec<u32>,
+    old_types: Vec<u16>,
+    marks: Vec<SourceMark>,
+    bytes: usize,
+}
+
+/// Stands for what is not known yet.
+const UNKNOWN: u32 = u32::MAX;
+const UNKNOWN_TYPE: u16 = u16::MAX;
+
+impl Rows {
+    fn is_empty(&self) -> bool {
+        self.columns.versions.is_empty()
+    }
+
+    /// Whether the row of `events` has to go into another block.
+    fn is_full(&self, events: &Events<'_>, row: usize) -> bool {
+        let more = events.payload(row).map_or(0, <[u8]>::len) + ROW_BYTES;
+        // Payloads of up to half a section never make a block too large.
+        let is_large = self.bytes + more > MAX_SECTION_BYTES as usize / 2 && !self.is_empty();
+        self.bytes >= BLOCK_BYTES || is_large || self.types.len() >= MAX_TYPES
+    }
+
+    /// Says of which block the next rows are.
+    fn begin_old(&mut self, events: &Events<'_>) {
+        self.old_aggregates.clear();
+        self.old_aggregates.resize(events.aggregates(), UNKNOWN);
+        self.old_types.clear();
+        self.old_types.resize(events.types(), UNKNOWN_TYPE);
+    }
+
+    fn add_marks(&mut self, marks: &[SourceMark]) {
+        for mark in marks {
+            self.marks.retain(|old| old.source != mark.source);
+            self.marks.push(mark.clone());
+        }
+    }
+
+    /// As many marks as a head has room for.
+    fn take_marks(&mut self) -> Vec<SourceMark> {
+        let marks = self.marks.len().min(MAX_MARKS);
+        self.marks.drain(..marks).collect()
+    }
+
+    fn push(&mut self, events: &Events<'_>, row: usize, aggregate: u32, fate: Fate) {
+        let version = events.version(row).saturating_add(1).to_le_bytes();
+        let (event_type, payload) = match fate {
+            Fate::Emptied => {
+                let truncated = self.named_type(eventcask_event::TRUNCATED_TYPE, 1, 0);
+                (truncated, &version[..])
+            }
+            _ => (
+                self.event_type(events, row),
+                events.payload(row).unwrap_or(&[]),
+            ),
+        };
+        let columns = &mut self.columns;
+        columns.aggregates.push(aggregate);
+        columns.types.push(event_type);
+        columns.versions.push(events.version(row));
+        columns.payload_lengths.push(payload.len() as u32);
+        let time = events
+            .time(row)
+            .map_or(NO_TIME, eventcask_event::Timestamp::as_nanos);
+        columns.times.push(time);
+        columns.positions.push(events.position(row));
+        columns
+            .commit_times
+            .push(events.commit_time(row).as_nanos());
+        let id = events.given_id(row).filter(|_| fate == Fate::Kept);
+        let id = id.map_or(0, eventcask_event::EventId::as_u128);
+        self.ids.extend_from_slice(&id.to_le_bytes());
+        self.payloads[usize::from(event_type)].extend_from_slice(payload);
+        self.bytes += payload.len() + ROW_BYTES;
+    }
+
+    /// The aggregate of a row, where one of the same old block came before.
+    fn known_aggregate(&self, events: &Events<'_>, row: usize) -> Option<u32> {
+        let known = self.old_aggregates[events.aggregate_index(row)];
+        (known != UNKNOWN).then_some(known)
+    }
+
+    /// The aggregate of a row; `previous` is the position of its newest event before this block.
+    fn aggregate(&mut self, events: &Events<'_>, row: usize, previous: u64) -> u32 {
+        let old = events.aggregate_index(row);
+        let key = events.key(old);
+        let known = self.keys.get(key).copied();
+        let index = known.unwrap_or_else(|| {
+            let index = self.columns.add_aggregate(key, previous);
+            self.keys.insert(key.to_owned(), index);
+            self.bytes += key.len();
+            index
+        });
+        self.old_aggregates[old] = index;
+        index
+    }
+
+    fn event_type(&mut self, events: &Events<'_>, row: usize) -> u16 {
+        let old = events.type_index(row);
+        if self.old_types[old] == UNKNOWN_TYPE {
+            let encoding = events.type_encoding(old) as u8;
+            let (name, schema) = (events.type_name(old), events.type_schema(old));
+            self.old_types[old] = self.named_type(name, schema, encoding);
+        }
+        self.old_types[old]
+    }
+
+    fn named_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
+        let named = (name.to_owned(), schema, encoding);
+        *self.types.entry(named).or_insert_with(|| {
+            self.payloads.push(Vec::new());
+            self.columns.add_type(name, schema, encoding)
+        })
+    }
+
+    /// The block of the rows; what is the same for all of them is left to the head.
+    fn finish(&mut self, mut head: BlockHead) -> Result<Block, String> {
+        let columns = &mut self.columns;
+        let rows = columns.versions.len() as u64;
+        let ends = |column: &[i64]| (column[0], column[column.len() - 1]);
+        (head.first_commit, head.last_commit) = ends(&columns.commit_times);
+        head.first_position = columns.positions[0];
+        head.gaps = columns.positions[rows as usize - 1] + 1 - head.first_position - rows;
+        head.rows = rows as u32;
+        if head.gaps == 0 {
+            columns.positions.clear();
+        }
+        if head.first_commit == head.last_commit {
+            columns.commit_times.clear();
+        }
+        if columns.times.iter().all(|time| *time == NO_TIME) {
+            columns.times.clear();
+        }
+        if self.ids.iter().all(|byte| *byte == 0) {
+            self.ids.clear();
+        }
+        head.marks = self.take_marks();
+        let (ids, payloads) = (
+            std::mem::take(&mut self.ids),
+            std::mem::take(&mut self.payloads),
+        );
+        let block = Block::new(head, &self.columns, ids, payloads);
+        self.columns.clear();
+        self.keys.clear();
+        self.types.clear();
+        self.old_aggregates.fill(UNKNOWN);
+        self.old_types.fill(UNKNOWN_TYPE);
+        self.bytes = 0;
+        block
+    }
+}

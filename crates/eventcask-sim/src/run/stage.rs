@@ -1,0 +1,254 @@
+//! An open store with the trial around it: whatever is done is noted.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use eventcask::{DedupWindow, Error, Expected, Outcome, Refused, Store, Ticket, ViewSpec, route};
+
+use crate::check::view::VIEW;
+use crate::clients::reading::Reading;
+use crate::disk::journal::{Level, Note};
+use crate::disk::sim_disk::SimDisk;
+use crate::model::ledger::{Ledger, Planned};
+use crate::planted::Planted;
+use crate::run::door::Door;
+
+/// What the producers of a trial share.
+pub(crate) struct Stage {
+    pub(crate) store: Store,
+    pub(crate) disk: SimDisk,
+    pub(crate) ledger: Arc<Ledger>,
+    /// What an answer of this store survives.
+    pub(crate) level: Level,
+    pub(crate) planted: Option<Planted>,
+    /// How far back ids are to be known.
+    pub(crate) window: DedupWindow,
+    /// Rows of each source that its client believes to be behind it.
+    pub(crate) noted: Arc<Vec<AtomicUsize>>,
+    pub(crate) flushes: AtomicU64,
+    pub(crate) reading: Option<Reading>,
+    /// The first promise that an answer broke.
+    pub(crate) broken: OnceLock<String>,
+    /// Producers that still write, whose events the owners have to take up.
+    pub(crate) busy: AtomicUsize,
+}
+
+/// What was handed over and is not answered yet.
+#[derive(Default)]
+struct Sent {
+    pushed: Vec<usize>,
+    tickets: Vec<(usize, Ticket)>,
+    /// Whether something was not taken.
+    refused: bool,
+}
+
+/// One entry in this many is hit by a planted bug of the workload.
+const PLANTED_EVERY: usize = 7;
+
+impl Stage {
+    pub(crate) fn has(&self, planted: Planted, entry: usize) -> bool {
+        self.planted == Some(planted) && entry.is_multiple_of(PLANTED_EVERY)
+    }
+
+    /// Submits an entry; an answer that comes at once is noted at once.
+    pub(crate) fn submit(&self, door: &mut Door, lane: u32, number: usize) -> Option<Ticket> {
+        let entry = self.ledger.entry(number)?;
+        let mut events: Vec<_> = entry.events.iter().map(Planned::as_new).collect();
+        let changed = entry.events[0].payload.replace("cents", "pence");
+        if self.has(Planted::PayloadIsChanged, number) {
+            events[0].payload = changed.as_bytes();
+        }
+        self.disk.note(Note::Submitted {
+            entry: number,
+            lane,
+        });
+        let expected = match self.has(Planted::ExpectationIsDropped, number) {
+            true => Expected::Any,
+            false => entry.expected,
+        };
+        if self.planted == Some(Planted::AppendIsSplit) {
+            let (last, first) = events.split_last()?;
+            for event in first {
+                drop(door.append(&entry.key, Expected::Any, &[*event]));
+            }
+            events = vec![*last];
+        }
+        match door.append(&entry.key, expected, &events) {
+            Ok(ticket) => {
+                self.answer_early(door, lane, &[number]);
+                Some(ticket)
+            }
+            Err(error) => {
+                self.answered(number, lane, Err(refusal(error)));
+                None
+            }
+        }
+    }
+
+    /// Waits for an answer and notes it.
+    pub(crate) fn settle(
+        &self,
+        door: &mut Door,
+        lane: u32,
+        number: usize,
+        ticket: Ticket,
+    ) -> Outcome {
+        let mut outcome = door.answer(ticket);
+        if let Ok(answer) = &outcome {
+            self.check_projected(number, answer.position());
+        }
+        if let Ok(eventcask::Answer::Stored { version, .. }) = &mut outcome {
+            *version += u64::from(self.has(Planted::VersionIsOffByOne, number));
+        }
+        if self.has(Planted::AnswerIsInvented, number) && outcome.is_err() {
+            self.flushed(vec![number], lane, false);
+        } else {
+            self.answered(number, lane, outcome.clone());
+        }
+        outcome
+    }
+
+    fn answered(&self, entry: usize, lane: u32, outcome: Outcome) {
+        let (outcome, level) = (Box::new(outcome), self.level);
+        self.disk.note(Note::Answered {
+            entry,
+            lane,
+            outcome,
+            level,
+        });
+    }
+
+    /// Pushes entries, flushes, waits and notes what came of it. Says whether all are stored.
+    pub(crate) fn push(
+        &self,
+        door: &mut Door,
+        lane: u32,
+        entries: &[usize],
+    ) -> Result<bool, String> {
+        let mut sent = Sent::default();
+        for number in entries {
+            if !self.push_one(door, lane, *number, &mut sent)? {
+                sent.refused = true;
+                break;
+            }
+        }
+        let Sent {
+            pushed,
+            tickets,
+            mut refused,
+        } = sent;
+        self.answer_early(door, lane, &pushed);
+        match door.flush() {
+            Ok(counted)
+                if !refused && counted.stored + counted.duplicates != pushed.len() as u64 =>
+            {
+                return Err(format!(
+                    "L10: {counted:?} of {} pushed events",
+                    pushed.len()
+                ));
+            }
+            Ok(_) => {}
+            Err(_) => refused = true,
+        }
+        for number in pushed.iter().filter(|_| !refused) {
+            self.check_projected(*number, None);
+        }
+        self.flushed(pushed, lane, refused);
+        for (number, ticket) in tickets {
+            refused |= self.settle(door, lane, number, ticket).is_err();
+        }
+        Ok(!refused)
+    }
+
+    /// Pushes an entry of one event, appends one of several. Says whether it was taken.
+    fn push_one(
+        &self,
+        door: &mut Door,
+        lane: u32,
+        number: usize,
+        sent: &mut Sent,
+    ) -> Result<bool, String> {
+        let entry = self.ledger.entry(number).ok_or("an unknown entry")?;
+        if entry.events.len() > 1 {
+            let ticket = self.submit(door, lane, number);
+            sent.tickets.extend(ticket.map(|ticket| (number, ticket)));
+            return Ok(sent.tickets.last().is_some_and(|(last, _)| *last == number));
+        }
+        self.disk.note(Note::Submitted {
+            entry: number,
+            lane,
+        });
+        sent.pushed.push(number);
+        let skips = self.planted == Some(Planted::SourceSkipsRow);
+        let offset = entry.row.map(|(_, offset)| match offset {
+            6.. if skips => offset + 1,
+            _ => offset,
+        });
+        Ok(door
+            .push(&entry.key, offset, &entry.events[0].as_new())
+            .is_ok())
+    }
+
+    fn flushed(&self, entries: Vec<usize>, lane: u32, refused: bool) {
+        let level = self.level;
+        self.disk.note(Note::Flushed {
+            entries,
+            lane,
+            refused,
+            level,
+        });
+    }
+
+    /// As a planted bug would have it.
+    fn answer_early(&self, door: &Door, lane: u32, entries: &[usize]) {
+        if self.planted == Some(Planted::OwnerAnswersEarly) && door.is_owner() {
+            self.flushed(entries.to_vec(), lane, false);
+        }
+    }
+
+    /// What is answered was seen by those before who see it before the answer.
+    fn check_projected(&self, number: usize, position: Option<u64>) {
+        let (Some(reading), Some(entry)) = (&self.reading, self.ledger.entry(number)) else {
+            return;
+        };
+        let shard = route(&entry.key, self.store.shards());
+        if let Err(broken) = reading.check_answered(shard, number, position) {
+            self.broken.get_or_init(|| broken);
+        }
+    }
+
+    /// Where the client of a source believes to be.
+    pub(crate) fn noted(&self, source: usize) -> usize {
+        self.noted[source].load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note_place(&self, source: usize, row: usize) {
+        self.noted[source].store(row, Ordering::Relaxed);
+    }
+
+    /// Flushes the whole store.
+    pub(crate) fn flush(&self) {
+        let number = self.flushes.fetch_add(1, Ordering::Relaxed);
+        self.disk.note(Note::FlushBegan(number));
+        if self.store.flush().is_ok() {
+            self.disk.note(Note::FlushEnded(number));
+        }
+    }
+
+    /// Makes the view, if it is not there.
+    pub(crate) fn make_view(&self) -> Result<(), String> {
+        let spec = ViewSpec::new("account", &["count", "sum:cents"], None, None);
+        let spec = spec.map_err(|error| error.to_string())?;
+        if self.store.create_view(VIEW, spec).is_ok() {
+            self.disk.note(Note::ViewMade);
+        }
+        Ok(())
+    }
+}
+
+fn refusal(error: Error) -> Refused {
+    match error {
+        Error::Refused(refused) => refused,
+        other => Refused::Unreadable(other.to_string().into()),
+    }
+}

@@ -1,0 +1,231 @@
+//! How far a read model was fed from one shard.
+
+use std::sync::Arc;
+
+use eventcask_event::{Events, Timestamp};
+use eventcask_log::{Block, Payloads};
+use eventcask_shard::ShardReader;
+
+use crate::feed::batches::Taken;
+use crate::follow::shown::{add_shown, durable, row_from};
+use crate::{Advance, Error, ModelProgress};
+
+/// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
+/// is large by itself, with one wanted event, must not pile up.
+const HELD_BYTES: usize = 64 << 20;
+
+/// What still goes into a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+    held: usize,
+    /// Nothing is in it yet: then one event goes in, however large it is.
+    is_empty: bool,
+}
+
+impl Room {
+    pub(crate) fn new(events: usize, bytes: usize) -> Self {
+        Self {
+            events,
+            bytes,
+            held: HELD_BYTES,
+            is_empty: true,
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.events == 0 || self.bytes == 0 || self.held == 0
+    }
+
+    /// Makes room smaller by the first of these rows, and tells how many of them go in.
+    fn fill(&mut self, events: &Events<'_>, rows: &[u32]) -> usize {
+        let mut taken = 0;
+        for row in rows {
+            let row = *row as usize;
+            let bytes = events.payload_len(row) + events.key(events.aggregate_index(row)).len();
+            let fits = self.events > 0 && (bytes <= self.bytes || self.is_empty);
+            if !fits {
+                // What does not fit ends the transaction.
+                self.bytes = 0;
+                break;
+            }
+            self.events -= 1;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.is_empty = false;
+            taken += 1;
+        }
+        taken
+    }
+}
+
+/// What came of a step.
+pub(crate) enum Step {
+    /// Events for the transaction.
+    Taken(Taken),
+    /// A block of which nothing is wanted, or of which nothing fits.
+    Passed,
+    /// There is nothing more.
+    End,
+}
+
+/// How far a read model was fed from one shard.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    reader: Arc<ShardReader>,
+    /// The progress that the model has kept.
+    kept: u64,
+    /// Position after the last event that was looked at.
+    next: u64,
+    /// When that was committed.
+    commit_time: Timestamp,
+    /// Where the log ended when the feed began.
+    replay_until: u64,
+    open: Option<OpenBlock>,
+}
+
+/// A block whose wanted rows were not all taken yet.
+#[derive(Debug)]
+struct OpenBlock {
+    block: Arc<Block>,
+    rows: Vec<u32>,
+    taken: usize,
+    next_position: u64,
+}
+
+impl Cursor {
+    /// Begins where the model is.
+    pub(crate) fn begin(reader: &Arc<ShardReader>, progress: Option<ModelProgress>) -> Self {
+        let replay_until = reader.published().watermark;
+        let position = progress.map_or(0, |progress| progress.position);
+        Self {
+            reader: Arc::clone(reader),
+            kept: position,
+            next: position,
+            commit_time: progress.map_or(Timestamp::from_nanos(0), |one| one.commit_time),
+            replay_until,
+            open: None,
+        }
+    }
+
+    /// Whether the store has the event that the model holds last; a sentence, where it has not.
+    pub(crate) fn check(&self) -> Result<Option<String>, Error> {
+        let shard = self.reader.shard();
+        let (next, end) = (self.next, self.replay_until);
+        if next > end {
+            let sentence =
+                format!("it is at position {next} of shard {shard}, and the store ends at {end}");
+            return Ok(Some(sentence));
+        }
+        let Some(last) = next.checked_sub(1) else {
+            return Ok(None);
+        };
+        let Some((_, block)) = self.reader.read_from(last, Payloads::Shut)? else {
+            return Ok(None);
+        };
+        let events = block.events();
+        // The event may be gone since; then there is nothing to compare.
+        let row = (0..events.len()).find(|row| events.position(*row) == last);
+        let found = row.map(|row| events.commit_time(row));
+        let is_other = found.is_some_and(|time| time != self.commit_time);
+        Ok(is_other.then(|| {
+            format!("the event that it holds last, at position {last} of shard {shard}, is not the store's")
+        }))
+    }
+
+    pub(crate) fn has_more(&self) -> bool {
+        self.open.is_some() || self.next < self.reader.published().watermark
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// How the model moves on in this shard, if it does.
+    pub(crate) fn advance(&self) -> Option<Advance> {
+        let to = ModelProgress {
+            shard: self.reader.shard(),
+            position: self.next,
+            commit_time: self.commit_time,
+        };
+        let from = self.kept;
+        (self.next > from).then_some(Advance { from, to })
+    }
+
+    pub(crate) fn keep(&mut self) {
+        self.kept = self.next;
+    }
+
+    /// Takes what fits of the next block.
+    pub(crate) fn step(
+        &mut self,
+        room: &mut Room,
+        types: Option<&[String]>,
+    ) -> Result<Step, Error> {
+        if self.open.is_none() && !self.open_next(types)? {
+            return Ok(Step::End);
+        }
+        let Some(open) = &mut self.open else {
+            return Ok(Step::Passed);
+        };
+        let events = open.block.events();
+        let first = open.taken;
+        // A piece is all history or all new.
+        let is_history = |row: &u32| events.position(*row as usize) < self.replay_until;
+        let replay = is_history(&open.rows[first]);
+        let piece = match open.rows[first..].partition_point(is_history) {
+            0 => &open.rows[first..],
+            border => &open.rows[first..first + border],
+        };
+        open.taken += room.fill(&events, piece);
+        let rows = open.rows[first..open.taken].to_vec();
+        let Some(last) = rows.last() else {
+            return Ok(Step::Passed);
+        };
+        let last = *last as usize;
+        room.held = room.held.saturating_sub(open.block.raw_bytes());
+        let block = Arc::clone(&open.block);
+        if open.taken == open.rows.len() {
+            self.next = open.next_position;
+            self.commit_time = Timestamp::from_nanos(open.block.head().last_commit);
+            self.open = None;
+        } else {
+            self.next = events.position(last) + 1;
+            self.commit_time = events.commit_time(last);
+        }
+        Ok(Step::Taken(Taken {
+            block,
+            rows,
+            replay,
+        }))
+    }
+
+    /// Reads the next block; says whether there is one. One without wanted events is passed.
+    fn open_next(&mut self, types: Option<&[String]>) -> Result<bool, Error> {
+        let (watermark, hidden) = durable(&self.reader);
+        if self.next >= watermark {
+            return Ok(false);
+        }
+        let want = types.map_or(Payloads::All, Payloads::Types);
+        let Some((at, block)) = self.reader.read_open(self.next, want)? else {
+            // The last events of the log are gone.
+            self.next = watermark;
+            return Ok(false);
+        };
+        let events = block.events();
+        let (range, mut rows) = (row_from(&events, self.next)..events.len(), Vec::new());
+        add_shown(&mut rows, &events, range, types, &hidden);
+        if rows.is_empty() {
+            self.next = at.next_position;
+            self.commit_time = Timestamp::from_nanos(at.last_commit);
+            return Ok(true);
+        }
+        self.open = Some(OpenBlock {
+            block,
+            rows,
+            taken: 0,
+            next_position: at.next_position,
+        });
+        Ok(true)
+    }
+}

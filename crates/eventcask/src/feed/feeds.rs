@@ -1,0 +1,280 @@
+//! The read models that a store feeds, as others see them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use eventcask_shard::Refused;
+
+use crate::Error;
+use crate::follow::waiters::{Waiters, Woken};
+use crate::notices;
+use crate::notices::{Kind, Who};
+use crate::sync::locked;
+
+/// The feeds of a store, for as long as their handles are held.
+#[derive(Debug, Default)]
+pub(crate) struct Feeds {
+    live: RwLock<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    feeds: Vec<Arc<FeedState>>,
+    /// Where the log ends, once the store was closed: a feed that begins after that is told as well.
+    ends: Option<Vec<u64>>,
+}
+
+impl Feeds {
+    /// Adds a feed, unless there is one of a model of this name.
+    pub(crate) fn add(&self, name: &str, shards: usize) -> Option<Arc<FeedState>> {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        if live.feeds.iter().any(|one| one.name == name) {
+            return None;
+        }
+        let state = Arc::new(FeedState::new(name, shards, live.ends.clone()));
+        live.feeds.push(Arc::clone(&state));
+        Some(state)
+    }
+
+    pub(crate) fn remove(&self, state: &Arc<FeedState>) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.feeds.retain(|one| !Arc::ptr_eq(one, state));
+    }
+
+    pub(crate) fn list(&self) -> Vec<Arc<FeedState>> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.feeds.clone()
+    }
+
+    /// Says that the log ends at these positions for good.
+    pub(crate) fn end(&self, ends: &[u64]) {
+        let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.ends = Some(ends.to_vec());
+        drop(live);
+        for feed in self.list() {
+            feed.change(|status| status.ends = Some(ends.to_vec()));
+        }
+    }
+
+    /// Wakes the feeds that wait for events.
+    pub(crate) fn ring(&self) {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.feeds.iter().for_each(|one| one.ring());
+    }
+}
+
+/// How a feed is doing.
+#[derive(Debug)]
+pub(crate) struct FeedState {
+    pub(crate) name: String,
+    status: Mutex<Status>,
+    /// There may be events to feed, or the feed is to stop.
+    arrived: Condvar,
+}
+
+#[derive(Debug)]
+struct Status {
+    /// Position after the last event that the model holds, one a shard.
+    positions: Vec<u64>,
+    failure: Option<String>,
+    stopping: bool,
+    /// Whether the feed has ended.
+    is_over: bool,
+    /// Where the log ends, once the store was closed.
+    ends: Option<Vec<u64>>,
+    /// Those who wait for the model, one a shard.
+    waiters: Vec<Waiters>,
+}
+
+impl FeedState {
+    fn new(name: &str, shards: usize, ends: Option<Vec<u64>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            status: Mutex::new(Status {
+                positions: vec![0; shards],
+                failure: None,
+                stopping: false,
+                is_over: false,
+                ends,
+                waiters: (0..shards).map(|_| Waiters::default()).collect(),
+            }),
+            arrived: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn positions(&self) -> Vec<u64> {
+        locked(&self.status).positions.clone()
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        locked(&self.status).failure.clone()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        locked(&self.status).stopping
+    }
+
+    pub(crate) fn stop(&self) {
+        locked(&self.status).stopping = true;
+        self.arrived.notify_all();
+    }
+
+    pub(crate) fn fail(&self, reason: String) {
+        let who = Who {
+            kind: Kind::ReadModel,
+            name: self.name.clone(),
+            shard: None,
+            behind: None,
+        };
+        notices::stopped(&who, None, &reason);
+        self.change(|status| status.failure = Some(reason));
+    }
+
+    /// Says that the feed has ended.
+    pub(crate) fn end(&self) {
+        self.change(|status| status.is_over = true);
+    }
+
+    /// Changes what those who wait must look at again.
+    fn change(&self, change: impl FnOnce(&mut Status)) {
+        let mut woken = Woken::default();
+        let mut status = locked(&self.status);
+        change(&mut status);
+        for waiters in &mut status.waiters {
+            woken.and(waiters.all());
+        }
+        drop(status);
+        woken.wake();
+    }
+
+    pub(crate) fn moved_to(&self, positions: impl Iterator<Item = u64>) {
+        let mut woken = Woken::default();
+        let mut status = locked(&self.status);
+        let Status {
+            positions: known,
+            waiters,
+            ..
+        } = &mut *status;
+        for ((known, waiters), position) in known.iter_mut().zip(waiters).zip(positions) {
+            *known = position;
+            woken.and(waiters.reached(position));
+        }
+        drop(status);
+        woken.wake();
+    }
+
+    fn ring(&self) {
+        // With the lock, so that it does not fall between the look and the wait of the feed.
+        drop(locked(&self.status));
+        self.arrived.notify_all();
+    }
+
+    /// Returns once there are events, the feed is to stop, or it is time.
+    pub(crate) fn wait_for_events(&self, has_more: impl Fn() -> bool, until: Option<Instant>) {
+        let mut status = locked(&self.status);
+        while !status.stopping && !has_more() {
+            let Some(until) = until else {
+                status = self
+                    .arrived
+                    .wait(status)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.arrived.wait_timeout(status, left);
+            status = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Comes true once a read model holds the event at a position: its position then. From
+/// [`Feed::reaches`](crate::Feed::reaches).
+///
+/// Dropping it ends the waiting, so the timer of any runtime can be put around it.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Feeding {
+    feed: Arc<FeedState>,
+    shard: u32,
+    position: u64,
+    number: Option<u64>,
+}
+
+impl Feeding {
+    pub(crate) fn new(feed: &Arc<FeedState>, shard: u32, position: u64) -> Self {
+        Self {
+            feed: Arc::clone(feed),
+            shard,
+            position,
+            number: None,
+        }
+    }
+
+    pub(crate) fn look(&mut self, waker: &Waker) -> Poll<Result<u64, Error>> {
+        let shard = self.shard as usize;
+        let mut status = locked(&self.feed.status);
+        let progress = status.positions[shard];
+        if progress > self.position {
+            return Poll::Ready(Ok(progress));
+        }
+        if let Some(reason) = &status.failure {
+            return Poll::Ready(Err(self.feed.stopped(reason)));
+        }
+        if status.is_over {
+            return Poll::Ready(Err(self.feed.stopped("its feed has ended")));
+        }
+        let is_past = |ends: &Vec<u64>| self.position >= ends[shard];
+        if status.ends.as_ref().is_some_and(is_past) {
+            return Poll::Ready(Err(Refused::Closed.into()));
+        }
+        status.waiters[shard].add(&mut self.number, self.position, waker);
+        Poll::Pending
+    }
+}
+
+impl FeedState {
+    pub(crate) fn stopped(&self, reason: &str) -> Error {
+        Error::ReadModelStopped {
+            name: self.name.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl Future for Feeding {
+    type Output = Result<u64, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.look(context.waker())
+    }
+}
+
+impl Drop for Feeding {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            locked(&self.feed.status).waiters[self.shard as usize].remove(number);
+        }
+    }
+}
+
+/// Figures of one read model that is fed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadModelStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
+}

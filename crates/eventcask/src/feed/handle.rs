@@ -1,0 +1,275 @@
+//! The feeding of one read model, as it is set up and held.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use eventcask_log::Error as LogError;
+
+use crate::Store;
+use crate::feed::cursor::Cursor;
+use crate::feed::feeder::{Feeder, Limits};
+use crate::feed::feeds::{FeedState, Feeding};
+use crate::follow::waiters;
+use crate::store::handle::Inner;
+use crate::{Error, ReadModel};
+
+/// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was the
+/// fastest, and a transaction of this size takes some 30 ms; see docs/READ_MODELS.md.
+const BATCH_EVENTS: usize = 5_000;
+/// Bytes of keys and payloads of a transaction at most, unless set: 5,000 events of 1 KiB.
+const BATCH_BYTES: usize = 5 << 20;
+
+/// How a read model is fed; [`start`](Self::start) begins. See [`Store::feed`](crate::Store::feed).
+///
+/// A transaction takes what there is as soon as the one before is done, up to the limits: under load
+/// it grows by itself, and a single event need not wait.
+#[must_use]
+pub struct FeedOptions {
+    inner: Arc<Inner>,
+    model: Box<dyn ReadModel>,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for FeedOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeedOptions")
+            .field("model", &self.model.name())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FeedOptions {
+    pub(crate) fn new(inner: Arc<Inner>, model: Box<dyn ReadModel>) -> Self {
+        let limits = Limits {
+            events: BATCH_EVENTS,
+            bytes: BATCH_BYTES,
+            delay: Duration::ZERO,
+            types: None,
+        };
+        Self {
+            inner,
+            model,
+            limits,
+        }
+    }
+
+    /// A transaction takes so many events at most, and at least one; 5,000 by default.
+    pub fn batch_events(mut self, events: usize) -> Self {
+        self.limits.events = events.max(1);
+        self
+    }
+
+    /// A transaction takes so many bytes of keys and payloads at most, and at least one event; 5 MiB
+    /// by default.
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.limits.bytes = bytes.max(1);
+        self
+    }
+
+    /// An event waits so long at most for others to share its transaction; not at all by default.
+    pub fn batch_delay(mut self, delay: Duration) -> Self {
+        self.limits.delay = delay;
+        self
+    }
+
+    /// Only events of the types with these names. The payloads of others are not decompressed. A
+    /// model that wants other types than before does not get old events of theirs: have it filled
+    /// anew.
+    pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
+        let names = types.iter().map(|name| name.as_ref().to_owned());
+        self.limits.types = Some(names.collect());
+        self
+    }
+
+    /// Feeds the model by a thread, from where it is, for as long as the handle is held.
+    ///
+    /// # Errors
+    /// [`Error::ReadModelInUse`]; [`Error::ReadModelStopped`] where the model does not say how far it
+    /// is, or holds events that the store has not; damage, or what the disk said.
+    pub fn start(mut self) -> Result<Feed, Error> {
+        let name = self.model.name().to_owned();
+        let shards = self.inner.readers.len();
+        let Some(state) = self.inner.feeds.add(&name, shards) else {
+            return Err(Error::ReadModelInUse { name });
+        };
+        // From here on the handle's end takes the feed out of the store.
+        let mut feed = Feed {
+            inner: Arc::clone(&self.inner),
+            state,
+            thread: None,
+        };
+        let cursors = self.begin(&name)?;
+        feed.state.moved_to(cursors.iter().map(Cursor::position));
+        let (state, store) = (Arc::clone(&feed.state), self.inner.manifest.store);
+        let feeder = Feeder::new(self.model, state, store, cursors, self.limits);
+        let thread = std::thread::Builder::new().name("eventcask-feed".to_owned());
+        let started = thread.spawn(move || feeder.run());
+        feed.thread =
+            Some(started.map_err(|error| LogError::io("start", "the thread of a feed", error))?);
+        Ok(feed)
+    }
+
+    /// Asks the model how far it is, and holds that against the store.
+    fn begin(&mut self, name: &str) -> Result<Vec<Cursor>, Error> {
+        let stopped = |reason: String| Error::ReadModelStopped {
+            name: name.to_owned(),
+            reason,
+        };
+        let known = self.model.progress(self.inner.manifest.store);
+        let known = known.map_err(|error| stopped(error.to_string()))?;
+        let shards = self.inner.readers.len() as u32;
+        if let Some(other) = known.iter().find(|progress| progress.shard >= shards) {
+            let sentence = format!("it has events of shard {}, which is not there", other.shard);
+            return Err(stopped(sentence));
+        }
+        let readers = self.inner.readers.iter();
+        let cursors = readers.map(|reader| {
+            let progress = known.iter().find(|one| one.shard == reader.shard());
+            let cursor = Cursor::begin(reader, progress.copied());
+            match cursor.check()? {
+                Some(reason) => Err(stopped(reason)),
+                None => Ok(cursor),
+            }
+        });
+        cursors.collect()
+    }
+}
+
+/// A read model that is being fed, until this is dropped or [stopped](Self::stop).
+///
+/// Its thread reads what is durable from the log, at the pace of the model: it holds up no writer and
+/// no other reader.
+pub struct Feed {
+    inner: Arc<Inner>,
+    state: Arc<FeedState>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Feed")
+            .field("model", &self.state.name)
+            .field("positions", &self.state.positions())
+            .field("failure", &self.state.failure())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Feed {
+    /// Name of the model.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// Position after the last event that the model holds, one a shard. Where it has stopped it stays
+    /// where it is. Its lag behind the store is in [`Stats::read_models`](crate::Stats::read_models).
+    #[must_use]
+    pub fn positions(&self) -> Vec<u64> {
+        self.state.positions()
+    }
+
+    /// Why the model has stopped, if it has. What it holds stays as it was; once the reason is mended,
+    /// a new feed goes on from there.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.state.failure()
+    }
+
+    /// Waits until the model holds the event at a position of a shard, or for so long: whether it
+    /// does then. An append's answer has the position; [`route`](crate::route) tells the shard.
+    ///
+    /// # Errors
+    /// [`Error::ReadModelStopped`] where the model has stopped before it, or
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where the store was closed before it.
+    ///
+    /// # Panics
+    /// Where there is no such shard.
+    pub fn wait_for(&self, shard: u32, position: u64, timeout: Duration) -> Result<bool, Error> {
+        let mut reaches = self.reaches(shard, position);
+        let reached = waiters::wait(timeout, |waker| reaches.look(waker));
+        Ok(reached.transpose()?.is_some())
+    }
+
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime: the position after the last
+    /// event that the model holds then. Time-outs are those of the runtime.
+    ///
+    /// ```
+    /// /// Returns once the model holds what was appended.
+    /// async fn append_and_see(
+    ///     producer: &mut eventcask::Producer,
+    ///     feed: &eventcask::Feed,
+    ///     shard: u32,
+    /// ) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let event = eventcask::NewEvent::json("Deposited", b"{}");
+    ///     let ticket = producer.append("ada", eventcask::Expected::Any, &[event])?;
+    ///     let position = ticket.await?.position().ok_or("it is stored")?;
+    ///     feed.reaches(shard, position).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    /// When it is polled, where there is no such shard.
+    pub fn reaches(&self, shard: u32, position: u64) -> Feeding {
+        Feeding::new(&self.state, shard, position)
+    }
+
+    /// Waits until the model holds all that is durable now, or for so long: whether it does then.
+    ///
+    /// # Errors
+    /// [`Error::ReadModelStopped`] where the model has stopped before that, or
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where it never comes to that, since the store was closed.
+    pub fn catch_up(&self, timeout: Duration) -> Result<bool, Error> {
+        let readers = self.inner.readers.iter();
+        let wanted: Vec<u64> = readers.map(|reader| reader.published().watermark).collect();
+        let started = Instant::now();
+        for (shard, end) in (0..).zip(wanted) {
+            // One that has come to a position stays past it, so the shards are waited for in turn.
+            let left = timeout.saturating_sub(started.elapsed());
+            if end > 0 && !self.wait_for(shard, end - 1, left)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Ends the feed, once the transaction in hand is done.
+    ///
+    /// # Errors
+    /// [`Error::ReadModelStopped`] where the model had stopped already.
+    pub fn stop(mut self) -> Result<(), Error> {
+        self.end();
+        match self.state.failure() {
+            Some(reason) => Err(self.state.stopped(&reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.state.stop();
+        if let Some(thread) = self.thread.take() {
+            // Panics are caught in it, and told by the failure.
+            let _ = thread.join();
+        }
+        self.state.end();
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.end();
+        self.inner.feeds.remove(&self.state);
+    }
+}
+
+impl Store {
+    /// Says how a read model in a database of its own is to be fed with the events of this store;
+    /// [`FeedOptions::start`] begins. In a store that is open for reading only, it is fed with what
+    /// [`refresh`](Self::refresh) finds.
+    pub fn feed(&self, model: impl ReadModel) -> FeedOptions {
+        FeedOptions::new(Arc::clone(&self.inner), Box::new(model))
+    }
+}

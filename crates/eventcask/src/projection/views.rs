@@ -1,0 +1,549 @@
+//! All views of a store: kept beside the log, one directory each.
+//!
+//! A view's state in a shard and how far it got are one unit, in memory and on disk; see
+//! [`follower`](crate::follower).
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
+use eventcask_project::{ViewSpec, ViewState};
+use eventcask_shard::{Hidden, ShardReader};
+
+use crate::Error;
+use crate::follow::follower::{self, Follow, Follower};
+use crate::name::is_name;
+use crate::notices::{Kind, Who};
+use crate::projection::view_saver::Savers;
+use crate::sync::locked;
+
+const DIR: &str = "views";
+const DEFINITION: &str = "definition";
+
+/// The views of a store.
+pub(crate) struct Views {
+    storage: Arc<dyn Storage>,
+    store: u128,
+    live: RwLock<Vec<Arc<LiveView>>>,
+    /// Held while a view is made, rebuilt, removed or saved beside its use: one at a time.
+    pub(crate) changing: Mutex<()>,
+    /// Held while a snapshot is written: a rebuild and the end of the store may save the same one.
+    saving: Mutex<()>,
+    /// Events between two snapshots of a state while the store is open: what a restart after a
+    /// crash has to apply again at most.
+    snapshot_events: u64,
+    pub(crate) savers: Savers,
+}
+
+impl std::fmt::Debug for Views {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Views")
+            .field("views", &self.list().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One view: what it is and its state in each shard.
+#[derive(Debug)]
+pub(crate) struct LiveView {
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) spec: Arc<ViewSpec>,
+    pub(crate) definition: u32,
+    types: Option<[String; 1]>,
+    pub(crate) shards: Vec<Mutex<ShardState>>,
+}
+
+/// The state of a view in one shard.
+#[derive(Debug)]
+pub(crate) struct ShardState {
+    pub(crate) follower: Follower<ViewState>,
+    /// The mark of what had been given up when it began to be filled. What is given up later may be in
+    /// it: its snapshot is not taken up then.
+    given_up: u32,
+    /// The progress that the snapshot on disk has.
+    pub(crate) saved: Option<u64>,
+    /// The progress at which a snapshot was last asked for.
+    asked: u64,
+}
+
+fn dir_of(number: u32) -> String {
+    format!("{DIR}/{number:04}")
+}
+
+impl Views {
+    /// Opens all views and brings them up to date; a writer also forgets snapshots that are
+    /// ahead of their log.
+    pub(crate) fn open(
+        storage: Arc<dyn Storage>,
+        store: u128,
+        readers: &[Arc<ShardReader>],
+        snapshot_events: u64,
+        is_writer: bool,
+    ) -> Result<Self, Error> {
+        let views = Self {
+            storage,
+            store,
+            live: RwLock::default(),
+            changing: Mutex::default(),
+            saving: Mutex::default(),
+            snapshot_events,
+            savers: Savers::default(),
+        };
+        for number in views.numbers()? {
+            if let Some((name, spec, definition)) = views.read_definition(number)? {
+                if is_writer {
+                    views.forget_what_is_ahead(number, readers)?;
+                }
+                let states =
+                    |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
+                let shards = readers.iter().map(states).collect();
+                let live = LiveView::new(number, name, &spec, definition, shards);
+                live.fill(readers);
+                views.add(live);
+            }
+        }
+        Ok(views)
+    }
+
+    fn numbers(&self) -> Result<Vec<u32>, LogError> {
+        let names = self
+            .storage
+            .list(DIR)
+            .map_err(|e| LogError::io("list", &self.storage.describe(DIR), e))?;
+        let ours = |name: &String| {
+            let number: u32 = name.parse().ok()?;
+            (dir_of(number) == format!("{DIR}/{name}")).then_some(number)
+        };
+        let mut numbers: Vec<u32> = names.iter().filter_map(ours).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Name, definition and its checksum; `None` where the making or removing of a view was
+    /// cut short.
+    fn read_definition(&self, number: u32) -> Result<Option<(String, Arc<ViewSpec>, u32)>, Error> {
+        let dir = dir_of(number);
+        let names = self.storage.list(&dir);
+        let names = names.map_err(|e| LogError::io("list", &self.storage.describe(&dir), e))?;
+        if !names.iter().any(|name| name == DEFINITION) {
+            return Ok(None);
+        }
+        let path = format!("{dir}/{DEFINITION}");
+        let framed = Framed::read(&*self.storage, &path)?;
+        let shown = self.storage.describe(&path);
+        let damaged = |reason: &str| LogError::damaged(&shown, 128, reason);
+        if (framed.store, framed.kind) != (self.store, FramedKind::Definition) {
+            return Err(damaged("it belongs to another store or place").into());
+        }
+        let body = str::from_utf8(&framed.body).map_err(|_| damaged("it is not text"))?;
+        let (name, spec) =
+            parse_definition(body).ok_or_else(|| damaged("it is no definition of a view"))?;
+        Ok(Some((name, Arc::new(spec), Framed::checksum(&framed.body))))
+    }
+
+    /// Removes snapshots that hold more than the log does, before the log grows: where a level
+    /// weaker than `sync` lost the end of a log, other events will take those positions.
+    fn forget_what_is_ahead(&self, number: u32, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+        let dir = dir_of(number);
+        let failed = |e| LogError::io("clear", &self.storage.describe(&dir), e);
+        let names = self.storage.list(&dir).map_err(failed)?;
+        for reader in readers {
+            let shard = reader.shard();
+            if names.contains(&snapshot_name(shard)) && self.may_be_ahead(number, reader) {
+                let removed = self.storage.remove(&snapshot_path(number, shard));
+                removed.map_err(failed)?;
+            }
+        }
+        // One that is gone already may have been removed by an opening that ended before this.
+        self.storage.sync_dir(&dir).map_err(failed)?;
+        Ok(())
+    }
+
+    fn may_be_ahead(&self, number: u32, reader: &ShardReader) -> bool {
+        let path = snapshot_path(number, reader.shard());
+        match Framed::read(&*self.storage, &path) {
+            Ok(framed) => framed.progress > reader.published().watermark,
+            // What is damaged is never taken up; what can not be read now may be whole.
+            Err(error) => error.kind() == eventcask_log::ErrorKind::Io,
+        }
+    }
+
+    /// The state from the snapshot, if there is one that fits; else one from the beginning.
+    pub(crate) fn load(
+        &self,
+        number: u32,
+        spec: &Arc<ViewSpec>,
+        definition: u32,
+        reader: &ShardReader,
+    ) -> ShardState {
+        let path = snapshot_path(number, reader.shard());
+        let empty = ShardState::empty(spec, reader);
+        let definition = definition.wrapping_add(empty.given_up);
+        let fits = |framed: &Framed| {
+            (framed.store, framed.kind, framed.shard, framed.definition)
+                == (self.store, FramedKind::State, reader.shard(), definition)
+        };
+        // A snapshot that can not be read is made again: the log is the truth.
+        let framed = Framed::read(&*self.storage, &path).ok().filter(fits);
+        let state =
+            framed.and_then(|framed| ViewState::decode(Arc::clone(spec), &framed.body).ok());
+        let watermark = reader.published().watermark;
+        match state.filter(|state| state.progress() <= watermark) {
+            Some(state) => ShardState {
+                saved: Some(state.progress()),
+                asked: state.progress(),
+                follower: Follower::new(state),
+                ..empty
+            },
+            None => empty,
+        }
+    }
+
+    /// What is saved of a view in a shard; an empty state where nothing is.
+    pub(crate) fn saved(&self, view: &LiveView, reader: &ShardReader) -> ViewState {
+        let shard = self.load(view.number, &view.spec, view.definition, reader);
+        shard.follower.fold
+    }
+
+    fn add(&self, live: LiveView) -> Arc<LiveView> {
+        let live = Arc::new(live);
+        let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|view| view.name != live.name);
+        views.push(Arc::clone(&live));
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        live
+    }
+
+    /// All views by name.
+    pub(crate) fn list(&self) -> Vec<Arc<LiveView>> {
+        self.live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<LiveView>, Error> {
+        let found = self.list().into_iter().find(|view| view.name == name);
+        found.ok_or_else(|| Error::UnknownView {
+            name: name.to_owned(),
+        })
+    }
+
+    /// Makes a view: its states first, the definition last, since that is what it exists by.
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        spec: ViewSpec,
+        readers: &[Arc<ShardReader>],
+    ) -> Result<Arc<LiveView>, Error> {
+        check_name(name)?;
+        let _changing = locked(&self.changing);
+        if self.find(name).is_ok() {
+            return Err(Error::ViewExists {
+                name: name.to_owned(),
+            });
+        }
+        let spec = Arc::new(spec);
+        let body = definition_text(name, &spec);
+        let definition = Framed::checksum(body.as_bytes());
+        let number = self.numbers()?.last().map_or(1, |last| last + 1);
+        self.make_dir(number)?;
+        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&spec, reader);
+        let shards = readers.iter().map(empty).collect();
+        let live = LiveView::new(number, name.to_owned(), &spec, definition, shards);
+        live.fill(readers);
+        live.check()?;
+        self.save(&live)?;
+        let framed = Framed {
+            store: self.store,
+            kind: FramedKind::Definition,
+            shard: 0,
+            progress: 0,
+            definition: 0,
+            body: body.into_bytes(),
+        };
+        framed.write(&*self.storage, &dir_of(number), DEFINITION)?;
+        Ok(self.add(live))
+    }
+
+    fn make_dir(&self, number: u32) -> Result<(), LogError> {
+        let dir = dir_of(number);
+        let make = || {
+            self.storage.create_dir(DIR)?;
+            self.storage.create_dir(&dir)?;
+            self.storage.sync_dir(DIR)?;
+            self.storage.sync_dir("")
+        };
+        make().map_err(|error| LogError::io("make", &self.storage.describe(&dir), error))
+    }
+
+    /// Fills a view from the beginning, beside the one in use, then swaps.
+    pub(crate) fn rebuild(&self, name: &str, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+        let _changing = locked(&self.changing);
+        let old = self.find(name)?;
+        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&old.spec, reader);
+        let shards = readers.iter().map(empty).collect();
+        let new = LiveView::new(
+            old.number,
+            old.name.clone(),
+            &old.spec,
+            old.definition,
+            shards,
+        );
+        new.fill(readers);
+        new.check()?;
+        self.save(&new)?;
+        self.add(new);
+        Ok(())
+    }
+
+    /// Removes a view: the definition first, since that is what it exists by.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
+        let _changing = locked(&self.changing);
+        let old = self.find(name)?;
+        // Out of use first, so that no worker saves it meanwhile.
+        let mut views = self.live.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|view| view.name != name);
+        drop(views);
+        let _saving = locked(&self.saving);
+        let dir = dir_of(old.number);
+        let remove = || {
+            self.storage.remove(&format!("{dir}/{DEFINITION}"))?;
+            self.storage.sync_dir(&dir)?;
+            self.storage.remove_dir(&dir)?;
+            self.storage.sync_dir(DIR)
+        };
+        let removed = remove();
+        Ok(removed.map_err(|error| LogError::io("remove", &self.storage.describe(&dir), error))?)
+    }
+
+    /// Whether a view is the one of its name.
+    pub(crate) fn is_in_use(&self, view: &Arc<LiveView>) -> bool {
+        self.list().iter().any(|one| Arc::ptr_eq(one, view))
+    }
+
+    /// Applies a block that has just become durable to all views.
+    pub(crate) fn apply(self: &Arc<Self>, reader: &Arc<ShardReader>, block: &Block) {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        for view in live.iter() {
+            let mut shard = locked(&view.shards[reader.shard() as usize]);
+            if !shard.follower.follow(reader, block, view.wanted()) {
+                continue;
+            }
+            let progress = shard.state().progress();
+            if progress >= shard.asked.saturating_add(self.snapshot_events) {
+                shard.asked = progress;
+                self.save_beside(view, reader, &shard);
+            }
+        }
+    }
+
+    /// Saves the states of all views that have moved on, once nobody saves them beside their use any
+    /// more; the first error counts.
+    pub(crate) fn save_all(&self) -> Result<(), Error> {
+        self.savers.stop();
+        let saved = self.list().into_iter().map(|view| self.save(&view));
+        saved.fold(Ok(()), Result::and)
+    }
+
+    fn save(&self, view: &LiveView) -> Result<(), Error> {
+        let mut result = Ok(());
+        for (shard, state) in view.shards.iter().enumerate() {
+            let mut state = locked(state);
+            if state.failure().is_none() && state.saved != Some(state.state().progress()) {
+                result = result.and(self.save_shard(view, shard as u32, &mut state));
+            }
+        }
+        result
+    }
+
+    pub(crate) fn save_shard(
+        &self,
+        view: &LiveView,
+        shard: u32,
+        state: &mut ShardState,
+    ) -> Result<(), Error> {
+        let framed = Framed {
+            store: self.store,
+            kind: FramedKind::State,
+            shard,
+            progress: state.state().progress(),
+            definition: view.definition.wrapping_add(state.given_up),
+            body: state.state().encode(),
+        };
+        let _saving = locked(&self.saving);
+        framed.write(&*self.storage, &dir_of(view.number), &snapshot_name(shard))?;
+        state.saved = Some(framed.progress);
+        Ok(())
+    }
+}
+
+impl Follow for ViewState {
+    fn progress(&self) -> u64 {
+        self.progress()
+    }
+
+    fn take(&mut self, block: &Block, hidden: &Hidden) {
+        let events = block.events();
+        // An event by which others are given up has no JSON and counts for no group.
+        if !hidden.may_hide(&events) {
+            self.apply(&events);
+        } else {
+            self.apply_unless(&events, |row| hidden.hides(&events, row));
+        }
+    }
+
+    fn pass(&mut self, _shard: u32, position: u64) {
+        self.pass(position);
+    }
+}
+
+impl ShardState {
+    fn empty(spec: &Arc<ViewSpec>, reader: &ShardReader) -> Self {
+        Self {
+            given_up: reader.published().hidden.mark(),
+            follower: Follower::new(ViewState::new(Arc::clone(spec))),
+            saved: None,
+            asked: 0,
+        }
+    }
+
+    /// One that nobody follows the store with.
+    pub(crate) fn copy(&self) -> Self {
+        Self {
+            follower: Follower::new(self.state().clone()),
+            ..*self
+        }
+    }
+
+    pub(crate) fn state(&self) -> &ViewState {
+        &self.follower.fold
+    }
+
+    /// Why the view stopped in this shard, if it did.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.follower.failure.as_deref()
+    }
+}
+
+impl LiveView {
+    fn new(
+        number: u32,
+        name: String,
+        spec: &Arc<ViewSpec>,
+        definition: u32,
+        shards: Vec<ShardState>,
+    ) -> Self {
+        let types = spec.event_type().map(|name| [name.to_owned()]);
+        let named = |(shard, mut state): (u32, ShardState)| {
+            state.follower.who = Some(Who {
+                kind: Kind::View,
+                name: name.clone(),
+                shard: Some(shard),
+                behind: None,
+            });
+            Mutex::new(state)
+        };
+        let shards = (0..).zip(shards).map(named).collect();
+        Self {
+            number,
+            name,
+            spec: Arc::clone(spec),
+            definition,
+            types,
+            shards,
+        }
+    }
+
+    /// The payloads that the view looks at.
+    pub(crate) fn wanted(&self) -> Payloads<'_> {
+        self.types
+            .as_ref()
+            .map_or(Payloads::All, |types| Payloads::Types(types))
+    }
+
+    /// Fills all shards with what is durable now, before anybody else knows it.
+    fn fill(&self, readers: &[Arc<ShardReader>]) {
+        follower::on_all(&self.shards, readers, |shard, reader| {
+            shard.follower.fill(reader, self.wanted(), |_| true);
+        });
+    }
+
+    /// Brings all shards up to what is durable now, several at a time.
+    pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
+        follower::on_all(&self.shards, readers, |shard, reader| {
+            shard.follower.catch_up_all(reader, self.wanted());
+        });
+    }
+
+    /// Whether the view follows all shards.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let failure = self
+            .shards
+            .iter()
+            .find_map(|shard| locked(shard).failure().map(str::to_owned));
+        match failure {
+            None => Ok(()),
+            Some(reason) => Err(LogError::new(
+                eventcask_log::ErrorKind::Damaged,
+                format!("view {:?} has stopped: {reason}; rebuild it", self.name),
+            )
+            .into()),
+        }
+    }
+
+    /// Runs `read` on the state of each shard.
+    pub(crate) fn each_shard(&self, mut read: impl FnMut(u32, &ShardState)) {
+        for (shard, state) in self.shards.iter().enumerate() {
+            read(shard as u32, &locked(state));
+        }
+    }
+}
+
+fn snapshot_name(shard: u32) -> String {
+    format!("{shard:04}.snapshot")
+}
+
+fn snapshot_path(number: u32, shard: u32) -> String {
+    format!("{}/{}", dir_of(number), snapshot_name(shard))
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(Error::ViewName {
+        name: name.chars().take(80).collect(),
+    })
+}
+
+/// The names that views can have need no escape in JSON.
+fn definition_text(name: &str, spec: &ViewSpec) -> String {
+    format!(r#"{{"name":"{name}","spec":{}}}"#, spec.to_json())
+}
+
+fn parse_definition(body: &str) -> Option<(String, ViewSpec)> {
+    let rest = body.strip_prefix(r#"{"name":""#)?.strip_suffix('}')?;
+    let (name, spec) = rest.split_once(r#"","spec":"#)?;
+    check_name(name).ok()?;
+    Some((name.to_owned(), ViewSpec::from_json(spec).ok()?))
+}
+
+/// Figures of one view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewStats {
+    /// Its name.
+    pub name: String,
+    /// The position after the last event it holds, one a shard.
+    pub positions: Vec<u64>,
+    /// Durable events that it does not hold yet.
+    pub lag_events: u64,
+    /// Age of the oldest event that it does not hold yet, in seconds.
+    pub lag_seconds: u64,
+    /// Why it stopped, if it did.
+    pub failure: Option<String>,
+}

@@ -1,0 +1,124 @@
+//! A stored event that was handed out.
+
+use std::sync::Arc;
+
+use eventcask_event::{Encoding, EventId, EventRef, Events, Timestamp};
+use eventcask_log::Block;
+
+/// A stored event: a share of its block, in which it is read in place.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// use eventcask::{Expected, NewEvent};
+/// let deposit = NewEvent::json("Deposited", br#"{"cents":500}"#);
+/// store.producer().append("account-42", Expected::Any, &[deposit])?.wait()?;
+///
+/// for event in store.aggregate("account-42").events()? {
+///     let event = event?;
+///     assert_eq!((event.key(), event.version()), ("account-42", 1));
+///     assert_eq!((event.event_type(), event.payload()), ("Deposited", deposit.payload));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Event {
+    block: Arc<Block>,
+    row: usize,
+}
+
+impl Event {
+    pub(crate) fn new(block: Arc<Block>, row: usize) -> Self {
+        Self { block, row }
+    }
+
+    /// The block that it is a share of.
+    pub(crate) fn block(&self) -> &Arc<Block> {
+        &self.block
+    }
+
+    fn events(&self) -> Events<'_> {
+        self.block.events()
+    }
+
+    /// Key of the aggregate that the event is about.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        let events = self.events();
+        events.key(events.aggregate_index(self.row))
+    }
+
+    /// The 1-based ordinal of the event in its aggregate.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.events().version(self.row)
+    }
+
+    /// The shard that stores the aggregate.
+    #[must_use]
+    pub fn shard(&self) -> u32 {
+        self.block.head().shard
+    }
+
+    /// The 0-based ordinal of the event in its shard.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.events().position(self.row)
+    }
+
+    /// Name of the event type.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        self.events().event_type(self.row)
+    }
+
+    /// Version of the payload's schema.
+    #[must_use]
+    pub fn schema(&self) -> u32 {
+        let events = self.events();
+        events.type_schema(events.type_index(self.row))
+    }
+
+    /// How the payload is encoded.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        let events = self.events();
+        events.type_encoding(events.type_index(self.row))
+    }
+
+    /// The event's id.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        self.events().id(self.row)
+    }
+
+    /// When the engine accepted the event; never decreases along a shard.
+    #[must_use]
+    pub fn commit_time(&self) -> Timestamp {
+        self.events().commit_time(self.row)
+    }
+
+    /// When the event happened, as its sender knows it.
+    #[must_use]
+    pub fn time(&self) -> Option<Timestamp> {
+        self.events().time(self.row)
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.events().payload(self.row).unwrap_or_default()
+    }
+
+    /// All of it at once; everything in it borrows from the block. It is what folds are given.
+    #[must_use]
+    pub fn get(&self) -> EventRef<'_> {
+        self.events().event(self.row)
+    }
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}

@@ -1,0 +1,10 @@
+//! Reading the log: one aggregate, or the events of all in the order of their commits.
+
+pub(crate) mod event;
+pub(crate) mod as_of;
+pub(crate) mod filter;
+pub(crate) mod forwards;
+pub(crate) mod backwards;
+pub(crate) mod merge;
+pub(crate) mod aggregate;
+pub(crate) mod scan;

@@ -1,0 +1,337 @@
+//! The writing half of an open store: its threads.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use eventcask_log::{
+    Block, Caches, Ends, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir,
+    Storage,
+};
+use eventcask_shard::{
+    Apply, Bell, CommitClock, DedupSettings, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    ShardSettings, Worker,
+};
+
+use crate::clock::now_nanos;
+use crate::feed::feeds::Feeds;
+use crate::follow::arrivals::Arrivals;
+use crate::notices;
+use crate::notices::{Kind, Who};
+use crate::parallel::cores;
+use crate::projection::Projections;
+use crate::projection::views::Views;
+use crate::store::sealer::{Sealer, SealerBell};
+use crate::sync::locked;
+use crate::{Error, Options, parallel};
+
+/// The core that the next worker of this process is bound to, so that several stores share
+/// them out.
+static NEXT_CORE: AtomicUsize = AtomicUsize::new(0);
+
+/// What producers need of a shard.
+#[derive(Debug, Clone)]
+pub(crate) struct ShardDoor {
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) health: Arc<Health>,
+}
+
+/// Worker and write threads, and the doors of their shards.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) shards: Vec<ShardDoor>,
+    pub(crate) max_payload_bytes: usize,
+    pub(crate) batch_bytes: usize,
+    pub(crate) threads: usize,
+    /// Cores that workers were bound to.
+    pub(crate) pinned: Vec<usize>,
+    pub(crate) clock: Arc<CommitClock>,
+    /// What recovery took off the ends of logs.
+    pub(crate) recovered: Vec<String>,
+    /// Sources that have a producer.
+    pub(crate) sources: Mutex<HashSet<String>>,
+    /// Shards whose owner is still there.
+    owned: Arc<AtomicUsize>,
+    running: Mutex<Option<Running>>,
+}
+
+/// Who runs the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Workers {
+    /// Threads of the store.
+    Threads,
+    /// Those who own the shards: one worker a shard.
+    Owners,
+}
+
+/// A worker that is handed out, and the core that its thread should have.
+#[derive(Debug)]
+pub(crate) struct OwnedWorker {
+    pub(crate) worker: Worker,
+    pub(crate) core: Option<core_affinity::CoreId>,
+}
+
+struct Running {
+    workers: Vec<JoinHandle<()>>,
+    writers: Vec<JoinHandle<Result<(), String>>>,
+    _lock: Box<dyn Lock>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("workers", &self.workers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Recovers all shards, several at a time.
+    pub(crate) fn recover(
+        storage: &Arc<dyn Storage>,
+        manifest: &Manifest,
+        hasher: &KeyHasher,
+        caches: &Caches,
+        dedup: DedupSettings,
+    ) -> Result<Vec<Opened>, LogError> {
+        let known = Ends::read_if_whole(&**storage, manifest)?;
+        let recover = |shard| {
+            let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
+            let dir = dir.known_to(known.of(shard as u32));
+            Opened::recover(dir, hasher.clone(), caches.clone(), dedup)
+        };
+        let opened = parallel::map(manifest.shards as usize, recover);
+        opened.into_iter().collect()
+    }
+
+    /// Starts the threads. Shards are dealt out to the workers in turn.
+    pub(crate) fn start(
+        options: &Options,
+        by: Workers,
+        opened: Vec<Opened>,
+        followers: &Followers,
+        lock: Box<dyn Lock>,
+    ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
+        let last_commit = opened
+            .iter()
+            .map(Opened::last_commit)
+            .max()
+            .unwrap_or(i64::MIN);
+        let clock = Arc::new(CommitClock::new(last_commit, Box::new(now_nanos)));
+        let settings = ShardSettings {
+            codec: options.codec,
+            segment_bytes: options.segment_bytes,
+        };
+        let threads = match by {
+            Workers::Threads => options.workers(opened.len() as u32),
+            Workers::Owners => opened.len(),
+        };
+        let mut recovered = Vec::new();
+        let mut doors = Vec::new();
+        let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
+        let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
+        let readers: Vec<_> = opened
+            .iter()
+            .map(|shard| Arc::clone(&shard.reader))
+            .collect();
+        let inboxes: Vec<_> = (0..opened.len())
+            .map(|index| {
+                Arc::new(Inbox::new(
+                    Arc::clone(&bells[index % threads]),
+                    options.linger,
+                ))
+            })
+            .collect();
+        let sealer = Sealer::new(options, inboxes.clone(), &readers);
+        for (index, shard) in opened.into_iter().enumerate() {
+            let crew = index % threads;
+            recovered.extend(
+                shard
+                    .cut
+                    .as_ref()
+                    .map(|cut| format!("{}: {}", cut.file, cut.reason)),
+            );
+            let inbox = Arc::clone(&inboxes[index]);
+            let health = Arc::new(Health::default());
+            let door = ShardDoor {
+                inbox: Arc::clone(&inbox),
+                health: Arc::clone(&health),
+            };
+            let apply = Box::new(Applying {
+                followers: followers.clone(),
+                reader: Arc::clone(&shard.reader),
+                sealer: sealer.bell(index),
+            });
+            crews[crew].push(shard.start(inbox, health, settings, apply));
+            doors.push(door);
+        }
+        let mut engine = Self {
+            shards: doors,
+            max_payload_bytes: options.max_payload_bytes,
+            batch_bytes: options.batch_bytes,
+            threads,
+            pinned: Vec::new(),
+            clock: Arc::clone(&clock),
+            recovered,
+            sources: Mutex::default(),
+            owned: Arc::default(),
+            running: Mutex::default(),
+        };
+        let mut running = Running {
+            workers: Vec::new(),
+            writers: Vec::new(),
+            _lock: lock,
+        };
+        let mut spawned = engine.spawn(options, by, crews, &bells, &mut running);
+        *locked(&engine.running) = Some(running);
+        if options.seal {
+            spawned = spawned.and_then(|owned| sealer.start().map(|()| owned).map_err(Error::from));
+        }
+        if spawned.is_err() {
+            // Threads that did start end before anyone else may have the lock: they write to the logs.
+            let _ = engine.stop(|_| Ok(()));
+        }
+        spawned.map(|owned| (engine, sealer, owned))
+    }
+
+    fn spawn(
+        &mut self,
+        options: &Options,
+        by: Workers,
+        crews: Vec<Vec<Shard>>,
+        bells: &[Arc<Bell>],
+        running: &mut Running,
+    ) -> Result<Vec<OwnedWorker>, Error> {
+        let mut owned = Vec::new();
+        let cores = cores_for(options, crews.len());
+        for (index, crew) in crews.into_iter().enumerate() {
+            let bell = Arc::clone(&bells[index]);
+            let clock = Arc::clone(&self.clock);
+            let (worker, writes) = Worker::new(crew, options.durability, bell, clock)?;
+            let core = cores.get(index).copied();
+            let named =
+                |name: &str| std::thread::Builder::new().name(format!("eventcask-{name}-{index}"));
+            let failed = |error| LogError::io("start", "a thread of the store", error);
+            let writer = named("write").spawn(move || writes.run()).map_err(failed)?;
+            running.writers.push(writer);
+            if by == Workers::Owners {
+                self.owned.fetch_add(1, Ordering::Relaxed);
+                owned.push(OwnedWorker { worker, core });
+                continue;
+            }
+            self.pinned.extend(core.map(|core| core.id));
+            let worker = named("shard").spawn(move || {
+                if let Some(core) = core {
+                    core_affinity::set_for_current(core);
+                }
+                worker.run();
+            });
+            running.workers.push(worker.map_err(failed)?);
+        }
+        Ok(owned)
+    }
+
+    /// The number of shards whose owner is still there.
+    pub(crate) fn owned(&self) -> &Arc<AtomicUsize> {
+        &self.owned
+    }
+
+    /// Whether the store is open.
+    pub(crate) fn is_running(&self) -> bool {
+        locked(&self.running).is_some()
+    }
+
+    /// Closes the inboxes, waits for the threads and runs `save` on the log at its end, which is told
+    /// whether all of that is durable. Later calls do nothing.
+    pub(crate) fn stop(&self, save: impl FnOnce(bool) -> Result<(), Error>) -> Result<(), Error> {
+        // Held to the end: who closes the store as well returns when it is closed.
+        let mut state = locked(&self.running);
+        let Some(running) = state.take() else {
+            return Ok(());
+        };
+        for shard in &self.shards {
+            shard.inbox.close();
+        }
+        let mut result = Ok(());
+        for worker in running.workers {
+            if worker.join().is_err() {
+                result = Err(thread_failed("a worker of the store failed"));
+            }
+        }
+        for shard in &self.shards {
+            shard.inbox.abandon();
+        }
+        for writer in running.writers {
+            match writer.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(reason)) => result = Err(thread_failed(&reason)),
+                Err(_) => result = Err(thread_failed("a write thread of the store failed")),
+            }
+        }
+        let saved = save(result.is_ok());
+        result.and(saved)
+    }
+}
+
+fn thread_failed(reason: &str) -> Error {
+    LogError::new(LogErrorKind::Io, reason).into()
+}
+
+/// A core for each worker, where that is wanted and there are enough.
+fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
+    if !options.pin || workers > cores() {
+        return Vec::new();
+    }
+    let ids = core_affinity::get_core_ids().unwrap_or_default();
+    if ids.len() < workers {
+        return Vec::new();
+    }
+    let first = NEXT_CORE.fetch_add(workers, Ordering::Relaxed);
+    (first..first + workers)
+        .map(|index| ids[index % ids.len()])
+        .collect()
+}
+
+/// All that follow what becomes durable.
+#[derive(Clone)]
+pub(crate) struct Followers {
+    pub(crate) views: Arc<Views>,
+    pub(crate) projections: Arc<Projections>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) feeds: Arc<Feeds>,
+}
+
+/// Hands the durable blocks of a shard to those who follow it, and tells the sealer of new segments.
+struct Applying {
+    followers: Followers,
+    reader: Arc<ShardReader>,
+    sealer: SealerBell,
+}
+
+impl Apply for Applying {
+    fn apply(&mut self, block: &Block) {
+        let to = &self.followers;
+        to.views.apply(&self.reader, block);
+        to.projections.apply(&self.reader, block);
+        to.feeds.ring();
+        to.arrivals.show(block);
+        let head = block.head();
+        self.sealer.at(head.segment, head.place);
+    }
+
+    fn settled(&mut self) {
+        self.followers.arrivals.settled();
+    }
+
+    fn stopped(&mut self, reason: &str) {
+        let who = Who {
+            kind: Kind::Shard,
+            name: self.reader.shard().to_string(),
+            shard: Some(self.reader.shard()),
+            behind: None,
+        };
+        let position = self.reader.published().watermark;
+        notices::stopped(&who, Some(position), reason);
+    }
+}

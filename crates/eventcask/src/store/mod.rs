@@ -1,0 +1,10 @@
+//! The handle of an open store, how it is opened, and the threads behind it.
+
+pub(crate) mod options;
+pub(crate) mod handle;
+pub(crate) mod create;
+pub(crate) mod engine;
+pub(crate) mod sealer;
+pub(crate) mod stats;
+pub(crate) mod refresh;
+pub(crate) mod open;

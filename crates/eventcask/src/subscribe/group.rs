@@ -1,0 +1,235 @@
+//! Consumers that share the events of one subscription out among them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use crate::read::filter::Filter;
+use crate::store::handle::Inner;
+use crate::subscribe::named::HeldName;
+use crate::subscribe::saved::{Held, Saved, Saves};
+use crate::subscribe::shared::Shared;
+use crate::subscribe::turns::Turns;
+use crate::sync::locked;
+use crate::{Claim, Error, Event, Retry, Store, Subscription};
+
+/// A named subscription whose events are shared out among consumers. Clones are consumers of the
+/// same group, one a thread.
+///
+/// The events of one aggregate are handled one after the other, in order; those of different
+/// aggregates at the same time. An event that fails is tried again by [`Retry`], then its aggregate
+/// is parked: it and all later events of that aggregate wait until they are
+/// [redriven](Self::redrive), and everything else goes on. What is parked is kept as a reference
+/// into the log, at most 10,000 aggregates.
+///
+/// Events whose aggregate is being handled wait in memory, at most 256 of them with blocks of 64 MiB: where a
+/// slow aggregate has that many, those of all others wait for it too, until one of its events is answered.
+///
+/// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
+/// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
+/// what is answered after that comes again. It never passes an event that is not handled, so each is
+/// handled at least once.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// use eventcask::{NewEvent, Retry};
+/// let mut producer = store.producer();
+/// for key in ["order-1", "order-2", "order-1"] {
+///     producer.push(key, &NewEvent::json("Placed", b"{}"))?;
+/// }
+/// producer.flush()?.wait()?;
+///
+/// let group = store.subscribe().group("mailer", Retry::new(1))?;
+/// let mut mailed = Vec::new();
+/// while let Some(claim) = group.try_claim()? {
+///     match claim.event().key() {
+///         "order-1" => claim.retry("the address is wrong")?,
+///         key => {
+///             mailed.push(key.to_owned());
+///             claim.ack()?;
+///         }
+///     }
+/// }
+/// assert_eq!(mailed, ["order-2"]);
+/// assert_eq!(group.parked()[0].reason, "the address is wrong");
+///
+/// group.redrive("order-1")?;
+/// let claim = group.try_claim()?.ok_or("it is tried again")?;
+/// assert_eq!(claim.event().version(), 1);
+/// claim.ack()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConsumerGroup {
+    shared: Arc<Shared>,
+}
+
+/// An aggregate whose events are not handed out, because one of them failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parked {
+    /// Key of the aggregate.
+    pub key: String,
+    /// Version of the event that failed. It and all later ones wait.
+    pub version: u64,
+    /// The shard.
+    pub shard: u32,
+    /// Position of that event.
+    pub position: u64,
+    /// How often it has failed.
+    pub tries: u32,
+    /// What was said when it failed last.
+    pub reason: String,
+}
+
+impl Parked {
+    /// Those that are parked of all that are held back.
+    pub(crate) fn all_of(held: &BTreeMap<String, Held>) -> Vec<Self> {
+        let parked = held.iter().filter(|(_, held)| held.is_parked);
+        let parked = parked.map(|(key, held)| Self {
+            key: key.clone(),
+            version: held.version,
+            shard: held.shard,
+            position: held.position,
+            tries: held.tries,
+            reason: held.reason.clone(),
+        });
+        parked.collect()
+    }
+}
+
+impl ConsumerGroup {
+    pub(crate) fn start(
+        inner: &Arc<Inner>,
+        name: &str,
+        retry: Retry,
+        filter: Filter,
+        start: impl FnOnce(Option<&Saved>) -> Result<Subscription, Error>,
+    ) -> Result<Self, Error> {
+        let (held_name, saved) = HeldName::take(inner, name)?;
+        let mut turns = Turns::new(inner, name, filter, start(saved.as_ref())?);
+        turns.hold(saved.unwrap_or_default().held, Instant::now());
+        let shared = Shared {
+            name: held_name,
+            retry,
+            watch: Arc::clone(turns.watch()),
+            turns: Mutex::new(turns),
+            waiting: AtomicUsize::new(0),
+        };
+        let shared = Arc::new(shared);
+        let saves: Weak<dyn Saves> = Arc::downgrade(&shared) as _;
+        inner.subscriptions.add_group(saves);
+        Ok(Self { shared })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name.name
+    }
+
+    /// The next event that can be handled now.
+    ///
+    /// # Errors
+    /// [`Error::TooManyParked`], damage, or what the disk said; the next call tries the same again.
+    pub fn try_claim(&self) -> Result<Option<Claim>, Error> {
+        let next = self.shared.try_claim()?;
+        if next.is_none() && self.shared.has_waiting() {
+            // The look was not for those who wait: one of them looks again.
+            self.shared.watch.tell_one();
+        }
+        Ok(next.map(|next| self.claim_of(next)))
+    }
+
+    /// The next event; waits for it. `None` once the store is closed.
+    ///
+    /// # Errors
+    /// As [`try_claim`](Self::try_claim).
+    pub fn claim(&self) -> Result<Option<Claim>, Error> {
+        self.wait_until(None)
+    }
+
+    /// The next event; waits for it no longer than this.
+    ///
+    /// # Errors
+    /// As [`try_claim`](Self::try_claim).
+    pub fn claim_timeout(&self, timeout: Duration) -> Result<Option<Claim>, Error> {
+        self.wait_until(Instant::now().checked_add(timeout))
+    }
+
+    fn wait_until(&self, deadline: Option<Instant>) -> Result<Option<Claim>, Error> {
+        let next = self.shared.wait_until(deadline)?;
+        Ok(next.map(|next| self.claim_of(next)))
+    }
+
+    fn claim_of(&self, (event, tries): (Event, u32)) -> Claim {
+        Claim::new(Arc::clone(&self.shared), event, tries)
+    }
+
+    /// The aggregates that are parked, by key.
+    #[must_use]
+    pub fn parked(&self) -> Vec<Parked> {
+        Parked::all_of(locked(&self.shared.turns).held())
+    }
+
+    /// Hands out the events of an aggregate again that is parked, from the one that failed on. Says
+    /// whether it was parked.
+    ///
+    /// # Errors
+    /// What the disk said; it goes on all the same, but may be parked again after a restart.
+    pub fn redrive(&self, key: &str) -> Result<bool, Error> {
+        self.shared.redrive(key, false)
+    }
+
+    /// As [`redrive`](Self::redrive), without the event that failed: that one is given up by this
+    /// group.
+    ///
+    /// # Errors
+    /// As [`redrive`](Self::redrive).
+    pub fn skip(&self, key: &str) -> Result<bool, Error> {
+        self.shared.redrive(key, true)
+    }
+
+    /// Saves progress now, durably.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or what the disk said.
+    pub fn save(&self) -> Result<(), Error> {
+        self.shared.save()
+    }
+
+    /// Where the group goes on after a restart, were it saved now: one position a shard. All events
+    /// before are handled, but for those of aggregates that wait for a retry or are parked.
+    #[must_use]
+    pub fn positions(&self) -> Vec<u64> {
+        locked(&self.shared.turns).snapshot().positions
+    }
+}
+
+impl Store {
+    /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
+    /// is whenever one is parked. A [`ConsumerGroup`](crate::ConsumerGroup) of that name redrives them.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{NewEvent, Retry};
+    /// let mut producer = store.producer();
+    /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
+    ///
+    /// assert_eq!(store.parked("mailer")?[0].key, "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownSubscription`].
+    pub fn parked(&self, name: &str) -> Result<Vec<Parked>, Error> {
+        let saved = self.inner.subscriptions.saved(name)?;
+        Ok(Parked::all_of(&saved.held))
+    }
+}

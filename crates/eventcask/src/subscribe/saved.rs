@@ -1,0 +1,208 @@
+//! What is kept of a named subscription: how far it got, and which aggregates it holds back.
+
+use std::collections::BTreeMap;
+
+/// Somebody whose progress is to be kept when the store is closed.
+pub(crate) trait Saves: Send + Sync + std::fmt::Debug {
+    /// What is to be kept now; it counts as kept.
+    fn saved(&self) -> Saved;
+}
+
+/// The form of the body; another one is not read.
+const FORM: u8 = 1;
+/// Longest reason that is kept.
+const MAX_REASON_BYTES: usize = 1024;
+
+/// How far a subscription got.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Saved {
+    /// Its name.
+    pub(crate) name: String,
+    /// One a shard: everything before is handled, but for the events of aggregates that are held
+    /// back.
+    pub(crate) positions: Vec<u64>,
+    /// Aggregates that are held back, by key.
+    pub(crate) held: BTreeMap<String, Held>,
+}
+
+/// An aggregate whose events are not handed out in their turn, because one of them failed. All its
+/// events from that one on wait here, as a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Version of the event that comes next.
+    pub(crate) version: u64,
+    /// Position of the event that failed.
+    pub(crate) position: u64,
+    /// Its shard.
+    pub(crate) shard: u32,
+    /// How often the event that comes next has failed.
+    pub(crate) tries: u32,
+    /// Whether it is not tried any more.
+    pub(crate) is_parked: bool,
+    /// What was said when it failed last.
+    pub(crate) reason: String,
+}
+
+impl Held {
+    /// Moves on behind the event of a version.
+    pub(crate) fn pass(&mut self, version: u64) {
+        self.version = version.saturating_add(1);
+        self.tries = 0;
+        self.reason.clear();
+    }
+}
+
+impl Saved {
+    /// Cuts off what lies beyond the ends of the shards' logs, and says whether anything did: the
+    /// end of a log was lost, and other events take those positions.
+    pub(crate) fn cut(&mut self, watermarks: &[u64]) -> bool {
+        let before = self.clone();
+        self.positions.resize(watermarks.len(), 0);
+        for (position, watermark) in self.positions.iter_mut().zip(watermarks) {
+            *position = (*position).min(*watermark);
+        }
+        self.held.retain(|_, held| {
+            let watermark = watermarks.get(held.shard as usize);
+            watermark.is_some_and(|watermark| held.position < *watermark)
+        });
+        *self != before
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![FORM];
+        put_text(&mut bytes, &self.name);
+        put_count(&mut bytes, self.positions.len());
+        for position in &self.positions {
+            bytes.extend_from_slice(&position.to_le_bytes());
+        }
+        put_count(&mut bytes, self.held.len());
+        for (key, held) in &self.held {
+            put_text(&mut bytes, key);
+            bytes.extend_from_slice(&held.version.to_le_bytes());
+            bytes.extend_from_slice(&held.position.to_le_bytes());
+            bytes.extend_from_slice(&held.shard.to_le_bytes());
+            bytes.extend_from_slice(&held.tries.to_le_bytes());
+            bytes.push(u8::from(held.is_parked));
+            put_text(&mut bytes, short(&held.reason));
+        }
+        bytes
+    }
+
+    /// What [`encode`](Self::encode) made; `None` where it is anything else.
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let bytes = &mut bytes;
+        let [form] = take(bytes)?;
+        let name = take_text(bytes)?;
+        let shards = u32::from_le_bytes(take(bytes)?);
+        let position = |_| Some(u64::from_le_bytes(take(bytes)?));
+        let positions = (0..shards).map(position).collect::<Option<_>>()?;
+        let count = u32::from_le_bytes(take(bytes)?);
+        let held = (0..count).map(|_| take_held(bytes));
+        let held = held.collect::<Option<_>>()?;
+        (form == FORM && bytes.is_empty()).then_some(Self {
+            name,
+            positions,
+            held,
+        })
+    }
+}
+
+fn take_held(bytes: &mut &[u8]) -> Option<(String, Held)> {
+    let key = take_text(bytes)?;
+    let held = Held {
+        version: u64::from_le_bytes(take(bytes)?),
+        position: u64::from_le_bytes(take(bytes)?),
+        shard: u32::from_le_bytes(take(bytes)?),
+        tries: u32::from_le_bytes(take(bytes)?),
+        is_parked: take(bytes)? == [1],
+        reason: take_text(bytes)?,
+    };
+    Some((key, held))
+}
+
+/// The beginning of a reason, as much as is kept.
+pub(crate) fn short(reason: &str) -> &str {
+    let mut end = reason.len().min(MAX_REASON_BYTES);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    &reason[..end]
+}
+
+fn put_count(bytes: &mut Vec<u8>, count: usize) {
+    bytes.extend_from_slice(&(count as u32).to_le_bytes());
+}
+
+/// Keys, names and reasons are all short.
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
+}
+
+fn take_text(bytes: &mut &[u8]) -> Option<String> {
+    let length = u16::from_le_bytes(take(bytes)?);
+    let (text, rest) = bytes.split_at_checked(usize::from(length))?;
+    *bytes = rest;
+    Some(str::from_utf8(text).ok()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved() -> Saved {
+        let held = |is_parked| Held {
+            version: 7,
+            position: 40,
+            shard: 1,
+            tries: 3,
+            is_parked,
+            reason: "überlang ".repeat(200),
+        };
+        Saved {
+            name: "mailer".to_owned(),
+            positions: vec![12, 41],
+            held: [("a", true), ("b", false)]
+                .map(|(key, is_parked)| (key.to_owned(), held(is_parked)))
+                .into(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_read_back_with_short_reasons() {
+        let read = Saved::decode(&saved().encode());
+        let mut expected = saved();
+        for held in expected.held.values_mut() {
+            held.reason = short(&held.reason).to_owned();
+            assert!(held.reason.len() <= MAX_REASON_BYTES);
+        }
+        assert_eq!(read, Some(expected));
+    }
+
+    #[test]
+    fn any_bytes_get_an_answer() {
+        let bytes = saved().encode();
+        for length in 0..bytes.len() {
+            assert_eq!(Saved::decode(&bytes[..length]), None);
+        }
+        for place in 0..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0xff;
+            let _ = Saved::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_end_of_the_log_is_cut() {
+        let mut kept = saved();
+        assert!(!kept.cut(&[12, 41]));
+        assert!(kept.cut(&[20, 40]));
+        assert_eq!((kept.positions, kept.held.len()), (vec![12, 40], 0));
+    }
+}

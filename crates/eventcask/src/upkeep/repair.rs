@@ -1,0 +1,186 @@
+//! Mends a damaged store: keeps all that is whole, moves what is not aside, and says what was
+//! given up.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eventcask_log::{
+    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection, Manifest,
+    RepairedSegment, ShardDir, Storage, Tail, inspect,
+};
+
+use crate::upkeep::side_files::{self, list};
+use crate::upkeep::verify::verify;
+use crate::{Error, VerifyReport};
+
+/// What a repair did.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// Segments that were damaged or missing.
+    pub segments: Vec<RepairedSegment>,
+    /// Other files that were damaged, and what became of each.
+    pub files: Vec<String>,
+    /// What [`verify`](crate::verify()) says of the store now.
+    pub verified: VerifyReport,
+}
+
+impl RepairReport {
+    /// Events that were given up.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.lost).sum()
+    }
+}
+
+/// Mends the store in a directory after [`verify`](crate::verify()) said no. A store that is
+/// whole is left alone.
+///
+/// Where the end of a log is missing, its positions stay empty as well: to repair such a store is to say
+/// that the files will not come back.
+///
+/// Damaged segments are copied aside and written anew with all events that are whole; the
+/// positions of the others stay empty, and the versions of their aggregates go on as they
+/// were. A damaged snapshot is made again, a damaged definition takes its view with it, and a damaged
+/// subscription begins anew.
+///
+/// # Errors
+/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
+/// [`crate::ErrorKind::Locked`] while the store is open for writing, or what the disk said; what
+/// was mended by then stays mended.
+pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
+    let storage = FileStorage::new(directory.as_ref());
+    let here = storage.describe("");
+    let mut files = Vec::new();
+    let missing = !storage.root().is_dir();
+    let lock = match missing {
+        true => None,
+        false => storage.lock().map_err(|e| LogError::io("lock", &here, e))?,
+    };
+    if lock.is_none() && !missing {
+        let message = format!("{here} is open for writing; close it before it is repaired");
+        return Err(LogError::new(LogErrorKind::Locked, message).into());
+    }
+    let manifest = match Manifest::read(&storage) {
+        Err(error) if error.kind() == LogErrorKind::Damaged => {
+            restore_manifest(&storage, &mut files)?
+        }
+        other => other?,
+    };
+    let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+    let known = Ends::read_if_whole(&storage, &manifest)?;
+    let mut segments = Vec::new();
+    for shard in 0..manifest.shards {
+        let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known.of(shard));
+        dir.create()?;
+        let repaired = dir.repair()?;
+        let lost = repaired.iter().filter(|segment| segment.lost > 0);
+        if let Some(first) = lost.map(|segment| segment.first_position).min() {
+            forget_states(&storage, shard, first, &mut files)?;
+        }
+        segments.extend(repaired);
+    }
+    mend_side_files(&storage, &mut files)?;
+    note_ends(&shared, &manifest)?;
+    drop(lock);
+    let verified = verify(directory)?;
+    Ok(RepairReport {
+        segments,
+        files,
+        verified,
+    })
+}
+
+/// Removes the snapshots of a shard that hold events from `position` on, some of which are gone: what
+/// is derived is what can be derived again.
+fn forget_states(
+    storage: &FileStorage,
+    shard: u32,
+    position: u64,
+    files: &mut Vec<String>,
+) -> Result<(), LogError> {
+    let name = format!("/{shard:04}.snapshot");
+    for (_, path) in side_files::framed(storage)? {
+        let is_ahead = |head: Framed| head.progress > position;
+        if path.ends_with(&name) && Framed::read_head(storage, &path).is_ok_and(is_ahead) {
+            let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+            let removed = storage.remove(&path).and_then(|()| storage.sync_dir(dir));
+            let shown = storage.describe(&path);
+            removed.map_err(|error| LogError::io("remove", &shown, error))?;
+            files.push(format!(
+                "{shown} held events that were given up: it is made again"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Makes the manifest again from what the segments say of their store.
+fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Manifest, Error> {
+    let shown = storage.describe("MANIFEST");
+    let shards = list(storage, "shards")?;
+    let mut store = None;
+    for shard in &shards {
+        for name in list(storage, &format!("shards/{shard}"))? {
+            let path = storage.root().join("shards").join(shard).join(&name);
+            if let (None, Ok(Inspection::Segment(segment))) = (store, inspect(&path)) {
+                store = Some(segment.store);
+            }
+        }
+    }
+    let Some(store) = store else {
+        let message = format!("{shown} is damaged, and no segment tells what it said");
+        return Err(LogError::new(LogErrorKind::Damaged, message).into());
+    };
+    move_aside(storage, "MANIFEST", "the segments tell what it said", files)?;
+    let manifest = Manifest::new(store, shards.len() as u32, crate::clock::now_nanos())?;
+    manifest.create(storage)?;
+    files.push(format!(
+        "{shown} was made again from the segments; the time of creation is now"
+    ));
+    Ok(manifest)
+}
+
+/// Moves small files aside that can not be read.
+fn mend_side_files(storage: &FileStorage, files: &mut Vec<String>) -> Result<(), Error> {
+    for (side, path) in side_files::framed(storage)? {
+        match Framed::read(storage, &path) {
+            Err(error) if error.kind() == LogErrorKind::Damaged => {
+                move_aside(storage, &path, side.loss, files)?;
+            }
+            other => drop(other?),
+        }
+    }
+    Ok(())
+}
+
+/// Notes up to where each log goes now, which may be less than before.
+fn note_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<(), Error> {
+    let mut ends = Vec::new();
+    for shard in 0..manifest.shards {
+        let mut tail = Tail::empty();
+        let dir = ShardDir::new(Arc::clone(storage), manifest, shard);
+        dir.follow(&mut tail, &mut |_, _| Ok(()))?;
+        ends.push(tail.next_position);
+    }
+    Ok(Ends::new(ends).note(&**storage, manifest)?)
+}
+
+fn move_aside(
+    storage: &FileStorage,
+    path: &str,
+    loss: &str,
+    files: &mut Vec<String>,
+) -> Result<(), LogError> {
+    let shown = storage.describe(path);
+    let aside = format!("{path}.damaged");
+    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+    let moved = storage.rename(path, &aside);
+    let moved = moved.and_then(|()| storage.sync_dir(dir));
+    moved.map_err(|error| LogError::io("move aside", &shown, error))?;
+    files.push(format!(
+        "{shown} was damaged and moved to {}: {loss}",
+        storage.describe(&aside)
+    ));
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! The ways in: where an event becomes a row in the open batch of its shard.
+
+pub(crate) mod router;
+pub(crate) mod producer;
+pub(crate) mod session;
+pub(crate) mod owner;

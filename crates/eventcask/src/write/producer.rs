@@ -1,0 +1,503 @@
+//! Events on their way in: encoded once, into the open batch of their shard.
+
+use std::collections::HashSet;
+use std::sync::{Arc, MutexGuard};
+
+use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
+use eventcask_log::MAX_SECTION_BYTES;
+use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Share, Ticket};
+
+use crate::Error;
+use crate::Store;
+use crate::store::engine::Engine;
+use crate::store::handle::Inner;
+use crate::sync::locked;
+use crate::write::router::{Lane, LaneDoor, Router};
+use eventcask_log::SourceMark;
+use eventcask_shard::ShardReader;
+
+/// Bytes that the events of one append may have together: they share a block.
+const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
+
+/// Appends events to a store, for one thread; each thread makes its own.
+///
+/// Events go into an open batch for each shard. A worker with nothing else to do takes it as
+/// it is, so a single event is not held up; under load it fills first, see
+/// [`Options::batch_bytes`](crate::Options::batch_bytes).
+///
+/// Dropping a producer hands over what it holds; [`flush`](Self::flush) also tells what became
+/// of it.
+#[derive(Debug)]
+pub struct Producer {
+    inner: Arc<Inner>,
+    router: Router,
+    pub(crate) origin: Origin,
+    ledger: Ledger,
+}
+
+/// Where the events of a producer come from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// Nowhere that the store knows of.
+    Unmarked,
+    /// A source, by whose offsets the store knows them.
+    Source(String),
+    /// A session, which is a source whose offsets the producer gives.
+    Session {
+        source: String,
+        /// The ordinal of the next event.
+        next: u64,
+    },
+}
+
+impl Origin {
+    fn source(&self) -> Option<&str> {
+        match self {
+            Self::Unmarked => None,
+            Self::Source(source) | Self::Session { source, .. } => Some(source),
+        }
+    }
+}
+
+/// What became of pushed events, once all of it is known.
+#[derive(Debug)]
+pub struct FlushTicket {
+    account: Arc<Account>,
+}
+
+/// Counts what becomes of the events that are pushed, from one flush to the next.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    account: Arc<Account>,
+    own: Option<Share>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        let (account, own) = Account::open();
+        Self {
+            account,
+            own: Some(own),
+        }
+    }
+}
+
+impl Ledger {
+    /// A batch's part of what is counted.
+    pub(crate) fn share(&self) -> Share {
+        Account::share(&self.account)
+    }
+
+    /// Ends the counting of what was pushed so far, and begins anew.
+    pub(crate) fn flush(&mut self) -> FlushTicket {
+        let flushed = std::mem::take(self);
+        FlushTicket {
+            account: Arc::clone(&flushed.account),
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.settle(Flushed::default(), None);
+        }
+    }
+}
+
+impl FlushTicket {
+    /// Blocks until all events before the flush are answered.
+    ///
+    /// # Errors
+    /// Why a shard refused what it was given: a full disk, a failed one, a closed store. An event
+    /// that is refused for what it is counts as refused, and is no error.
+    pub fn wait(self) -> Result<Flushed, Error> {
+        Ok(self.account.wait()?)
+    }
+
+    /// Whether all events before the flush are answered, so that [`wait`](Self::wait) returns
+    /// at once.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.account.is_settled()
+    }
+}
+
+impl Producer {
+    pub(crate) fn new(inner: Arc<Inner>, origin: Origin) -> Self {
+        let engine = engine_of(&inner);
+        let router = Router::new(inner.hasher.clone(), engine);
+        Self {
+            router,
+            origin,
+            ledger: Ledger::default(),
+            inner,
+        }
+    }
+
+    /// Appends events to an aggregate, all or none, and returns the ticket of the answer.
+    /// Waits while the shard's queue is full.
+    ///
+    /// # Errors
+    /// An event that can not be taken, or a shard that stopped. Whether the events are stored
+    /// is the ticket's answer.
+    pub fn append(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+    ) -> Result<Ticket, Error> {
+        self.append_by(key, expected, events, LaneDoor::send)
+    }
+
+    /// As [`append`](Self::append), but never waits.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and [`Error::Full`] where the shard's queue is full.
+    pub fn try_append(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+    ) -> Result<Ticket, Error> {
+        self.append_by(key, expected, events, LaneDoor::try_send)
+    }
+
+    fn append_by(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+        send: SendBy,
+    ) -> Result<Ticket, Error> {
+        let bytes = self.check_append(key, events)?;
+        let first = self.ordinals(expected, events.len())?;
+        let ticket = self.append_checked(key, expected, events, bytes, first, send)?;
+        if let (Some(_), Origin::Session { next, .. }) = (first, &mut self.origin) {
+            *next += events.len() as u64;
+        }
+        Ok(ticket)
+    }
+
+    /// Gives up all versions of an aggregate before `version`.
+    pub(crate) fn append_truncation(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        version: u64,
+    ) -> Result<Ticket, Error> {
+        check_key(key)?;
+        let version = version.to_le_bytes();
+        let event = NewEvent::truncation(&version);
+        let bytes = EventBatch::row_bytes(key, &event);
+        self.append_checked(key, expected, &[event], bytes, None, LaneDoor::send)
+    }
+
+    fn append_checked(
+        &mut self,
+        key: &str,
+        expected: Expected,
+        events: &[NewEvent<'_>],
+        bytes: usize,
+        first_ordinal: Option<u64>,
+        send: SendBy,
+    ) -> Result<Ticket, Error> {
+        let (Lane { door, open, sent }, hash) = self.router.route(key);
+        let mut open = open.lock();
+        door.check_health()?;
+        let room = Room {
+            bytes,
+            events: events.len(),
+            of_source: first_ordinal.is_some(),
+        };
+        let was_empty = door.make_room(&mut open, &room, send)?;
+        let first_row = open.batch.len();
+        let mut ordinal = first_ordinal;
+        for event in events {
+            open.batch.push(key, hash, event)?;
+            if let (Some(place), Some(source)) = (ordinal, self.origin.source()) {
+                open.batch.mark(source, *sent, place, 0);
+                *sent = place + 1;
+                ordinal = Some(place + 1);
+            }
+        }
+        open.account.get_or_insert_with(|| self.ledger.share());
+        let (completion, ticket) = Ticket::new();
+        let rows = events.len() as u32;
+        open.appends.push(Append {
+            first_row: first_row as u32,
+            rows,
+            expected,
+            completion,
+        });
+        door.leave(open, was_empty);
+        Ok(ticket)
+    }
+
+    fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
+        check_append(key, events, engine_of(&self.inner).max_payload_bytes)
+    }
+
+    /// Appends one event with any version and without an answer of its own: the fast way in.
+    /// Waits while the shard's queue is full. [`flush`](Self::flush) tells what became of it.
+    ///
+    /// # Errors
+    /// An event that can not be taken, or a shard that stopped.
+    pub fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Error> {
+        let Origin::Session { next, .. } = &self.origin else {
+            return self.push_row(key, event, None);
+        };
+        self.push_row(key, event, Some((*next, 0)))?;
+        if let Origin::Session { next, .. } = &mut self.origin {
+            *next += 1;
+        }
+        Ok(())
+    }
+
+    /// As [`push`](Self::push), for a row of the producer's source: `offset` is its place
+    /// there, and `check` the source's own word for everything up to and with this row, kept
+    /// in its [mark](crate::Store::source_marks). A row that the store has is a duplicate.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); also a producer without a source (see
+    /// [`crate::Store::producer_from`]), or an offset that is not higher than that of the row
+    /// before in the same shard.
+    pub fn push_at(
+        &mut self,
+        offset: u64,
+        check: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<(), Error> {
+        if !matches!(self.origin, Origin::Source(_)) {
+            return Err(Invalid::NoSource.into());
+        }
+        self.push_row(key, event, Some((offset, check)))
+    }
+
+    fn push_row(
+        &mut self,
+        key: &str,
+        event: &NewEvent<'_>,
+        place: Option<(u64, u64)>,
+    ) -> Result<(), Error> {
+        check_key(key)?;
+        event.check(engine_of(&self.inner).max_payload_bytes)?;
+        let (Lane { door, open, sent }, hash) = self.router.route(key);
+        let next = *sent;
+        if let Some((offset, _)) = place.filter(|(offset, _)| *offset < next || *offset == u64::MAX)
+        {
+            return Err(Invalid::Offset { offset, next }.into());
+        }
+        let mut open = open.lock();
+        door.check_health()?;
+        let bytes = EventBatch::row_bytes(key, event);
+        let room = Room {
+            bytes,
+            events: 1,
+            of_source: place.is_some(),
+        };
+        let was_empty = door.make_room(&mut open, &room, LaneDoor::send)?;
+        open.batch.push(key, hash, event)?;
+        open.account.get_or_insert_with(|| self.ledger.share());
+        if let (Some((offset, check)), Some(source)) = (place, self.origin.source()) {
+            open.batch.mark(source, *sent, offset, check);
+            *sent = offset + 1;
+        }
+        door.leave(open, was_empty);
+        Ok(())
+    }
+
+    /// Hands over everything pushed and appended so far. The ticket is done once all of it is
+    /// answered: it is durable then, as the store's policy says. Only what was pushed is counted;
+    /// appends have tickets of their own.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Closed`] where the store was closed.
+    pub fn flush(&mut self) -> Result<FlushTicket, Error> {
+        self.hand_over()?;
+        Ok(self.ledger.flush())
+    }
+
+    /// Hands over the open batches.
+    fn hand_over(&self) -> Result<(), Error> {
+        let mut lanes = self.router.lanes().iter();
+        lanes.try_for_each(|lane| lane.door.send(&mut lane.open.lock()))
+    }
+
+    /// Hands over the open batches; the next rows may be any of the source.
+    pub(crate) fn begin_anew(&mut self) -> Result<(), Error> {
+        self.hand_over()?;
+        self.router.begin_anew();
+        Ok(())
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // A closed store has refused what was open; nobody is left to be told.
+        let _ = self.flush();
+        if let Some(source) = self.origin.source() {
+            locked(&engine_of(&self.inner).sources).remove(source);
+        }
+    }
+}
+
+/// Checks what is to be appended together, with payloads of up to `limit` bytes, and returns its bytes.
+pub(crate) fn check_append(
+    key: &str,
+    events: &[NewEvent<'_>],
+    limit: usize,
+) -> Result<usize, Error> {
+    check_key(key)?;
+    let mut bytes = 0;
+    for event in events {
+        event.check(limit)?;
+        bytes += EventBatch::row_bytes(key, event);
+    }
+    if events.is_empty() {
+        return Err(Invalid::AppendEmpty.into());
+    }
+    if events.len() > MAX_BATCH_TYPES {
+        let types: HashSet<_> = events
+            .iter()
+            .map(|e| (e.event_type, e.schema, e.encoding))
+            .collect();
+        if types.len() > MAX_BATCH_TYPES {
+            return Err(Invalid::TooManyTypes.into());
+        }
+    }
+    if bytes > MAX_APPEND_BYTES {
+        return Err(Invalid::AppendTooLarge {
+            bytes,
+            limit: MAX_APPEND_BYTES,
+        }
+        .into());
+    }
+    Ok(bytes)
+}
+
+pub(crate) fn engine_of(inner: &Inner) -> &Engine {
+    inner
+        .engine
+        .as_ref()
+        .expect("a producer is made by a store that is open for writing")
+}
+
+/// How a full batch is handed over: waiting or not.
+type SendBy = fn(&LaneDoor, &mut Box<Delivery>) -> Result<(), Error>;
+
+/// What is about to be added to an open batch.
+struct Room {
+    bytes: usize,
+    events: usize,
+    /// Whether the rows are marked with their place in a source.
+    of_source: bool,
+}
+
+impl LaneDoor {
+    /// Whether the shard takes events. Asked under the lock of the open batch: a worker that
+    /// ends looks into it after the store was closed.
+    fn check_health(&self) -> Result<(), Error> {
+        match self.door.health.poisoned() {
+            Some(reason) => Err(Refused::Poisoned(reason).into()),
+            None if self.door.inbox.is_closed() => Err(Refused::Closed.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the worker at the open batch, which it is told of if this was the first row.
+    fn leave(&self, mut open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
+        let inbox = &self.door.inbox;
+        if was_empty {
+            inbox.note_age(&mut open);
+            drop(open);
+            inbox.opened();
+        }
+    }
+
+    /// Makes room in the open batch and says whether it is empty.
+    fn make_room(
+        &self,
+        open: &mut Box<Delivery>,
+        room: &Room,
+        send: SendBy,
+    ) -> Result<bool, Error> {
+        let full = open.batch.bytes() + room.bytes > self.batch_bytes;
+        // Each of the events may be of a type that is new to the batch.
+        let crowded = open.batch.types().len() + room.events > MAX_BATCH_TYPES;
+        // Rows of a source and others do not share a batch.
+        let other = open.batch.source().is_some() != room.of_source;
+        if full || crowded || other {
+            send(self, open)?;
+        }
+        Ok(open.is_empty())
+    }
+
+    fn send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
+        self.door
+            .inbox
+            .send(open)
+            .map_err(|_| Refused::Closed.into())
+    }
+
+    fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
+        let shard = self.shard;
+        self.door.inbox.try_send(open).map_err(|error| match error {
+            SendError::Full => Error::Full { shard },
+            SendError::Closed => Refused::Closed.into(),
+        })
+    }
+}
+
+impl Store {
+    /// A producer of events, for one thread.
+    ///
+    /// # Panics
+    /// When the store is open for reading only.
+    #[must_use]
+    pub fn producer(&self) -> Producer {
+        assert!(self.inner.engine.is_some(), "{}", Error::ReadOnly);
+        Producer::new(Arc::clone(&self.inner), Origin::Unmarked)
+    }
+
+    /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
+    ///
+    /// Each row has an offset that rises. The store keeps with the events how far the source
+    /// was consumed, so rows that it has are recognised without an id; see
+    /// [`source_marks`](Self::source_marks).
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::SourceInUse`] while another producer of the same source
+    /// is open, or a name that is empty or too long.
+    pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
+        eventcask_event::check_source(source)?;
+        self.take_source(source)?;
+        let origin = Origin::Source(source.to_owned());
+        Ok(Producer::new(Arc::clone(&self.inner), origin))
+    }
+
+    /// Keeps other producers of a source out.
+    pub(crate) fn take_source(&self, source: &str) -> Result<(), Error> {
+        if locked(&self.engine()?.sources).insert(source.to_owned()) {
+            return Ok(());
+        }
+        Err(Error::SourceInUse {
+            name: source.to_owned(),
+        })
+    }
+
+    /// How far each shard has durably consumed a source; `None` where it has nothing of it.
+    #[must_use]
+    pub fn source_marks(&self, source: &str) -> Vec<Option<SourceMark>> {
+        let mark_in = |reader: &Arc<ShardReader>| {
+            reader
+                .published()
+                .marks
+                .iter()
+                .find(|mark| mark.source == source)
+                .cloned()
+        };
+        self.inner.readers.iter().map(mark_in).collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! Exactly once without ids: a producer that numbers its events.
+//!
+//! A session is a source whose offsets the producer gives: the ordinals of its events, from 0. The
+//! mark of each shard says which of them it has.
+
+use std::sync::Arc;
+
+use eventcask_event::{Expected, Invalid, source_of_session};
+
+use crate::write::producer::Origin;
+use crate::{Error, ErrorKind, Producer, Store};
+
+impl Store {
+    /// A producer that numbers its events, so that what is sent again is stored once: no id is
+    /// looked up, and an event takes no byte for it, neither on disk nor in memory. What is kept is
+    /// one mark for each session and shard, so a client has few sessions, with names of its own
+    /// that it uses again.
+    ///
+    /// Events get the ordinals 0, 1, 2 and so on in the order in which they are pushed or appended;
+    /// one that is not taken, since the call failed, has none. A client notes the
+    /// [`next_ordinal`](Producer::next_ordinal) of a moment before which all is answered. After a
+    /// crash, or a refusal, it goes back there by [`resume_at`](Producer::resume_at) and sends the
+    /// same events again in the same order: what a shard has is a duplicate.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::NewEvent;
+    /// let sent = ["1", "2", "3"].map(|cents| NewEvent::json("Deposited", cents.as_bytes()));
+    /// let mut session = store.session("teller-7")?;
+    /// for event in &sent {
+    ///     session.push("account-42", event)?;
+    /// }
+    /// drop(session); // and the client does not know what became of them
+    ///
+    /// let mut session = store.session("teller-7")?;
+    /// assert_eq!(session.next_ordinal(), Some(3));
+    /// session.resume_at(0)?;
+    /// for event in &sent {
+    ///     session.push("account-42", event)?;
+    /// }
+    /// assert_eq!(session.flush()?.wait()?.duplicates, 3);
+    /// assert_eq!(store.aggregate("account-42").version()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// **Appends that expect a version** have no ordinal: sent again, they are refused by what they
+    /// expect, so they are stored once all the same, and a refusal never turns into "duplicate".
+    /// [`Expected::Exists`] would be neither, and is refused. The answer to a numbered append that a
+    /// shard has is a duplicate without its original place.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`], [`Error::SourceInUse`] while another producer of the same session is
+    /// open, a name that is empty or too long, or a store that was closed.
+    pub fn session(&self, name: &str) -> Result<Producer, Error> {
+        let source = source_of_session(name)?;
+        self.take_source(&source)?;
+        let mut producer = Producer::new(
+            Arc::clone(&self.inner),
+            Origin::Session {
+                source: source.clone(),
+                next: 0,
+            },
+        );
+        // What a producer of the session before handed over has to be in the marks.
+        match self.flush() {
+            Err(error) if error.kind() != ErrorKind::Poisoned => return Err(error),
+            _ => {}
+        }
+        let marks = self.source_marks(&source).into_iter().flatten();
+        let newest = marks.map(|mark| mark.next).max().unwrap_or(0);
+        producer.origin = Origin::Session {
+            source,
+            next: newest,
+        };
+        Ok(producer)
+    }
+}
+
+impl Producer {
+    /// The ordinal of the next event of a session: at first the one after the newest that any shard
+    /// has durably. `None` where this is no session.
+    #[must_use]
+    pub fn next_ordinal(&self) -> Option<u64> {
+        match &self.origin {
+            Origin::Session { next, .. } => Some(*next),
+            _ => None,
+        }
+    }
+
+    /// Goes on in a session at this ordinal, before which the client knows all to be answered. From
+    /// there on it sends the events that had these ordinals again, or events of their own that
+    /// no shard has seen. To leave ordinals out is allowed.
+    ///
+    /// What is in open batches is handed over first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] where this is no session, or [`ErrorKind::Closed`].
+    pub fn resume_at(&mut self, ordinal: u64) -> Result<(), Error> {
+        if self.next_ordinal().is_none() {
+            return Err(Invalid::NoSession.into());
+        }
+        self.begin_anew()?;
+        if let Origin::Session { next, .. } = &mut self.origin {
+            *next = ordinal;
+        }
+        Ok(())
+    }
+
+    /// The first ordinal of an append, where it is numbered.
+    pub(crate) fn ordinals(&self, expected: Expected, events: usize) -> Result<Option<u64>, Error> {
+        let Some(next) = self.next_ordinal() else {
+            return Ok(None);
+        };
+        match expected {
+            Expected::Any if next.checked_add(events as u64).is_none() => {
+                let offset = next;
+                Err(Invalid::Offset { offset, next }.into())
+            }
+            Expected::Any => Ok(Some(next)),
+            Expected::Exists => Err(Invalid::ExistsInSession.into()),
+            // By its expectation it can not be stored twice.
+            Expected::NoStream | Expected::Exact(_) => Ok(None),
+        }
+    }
+}
