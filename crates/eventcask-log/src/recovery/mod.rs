@@ -8,11 +8,13 @@
 //! 4. In the last one, bytes that are no good block are the torn end of a write, unless a
 //!    block further on proves that they were durable: then they are damage, and nothing is
 //!    touched.
-//! 5. What was to become a segment is removed. A torn end is copied beside the segment, then cut off.
-//! 6. What no later block vouches for is written again and synced before it is served: after
+//! 5. A log that is shorter than it is known to be is refused: its end is missing.
+//! 6. What was to become a segment is removed. A torn end is copied beside the segment, then cut off.
+//! 7. What no later block vouches for is written again and synced before it is served: after
 //!    an unclean end the page cache may hold what the disk has not. A clean close is written
 //!    again as well, since nothing vouches for the close itself. So are the names on the way.
 
+pub(crate) mod ends;
 pub(crate) mod reserve;
 
 use eventcask_event::TRUNCATED_TYPE;
@@ -20,6 +22,7 @@ use eventcask_event::TRUNCATED_TYPE;
 use crate::BlockPlace;
 use crate::Problem;
 use crate::disk::storage::{Open, StoredFile};
+use crate::recovery::ends::LogEnd;
 use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::scan::{Scan, Step};
@@ -94,20 +97,36 @@ impl ShardDir {
         let mut tail = Tail::empty();
         let mut ended = Vec::new();
         let torn = self.walk(&mut tail, &mut ended, visit)?;
+        self.check_end(&tail)?;
         if tail.segment != 0 {
             self.check_writable(tail.segment)?;
         }
         self.remove_unfinished()?;
         let cut = match torn {
-            Some(reason) => Some(self.cut_with_room(&tail, reason)?),
+            Some(reason) => Some(self.with_room(|| self.cut(&tail, reason))?),
             None => None,
         };
         self.confirm_names()?;
         if tail.segment != 0 && !tail.ended {
-            self.confirm(&tail)?;
+            self.with_room(|| self.confirm(&tail))?;
         }
         tail.durable_place = tail.place;
         Ok(Recovery { tail, cut, ended })
+    }
+
+    /// Refuses a log that is shorter than it is known to be: what is appended to it would take the
+    /// positions of events that were acknowledged.
+    fn check_end(&self, tail: &Tail) -> Result<(), Error> {
+        let missing = self.missing_end(&LogEnd {
+            segment: tail.segment,
+            is_sealed: tail.ended,
+            place: tail.place,
+            position: tail.next_position,
+        });
+        match missing {
+            None => Ok(()),
+            Some(problem) => Err(Error::of(problem)),
+        }
     }
 
     /// Reads on from `tail` and moves it, changing nothing on disk: for readers beside a
@@ -288,11 +307,15 @@ impl ShardDir {
         Ok(())
     }
 
-    /// Writes again what was not known to be durable, and syncs it.
+    /// Writes again what was not known to be durable, and syncs it. The zeros behind it are taken off:
+    /// a hole of them has no room on the disk, and on a full one could not be written.
     fn confirm(&self, tail: &Tail) -> Result<(), Error> {
         let file = self.open(tail.segment, Open::Write)?;
         let from = tail.durable_place.min(tail.place);
         let again = || {
+            if file.len()? > tail.place {
+                file.set_len(tail.place)?;
+            }
             for_chunks(&*file, from, |at, chunk| file.write_all_at(chunk, at))?;
             file.sync()
         };

@@ -10,7 +10,7 @@ use crate::fold::cache::Folds;
 use crate::projection::views::Views;
 use crate::store::create::{check_writable, create, locked_by_another, prepare};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
-use crate::store::handle::Inner;
+use crate::store::handle::{Inner, note_ends};
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
 use crate::upkeep::retention;
@@ -122,15 +122,12 @@ impl Store {
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
-        retention::apply(
-            &*storage,
-            &manifest,
-            opened.iter().map(|shard| &*shard.reader),
-        )?;
         let readers: Vec<_> = opened
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
+        note_ends(&readers, &*storage, &manifest)?;
+        retention::apply(&*storage, &manifest, readers.iter().map(|reader| &**reader))?;
         let views = Arc::new(Views::open(
             Arc::clone(&storage),
             manifest.store,

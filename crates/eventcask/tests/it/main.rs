@@ -22,6 +22,8 @@ mod subscriptions;
 mod consumers;
 mod reopen;
 mod refuse;
+mod ends;
+mod backups;
 mod poison;
 mod names;
 mod history;
