@@ -23,6 +23,7 @@ mod consumers;
 mod reopen;
 mod refuse;
 mod ends;
+mod side_files;
 mod backups;
 mod poison;
 mod names;
