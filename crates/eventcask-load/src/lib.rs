@@ -11,54 +11,37 @@
 //! ```
 //!
 //! 1. `place` finds a directory for the store, and takes it away at the end.
-//! 2. `run` opens a store and goes through the phases: filling, warming up, measuring.
-//! 3. A `phase` has a thread for each producer, which sends by its `pace` on its `way`: through a
-//!    queue, with another thread that takes the answers and counts `latencies`, or as the owner
+//! 2. `yardsticks` are the machine's own limits, measured before.
+//! 3. `run` opens a store and goes through the phases: filling, warming up, measuring.
+//! 4. In `send` a phase has a thread for each producer. It sends by its `pace` on its `way`: through
+//!    a queue, with another thread that takes the answers and counts `latencies`, or as the owner
 //!    of a shard.
-//! 4. `yardsticks` are the machine's own limits, measured before.
-//! 5. A `meter` says what the measured phase cost: CPU by thread, memory, disk.
+//! 5. A `meter` of the run says what the measured phase cost: CPU by thread, memory, disk.
 //! 6. A `sweep` does all this again with other settings.
-//! 7. `report` puts the runs together, and `text` shows them to people.
+//! 7. `report` puts the runs together, and its `text` shows them to people.
 
 pub mod args;
 pub mod generate;
+mod progress;
+mod threads;
 mod place;
 mod yardsticks;
-mod goal;
-mod way;
-mod pace;
-mod phase;
-mod latencies;
-mod threads;
-mod meter;
-mod totals;
+mod send;
 mod run;
-mod machine;
-mod sweep;
 mod report;
-mod text;
 
-use std::io::Write as _;
-use std::io::stderr;
-use std::path::Path;
-
-use self::place::Place;
-use self::report::Report;
-use self::run::Run;
-use crate::args::{Ids, LoadArgs, Sweep};
-use crate::generate::Key;
 use eventcask_console::failure::Failure;
 use eventcask_console::output::Out;
 use eventcask_console::signals;
 
-/// Where the load is made.
-#[derive(Debug, Clone, Copy)]
-pub struct Directory<'a> {
-    /// Where a store is or is to be.
-    pub path: &'a Path,
-    /// Whether somebody named it; one is made and removed otherwise.
-    pub is_named: bool,
-}
+use crate::args::{Ids, LoadArgs, Sweep};
+use crate::generate::Key;
+use crate::place::Place;
+use crate::progress::tell;
+use crate::report::{Report, text};
+use crate::run::{Run, sweep};
+
+pub use place::Directory;
 
 /// Makes the load and prints what was measured: for people, or as JSON.
 ///
@@ -142,11 +125,6 @@ fn runs(args: &LoadArgs, place: &mut Place, what: &str) -> Result<Vec<Run>, Fail
         }
     }
     Ok(runs)
-}
-
-/// Says something on standard error; who has closed it does not want to know.
-fn tell(line: &str) {
-    let _ = writeln!(stderr(), "{line}");
 }
 
 fn print(report: &Report, json: bool) -> Result<(), Failure> {

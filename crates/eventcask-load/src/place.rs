@@ -3,9 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Directory;
-use crate::args::LoadArgs;
 use eventcask_console::failure::{Failure, io_reason};
+
+use crate::args::LoadArgs;
+
+/// Where the load is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Directory<'a> {
+    /// Where a store is or is to be.
+    pub path: &'a Path,
+    /// Whether somebody named it; one is made and removed otherwise.
+    pub is_named: bool,
+}
 
 /// Where no store is named, one is made here, with a number behind it.
 const NEW_STORE: &str = "./eventcask-load";
@@ -13,7 +22,7 @@ const NEW_STORE: &str = "./eventcask-load";
 const TRIES: u32 = 10_000;
 
 /// The directory of the store.
-pub(super) struct Place {
+pub(crate) struct Place {
     store: PathBuf,
     /// Whether it was one before.
     is_store: bool,
@@ -32,7 +41,7 @@ enum Fate {
 }
 
 impl Place {
-    pub(super) fn new(args: &LoadArgs, directory: Directory<'_>) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &LoadArgs, directory: Directory<'_>) -> Result<Self, Failure> {
         let fate = |fate| if args.keep { Fate::Keep } else { fate };
         if args.into_existing {
             let options = eventcask::Store::options().create(false);
@@ -69,12 +78,12 @@ impl Place {
         })
     }
 
-    pub(super) fn store(&self) -> &Path {
+    pub(crate) fn store(&self) -> &Path {
         &self.store
     }
 
     /// A directory on the same disk that is not a store yet.
-    pub(super) fn for_yardsticks(&self) -> &Path {
+    pub(crate) fn for_yardsticks(&self) -> &Path {
         match self.is_store {
             false => &self.store,
             true => self
@@ -86,7 +95,7 @@ impl Place {
     }
 
     /// Takes away what a run before has left.
-    pub(super) fn make_fresh(&self) -> Result<(), Failure> {
+    pub(crate) fn make_fresh(&self) -> Result<(), Failure> {
         if self.is_store {
             return Ok(());
         }
@@ -94,7 +103,7 @@ impl Place {
     }
 
     /// Takes away the store, unless it is to stay.
-    pub(super) fn end(mut self) -> Result<(), Failure> {
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
         let fate = std::mem::replace(&mut self.fate, Fate::Keep);
         removed(&self.store, take_away(&self.store, fate))
     }

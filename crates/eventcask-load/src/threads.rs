@@ -7,12 +7,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time of the calling thread so far.
-pub(super) fn own_cpu() -> Duration {
+pub(crate) fn own_cpu() -> Duration {
     clock(ClockId::ThreadCPUTime)
 }
 
 /// CPU time of the process so far, also of threads that have ended.
-pub(super) fn process_cpu() -> Duration {
+pub(crate) fn process_cpu() -> Duration {
     clock(ClockId::ProcessCPUTime)
 }
 
@@ -26,10 +26,10 @@ fn clock(id: ClockId) -> Duration {
 
 /// CPU time of each thread that runs now. Empty where the system does not tell.
 #[derive(Debug, Default)]
-pub(super) struct Threads(BTreeMap<String, (String, Duration)>);
+pub(crate) struct Threads(BTreeMap<String, (String, Duration)>);
 
 impl Threads {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let Ok(tasks) = fs::read_dir("/proc/self/task") else {
             return Self::default();
         };
@@ -47,7 +47,7 @@ impl Threads {
 
     /// CPU time since `before` by the name of the threads, the largest first. A thread that
     /// ended in between is not among them.
-    pub(super) fn since(&self, before: &Self) -> Vec<(String, Duration)> {
+    pub(crate) fn since(&self, before: &Self) -> Vec<(String, Duration)> {
         let mut groups = BTreeMap::<&str, Duration>::new();
         for (number, (name, cpu)) in &self.0 {
             let earlier = before.0.get(number).map_or(Duration::ZERO, |(_, cpu)| *cpu);

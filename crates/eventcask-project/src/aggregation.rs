@@ -1,8 +1,8 @@
 //! One aggregation of a view: what is done with which field.
 
 use crate::SpecError;
+use crate::path::check_path;
 use crate::plan::Plan;
-use crate::spec::check_path;
 
 /// What is done with the rows of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod limits;
 mod error;
+mod path;
 mod spec;
 mod aggregation;
 mod window;
@@ -34,6 +36,7 @@ mod reader;
 mod decimal;
 mod digits;
 mod number;
+mod value;
 mod cell;
 mod groups;
 mod state;
@@ -48,9 +51,11 @@ mod keyed_snapshot;
 pub use batch::Batch;
 pub use error::{DecodeError, SpecError};
 pub use keyed::{BatchValues, Keyed};
+pub use limits::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH};
 pub use number::Number;
 pub use projection::{Merge, Projection};
-pub use row::{Value, ViewRow};
+pub use row::ViewRow;
 pub use snapshot::Snapshot;
-pub use spec::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH, ViewSpec};
+pub use spec::ViewSpec;
 pub use state::ViewState;
+pub use value::Value;

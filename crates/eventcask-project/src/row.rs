@@ -4,7 +4,7 @@ use eventcask_event::Timestamp;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::cell::Cell;
-use crate::{Number, ViewSpec};
+use crate::{Value, ViewSpec};
 
 /// One group of a view, and one window of it where there are windows.
 ///
@@ -28,26 +28,6 @@ pub struct ViewRow {
     pub window: Option<Timestamp>,
     /// Each aggregation as it was given with its value, in their order.
     pub values: Vec<(String, Value)>,
-}
-
-/// The value of an aggregation.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value {
-    /// The minimum, maximum or mean of nothing.
-    Null,
-    /// Any other.
-    Number(Number),
-}
-
-impl Value {
-    /// The number, if there is one.
-    #[must_use]
-    pub fn number(self) -> Option<Number> {
-        match self {
-            Self::Null => None,
-            Self::Number(number) => Some(number),
-        }
-    }
 }
 
 impl ViewRow {
@@ -81,11 +61,5 @@ impl Serialize for ViewRow {
             map.serialize_entry(aggregation, value)?;
         }
         map.end()
-    }
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.number().serialize(serializer)
     }
 }

@@ -3,17 +3,11 @@
 use eventcask_event::{Encoding, Events, check_type};
 use serde::{Deserialize, Serialize};
 
-use crate::SpecError;
 use crate::aggregation::Aggregation;
+use crate::path::check_path;
 use crate::plan::Plan;
 use crate::window::Window;
-
-/// Aggregations that one view may have, so that a group stays a few kilobytes.
-pub const MAX_AGGREGATIONS: usize = 64;
-/// Longest path of a field, in bytes; as long as the key of an aggregate may be.
-pub const MAX_PATH_BYTES: usize = 1024;
-/// Names in the path of a field; far below the depth of 128 at which the JSON parser stops.
-pub const MAX_PATH_DEPTH: usize = 32;
+use crate::{MAX_AGGREGATIONS, SpecError};
 
 /// What a view aggregates: by which key, which fields, of which events, in which windows.
 ///
@@ -185,16 +179,6 @@ impl ViewSpec {
             })
             .collect()
     }
-}
-
-pub(crate) fn check_path(path: &str) -> Result<(), SpecError> {
-    let names_fit = path.split('.').all(|name| !name.is_empty());
-    if names_fit && path.len() <= MAX_PATH_BYTES && path.split('.').count() <= MAX_PATH_DEPTH {
-        return Ok(());
-    }
-    Err(SpecError::Path {
-        path: path.chars().take(64).collect(),
-    })
 }
 
 fn check_count(aggregations: &[&str]) -> Result<(), SpecError> {

@@ -6,7 +6,7 @@ use eventcask_event::Timestamp;
 
 use crate::SpecError;
 use crate::fields::text_of;
-use crate::spec::check_path;
+use crate::path::check_path;
 
 const SECOND: i64 = 1_000_000_000;
 

@@ -13,7 +13,7 @@ use super::envelope::{Envelope, EnvelopeReader};
 use super::number::is_json_number;
 use super::piped::{not_opened, patiently};
 use super::records::{Record, Records};
-use super::rows::{Next, Place, Rejected, Row};
+use super::row::{Next, Place, Rejected, Row};
 use super::window::Window;
 use super::{Parts, Reason, RowCheck, Value};
 use crate::failure::Failure;

@@ -22,11 +22,13 @@ mod number;
 mod time;
 mod envelope;
 mod check;
+mod row;
 mod rows;
 
 pub use check::RowCheck;
 pub use format::Format;
-pub use rows::{Next, Rejected, Row, Rows};
+pub use row::{Next, Rejected, Row};
+pub use rows::Rows;
 
 /// A field of the rows, by its column or by its dotted path.
 pub type FieldName = String;

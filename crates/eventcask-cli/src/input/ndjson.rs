@@ -4,7 +4,7 @@ use std::io;
 
 use super::envelope::{Envelope, EnvelopeReader};
 use super::json::find;
-use super::rows::{Next, Place, Rejected, Row};
+use super::row::{Next, Place, Rejected, Row};
 use super::window::Window;
 use super::{Reason, RowCheck};
 

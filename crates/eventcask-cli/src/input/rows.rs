@@ -1,23 +1,18 @@
 //! The rows of one file, whatever its format and compression.
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
-use eventcask::{EventId, Timestamp};
-
+use super::RowSpec;
 use super::csv::CsvRows;
 use super::envelope::EnvelopeReader;
 use super::format::Format;
 use super::ndjson::NdjsonRows;
 use super::piped::{not_opened, patiently};
+use super::row::{Next, SHOWN_BYTES_MAX};
 use super::source::{Progress, Source};
 use super::window::Window;
-use super::{Reason, RowSpec};
 use crate::failure::{Failure, io_reason};
-
-/// Bytes of a rejected row that are kept to show it.
-const SHOWN_BYTES_MAX: usize = 64 << 10;
 
 /// The rows of one file, one after the other.
 ///
@@ -42,85 +37,6 @@ pub struct Rows {
 enum Reader {
     Csv(Box<CsvRows>),
     Ndjson(Box<NdjsonRows>),
-}
-
-/// What comes next in a file.
-#[derive(Debug)]
-pub enum Next<'a> {
-    /// A row that can be stored.
-    Row(Row<'a>),
-    /// A row that can not be taken.
-    Rejected(Rejected<'a>),
-    /// A pipe has nothing for now; whoever waits for an answer can get one meanwhile.
-    Waiting,
-}
-
-/// A row as the event that it becomes; it borrows from the reader.
-#[derive(Debug)]
-pub struct Row<'a> {
-    /// The 0-based number of the row in its file, counting rejected rows.
-    pub ordinal: u64,
-    /// The 1-based line that the row begins in.
-    pub line: u64,
-    /// The hash of all rows up to and with this one.
-    pub check: u64,
-    /// Key of the aggregate.
-    pub key: Cow<'a, str>,
-    /// Name of the event type.
-    pub event_type: Cow<'a, str>,
-    /// When it happened, if the row says so.
-    pub time: Option<Timestamp>,
-    /// The event's id, if the rows have ids.
-    pub id: Option<EventId>,
-    /// The payload, as JSON text.
-    pub payload: &'a [u8],
-}
-
-/// A row that can not be taken, and why.
-#[derive(Debug)]
-pub struct Rejected<'a> {
-    /// The 0-based number of the row in its file.
-    pub ordinal: u64,
-    /// The 1-based line that the row begins in.
-    pub line: u64,
-    /// The hash of all rows up to and with this one.
-    pub check: u64,
-    /// Why, without the place.
-    pub reason: String,
-    /// The row, or its beginning, as it stands in the file.
-    pub raw: &'a [u8],
-}
-
-/// Where the reader is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) ordinal: u64,
-    pub(super) line: u64,
-    pub(super) check: u64,
-}
-
-impl Rejected<'_> {
-    pub(super) fn new(place: Place, reason: Reason, raw: &[u8]) -> Rejected<'_> {
-        let Place {
-            ordinal,
-            line,
-            check,
-        } = place;
-        let raw = &raw[..raw.len().min(SHOWN_BYTES_MAX)];
-        Rejected {
-            ordinal,
-            line,
-            check,
-            reason: reason.0,
-            raw,
-        }
-    }
-
-    /// The row as text; bytes that are none are shown as `U+FFFD`.
-    #[must_use]
-    pub fn raw_text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.raw)
-    }
 }
 
 impl Rows {

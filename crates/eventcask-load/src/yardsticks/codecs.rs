@@ -5,7 +5,7 @@ use std::hint::black_box;
 use serde::Serialize;
 use zstd::bulk::Compressor;
 
-use super::rate_of;
+use super::rate::rate_of;
 
 const CHECKSUM_BYTES: usize = 64 << 10;
 /// A batch as it crosses the queue.
@@ -13,18 +13,18 @@ const BLOCK_BYTES: usize = 256 << 10;
 
 /// Limits of checksum and compression.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct Codecs {
+pub(crate) struct Codecs {
     /// Of 64 KiB at a time.
-    pub(in super::super) crc32c_gb_per_second: f64,
-    pub(in super::super) zstd_level: i32,
+    pub(crate) crc32c_gb_per_second: f64,
+    pub(crate) zstd_level: i32,
     /// Of 256 KiB of generated payloads at a time.
-    pub(in super::super) zstd_mb_per_second: f64,
+    pub(crate) zstd_mb_per_second: f64,
     /// Bytes before through bytes after.
-    pub(in super::super) zstd_gain: f64,
+    pub(crate) zstd_gain: f64,
 }
 
 impl Codecs {
-    pub(super) fn measure(payloads: &[u8], zstd_level: i32) -> Self {
+    pub(crate) fn measure(payloads: &[u8], zstd_level: i32) -> Self {
         let block = &payloads[..payloads.len().min(BLOCK_BYTES)];
         let bytes = vec![7_u8; CHECKSUM_BYTES];
         let checks = rate_of(|| {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::{TIME, rate};
+use super::rate::{TIME, rate};
 
 /// Bytes of a large write, each followed by a sync.
 const LARGE: usize = 1 << 20;
@@ -22,28 +22,28 @@ const NAME: &str = "yardstick.tmp";
 
 /// Limits of the disk, all with a sync after each write.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct Disk {
+pub(crate) struct Disk {
     /// 1 MiB at the end of a new file.
-    pub(in super::super) append_mb_per_second: f64,
+    pub(crate) append_mb_per_second: f64,
     /// 1 MiB within a file that was written before.
-    pub(in super::super) rewrite_mb_per_second: f64,
+    pub(crate) rewrite_mb_per_second: f64,
     /// The same past the page cache; none where the file system refuses.
-    pub(in super::super) direct_mb_per_second: Option<f64>,
+    pub(crate) direct_mb_per_second: Option<f64>,
     /// 4 KiB at the end of a new file.
-    pub(in super::super) append_sync_us: SyncUs,
+    pub(crate) append_sync_us: SyncUs,
     /// 4 KiB within a file that was written before.
-    pub(in super::super) rewrite_sync_us: SyncUs,
+    pub(crate) rewrite_sync_us: SyncUs,
 }
 
 /// Microseconds of a small write and its sync.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct SyncUs {
-    pub(in super::super) p50: u64,
-    pub(in super::super) p99: u64,
+pub(crate) struct SyncUs {
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
 }
 
 impl Disk {
-    pub(super) fn measure(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn measure(directory: &Path) -> io::Result<Self> {
         let path = directory.join(NAME);
         let measured = Self::with_file(&path);
         // A file that could not be made is not there.

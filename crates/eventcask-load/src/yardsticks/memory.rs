@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::rate_of;
+use super::rate::rate_of;
 use crate::generate::Random;
 
 /// More than any cache holds.
@@ -17,15 +17,15 @@ const STEPS: u64 = 2_000_000;
 
 /// Limits of the memory.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct Memory {
+pub(crate) struct Memory {
     /// On one thread; bytes that are copied, not read and written.
-    pub(in super::super) copy_gb_per_second: f64,
+    pub(crate) copy_gb_per_second: f64,
     /// A line of 64 bytes out of 256 MiB, after the one before is there.
-    pub(in super::super) random_64_bytes_ns: f64,
+    pub(crate) random_64_bytes_ns: f64,
 }
 
 impl Memory {
-    pub(super) fn measure() -> Self {
+    pub(crate) fn measure() -> Self {
         let (from, mut to) = (vec![1_u8; BYTES / 2], vec![0_u8; BYTES / 2]);
         let copies = rate_of(|| to.copy_from_slice(black_box(&from)));
         drop((from, to));

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use eventcask::EventId;
 use serde::Serialize;
 
-use super::super::threads::own_cpu;
 use crate::generate::{Generator, Made};
+use crate::threads::own_cpu;
 
 const BUFFER: usize = 1 << 20;
 /// Longer than the others: a second has some hundred syncs.
@@ -20,10 +20,10 @@ const TIME: Duration = Duration::from_millis(900);
 
 /// What such a log takes.
 #[derive(Debug, Serialize)]
-pub(in super::super) struct PlainLog {
-    pub(in super::super) events_per_second: f64,
-    pub(in super::super) cpu_ns_per_event: f64,
-    pub(in super::super) bytes_per_event: f64,
+pub(crate) struct PlainLog {
+    pub(crate) events_per_second: f64,
+    pub(crate) cpu_ns_per_event: f64,
+    pub(crate) bytes_per_event: f64,
 }
 
 /// What one thread wrote.
@@ -34,7 +34,7 @@ struct Written {
 }
 
 /// Writes with a thread for each generator, into a file each.
-pub(super) fn measure(directory: &Path, generators: &mut [Generator]) -> io::Result<PlainLog> {
+pub(crate) fn measure(directory: &Path, generators: &mut [Generator]) -> io::Result<PlainLog> {
     let started = Instant::now();
     let written: Vec<Written> = thread::scope(|scope| {
         let mut threads = Vec::new();

@@ -18,7 +18,7 @@ use crate::disk::storage::Open;
 use crate::format::sealed_header::Sealed;
 use crate::recovery::{decode_block, for_chunks};
 use crate::sealed::rewrite::{Before, Rewriter};
-use crate::segment::dir::ShardDir;
+use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::scan::{Bounds, Scan, Step};
 use crate::{
     Block, BlockHead, Codec, Error, ErrorKind, Fate, NewSegment, Payloads, Rewriting, SORT_BYTES,
@@ -63,6 +63,23 @@ struct Damaged {
     reason: String,
     sealed: Option<Sealed>,
     is_missing: bool,
+}
+
+impl Damaged {
+    /// A segment of which not even the header could be read.
+    fn unread(number: u64, error: &Error) -> Self {
+        let is_missing = error.kind() != ErrorKind::Damaged;
+        let reason = match is_missing {
+            true => "the segment is missing".to_owned(),
+            false => error.to_string(),
+        };
+        Self {
+            number,
+            reason,
+            sealed: None,
+            is_missing,
+        }
+    }
 }
 
 impl ShardDir {
@@ -134,69 +151,49 @@ impl ShardDir {
         after: Option<Ends>,
         is_last: bool,
     ) -> Result<Result<Ends, Damaged>, Error> {
-        let damaged = |reason: String, sealed| {
-            Ok(Err(Damaged {
-                number,
-                reason,
-                sealed,
-                is_missing: false,
-            }))
-        };
         let (mut scan, header) = match keep_damage(Scan::begin(self, number))? {
             Ok(begun) => begun,
-            Err(error) if error.kind() == ErrorKind::Damaged => {
-                return damaged(error.to_string(), None);
-            }
-            Err(_) => {
-                return Ok(Err(Damaged {
-                    number,
-                    reason: "the segment is missing".to_owned(),
-                    sealed: None,
-                    is_missing: true,
-                }));
-            }
+            Err(error) => return Ok(Err(Damaged::unread(number, &error))),
         };
-        let mut checked = SealedCheck::of(&header);
-        let sealed = header.sealed;
-        let mut place = scan.place;
-        let bad = loop {
-            match scan.step()? {
-                Step::Block(head) => {
-                    let decoded = match &mut checked {
-                        Some(checked) => checked.add(&scan, &head),
-                        None if head.rows > 0 => decode_block(&scan, &head).map(drop),
-                        None => Ok(()),
-                    };
-                    if let Err(reason) = decoded {
-                        break Some((place, reason));
-                    }
-                    place = scan.place;
-                }
-                Step::End => break None,
-                Step::Bad(_) if is_last && sealed.is_none() && !scan.was_durable()? => break None,
-                Step::Bad(reason) => break Some((scan.place, reason)),
-            }
+        let damaged = |reason: String, header: SegmentHeader| Damaged {
+            number,
+            reason,
+            sealed: header.sealed,
+            is_missing: false,
         };
-        let mut bad = bad.map(|(place, reason)| format!("damaged at byte {place}: {reason}"));
-        if let (None, Some(checked)) = (&bad, checked) {
-            let mut problems = Vec::new();
-            checked.finish(self, &mut scan, &mut problems)?;
-            let first = problems.first();
-            bad = first.map(|at| format!("damaged at byte {}: {}", at.place, at.reason));
-        }
-        if let Some(reason) = bad {
-            return damaged(reason, sealed);
-        }
-        let ends = match &sealed {
-            None => (scan.next_position, scan.previous_crc),
-            Some(sealed) => (sealed.next_position, sealed.last_crc),
+        let ends = match self.read_through(&mut scan, &header, is_last)? {
+            Ok(ends) => ends,
+            Err(reason) => return Ok(Err(damaged(reason, header))),
         };
         let begins = (header.new.first_position, header.new.previous_crc);
         if begins != before || after.is_some_and(|after| after != ends) {
             let reason = "it does not fit between the segments before and after it";
-            return damaged(reason.to_owned(), sealed);
+            return Ok(Err(damaged(reason.to_owned(), header)));
         }
         Ok(Ok(ends))
+    }
+
+    /// Reads all of a segment: what it ends with, or what is damaged in it.
+    fn read_through(
+        &self,
+        scan: &mut Scan,
+        header: &SegmentHeader,
+        is_last: bool,
+    ) -> Result<Result<Ends, String>, Error> {
+        let mut checked = SealedCheck::of(header);
+        let may_be_torn = is_last && header.sealed.is_none();
+        let mut bad = first_bad_block(scan, &mut checked, may_be_torn)?;
+        if let (None, Some(checked)) = (&bad, checked) {
+            let mut problems = Vec::new();
+            checked.finish(self, scan, &mut problems)?;
+            let first = problems.into_iter().next();
+            bad = first.map(|problem| (problem.place, problem.reason));
+        }
+        Ok(match (bad, &header.sealed) {
+            (Some((place, reason)), _) => Err(format!("damaged at byte {place}: {reason}")),
+            (None, None) => Ok((scan.next_position, scan.previous_crc)),
+            (None, Some(sealed)) => Ok((sealed.next_position, sealed.last_crc)),
+        })
     }
 
     /// Writes a damaged segment anew with what is whole of it.
@@ -357,6 +354,31 @@ impl Scan {
                 return Ok(None);
             }
             from = self.place + 1;
+        }
+    }
+}
+
+/// Walks over the blocks of a segment to the first that is not whole: where it is, and why. A torn
+/// end, where the segment may have one, is no damage.
+fn first_bad_block(
+    scan: &mut Scan,
+    checked: &mut Option<SealedCheck>,
+    may_be_torn: bool,
+) -> Result<Option<(u64, String)>, Error> {
+    loop {
+        let place = scan.place;
+        let checked = match scan.step()? {
+            Step::Block(head) => match checked {
+                Some(checked) => checked.add(scan, &head),
+                None if head.rows > 0 => decode_block(scan, &head).map(drop),
+                None => Ok(()),
+            },
+            Step::End => return Ok(None),
+            Step::Bad(_) if may_be_torn && !scan.was_durable()? => return Ok(None),
+            Step::Bad(reason) => Err(reason),
+        };
+        if let Err(reason) = checked {
+            return Ok(Some((place, reason.to_owned())));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::Problem;
 use crate::check::cluster_check::{self, EventSum};
-use crate::format::sealed_header::{Sealed, Table, TableKind};
+use crate::format::sealed_header::{START, Sealed, Table, TableKind};
 use crate::recovery::decode_block;
 use crate::recovery::ends::LogEnd;
 use crate::sealed::index::Index;
@@ -255,7 +255,8 @@ impl SealedCheck {
             && (sealed.first_commit, sealed.last_commit) == range
             && sealed.highest_id.is_none_or(|said| said == highest);
         if !is_so {
-            problems.push(scan.problem(128, "its header does not say what its blocks hold"));
+            problems
+                .push(scan.problem(START as u64, "its header does not say what its blocks hold"));
         }
         let mut at = sealed.blocks_end;
         let tables = self.index.tables(dir.store, sealed);

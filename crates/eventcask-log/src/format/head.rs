@@ -4,6 +4,7 @@ use eventcask_event::MAX_SOURCE_BYTES;
 
 use crate::format::wire::{Fields, put};
 
+/// The part of a head that each block has; what its rows need comes behind it.
 pub(crate) const FIXED_HEAD_BYTES: usize = 128;
 pub(crate) const SECTION_ENTRY_BYTES: usize = 24;
 const MAGIC: [u8; 8] = *b"ECASKBLK";
@@ -212,7 +213,7 @@ impl BlockHead {
             && (fields.u64(48), fields.u64(56)) == (segment, place)
     }
 
-    /// Says how long the head is that begins with these 128 bytes, if it can be one.
+    /// Says how long the head is that begins with this fixed part, if it can be one.
     pub(crate) fn peek(fixed: &[u8]) -> Result<HeadSize, &'static str> {
         Self::peek_at(fixed, false)
     }
@@ -256,7 +257,7 @@ impl BlockHead {
         if fields.u32(12) != head_crc(head) {
             return Err("the checksum of a block's head is wrong");
         }
-        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(120, 128) {
+        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(120, FIXED_HEAD_BYTES) {
             return Err("a block's head uses reserved bytes");
         }
         let (rows, gaps) = (fields.u32(44), fields.u64(112));

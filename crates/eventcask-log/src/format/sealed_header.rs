@@ -3,11 +3,12 @@
 use eventcask_event::EventId;
 
 use crate::FIRST_BLOCK;
-use crate::format::wire::{Fields, put};
+use crate::format::head::FIXED_HEAD_BYTES;
+use crate::format::wire::{FILE_HEADER_BYTES, Fields, put};
 use crate::{Error, MAX_BLOCK_BYTES};
 
 /// Where this part of the header starts and what it ends with.
-const START: usize = 128;
+pub(crate) const START: usize = FILE_HEADER_BYTES;
 const CRC_AT: usize = FIRST_BLOCK as usize - 4;
 const TABLES_AT: usize = 256;
 const TABLE_BYTES: usize = 32;
@@ -16,8 +17,8 @@ const MAX_TABLES: usize = 64;
 /// No sealed segment is larger: a store ends one at 1 GiB at most and a block, and sealing adds its
 /// tables and its events once more. So lengths of many can be added.
 const MAX_BYTES: u64 = 1 << 40;
-/// No block is shorter.
-const LEAST_BLOCK_BYTES: u64 = 128;
+/// No block is shorter than its head.
+const LEAST_BLOCK_BYTES: u64 = FIXED_HEAD_BYTES as u64;
 /// A table starts at a multiple of this.
 pub(crate) const TABLE_ALIGN: u64 = 64;
 
@@ -172,7 +173,7 @@ impl Sealed {
         put(page, CRC_AT, crc.to_le_bytes());
     }
 
-    /// Reads this part of a header page whose first 128 bytes were checked.
+    /// Reads this part of a header page; what is before it was checked.
     pub(crate) fn decode(name: &str, page: &[u8], first_position: u64) -> Result<Self, Error> {
         let damaged = |at: usize, reason| Err(Error::damaged(name, at as u64, reason));
         let fields = Fields(page);

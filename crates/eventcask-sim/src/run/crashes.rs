@@ -14,7 +14,6 @@ use crate::disk::sim_disk::SimDisk;
 use crate::model::content::Content;
 use crate::run::course::Course;
 use crate::run::examine::{After, Examiner};
-use crate::run::trial::Trial;
 
 /// The crashes that a run could have had.
 pub(crate) struct Crashes<'d> {
@@ -22,21 +21,22 @@ pub(crate) struct Crashes<'d> {
     journal: Vec<Step>,
     begin: usize,
     opened: usize,
-    kind: Option<Level>,
-    after: Option<After>,
+    /// What the crashes are, where that is not drawn.
+    pub(crate) kind: Option<Level>,
+    /// What is done after each, where that is not drawn.
+    pub(crate) after: Option<After>,
 }
 
 impl<'d> Crashes<'d> {
-    pub(crate) fn new(trial: &Trial, disk: &'d SimDisk, begin: usize, opened: usize) -> Self {
+    pub(crate) fn new(disk: &'d SimDisk, begin: usize, opened: usize) -> Self {
         let journal = disk.state().journal.clone();
-        let (kind, after) = (trial.crash, trial.after);
         Self {
             disk,
             journal,
             begin,
             opened,
-            kind,
-            after,
+            kind: None,
+            after: None,
         }
     }
 

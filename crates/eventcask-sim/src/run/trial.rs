@@ -37,9 +37,9 @@ pub struct Trial {
     states: u64,
     planted: Option<Planted>,
     durability: Option<Durability>,
-    pub(crate) crash: Option<Level>,
+    crash: Option<Level>,
     faults: Option<Faults>,
-    pub(crate) after: Option<After>,
+    after: Option<After>,
 }
 
 /// Runs the trial of a seed.
@@ -150,7 +150,8 @@ impl Trial {
             let begin = disk.steps();
             let opened = run(course, &disk, rng);
             let opened = opened.inspect_err(|_| course.steps = disk.lines(disk.steps()))?;
-            let crashes = Crashes::new(self, &disk, begin, opened);
+            let mut crashes = Crashes::new(&disk, begin, opened);
+            (crashes.kind, crashes.after) = (self.crash, self.after);
             for _ in 0..self.states {
                 crashes.examine_one(course, rng)?;
             }

@@ -18,17 +18,17 @@ const POINTS: u32 = 16;
 
 /// Events that were sent one after the other and share an answer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stretch {
+pub(crate) struct Stretch {
     /// When the first was sent, or was due.
-    pub(super) first: Instant,
+    pub(crate) first: Instant,
     /// The same of the last.
-    pub(super) last: Instant,
-    pub(super) events: u64,
+    pub(crate) last: Instant,
+    pub(crate) events: u64,
 }
 
 /// A histogram of microseconds, which counts every event.
 #[derive(Debug, Clone)]
-pub(super) struct Latencies(Histogram<u64>);
+pub(crate) struct Latencies(Histogram<u64>);
 
 impl Default for Latencies {
     fn default() -> Self {
@@ -39,7 +39,7 @@ impl Default for Latencies {
 impl Latencies {
     /// Counts the events of a stretch, which was answered at `answered`: at even distances from
     /// its first to its last.
-    pub(super) fn add_stretch(&mut self, stretch: &Stretch, answered: Instant) {
+    pub(crate) fn add_stretch(&mut self, stretch: &Stretch, answered: Instant) {
         let length = stretch.last.saturating_duration_since(stretch.first);
         let (each, rest) = (
             stretch.events / u64::from(POINTS),
@@ -55,26 +55,26 @@ impl Latencies {
     }
 
     /// Counts events that were answered after the same time.
-    pub(super) fn add(&mut self, latency: Duration, events: u64) {
+    pub(crate) fn add(&mut self, latency: Duration, events: u64) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(US_MAX);
         self.0.saturating_record_n(micros.max(1), events);
     }
 
-    pub(super) fn add_all(&mut self, other: &Self) {
+    pub(crate) fn add_all(&mut self, other: &Self) {
         self.0.add(&other.0).expect("both have the same bounds");
     }
 
     /// Microseconds until this part of the events were answered.
-    pub(super) fn us(&self, quantile: f64) -> u64 {
+    pub(crate) fn us(&self, quantile: f64) -> u64 {
         self.0.value_at_quantile(quantile)
     }
 
-    pub(super) fn max_us(&self) -> u64 {
+    pub(crate) fn max_us(&self) -> u64 {
         self.0.max()
     }
 
     /// The histogram as other tools read it: compressed, in base64.
-    pub(super) fn encoded(&self) -> String {
+    pub(crate) fn encoded(&self) -> String {
         STANDARD.encode(compressed(&self.plain()))
     }
 

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::threads::{Threads, process_cpu};
+use crate::threads::{Threads, process_cpu};
 
 /// Ticks a second in `/proc/stat`, which the system never changes.
 const TICKS: f64 = 100.0;
 
 /// Begins to measure.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     began: Instant,
     cpu: Duration,
     threads: Threads,
@@ -20,17 +20,17 @@ pub(super) struct Meter {
 
 /// What was measured.
 #[derive(Debug, Serialize)]
-pub(super) struct Cost {
-    pub(super) cpu_seconds: f64,
+pub(crate) struct Cost {
+    pub(crate) cpu_seconds: f64,
     /// CPU time of threads by their name.
     #[serde(skip)]
-    pub(super) threads: Vec<(String, Duration)>,
+    pub(crate) threads: Vec<(String, Duration)>,
     /// Cores that other processes had on average.
-    pub(super) other_cpu_cores: Option<f64>,
+    pub(crate) other_cpu_cores: Option<f64>,
     /// Cores that the host of a virtual machine gave to others on average.
-    pub(super) stolen_cpu_cores: Option<f64>,
+    pub(crate) stolen_cpu_cores: Option<f64>,
     /// The most memory that the process had since the meter began.
-    pub(super) peak_rss_bytes: Option<u64>,
+    pub(crate) peak_rss_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ struct Ticks {
 }
 
 impl Meter {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         // Where this is not allowed, the peak is one since the process began.
         let _ = fs::write("/proc/self/clear_refs", "5");
         Self {
@@ -51,7 +51,7 @@ impl Meter {
         }
     }
 
-    pub(super) fn end(&self) -> Cost {
+    pub(crate) fn end(&self) -> Cost {
         let cpu = (process_cpu() - self.cpu).as_secs_f64();
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
         let machine = self.machine.zip(Ticks::now());

@@ -6,42 +6,32 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eventcask::{Flushed, Producer, ShardOwner, Store};
-
-use super::goal::{Goal, Pace};
-use super::latencies::{Latencies, Stretch};
-use super::pace::{Sender, Sent};
-use super::tell;
-use super::threads::own_cpu;
-use super::way::{Asked, UNANSWERED, Way};
-use crate::generate::Generator;
+use eventcask::{Producer, ShardOwner, Store};
 use eventcask_console::failure::Failure;
 use eventcask_console::output::count;
+
+use crate::generate::Generator;
+use crate::progress::tell;
+use crate::send::counts::Counts;
+use crate::send::goal::{Goal, Pace};
+use crate::send::pace::{Sender, Sent};
+use crate::send::way::{Asked, UNANSWERED, Way};
+use crate::threads::own_cpu;
 
 const PROGRESS: Duration = Duration::from_secs(1);
 
 /// What was sent in a phase, and what became of it.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) sent: u64,
-    pub(super) sent_duplicates: u64,
-    pub(super) waits: u64,
-    pub(super) counts: Counts,
+pub(crate) struct Outcome {
+    pub(crate) sent: u64,
+    pub(crate) sent_duplicates: u64,
+    pub(crate) waits: u64,
+    pub(crate) counts: Counts,
     /// From the first event to the last answer.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// CPU time of the threads that sent, and of those that took the answers.
-    pub(super) producer_cpu: Duration,
-    pub(super) answers_cpu: Duration,
-}
-
-/// Answers that came.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Counts {
-    pub(super) stored: u64,
-    pub(super) duplicates: u64,
-    pub(super) refused: u64,
-    pub(super) first_refused: Option<String>,
-    pub(super) latencies: Latencies,
+    pub(crate) producer_cpu: Duration,
+    pub(crate) answers_cpu: Duration,
 }
 
 /// What the threads of a phase share.
@@ -50,47 +40,13 @@ struct Shared {
     answered: AtomicU64,
 }
 
-impl Counts {
-    /// Counts the answer to an event that was sent at `sent`.
-    pub(super) fn add_one(&mut self, sent: Instant, is_stored: bool) {
-        self.stored += u64::from(is_stored);
-        self.duplicates += u64::from(!is_stored);
-        self.latencies.add(sent.elapsed(), 1);
-    }
-
-    fn add_answer(&mut self, (stretch, ticket): Asked) -> Result<u64, Failure> {
-        let flushed = ticket.wait().map_err(|error| Failure::of(&error))?;
-        self.add(&stretch, flushed, Instant::now());
-        Ok(stretch.events)
-    }
-
-    /// Counts the answer to a stretch.
-    pub(super) fn add(&mut self, stretch: &Stretch, flushed: Flushed, answered: Instant) {
-        self.latencies.add_stretch(stretch, answered);
-        self.stored += flushed.stored;
-        self.duplicates += flushed.duplicates;
-        self.refused += flushed.refused;
-        if let (None, Some(refused)) = (&self.first_refused, flushed.first_refused) {
-            self.first_refused = Some(refused.to_string());
-        }
-    }
-
-    fn add_all(&mut self, other: Self) {
-        self.stored += other.stored;
-        self.duplicates += other.duplicates;
-        self.refused += other.refused;
-        self.first_refused = self.first_refused.take().or(other.first_refused);
-        self.latencies.add_all(&other.latencies);
-    }
-}
-
 /// Where events go in.
-pub(super) struct Doors {
-    pub(super) store: Store,
+pub(crate) struct Doors {
+    pub(crate) store: Store,
     /// One a shard, where threads own shards.
-    pub(super) owners: Vec<ShardOwner>,
+    pub(crate) owners: Vec<ShardOwner>,
     /// Whether producers number their events themselves.
-    pub(super) in_sessions: bool,
+    pub(crate) in_sessions: bool,
 }
 
 /// What one thread sends by.
@@ -119,7 +75,7 @@ impl Doors {
 }
 
 /// Sends what the goal says, and waits for all answers.
-pub(super) fn run(
+pub(crate) fn run(
     doors: &mut Doors,
     generators: &mut [Generator],
     goal: Goal,
@@ -245,9 +201,10 @@ fn outcome(sent: &Sent, counts: Counts, answers_cpu: Duration) -> Outcome {
 /// Takes the answers in the order of the questions until the producer has ended.
 fn take(asked: &Receiver<Asked>, answered: &AtomicU64) -> Result<(Counts, Duration), Failure> {
     let mut counts = Counts::default();
-    for asked in asked {
-        let events = counts.add_answer(asked)?;
-        answered.fetch_add(events, Ordering::Relaxed);
+    for (stretch, ticket) in asked {
+        let flushed = ticket.wait().map_err(|error| Failure::of(&error))?;
+        counts.add(&stretch, flushed, Instant::now());
+        answered.fetch_add(stretch.events, Ordering::Relaxed);
     }
     Ok((counts, own_cpu()))
 }

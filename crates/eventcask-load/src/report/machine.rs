@@ -8,18 +8,18 @@ use serde::Serialize;
 
 /// The machine, as far as the system tells.
 #[derive(Debug, Serialize)]
-pub(super) struct Machine {
-    pub(super) cpu: Option<String>,
-    pub(super) cores: usize,
-    pub(super) memory_bytes: Option<u64>,
-    pub(super) kernel: Option<String>,
+pub(crate) struct Machine {
+    pub(crate) cpu: Option<String>,
+    pub(crate) cores: usize,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) kernel: Option<String>,
     /// Type of the file system that the store is on, and what it is made on.
-    pub(super) filesystem: Option<String>,
-    pub(super) device: Option<String>,
+    pub(crate) filesystem: Option<String>,
+    pub(crate) device: Option<String>,
 }
 
 impl Machine {
-    pub(super) fn of(directory: &Path) -> Self {
+    pub(crate) fn of(directory: &Path) -> Self {
         let (filesystem, device) = mount_of(directory).unzip();
         Self {
             cpu: value_in("/proc/cpuinfo", "model name"),
@@ -67,7 +67,7 @@ fn mount_of(directory: &Path) -> Option<(String, String)> {
 
 /// The commit that this program was built from: told at build time, or asked of the working
 /// copy that its file lies in.
-pub(super) fn commit() -> Option<String> {
+pub(crate) fn commit() -> Option<String> {
     if let Some(commit) = option_env!("EVENTCASK_COMMIT") {
         return Some(commit.to_owned());
     }

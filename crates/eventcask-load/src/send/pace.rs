@@ -9,13 +9,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::goal::{Goal, Pace};
-use super::latencies::Stretch;
-use super::phase::Counts;
-use super::way::Way;
-use crate::generate::Generator;
 use eventcask_console::failure::Failure;
 use eventcask_console::signals;
+
+use crate::generate::Generator;
+use crate::send::counts::Counts;
+use crate::send::goal::{Goal, Pace};
+use crate::send::latencies::Stretch;
+use crate::send::way::Way;
 
 /// Bytes of a stretch for each shard: four full batches.
 const STRETCH_BYTES: usize = 1 << 20;
@@ -30,7 +31,7 @@ const ENVELOPE_BYTES: usize = 40;
 const NAP: Duration = Duration::from_micros(100);
 
 /// Sends the events of one producer.
-pub(super) struct Sender<'a> {
+pub(crate) struct Sender<'a> {
     way: Way<'a>,
     generator: &'a mut Generator,
     goal: Goal,
@@ -43,15 +44,15 @@ pub(super) struct Sender<'a> {
 
 /// What one producer sent.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
-    pub(super) events: u64,
-    pub(super) duplicates: u64,
+pub(crate) struct Sent {
+    pub(crate) events: u64,
+    pub(crate) duplicates: u64,
     /// How often too many stretches were unanswered for another to begin.
-    pub(super) waits: u64,
+    pub(crate) waits: u64,
 }
 
 impl<'a> Sender<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         way: Way<'a>,
         generator: &'a mut Generator,
         goal: Goal,
@@ -69,7 +70,7 @@ impl<'a> Sender<'a> {
     }
 
     /// Sends everything, in a loop that does not wait for answers.
-    pub(super) fn run(mut self) -> Result<Sent, Failure> {
+    pub(crate) fn run(mut self) -> Result<Sent, Failure> {
         let ended = match self.goal.pace {
             Pace::Open(rate) => self.open_loop(rate),
             Pace::Closed | Pace::OneByOne => self.closed_loop(),
@@ -161,7 +162,7 @@ impl<'a> Sender<'a> {
     }
 
     /// Sends one event, waits until it is acknowledged, sends the next.
-    pub(super) fn one_by_one(
+    pub(crate) fn one_by_one(
         mut self,
         counts: &mut Counts,
         answered: &AtomicU64,

@@ -1,11 +1,10 @@
 //! `--project sum`: a state for each aggregate, kept by the store before it acknowledges.
 
 use eventcask::{Batch, Keyed, Projected, Projection, Store};
-
 use eventcask_console::failure::Failure;
 
 /// How many events each aggregate has, and how many bytes their payloads have.
-pub(super) struct Totals;
+pub(crate) struct Totals;
 
 impl Projection for Totals {
     const NAME: &'static str = "totals";
@@ -23,12 +22,12 @@ impl Projection for Totals {
 }
 
 /// Starts it.
-pub(super) fn start(store: &Store) -> Result<Projected<Totals>, Failure> {
+pub(crate) fn start(store: &Store) -> Result<Projected<Totals>, Failure> {
     store.project(Totals).map_err(|error| Failure::of(&error))
 }
 
 /// Events of all aggregates together, as the projection has them.
-pub(super) fn events(projected: &Projected<Totals>) -> Result<u64, Failure> {
+pub(crate) fn events(projected: &Projected<Totals>) -> Result<u64, Failure> {
     let mut events = 0;
     let summed = projected.each_shard(|_, state| {
         events += state.iter().map(|(_, (events, _))| events).sum::<u64>();

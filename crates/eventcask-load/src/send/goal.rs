@@ -9,17 +9,17 @@ const EVENTS: u64 = 10_000_000;
 
 /// When a phase ends, and how fast it goes: for all producers, or one's share of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Goal {
+pub(crate) struct Goal {
     /// It ends after so many events,
-    pub(super) events: u64,
+    pub(crate) events: u64,
     /// or after this time, where that comes first.
-    pub(super) seconds: Option<f64>,
-    pub(super) pace: Pace,
+    pub(crate) seconds: Option<f64>,
+    pub(crate) pace: Pace,
 }
 
 /// How fast events are sent.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Pace {
+pub(crate) enum Pace {
     /// As fast as they are taken.
     Closed,
     /// Each once the one before is acknowledged.
@@ -30,7 +30,7 @@ pub(super) enum Pace {
 
 impl Goal {
     /// What is measured.
-    pub(super) fn measured(args: &LoadArgs) -> Self {
+    pub(crate) fn measured(args: &LoadArgs) -> Self {
         let unsaid = if args.seconds.is_some() {
             u64::MAX
         } else {
@@ -44,7 +44,7 @@ impl Goal {
     }
 
     /// What comes before, so that what is measured is not the beginning.
-    pub(super) fn warmup(args: &LoadArgs, seconds: f64) -> Self {
+    pub(crate) fn warmup(args: &LoadArgs, seconds: f64) -> Self {
         Self {
             events: u64::MAX,
             seconds: Some(seconds),
@@ -53,7 +53,7 @@ impl Goal {
     }
 
     /// Filling a store with ids.
-    pub(super) fn filling(events: u64) -> Self {
+    pub(crate) fn filling(events: u64) -> Self {
         Self {
             events,
             seconds: None,
@@ -62,7 +62,7 @@ impl Goal {
     }
 
     /// The share of one of several producers.
-    pub(super) fn share(self, producer: usize, producers: usize) -> Self {
+    pub(crate) fn share(self, producer: usize, producers: usize) -> Self {
         let (producer, among) = (producer as u64, producers as u64);
         let events = match self.events {
             u64::MAX => u64::MAX,
@@ -80,14 +80,14 @@ impl Goal {
     }
 
     /// How many events one may count upon, so as to prepare them.
-    pub(super) fn events_expected(&self) -> u64 {
+    pub(crate) fn events_expected(&self) -> u64 {
         match (self.pace, self.seconds) {
             (Pace::Open(rate), Some(seconds)) => self.events.min((rate * seconds) as u64),
             _ => self.events,
         }
     }
 
-    pub(super) fn time(&self) -> Duration {
+    pub(crate) fn time(&self) -> Duration {
         self.seconds.map_or(Duration::MAX, Duration::from_secs_f64)
     }
 }

@@ -1,11 +1,13 @@
 //! The report for people.
 
-use super::report::{Report, Spread};
-use super::run::Run;
-use super::yardsticks::SyncUs;
 use eventcask_console::output::{Table, bytes, count};
 
-pub(super) fn shown(report: &Report) -> String {
+use crate::report::Report;
+use crate::run::Run;
+use crate::run::spread::Spread;
+use crate::yardsticks::SyncUs;
+
+pub(crate) fn shown(report: &Report) -> String {
     let mut text = String::new();
     for run in &report.runs {
         text += &run_line(run);

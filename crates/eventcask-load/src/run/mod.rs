@@ -1,96 +1,100 @@
 //! One run: a store, what comes before, what is measured.
 
+mod totals;
+mod meter;
+pub(crate) mod spread;
+pub(crate) mod sweep;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventcask::{Options, ShardStats, Stages, Stats, Store, route};
-use serde::Serialize;
-
-use super::goal::Goal;
-use super::meter::{Cost, Meter};
-use super::phase::{self, Doors, Outcome};
-use super::place::Place;
-use super::totals;
-use crate::args::{Ids, LoadArgs, Project};
-use crate::generate::{Checksum, Generator, Key, Payloads, Random, Recipe};
 use eventcask_console::failure::Failure;
 use eventcask_console::output::count;
+use serde::Serialize;
+
+use self::meter::{Cost, Meter};
+use crate::args::{Ids, LoadArgs, Project};
+use crate::generate::{Checksum, Generator, Key, Payloads, Random, Recipe};
+use crate::place::Place;
+use crate::send::goal::Goal;
+use crate::send::phase::{self, Doors, Outcome};
 
 /// What one run measured.
 #[derive(Debug, Serialize)]
-pub(super) struct Run {
-    pub(super) events: u64,
-    pub(super) stored: u64,
-    pub(super) duplicates: u64,
-    pub(super) refused: u64,
+pub(crate) struct Run {
+    pub(crate) events: u64,
+    pub(crate) stored: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) refused: u64,
     /// What is wrong with these counts, if something is.
-    pub(super) mismatch: Option<String>,
-    pub(super) seconds: f64,
-    pub(super) events_per_second: f64,
+    pub(crate) mismatch: Option<String>,
+    pub(crate) seconds: f64,
+    pub(crate) events_per_second: f64,
     /// Bytes of events before compression.
-    pub(super) mb_per_second: f64,
-    pub(super) raw_bytes: u64,
-    pub(super) disk_bytes: u64,
-    pub(super) bytes_per_event: f64,
-    pub(super) aggregates: u64,
-    pub(super) shards: u32,
-    pub(super) threads: usize,
-    pub(super) pinned: usize,
+    pub(crate) mb_per_second: f64,
+    pub(crate) raw_bytes: u64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) bytes_per_event: f64,
+    pub(crate) aggregates: u64,
+    pub(crate) shards: u32,
+    pub(crate) threads: usize,
+    pub(crate) pinned: usize,
     /// Memory of the directory of aggregates with their keys, and how many it holds.
-    pub(super) directory_bytes: u64,
-    pub(super) directory_aggregates: u64,
+    pub(crate) directory_bytes: u64,
+    pub(crate) directory_aggregates: u64,
     /// Ids in memory, and the bytes that they take.
-    pub(super) ids: u64,
-    pub(super) id_bytes: u64,
-    pub(super) cpu_ns_per_event: f64,
+    pub(crate) ids: u64,
+    pub(crate) id_bytes: u64,
+    pub(crate) cpu_ns_per_event: f64,
     /// The same by the names of threads.
-    pub(super) cpu_ns_by_thread: BTreeMap<String, f64>,
+    pub(crate) cpu_ns_by_thread: BTreeMap<String, f64>,
     /// Nanoseconds of the engine's threads for an event, by what they did; writing and syncing
     /// are mostly waiting for the disk, and go on beside the rest.
-    pub(super) stage_ns: BTreeMap<&'static str, f64>,
-    pub(super) batches: u64,
+    pub(crate) stage_ns: BTreeMap<&'static str, f64>,
+    pub(crate) batches: u64,
     /// Groups of blocks that were written together, each with its sync.
-    pub(super) groups: u64,
-    pub(super) written_bytes: u64,
+    pub(crate) groups: u64,
+    pub(crate) written_bytes: u64,
     /// Events that the projection counted.
-    pub(super) projected: Option<u64>,
-    pub(super) latency_us: LatencyUs,
+    pub(crate) projected: Option<u64>,
+    pub(crate) latency_us: LatencyUs,
     /// HdrHistogram V2, compressed, in base64; microseconds.
-    pub(super) histogram: String,
+    pub(crate) histogram: String,
     /// How often a producer waited since too much was unanswered.
-    pub(super) waits: u64,
-    pub(super) sealed: Option<Sealed>,
+    pub(crate) waits: u64,
+    pub(crate) sealed: Option<Sealed>,
     #[serde(flatten)]
-    pub(super) cost: Cost,
-    pub(super) generator_bytes: usize,
+    pub(crate) cost: Cost,
+    pub(crate) generator_bytes: usize,
     /// Tells the generated events from others, without their ids.
-    pub(super) generated: String,
+    pub(crate) generated: String,
 }
 
 /// Latencies at some quantiles.
 #[derive(Debug, Serialize)]
-pub(super) struct LatencyUs {
-    pub(super) p50: u64,
-    pub(super) p90: u64,
-    pub(super) p99: u64,
-    pub(super) p999: u64,
-    pub(super) max: u64,
+pub(crate) struct LatencyUs {
+    pub(crate) p50: u64,
+    pub(crate) p90: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
+    pub(crate) max: u64,
 }
 
 /// Until all complete segments were sealed.
 #[derive(Debug, Serialize)]
-pub(super) struct Sealed {
-    pub(super) seconds: f64,
-    pub(super) events_per_second: f64,
-    pub(super) cpu_ns_per_event: f64,
-    pub(super) segments: u64,
-    pub(super) sealed_segments: u64,
+pub(crate) struct Sealed {
+    pub(crate) seconds: f64,
+    pub(crate) events_per_second: f64,
+    pub(crate) cpu_ns_per_event: f64,
+    pub(crate) segments: u64,
+    pub(crate) sealed_segments: u64,
 }
 
 impl Run {
-    pub(super) fn measure(args: &LoadArgs, place: &Place) -> Result<Self, Failure> {
+    pub(crate) fn measure(args: &LoadArgs, place: &Place) -> Result<Self, Failure> {
         let mut doors = open(args, place)?;
         let goal = Goal::measured(args);
         let mut generators = generators(args, &goal, &doors);
@@ -172,7 +176,7 @@ fn options(args: &LoadArgs) -> Options {
 }
 
 /// What the plain log writes: the same events, as two threads would send them.
-pub(super) fn yardstick_generators(args: &LoadArgs) -> [Generator; 2] {
+pub(crate) fn yardstick_generators(args: &LoadArgs) -> [Generator; 2] {
     let goal = Goal::measured(args);
     let payloads = payloads(args);
     [0, 1].map(|number| generator(args, &payloads, goal.events_expected(), number, |_| true))

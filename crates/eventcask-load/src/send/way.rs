@@ -7,19 +7,19 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Instant;
 
 use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner};
-
-use super::latencies::Stretch;
-use super::phase::Counts;
 use eventcask_console::failure::Failure;
 
+use crate::send::counts::Counts;
+use crate::send::latencies::Stretch;
+
 /// Stretches that are unanswered before one waits: more than the queues of the shards hold.
-pub(super) const UNANSWERED: usize = 64;
+pub(crate) const UNANSWERED: usize = 64;
 
 /// A stretch and the ticket of its answer.
-pub(super) type Asked = (Stretch, FlushTicket);
+pub(crate) type Asked = (Stretch, FlushTicket);
 
 /// The way in of one thread.
-pub(super) enum Way<'a> {
+pub(crate) enum Way<'a> {
     Producer {
         producer: Producer,
         answers: SyncSender<Asked>,
@@ -34,7 +34,7 @@ pub(super) enum Way<'a> {
 
 impl Way<'_> {
     #[inline]
-    pub(super) fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Failure> {
+    pub(crate) fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Failure> {
         let pushed = match self {
             Self::Producer { producer, .. } => producer.push(key, event),
             Self::Owner { owner, .. } => owner.push(key, event),
@@ -44,7 +44,7 @@ impl Way<'_> {
 
     /// Ends a stretch. Says how often it had to wait for room, at most once, or `None` where
     /// nobody takes answers any more.
-    pub(super) fn ask(&mut self, stretch: Stretch) -> Result<Option<u64>, Failure> {
+    pub(crate) fn ask(&mut self, stretch: Stretch) -> Result<Option<u64>, Failure> {
         match self {
             Self::Producer { producer, answers } => {
                 let ticket = producer.flush().map_err(|error| Failure::of(&error))?;
@@ -67,7 +67,7 @@ impl Way<'_> {
     }
 
     /// Takes the answers that are there, where that is for this thread to do.
-    pub(super) fn look(&mut self) -> Result<(), Failure> {
+    pub(crate) fn look(&mut self) -> Result<(), Failure> {
         let is_done = |way: &Self| match way {
             Self::Producer { .. } => false,
             Self::Owner { asked, .. } => asked.front().is_some_and(|(_, ticket)| ticket.is_done()),
@@ -79,7 +79,7 @@ impl Way<'_> {
     }
 
     /// Does what can be done while nothing is to be sent.
-    pub(super) fn idle(&mut self) -> Result<(), Failure> {
+    pub(crate) fn idle(&mut self) -> Result<(), Failure> {
         if let Self::Owner { owner, .. } = self {
             owner.run();
         }
@@ -87,7 +87,7 @@ impl Way<'_> {
     }
 
     /// Waits for all answers, where that is for this thread to do.
-    pub(super) fn end(&mut self) -> Result<(), Failure> {
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
         while let Self::Owner { asked, .. } = self
             && !asked.is_empty()
         {
@@ -116,7 +116,7 @@ impl Way<'_> {
     }
 
     /// Appends one event and waits until it is acknowledged: whether it is new.
-    pub(super) fn append(&mut self, key: &str, event: NewEvent<'_>) -> Result<bool, Failure> {
+    pub(crate) fn append(&mut self, key: &str, event: NewEvent<'_>) -> Result<bool, Failure> {
         let answer = match self {
             Self::Producer { producer, .. } => producer
                 .append(key, Expected::Any, &[event])

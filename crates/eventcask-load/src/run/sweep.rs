@@ -5,9 +5,9 @@ use std::thread::available_parallelism;
 use eventcask::Codec;
 use serde::Serialize;
 
-use super::report::{Spread, Summary};
-use super::run::Run;
 use crate::args::{Amount, LoadArgs, Sweep};
+use crate::run::Run;
+use crate::run::spread::{Spread, Summary};
 
 /// Parts of the greatest rate that are tried.
 const RATES: [f64; 6] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95];
@@ -27,15 +27,15 @@ const CODECS: [Codec; 7] = [
 
 /// What was measured with one value of the setting.
 #[derive(Debug, Serialize)]
-pub(super) struct Point {
-    pub(super) value: String,
-    pub(super) runs: Vec<Run>,
-    pub(super) summary: Summary,
+pub(crate) struct Point {
+    pub(crate) value: String,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) summary: Summary,
 }
 
 /// The settings of a series, each with the text of what is changed. A series of rates needs to
 /// know the greatest.
-pub(super) fn points(
+pub(crate) fn points(
     args: &LoadArgs,
     sweep: Sweep,
     greatest: Option<Spread>,
