@@ -9,6 +9,7 @@ use eventcask_log::{
     RepairedSegment, ShardDir, Storage, Tail, inspect,
 };
 
+use crate::upkeep::known_ends::known_ends;
 use crate::upkeep::side_files::{self, list};
 use crate::upkeep::verify::verify;
 use crate::{Error, VerifyReport};
@@ -68,10 +69,11 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         other => other?,
     };
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-    let known = Ends::read_if_whole(&storage, &manifest)?;
+    let known = known_ends(&storage, &manifest)?;
     let mut segments = Vec::new();
     for shard in 0..manifest.shards {
-        let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known.of(shard));
+        let dir =
+            ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known[shard as usize]);
         dir.create()?;
         let repaired = dir.repair()?;
         let lost = repaired.iter().filter(|segment| segment.lost > 0);
@@ -163,7 +165,7 @@ fn note_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<(), Erro
         dir.follow(&mut tail, &mut |_, _| Ok(()))?;
         ends.push(tail.next_position);
     }
-    Ok(Ends::new(ends).note(&**storage, manifest)?)
+    Ok(Ends::new(ends, true).note(&**storage, manifest)?)
 }
 
 fn move_aside(
