@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventcask::{
-    AsOf, Batch, Batches, Expected, Feed, Keyed, ModelError, NewEvent, Projected, Projection,
-    SnapshotPolicy, Store, Timeout, route,
+    AsOf, Batch, Batches, Expected, Feed, Keyed, ModelError, NewEvent, Place, Projected,
+    Projection, SnapshotPolicy, Store, Timeout, route,
 };
 use eventcask_benches::{Load, argument, cpu_seconds, print_runs, print_times, workload};
 use eventcask_sqlite::rusqlite::Transaction;
@@ -137,13 +137,15 @@ enum Reader {
 
 impl Reader {
     /// Waits until it holds an event.
-    fn wait_for(&self, shard: u32, position: u64) -> Result<()> {
+    fn wait_for(&self, place: Place) -> Result<()> {
         match self {
             Self::Nothing => {}
             Self::Counts(counts) => {
-                counts.wait_for(shard, position, Timeout::Error(SOON))?;
+                counts.wait_for(place, Timeout::Error(SOON))?;
             }
-            Self::Model(feed) => assert!(feed.wait_for(shard, position, SOON)?, "in time"),
+            Self::Model(feed) => {
+                feed.wait_for(place, Timeout::Error(SOON))?;
+            }
         }
         Ok(())
     }
@@ -152,7 +154,7 @@ impl Reader {
     fn catch_up(&self, store: &Store) -> Result<()> {
         for (shard, position) in (0..).zip(store.positions()) {
             if let Some(last) = position.checked_sub(1) {
-                self.wait_for(shard, last)?;
+                self.wait_for(Place::new(shard, last))?;
             }
         }
         Ok(())
@@ -266,9 +268,9 @@ fn one_at_a_time(dir: &Path, load: &[Load]) -> Result<()> {
                 for one in &load[..APPENDS] {
                     let started = Instant::now();
                     let ticket = producer.append(&one.key, Expected::Any, &[without_id(one)])?;
-                    let position = ticket.wait()?.position().ok_or("it is new")?;
+                    let place = ticket.wait()?.place();
                     answered.push(started.elapsed());
-                    reader.wait_for(route(&one.key, SHARDS), position)?;
+                    reader.wait_for(place)?;
                     seen.push(started.elapsed());
                 }
                 Ok(())

@@ -219,8 +219,7 @@ fn visible(dir: &Path, load: &[Load], rate: f64, codec: Codec, how: &str) -> Res
                     let started = Instant::now();
                     let answer = producer.append(&key, Expected::Any, &event)?.wait()?;
                     answered.push(started.elapsed());
-                    let position = answer.position().ok_or("it is new")?;
-                    counts.wait_for(route(&key, SHARDS), position, SOON)?;
+                    counts.wait_for(answer.place(), SOON)?;
                     seen.push(started.elapsed());
                     thread::sleep(Duration::from_millis(2));
                 }

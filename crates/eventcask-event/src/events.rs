@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::{
-    ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
+    ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME, Place,
     TRUNCATED_TYPE, Timestamp,
 };
 
@@ -33,6 +33,14 @@ pub struct EventRef<'a> {
     pub time: Option<Timestamp>,
     /// The payload.
     pub payload: &'a [u8],
+}
+
+impl EventRef<'_> {
+    /// Where the event is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::new(self.shard, self.position)
+    }
 }
 
 /// Why the decoded parts of a block can not be its events.

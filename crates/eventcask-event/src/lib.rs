@@ -22,6 +22,7 @@ mod same_bytes;
 mod routing;
 mod id;
 mod time;
+mod place;
 mod time_text;
 mod new_event;
 mod expected;
@@ -41,6 +42,7 @@ pub use invalid::{
     source_of_session,
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
+pub use place::Place;
 pub use routing::{murmur2, route};
 pub use same_bytes::same_bytes;
 pub use time::Timestamp;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use eventcask_event::{EventBatch, EventId, Expected, NewEvent};
+use eventcask_event::{EventBatch, EventId, Expected, NewEvent, Place};
 use eventcask_log::KeyPlace;
 
 use crate::build::BlockBuilder;
@@ -81,9 +81,11 @@ impl Admission<'_> {
     pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> Outcome {
         debug_assert!(!rows.is_empty());
         if self.is_consumed(rows.end - 1) {
+            // Whichever they are, nothing that is not decided on yet is among them.
+            let position = self.next_position().saturating_sub(1);
             return Ok(Answer::Duplicate {
-                shard: self.shard,
-                original: None,
+                place: Place::new(self.shard, position),
+                version: None,
             });
         }
         if let Some(answer) = self.known(&rows)? {
@@ -166,7 +168,7 @@ impl Admission<'_> {
         }
         self.check_distinct(rows)?;
         let mut known = Vec::new();
-        let mut original = None;
+        let mut original = (0, 0);
         for row in rows.clone() {
             let Some(id) = self.batch.id(row) else {
                 continue;
@@ -182,15 +184,16 @@ impl Admission<'_> {
             if !same {
                 return Err(Refused::IdConflict { id });
             }
-            original = Some((position, version));
+            original = (position, version);
             known.push(id);
         }
         if known.is_empty() {
             Ok(None)
         } else if known.len() == rows.len() {
+            let (position, version) = original;
             Ok(Some(Answer::Duplicate {
-                shard: self.shard,
-                original,
+                place: Place::new(self.shard, position),
+                version: Some(version),
             }))
         } else {
             Err(Refused::PartlyKnown { known })
@@ -235,8 +238,7 @@ impl Admission<'_> {
             version = admitted.version;
         }
         Answer::Stored {
-            shard: self.shard,
-            position,
+            place: Place::new(self.shard, position),
             version,
         }
     }

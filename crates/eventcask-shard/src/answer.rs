@@ -2,47 +2,52 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{EventId, Expected};
+use eventcask_event::{EventId, Expected, Place};
 
 /// An append that was taken, or had been taken before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// The events are stored, as durable as the store's policy says.
     Stored {
-        /// The shard that stores the aggregate.
-        shard: u32,
-        /// Position of the last event in the shard.
-        position: u64,
+        /// Where the last event is.
+        place: Place,
         /// Version of the aggregate after the last event.
         version: u64,
     },
     /// The events had been stored before; nothing was stored now.
     Duplicate {
-        /// The shard that stores the aggregate.
-        shard: u32,
-        /// Position of the last event in the shard, and its version; unknown where the events
-        /// were recognised by how far their source was consumed.
-        original: Option<(u64, u64)>,
+        /// Where the last event is; where the version is unknown, a place that is not before it.
+        place: Place,
+        /// Version of the last event; unknown where the events were recognised by how far their source was
+        /// consumed.
+        version: Option<u64>,
     },
 }
 
 impl Answer {
+    /// What to wait for so that the events are seen: where the last one is, or, for duplicates that were
+    /// recognised by how far their source was consumed, a place that is not before it.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Stored { place, .. } | Self::Duplicate { place, .. } => *place,
+        }
+    }
+
     /// Version of the last event, where it is known.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
         match self {
             Self::Stored { version, .. } => Some(*version),
-            Self::Duplicate { original, .. } => original.map(|(_, version)| version),
+            Self::Duplicate { version, .. } => *version,
         }
     }
 
     /// Position of the last event in its shard, where it is known.
     #[must_use]
     pub fn position(&self) -> Option<u64> {
-        match self {
-            Self::Stored { position, .. } => Some(*position),
-            Self::Duplicate { original, .. } => original.map(|(position, _)| position),
-        }
+        self.version().map(|_| self.place().position)
     }
 
     /// Whether the events had been stored before.

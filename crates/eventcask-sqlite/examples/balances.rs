@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use eventcask::{Batches, Expected, ModelError, NewEvent, Store};
+use eventcask::{Batches, Expected, ModelError, NewEvent, Place, Store, Timeout};
 use eventcask_sqlite::rusqlite::{Connection, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 
@@ -57,11 +57,10 @@ impl Tables for Balances {
     }
 }
 
-fn append(store: &Store, account: &str, kind: &str, cents: &str) -> Result<(u32, u64), ModelError> {
+fn append(store: &Store, account: &str, kind: &str, cents: &str) -> Result<Place, ModelError> {
     let event = NewEvent::json(kind, cents.as_bytes());
     let ticket = store.producer().append(account, Expected::Any, &[event])?;
-    let position = ticket.wait()?.position().ok_or("no position")?;
-    Ok((eventcask::route(account, store.shards()), position))
+    Ok(ticket.wait()?.place())
 }
 
 fn main() -> Result<(), ModelError> {
@@ -75,10 +74,10 @@ fn main() -> Result<(), ModelError> {
     let feed = store
         .feed(SqliteModel::open(&file, Balances::new())?)
         .start()?;
-    let (shard, position) = append(&store, "account-1", "Withdrawn", "20")?;
+    let place = append(&store, "account-1", "Withdrawn", "20")?;
 
     // Reading what was just written: the answer of the append says what to wait for.
-    assert!(feed.wait_for(shard, position, SOON)?);
+    feed.wait_for(place, Timeout::Error(SOON))?;
     let reader = Connection::open(&file)?;
     let mut query = reader.prepare("SELECT account, cents, events FROM balances ORDER BY 1")?;
     let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

@@ -70,6 +70,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(*balances.load_as_of("account-42", AsOf::Version(0))?, 0);
 
     // A reader that only needs what it has stored itself may get a state that is kept.
-    assert!(balances.load_at_least("account-42", position)?.version() >= 1);
+    assert!(
+        balances
+            .load_at_least("account-42", answer.place())?
+            .version()
+            >= 1
+    );
     Ok(())
 }

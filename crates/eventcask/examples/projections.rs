@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Expected, Keyed, Merge, NewEvent, Projection, SnapshotPolicy, Store, Timeout,
+    AsOf, Batch, Expected, Keyed, Merge, NewEvent, Place, Projection, SnapshotPolicy, Store,
+    Timeout,
 };
 
 /// The cents of each account.
@@ -50,12 +51,12 @@ impl Merge for Money {
     }
 }
 
-/// Moves money and tells the position of the event in its shard.
-fn transfer(store: &Store, account: &str, cents: i64) -> Result<u64, Box<dyn std::error::Error>> {
+/// Moves money and tells where the event is.
+fn transfer(store: &Store, account: &str, cents: i64) -> Result<Place, Box<dyn std::error::Error>> {
     let cents = cents.to_le_bytes();
     let event = NewEvent::bytes("Transferred", &cents);
     let ticket = store.producer().append(account, Expected::Any, &[event])?;
-    Ok(ticket.wait()?.position().ok_or("no position")?)
+    Ok(ticket.wait()?.place())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -71,11 +72,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Before the acknowledgement: what was acknowledged is in it.
     let money = store.projection(Money).sync().start()?;
 
-    // Read your own write: wait for its position, then ask.
-    let position = transfer(&store, "ada", 500)?;
-    let shard = eventcask::route("ada", store.shards());
-    balances.wait_for(shard, position, Timeout::Error(Duration::from_secs(10)))?;
-    let cents = balances.read(shard, |state| state.get("ada").copied())?;
+    // Read your own write: wait for its place, then ask.
+    let first = transfer(&store, "ada", 500)?;
+    balances.wait_for(first, Timeout::Error(Duration::from_secs(10)))?;
+    let cents = balances.read_of("ada", |state| state.get("ada").copied())?;
     println!("ada has {cents:?}");
     assert_eq!(cents, Some(500));
 
@@ -93,9 +93,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     transfer(&store, "grace", -40)?;
 
     // As it was after the first event of that shard.
-    let past = balances.as_of(AsOf::Position(position))?;
-    println!("ada had {:?}", past.state(shard).get("ada"));
-    assert_eq!(past.state(shard).get("ada"), Some(&500));
+    let past = balances.as_of(AsOf::Position(first.position))?;
+    println!("ada had {:?}", past.state_of("ada").get("ada"));
+    assert_eq!(past.state_of("ada").get("ada"), Some(&500));
 
     // Filled anew from the log, beside the states in use. It tells how far it is, and can be cancelled.
     let rebuild = money.rebuild()?;
@@ -121,7 +121,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .snapshots(policy)
         .sync()
         .start()?;
-    let cents = balances.read(shard, |state| state.get("ada").copied())?;
+    let cents = balances.read_of("ada", |state| state.get("ada").copied())?;
     assert_eq!(cents, Some(380));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, for people as a sentence and for programs as a kind.
 
-use eventcask_event::Invalid;
+use eventcask_event::{Invalid, Place};
 use eventcask_project::SpecError;
 use eventcask_shard::Refused;
 
@@ -38,7 +38,7 @@ pub enum ErrorKind {
     ProjectionStopped,
     /// A read model stopped: feed it anew, once what stopped it is mended.
     ReadModelStopped,
-    /// A projection has not come so far yet: wait longer, or go on with what it holds.
+    /// A projection or a read model has not come so far yet: wait longer, or go on with what it holds.
     Behind,
     /// There is no aggregate with this key.
     UnknownAggregate,
@@ -162,31 +162,31 @@ pub enum Error {
         /// Name of the model.
         name: String,
     },
-    /// A position that the shard has not come to yet, as far as this handle knows.
-    #[error(
-        "shard {shard} has not come to position {position} yet: the next one is {next}; ask again later"
-    )]
+    /// A place that the shard has not come to yet, as far as this handle knows.
+    #[error("the store has not come to {place} yet: the next one there is {next}; ask again later")]
     NotYet {
-        /// The shard.
-        shard: u32,
-        /// The position that was asked for.
-        position: u64,
+        /// The place that was asked for.
+        place: Place,
         /// Position after the last durable event.
         next: u64,
     },
-    /// A projection has not come to a position in the time that was given.
+    /// A projection or a read model has not come to a place in the time that was given.
     #[error(
-        "projection {name:?} has come to position {progress} of shard {shard} and not past {position} in the time given; wait longer, or take the stale answer"
+        "{name:?} has not come to {place} in the time given: it is at {progress} there; wait longer, or take the stale answer"
     )]
-    ProjectionBehind {
+    Behind {
         /// Its name.
-        name: &'static str,
-        /// The shard.
-        shard: u32,
-        /// The position that was waited for.
-        position: u64,
+        name: String,
+        /// The place that was waited for.
+        place: Place,
         /// Position after the last event that it holds.
         progress: u64,
+    },
+    /// A place of a shard that the store has not.
+    #[error("there is no shard {shard} in this store; the place is of another store")]
+    UnknownShard {
+        /// The shard.
+        shard: u32,
     },
     /// A projection of this name follows the store already.
     #[error(
@@ -233,6 +233,7 @@ impl Error {
             | Self::ReadModelInUse { .. }
             | Self::ProjectionRuns { .. }
             | Self::AsOfVersion
+            | Self::UnknownShard { .. }
             | Self::ProjectionName { .. }
             | Self::SourceInUse { .. } => ErrorKind::Invalid,
             Self::Refused(refused) => kind_of_refused(refused),
@@ -242,7 +243,7 @@ impl Error {
             Self::UnknownView { .. } => ErrorKind::UnknownView,
             Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
             Self::UnknownSubscription { .. } => ErrorKind::UnknownSubscription,
-            Self::ProjectionBehind { .. } => ErrorKind::Behind,
+            Self::Behind { .. } => ErrorKind::Behind,
             Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
             Self::ReadModelStopped { .. } => ErrorKind::ReadModelStopped,
             Self::NotYet { .. } => ErrorKind::NotYet,

@@ -52,7 +52,7 @@ mod upkeep;
 pub use error::{Error, ErrorKind};
 pub use eventcask_event::{
     Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent,
+    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent, Place,
     Timestamp, route,
 };
 pub use eventcask_log::{
@@ -68,7 +68,6 @@ pub use eventcask_shard::{
     Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
 };
 pub use feed::batches::Batches;
-pub use feed::feeds::Feeding;
 pub use feed::feeds::ReadModelStats;
 pub use feed::handle::{Feed, FeedOptions};
 pub use feed::progress::{Advance, ModelIdentity, ModelMismatch, ModelProgress};
@@ -77,11 +76,12 @@ pub use fold::Fold;
 pub use fold::cache::FoldStats;
 pub use fold::folded::Folded;
 pub use fold::loaded::Loaded;
+pub use follow::reached::{Reached, Timeout};
 pub use projection::view::View;
 pub use projection::views::ViewStats;
 pub use projection::{
-    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Reaching,
-    Rebuild, RebuildProgress, SnapshotPolicy, Timeout,
+    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Rebuild,
+    RebuildProgress, SnapshotPolicy,
 };
 pub use read::aggregate::{AggregateEvents, AggregateReader};
 pub use read::as_of::AsOf;

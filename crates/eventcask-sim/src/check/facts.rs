@@ -176,7 +176,7 @@ impl Facts {
 
     /// Notes where an answer says that the events of an entry are.
     fn locate(&mut self, entry: usize, answer: Answer, level: Level, ledger: &Ledger) {
-        let (Answer::Stored { shard, .. } | Answer::Duplicate { shard, .. }) = answer;
+        let shard = answer.place().shard;
         let Some((position, version)) = answer.position().zip(answer.version()) else {
             return self.require_entries(&[entry], level);
         };
@@ -258,7 +258,7 @@ fn raise(these: &mut [u64], those: &[u64]) {
 
 #[cfg(test)]
 mod tests {
-    use eventcask::Answer;
+    use eventcask::{Answer, Place};
 
     use super::*;
     use crate::model::ledger::Wish;
@@ -286,13 +286,10 @@ mod tests {
         ledger.add(wish, &mut fastrand::Rng::with_seed(1));
         let submitted = |lane| Step::Note(Note::Submitted { entry: 0, lane });
         let (shard, position, version) = (0, 0, 1);
-        let stored = Answer::Stored {
-            shard,
-            position,
-            version,
-        };
-        let original = Some((position, version));
-        let duplicate = Answer::Duplicate { shard, original };
+        let place = Place::new(shard, position);
+        let stored = Answer::Stored { place, version };
+        let version = Some(version);
+        let duplicate = Answer::Duplicate { place, version };
         let journal = [
             submitted(0),
             submitted(1),

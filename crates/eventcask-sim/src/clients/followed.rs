@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventcask::{Error, Projected, Rebuild, SnapshotPolicy, Store, Timeout};
+use eventcask::{Error, Place, Projected, Rebuild, SnapshotPolicy, Store, Timeout};
 
 use crate::model::content::Content;
 use crate::model::ledger::Ledger;
@@ -115,7 +115,8 @@ impl<P: Checked> Followed<P> {
         let failed = |error: Error| self.broken(&format!("in shard {shard}: {error}"));
         if let Some(last) = (rows.len() as u64).checked_sub(1) {
             let timeout = Timeout::Error(FOR_EVER);
-            let reached = self.projected.wait_for(shard as u32, last, timeout);
+            let place = Place::new(shard as u32, last);
+            let reached = self.projected.wait_for(place, timeout);
             reached.map_err(failed)?;
         }
         let (events, plain) = self
@@ -217,7 +218,7 @@ impl<P: Checked> Following for Followed<P> {
 
     fn wait_for(&self, shard: u32, position: u64, time: Duration) -> Result<u64, Error> {
         self.projected
-            .wait_for(shard, position, Timeout::Stale(time))
+            .wait_for(Place::new(shard, position), Timeout::Stale(time))
     }
 
     fn rebuild(&self) -> Result<Rebuild, Error> {

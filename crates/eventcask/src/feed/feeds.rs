@@ -1,14 +1,14 @@
 //! The read models that a store feeds, as others see them.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use eventcask_event::Place;
 use eventcask_shard::Refused;
 
 use crate::Error;
+use crate::follow::reached::Follows;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices;
 use crate::notices::{Kind, Who};
@@ -193,48 +193,43 @@ impl FeedState {
     }
 }
 
-/// Comes true once a read model holds the event at a position: its position then. From
-/// [`Feed::reaches`](crate::Feed::reaches).
-///
-/// Dropping it ends the waiting, so the timer of any runtime can be put around it.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless they are awaited"]
-pub struct Feeding {
-    feed: Arc<FeedState>,
-    shard: u32,
-    position: u64,
-    number: Option<u64>,
-}
-
-impl Feeding {
-    pub(crate) fn new(feed: &Arc<FeedState>, shard: u32, position: u64) -> Self {
-        Self {
-            feed: Arc::clone(feed),
-            shard,
-            position,
-            number: None,
-        }
+impl Follows for FeedState {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    pub(crate) fn look(&mut self, waker: &Waker) -> Poll<Result<u64, Error>> {
-        let shard = self.shard as usize;
-        let mut status = locked(&self.feed.status);
+    fn progress(&self, shard: u32) -> Option<u64> {
+        locked(&self.status).positions.get(shard as usize).copied()
+    }
+
+    fn look(
+        &self,
+        place: Place,
+        number: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Poll<Result<u64, Error>> {
+        let (shard, position) = (place.shard as usize, place.position);
+        let mut status = locked(&self.status);
         let progress = status.positions[shard];
-        if progress > self.position {
+        if progress > position {
             return Poll::Ready(Ok(progress));
         }
         if let Some(reason) = &status.failure {
-            return Poll::Ready(Err(self.feed.stopped(reason)));
+            return Poll::Ready(Err(self.stopped(reason)));
         }
         if status.is_over {
-            return Poll::Ready(Err(self.feed.stopped("its feed has ended")));
+            return Poll::Ready(Err(self.stopped("its feed has ended")));
         }
-        let is_past = |ends: &Vec<u64>| self.position >= ends[shard];
+        let is_past = |ends: &Vec<u64>| position >= ends[shard];
         if status.ends.as_ref().is_some_and(is_past) {
             return Poll::Ready(Err(Refused::Closed.into()));
         }
-        status.waiters[shard].add(&mut self.number, self.position, waker);
+        status.waiters[shard].add(number, position, waker);
         Poll::Pending
+    }
+
+    fn forget(&self, shard: u32, number: u64) {
+        locked(&self.status).waiters[shard as usize].remove(number);
     }
 }
 
@@ -243,22 +238,6 @@ impl FeedState {
         Error::ReadModelStopped {
             name: self.name.clone(),
             reason: reason.to_owned(),
-        }
-    }
-}
-
-impl Future for Feeding {
-    type Output = Result<u64, Error>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.look(context.waker())
-    }
-}
-
-impl Drop for Feeding {
-    fn drop(&mut self) {
-        if let Some(number) = self.number {
-            locked(&self.feed.status).waiters[self.shard as usize].remove(number);
         }
     }
 }

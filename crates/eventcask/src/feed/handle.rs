@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use eventcask_event::Place;
 use eventcask_log::Error as LogError;
 
 use crate::Store;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
-use crate::feed::feeds::{FeedState, Feeding};
-use crate::follow::waiters;
+use crate::feed::feeds::FeedState;
 use crate::store::handle::Inner;
-use crate::{Error, ReadModel};
+use crate::{Error, Reached, ReadModel, Timeout};
 
 /// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was the
 /// fastest, and a transaction of this size takes some 30 ms; see docs/READ_MODELS.md.
@@ -178,43 +178,36 @@ impl Feed {
         self.state.failure()
     }
 
-    /// Waits until the model holds the event at a position of a shard, or for so long: whether it
-    /// does then. An append's answer has the position; [`route`](crate::route) tells the shard.
+    /// Waits until the model holds the event at a place, such as the one that an append was answered.
+    /// Returns the position after the last event that it holds of that shard then, which is not past the
+    /// place where [`Timeout::Stale`] is over.
     ///
     /// # Errors
-    /// [`Error::ReadModelStopped`] where the model has stopped before it, or
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where the store was closed before it.
-    ///
-    /// # Panics
-    /// Where there is no such shard.
-    pub fn wait_for(&self, shard: u32, position: u64, timeout: Duration) -> Result<bool, Error> {
-        let mut reaches = self.reaches(shard, position);
-        let reached = waiters::wait(timeout, |waker| reaches.look(waker));
-        Ok(reached.transpose()?.is_some())
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ReadModelStopped`] where the model has
+    /// stopped before it, [`Error::UnknownShard`], or [`ErrorKind::Closed`](crate::ErrorKind::Closed) where
+    /// the store was closed before it.
+    pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
+        self.reaches(place).wait(timeout)
     }
 
-    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime: the position after the last
-    /// event that the model holds then. Time-outs are those of the runtime.
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime. Time-outs are those of the
+    /// runtime.
     ///
     /// ```
     /// /// Returns once the model holds what was appended.
     /// async fn append_and_see(
     ///     producer: &mut eventcask::Producer,
     ///     feed: &eventcask::Feed,
-    ///     shard: u32,
     /// ) -> Result<(), Box<dyn std::error::Error>> {
     ///     let event = eventcask::NewEvent::json("Deposited", b"{}");
     ///     let ticket = producer.append("ada", eventcask::Expected::Any, &[event])?;
-    ///     let position = ticket.await?.position().ok_or("it is stored")?;
-    ///     feed.reaches(shard, position).await?;
+    ///     feed.reaches(ticket.await?.place()).await?;
     ///     Ok(())
     /// }
     /// ```
-    ///
-    /// # Panics
-    /// When it is polled, where there is no such shard.
-    pub fn reaches(&self, shard: u32, position: u64) -> Feeding {
-        Feeding::new(&self.state, shard, position)
+    pub fn reaches(&self, place: Place) -> Reached {
+        let state: Arc<FeedState> = Arc::clone(&self.state);
+        Reached::new(state, place)
     }
 
     /// Waits until the model holds all that is durable now, or for so long: whether it does then.
@@ -229,8 +222,11 @@ impl Feed {
         for (shard, end) in (0..).zip(wanted) {
             // One that has come to a position stays past it, so the shards are waited for in turn.
             let left = timeout.saturating_sub(started.elapsed());
-            if end > 0 && !self.wait_for(shard, end - 1, left)? {
-                return Ok(false);
+            if let Some(last) = end.checked_sub(1) {
+                let place = Place::new(shard, last);
+                if self.wait_for(place, Timeout::Stale(left))? <= last {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

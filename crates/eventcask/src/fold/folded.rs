@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use eventcask_event::route;
+use eventcask_event::{Place, route};
 use eventcask_shard::{Aggregate, Bounds, Hidden, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -240,14 +240,15 @@ impl<F: Fold> Folded<F> {
         self.load_newer(reader, key, kept)
     }
 
-    /// A state of an aggregate that holds the event at `position` of its shard, and all before it: the
-    /// one that is kept, if it does, though events may have come since; otherwise that of now.
+    /// A state of an aggregate that holds the event at a place, and all before it: the one that is kept, if
+    /// it does, though events may have come since; otherwise that of now.
     ///
-    /// The position is one that an append to this aggregate was answered, or any other of its shard. A
-    /// store that is open for reading only takes up what another process wrote, if need be.
+    /// The place is one that an append was answered, to this aggregate or to any other: where that is of
+    /// another shard, there is nothing to wait for. A store that is open for reading only takes up what
+    /// another process wrote, if need be.
     ///
     /// # Errors
-    /// [`Error::NotYet`] where the shard has not come to the position; damage, or what the disk said.
+    /// [`Error::NotYet`] where the shard has not come to the place, [`Error::UnknownShard`]; damage, or what the disk said.
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
@@ -265,19 +266,25 @@ impl<F: Fold> Folded<F> {
     /// # }
     /// # let directory = tempfile::tempdir()?;
     /// # let store = eventcask::open(directory.path().join("s"))?;
-    /// use eventcask::{ErrorKind, Expected, NewEvent};
+    /// use eventcask::{ErrorKind, Expected, NewEvent, Place};
     /// let counts = store.fold(Count);
     /// let mut producer = store.producer();
     /// let ticket = producer.append("walk", Expected::Any, &[NewEvent::json("Step", b"{}")])?;
-    /// let position = ticket.wait()?.position().ok_or("stored")?;
-    /// assert_eq!(*counts.load_at_least("walk", position)?, 1);
+    /// let place = ticket.wait()?.place();
+    /// assert_eq!(*counts.load_at_least("walk", place)?, 1);
     ///
-    /// let later = counts.load_at_least("walk", position + 1).map(|_| ());
+    /// let later = Place::new(place.shard, place.position + 1);
+    /// let later = counts.load_at_least("walk", later).map(|_| ());
     /// assert_eq!(later.map_err(|error| error.kind()), Err(ErrorKind::NotYet));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn load_at_least(&self, key: &str, position: u64) -> Result<Loaded<F::State>, Error> {
+    pub fn load_at_least(&self, key: &str, place: Place) -> Result<Loaded<F::State>, Error> {
         let reader = self.reader(key);
+        let Place { shard, position } = place;
+        if shard != reader.shard() {
+            self.check_shard(shard)?;
+            return self.load(key);
+        }
         let holds = |kept: &Arc<Kept<F::State>>| {
             kept.newest
                 .is_some_and(|newest| newest.position >= position)
@@ -291,12 +298,7 @@ impl<F: Fold> Folded<F> {
         }
         let next = reader.published().watermark;
         if next <= position {
-            let shard = reader.shard();
-            return Err(Error::NotYet {
-                shard,
-                position,
-                next,
-            });
+            return Err(Error::NotYet { place, next });
         }
         self.load(key)
     }
@@ -335,6 +337,13 @@ impl<F: Fold> Folded<F> {
     fn reader(&self, key: &str) -> &Arc<ShardReader> {
         let readers = &self.inner.readers;
         &readers[route(key, readers.len() as u32) as usize]
+    }
+
+    fn check_shard(&self, shard: u32) -> Result<(), Error> {
+        match self.inner.readers.get(shard as usize) {
+            Some(_) => Ok(()),
+            None => Err(Error::UnknownShard { shard }),
+        }
     }
 
     /// The state that is kept in memory, unless events in it were given up since.

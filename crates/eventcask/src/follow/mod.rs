@@ -2,6 +2,7 @@
 
 pub(crate) mod lag;
 pub(crate) mod waiters;
+pub(crate) mod reached;
 pub(crate) mod arrivals;
 pub(crate) mod shown;
 pub(crate) mod read_ahead;

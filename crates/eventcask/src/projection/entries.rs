@@ -8,12 +8,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use eventcask_event::route;
+use eventcask_event::{Place, route};
 use eventcask_project::{Batch, Keyed, Projection};
 use quick_cache::sync::Cache;
 
-use super::{Projected, Timeout};
-use crate::Error;
+use super::Projected;
+use crate::{Error, Timeout};
 
 /// The entries of a [`Keyed`] projection that are asked for often: [`Projected::entries`].
 ///
@@ -53,9 +53,8 @@ use crate::Error;
 /// let answer = producer.append("account-42", Expected::Any, &[deposit])?.wait()?;
 ///
 /// // Not older than what was just written.
-/// let position = answer.position().unwrap();
 /// let soon = Timeout::Error(Duration::from_secs(5));
-/// assert_eq!(hot.get_at_least("account-42", position, soon)?, Some(1));
+/// assert_eq!(hot.get_at_least("account-42", answer.place(), soon)?, Some(1));
 /// assert_eq!(hot.get("account-43")?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -121,21 +120,21 @@ where
         })
     }
 
-    /// As [`get`](Self::get), not older than a position of the aggregate's shard, such as the one of which
-    /// an append was answered; waits for it as [`wait_for`](Projected::wait_for) does.
+    /// As [`get`](Self::get), not older than a place, such as the one that an append was answered; waits for it as [`wait_for`](Projected::wait_for) does.
     ///
     /// # Errors
     /// As [`get`](Self::get) and [`wait_for`](Projected::wait_for).
     pub fn get_at_least(
         &self,
         key: &str,
-        position: u64,
+        place: Place,
         timeout: Timeout,
     ) -> Result<Option<V>, Error> {
-        let shard = self.shard(key);
         // Pairs with the release in `reached`: what was written through before is seen.
-        if self.kept.progress[shard as usize].load(Ordering::Acquire) <= position {
-            self.projected.wait_for(shard, position, timeout)?;
+        let progress = self.kept.progress.get(place.shard as usize);
+        let progress = progress.map(|progress| progress.load(Ordering::Acquire));
+        if progress.is_none_or(|progress| progress <= place.position) {
+            self.projected.wait_for(place, timeout)?;
         }
         self.get(key)
     }

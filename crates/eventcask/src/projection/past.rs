@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::Events;
+use eventcask_event::{Events, route};
 use eventcask_log::BlockPlace;
 use eventcask_project::{Merge, Projection};
 use eventcask_shard::ShardReader;
@@ -84,6 +84,12 @@ impl<P: Projection> Past<P> {
     #[must_use]
     pub fn state(&self, shard: u32) -> &P::State {
         &self.shards[shard as usize].state
+    }
+
+    /// The state of the shard that an aggregate belongs to.
+    #[must_use]
+    pub fn state_of(&self, key: &str) -> &P::State {
+        self.state(route(key, self.shards.len() as u32))
     }
 
     /// Position after the last event that each state holds.

@@ -1,19 +1,22 @@
 //! One projection, as it is asked.
 
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
+use eventcask_event::{Place, route};
 use eventcask_project::{Keyed, Merge, Projection};
 
 use super::files::{Files, Identity};
 use super::keep::Keep;
 use super::live::LiveProjection;
 use super::projections::{Live, Taken};
-use super::reaching::{Reaching, Timeout};
 use super::{ProjectionOptions, runner, saver};
+use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::store::handle::Inner;
-use crate::{AsOf, Entries, Error, Past, ProjectionStats, Rebuild};
+use crate::sync::locked;
+use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
 /// goes once it is durable: before its append is answered
@@ -52,10 +55,8 @@ use crate::{AsOf, Entries, Error, Past, ProjectionStats, Rebuild};
 /// let deposit = NewEvent::bytes("Deposited", &cents);
 /// let answer = producer.append("account-42", Expected::Any, &[deposit])?.wait()?;
 ///
-/// let shard = eventcask::route("account-42", store.shards());
-/// let position = answer.position().unwrap();
-/// balances.wait_for(shard, position, Timeout::Error(Duration::from_secs(5)))?;
-/// let cents = balances.read(shard, |state| state.get("account-42").copied())?;
+/// balances.wait_for(answer.place(), Timeout::Error(Duration::from_secs(5)))?;
+/// let cents = balances.read_of("account-42", |state| state.get("account-42").copied())?;
 /// assert_eq!(cents, Some(500));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -76,6 +77,42 @@ impl<P: Projection> Drop for Held<P> {
         let mut woken = Woken::default();
         let _ = self.live.close(&mut woken);
         woken.wake();
+    }
+}
+
+impl<P: Projection> Follows for Held<P> {
+    fn name(&self) -> &str {
+        P::NAME
+    }
+
+    fn progress(&self, shard: u32) -> Option<u64> {
+        ((shard as usize) < self.live.shards.len()).then(|| self.live.progress(shard))
+    }
+
+    fn look(
+        &self,
+        place: Place,
+        number: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Poll<Result<u64, Error>> {
+        let Place { shard, position } = place;
+        let mut state = locked(&self.live.shards[shard as usize]);
+        self.live.bring_up(shard, &mut state);
+        if state.progress() > position {
+            return Poll::Ready(Ok(state.progress()));
+        }
+        // It ends before those who wait are told, so nobody begins to wait after that.
+        let runs = || self.live.check_runs(shard, position);
+        if let Err(error) = state.check(shard).and_then(|()| runs()) {
+            return Poll::Ready(Err(error));
+        }
+        state.waiters.add(number, position, waker);
+        Poll::Pending
+    }
+
+    fn forget(&self, shard: u32, number: u64) {
+        let mut state = locked(&self.live.shards[shard as usize]);
+        state.waiters.remove(number);
     }
 }
 
@@ -164,6 +201,15 @@ impl<P: Projection> Projected<P> {
         self.held.live.read(shard, read)
     }
 
+    /// Runs `read` on the state of the shard that an aggregate belongs to, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_of<T>(&self, key: &str, read: impl FnOnce(&P::State) -> T) -> Result<T, Error> {
+        let shards = self.held.inner.readers.len() as u32;
+        self.read(route(key, shards), read)
+    }
+
     /// Runs `read` on the state of each shard, one after the other, as [`read`](Self::read) does.
     ///
     /// # Errors
@@ -211,37 +257,22 @@ impl<P: Projection> Projected<P> {
         self.held.live.progress(shard)
     }
 
-    /// Waits until the state of a shard holds the event at `position`, such as the one of which an
-    /// append was answered the position. Returns its [`progress`](Self::progress) then, which is not past the
-    /// position where [`Timeout::Stale`] is over.
+    /// Waits until the projection holds the event at a place, such as the one that an append was answered.
+    /// Returns its [`progress`](Self::progress) in that shard then, which is not past the place where
+    /// [`Timeout::Stale`] is over.
     ///
     /// # Errors
-    /// [`Error::ProjectionBehind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where
-    /// it will not get there, or that the store was closed.
-    ///
-    /// # Panics
-    /// Where there is no such shard.
-    pub fn wait_for(&self, shard: u32, position: u64, timeout: Timeout) -> Result<u64, Error> {
-        let (Timeout::Error(time) | Timeout::Stale(time)) = timeout;
-        match (self.reaches(shard, position).wait(time)?, timeout) {
-            (Some(progress), _) => Ok(progress),
-            (None, Timeout::Stale(_)) => Ok(self.progress(shard)),
-            (None, Timeout::Error(_)) => Err(Error::ProjectionBehind {
-                name: P::NAME,
-                shard,
-                position,
-                progress: self.progress(shard),
-            }),
-        }
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it will not
+    /// get there, [`Error::UnknownShard`], or that the store was closed.
+    pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
+        self.reaches(place).wait(timeout)
     }
 
     /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those of the
     /// runtime.
-    ///
-    /// # Panics
-    /// When it is polled, where there is no such shard.
-    pub fn reaches(&self, shard: u32, position: u64) -> Reaching<P> {
-        Reaching::new(self.clone(), shard, position)
+    pub fn reaches(&self, place: Place) -> Reached {
+        let held: Arc<Held<P>> = Arc::clone(&self.held);
+        Reached::new(held, place)
     }
 
     /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Encoding, EventId, EventRef, Events, Timestamp};
+use eventcask_event::{Encoding, EventId, EventRef, Events, Place, Timestamp};
 use eventcask_log::Block;
 
 /// A stored event: a share of its block, in which it is read in place.
@@ -64,6 +64,12 @@ impl Event {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.events().position(self.row)
+    }
+
+    /// Where the event is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::new(self.shard(), self.position())
     }
 
     /// Name of the event type.

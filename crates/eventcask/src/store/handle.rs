@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use eventcask_event::Timestamp;
+use eventcask_event::{Timestamp, route};
 use eventcask_log::{Ends, Manifest, Storage, Tail};
 use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
 
@@ -99,6 +99,19 @@ impl Store {
     #[must_use]
     pub fn shards(&self) -> u32 {
         self.inner.manifest.shards
+    }
+
+    /// The shard that an aggregate belongs to.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// assert!(store.shard_of("account-42") < store.shards());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn shard_of(&self, key: &str) -> u32 {
+        route(key, self.shards())
     }
 
     /// When the store was made.

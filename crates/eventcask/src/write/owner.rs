@@ -27,7 +27,7 @@ use crate::{Error, Store};
 /// Dropping it works off what it holds and ends the shard's log cleanly.
 ///
 /// ```
-/// use eventcask::{NewEvent, Store, route};
+/// use eventcask::{NewEvent, Store};
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let bank = directory.path().join("bank");
@@ -35,10 +35,11 @@ use crate::{Error, Store};
 /// let threads: Vec<_> = owners
 ///     .into_iter()
 ///     .map(|mut owner| {
+///         let store = store.clone();
 ///         std::thread::spawn(move || {
 ///             let shard = owner.shard();
 ///             let keys = (0..100).map(|n| format!("account-{n}"));
-///             for key in keys.filter(|key| route(key, 2) == shard) {
+///             for key in keys.filter(|key| store.shard_of(key) == shard) {
 ///                 owner.push(&key, &NewEvent::json("Opened", b"{}"))?;
 ///             }
 ///             let ticket = owner.flush()?;

@@ -1,6 +1,6 @@
 //! Appending: versions, expectations, and all or nothing.
 
-use eventcask::{Answer, Error, ErrorKind, Expected, Invalid, NewEvent, Refused, Store};
+use eventcask::{Answer, Error, ErrorKind, Expected, Invalid, NewEvent, Place, Refused, Store};
 
 use crate::support::{Bank, all, deposit, payloads, put};
 
@@ -19,8 +19,7 @@ fn l2_versions_count_from_one_and_positions_from_zero() {
         assert_eq!(
             answer,
             Answer::Stored {
-                shard: 0,
-                position: number,
+                place: Place::new(0, number),
                 version: number + 1
             }
         );
@@ -28,8 +27,7 @@ fn l2_versions_count_from_one_and_positions_from_zero() {
     assert_eq!(
         put(&store, "b", "{}"),
         Answer::Stored {
-            shard: 0,
-            position: 3,
+            place: Place::new(0, 3),
             version: 1
         }
     );
@@ -84,8 +82,7 @@ fn l1_events_of_one_append_are_stored_together() {
     assert_eq!(
         answer,
         Answer::Stored {
-            shard: 0,
-            position: 2,
+            place: Place::new(0, 2),
             version: 3
         }
     );

@@ -1,7 +1,7 @@
 //! Exactly once by id.
 
 use eventcask::{
-    Answer, Codec, Error, ErrorKind, Expected, NewEvent, Open, Refused, Storage, Store,
+    Answer, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Refused, Storage, Store,
 };
 
 use crate::support::{Bank, deposit, id, payloads, put};
@@ -22,10 +22,10 @@ fn l4_the_same_id_twice_stores_once_and_names_the_original() {
     put(&store, "a", "0");
     put_with_id(&store, "a", 7, "1").unwrap();
     put(&store, "a", "2");
-    let original = Some((1, 2));
     for _ in 0..2 {
         let answer = put_with_id(&store, "a", 7, "1").unwrap();
-        assert_eq!(answer, Answer::Duplicate { shard: 0, original });
+        let (place, version) = (Place::new(0, 1), Some(2));
+        assert_eq!(answer, Answer::Duplicate { place, version });
         store.close().unwrap();
         store = bank.open();
     }

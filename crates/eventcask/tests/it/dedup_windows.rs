@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventcask::{
     Answer, Codec, DedupWindow, ErrorKind, EventId, Expected, Lock, NewEvent, Open, Options,
-    Outcome, Refused, ShardStats, Storage, Store, StoredFile, Ticket,
+    Outcome, Place, Refused, ShardStats, Storage, Store, StoredFile, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -153,8 +153,9 @@ impl Model {
     /// Each of the ids is answered with the place of its event.
     fn check_known(&self, ids: &[EventId], what: &str) {
         for (id, outcome) in ids.iter().zip(self.append(ids)) {
-            let original = Some(self.known[id]);
-            let wanted = Ok(Answer::Duplicate { shard: 0, original });
+            let (position, version) = self.known[id];
+            let (place, version) = (Place::new(0, position), Some(version));
+            let wanted = Ok(Answer::Duplicate { place, version });
             assert_eq!(outcome, wanted, "{what}, {id}");
         }
     }
@@ -314,11 +315,8 @@ fn ids_out_of_the_window_are_stored_again() {
             let old = order.ids(0..100);
             for (id, outcome) in old.iter().zip(model.append(&old)) {
                 let (position, version) = model.enter(*id);
-                let wanted = Ok(Answer::Stored {
-                    shard: 0,
-                    position,
-                    version,
-                });
+                let place = Place::new(0, position);
+                let wanted = Ok(Answer::Stored { place, version });
                 assert_eq!(outcome, wanted, "{window} {order:?}");
             }
             // The new event is the one that is repeated from now on.
@@ -544,14 +542,12 @@ fn check_random(seed: u64) {
 }
 
 fn judge(model: &mut Model, id: EventId, answer: Answer, must_be_known: bool) {
-    match answer {
-        Answer::Duplicate { original, .. } => assert_eq!(original, Some(model.known[&id])),
-        Answer::Stored {
-            position, version, ..
-        } => {
-            assert!(!must_be_known, "{id} is in the window and was stored again");
-            assert_eq!((position, version), model.enter(id));
-        }
+    let found = answer.position().zip(answer.version());
+    if answer.is_duplicate() {
+        assert_eq!(found, Some(model.known[&id]));
+    } else {
+        assert!(!must_be_known, "{id} is in the window and was stored again");
+        assert_eq!(found, Some(model.enter(id)));
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use eventcask::{Batch, ErrorKind, Expected, Keyed, Projection, Store, Timeout, route};
+use eventcask::{Batch, ErrorKind, Expected, Keyed, Place, Projection, Store, Timeout, route};
 
 use crate::support::{Bank, deposit, in_time, put};
 
@@ -44,12 +44,12 @@ fn key(number: u64) -> String {
     format!("account-{number}")
 }
 
-fn position_of(store: &Store, key: &str) -> u64 {
+fn place_of(store: &Store, key: &str) -> Place {
     let mut producer = store.producer();
     let answer = producer
         .append(key, Expected::Any, &[deposit("1")])
         .unwrap();
-    answer.wait().unwrap().position().unwrap()
+    answer.wait().unwrap().place()
 }
 
 #[test]
@@ -92,14 +92,12 @@ fn an_entry_is_not_older_than_the_position_that_is_stated() {
         .unwrap()
         .entries(100);
     for count in 1..=200 {
-        let position = position_of(&store, "ada");
-        assert_eq!(
-            hot.get_at_least("ada", position, LONG).unwrap(),
-            Some(count)
-        );
+        let place = place_of(&store, "ada");
+        assert_eq!(hot.get_at_least("ada", place, LONG).unwrap(), Some(count));
     }
 
-    let later = position_of(&store, "ada") + 1;
+    let Place { shard, position } = place_of(&store, "ada");
+    let later = Place::new(shard, position + 1);
     let none = Duration::ZERO;
     let error = hot
         .get_at_least("ada", later, Timeout::Error(none))
@@ -116,11 +114,11 @@ fn an_entry_of_a_shard_that_stands_still_is_read_without_its_state() {
     let bank = Bank::new(2);
     let store = bank.open();
     let counts = store.project(Counts::new()).unwrap();
-    let position = position_of(&store, "ada");
+    let place = place_of(&store, "ada");
     let hot = counts.entries(10);
     hot.get("ada").unwrap();
     let read = |_: &Keyed<u64>| {
-        let read = move || hot.get_at_least("ada", position, LONG);
+        let read = move || hot.get_at_least("ada", place, LONG);
         let entry = in_time("reading while the state is in use", read);
         assert_eq!(entry.unwrap(), Some(1));
     };

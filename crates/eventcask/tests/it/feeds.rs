@@ -3,12 +3,15 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use eventcask::{Batches, ErrorKind, ModelError, ModelProgress, ReadModel, Storage};
+use eventcask::{
+    Batches, ErrorKind, ModelError, ModelProgress, Place, ReadModel, Storage, Timeout,
+};
 
 use crate::support::{Bank, in_time, put};
 
 /// Long enough for any machine.
 const FOR_EVER: Duration = Duration::from_secs(60);
+const PATIENT: Timeout = Timeout::Error(FOR_EVER);
 
 /// Notes of each event its position, and whether it was told of as history. The first transaction waits
 /// for the gate.
@@ -103,8 +106,12 @@ fn a_feed_that_begins_when_the_store_is_closed_ends_the_waiting() {
         store.close().unwrap();
         let (notes, _begins) = Notes::new();
         let feed = handle.feed(notes).start().unwrap();
-        assert!(feed.wait_for(0, 0, FOR_EVER).unwrap(), "it is durable");
-        let error = feed.wait_for(0, 1, FOR_EVER).unwrap_err();
+        assert_eq!(
+            feed.wait_for(Place::new(0, 0), PATIENT).unwrap(),
+            1,
+            "it is durable"
+        );
+        let error = feed.wait_for(Place::new(0, 1), PATIENT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);
     });
 }

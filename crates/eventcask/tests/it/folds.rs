@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eventcask::{
-    AsOf, Error, ErrorKind, EventRef, Expected, Fold, Folded, MemoryStorage, NewEvent, Storage,
-    Store, Timestamp,
+    AsOf, Error, ErrorKind, EventRef, Expected, Fold, Folded, MemoryStorage, NewEvent, Place,
+    Storage, Store, Timestamp,
 };
 
 use crate::support::{Bank, put};
@@ -452,29 +452,28 @@ fn a_read_is_never_older_than_a_position_that_its_reader_states() {
     let (folded, behind) = (store.fold(fold.clone()), reader.fold(behind));
     for cents in 0..50 {
         let answer = put(&store, "account-1", &cents.to_string());
-        let position = answer.position().unwrap();
+        let place = answer.place();
         let version = answer.version().unwrap();
         // The reader takes up what the writer wrote without being told.
         for folded in [&folded, &behind] {
-            let loaded = folded.load_at_least("account-1", position).unwrap();
+            let loaded = folded.load_at_least("account-1", place).unwrap();
             assert_eq!(loaded.version(), version);
         }
-        let early = folded.load_at_least("account-1", position + 1);
+        let next = Place::new(0, place.position + 1);
+        let early = folded.load_at_least("account-1", next);
         assert!(
             matches!(early, Err(error @ Error::NotYet { .. }) if error.kind() == ErrorKind::NotYet && error.is_retryable())
         );
         put(&store, "account-2", "1");
     }
     // What is kept is enough for who asks for no more.
-    let position = put(&store, "account-1", "1").position().unwrap();
+    let place = put(&store, "account-1", "1").place();
     fold.take();
-    let old = folded.load_at_least("account-1", position - 2).unwrap();
+    let before = Place::new(0, place.position - 2);
+    let old = folded.load_at_least("account-1", before).unwrap();
     assert_eq!((old.version(), fold.take()), (50, 0));
     assert_eq!(
-        folded
-            .load_at_least("account-1", position)
-            .unwrap()
-            .version(),
+        folded.load_at_least("account-1", place).unwrap().version(),
         51
     );
 }
@@ -584,7 +583,7 @@ fn figures_tell_what_the_cache_holds_and_how_often_it_answered() {
     let bytes = folded.stats().bytes;
     assert!(bytes >= 2 * 10 * 8, "{bytes}");
     folded.load("account-1").unwrap();
-    folded.load_at_least("account-1", 0).unwrap();
+    folded.load_at_least("account-1", Place::new(0, 0)).unwrap();
     assert_eq!(figures(), (2, 2, 2));
     deposits(&store, "account-1", 10);
     folded.clone().load("account-1").unwrap();
@@ -597,4 +596,19 @@ fn figures_tell_what_the_cache_holds_and_how_often_it_answered() {
     assert_eq!(figures(), (0, 0, 0));
     drop(folded);
     assert!(store.stats().folds.is_empty());
+}
+
+/// A place of another shard says nothing of the aggregate; one of another store is no shard at all.
+#[test]
+fn a_state_waits_for_no_place_of_another_shard() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let folded = store.fold(Accounts::default());
+    put(&store, "account-1", "1");
+    let other = 1 - store.shard_of("account-1");
+    let loaded = folded.load_at_least("account-1", Place::new(other, 1_000));
+    assert_eq!(loaded.unwrap().version(), 1);
+
+    let foreign = folded.load_at_least("account-1", Place::new(2, 0));
+    assert!(matches!(foreign, Err(Error::UnknownShard { shard: 2 })));
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use eventcask::{
-    AsOf, Event, Keyed, Past, Projected, ProjectionOptions, SnapshotPolicy, Storage, Store,
+    AsOf, Event, Keyed, Past, Place, Projected, ProjectionOptions, SnapshotPolicy, Storage, Store,
     Timeout, Timestamp, ViewRow, ViewSpec,
 };
 
@@ -67,7 +67,7 @@ fn start(store: &Store, is_sync: bool) -> Projected<Counts> {
     let counts = options(store, is_sync).start().unwrap();
     let long = Timeout::Error(std::time::Duration::from_secs(60));
     for (shard, end) in (0..).zip(store.positions()) {
-        counts.wait_for(shard, end - 1, long).unwrap();
+        counts.wait_for(Place::new(shard, end - 1), long).unwrap();
     }
     counts
 }

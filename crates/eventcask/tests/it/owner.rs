@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use eventcask::{
-    Answer, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Refused, ShardOwner,
+    Answer, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Place, Refused, ShardOwner,
     Storage, Store, Ticket, route,
 };
 
@@ -117,8 +117,7 @@ fn l10_an_owner_gets_one_answer_to_each_append() {
     let other = owner.answer(other.unwrap());
     assert_eq!(other, Err(Refused::IdConflict { id: id(7) }));
     let stored = |position, version| Answer::Stored {
-        shard: 0,
-        position,
+        place: Place::new(0, position),
         version,
     };
     assert_eq!(first.wait(), Ok(stored(0, 1)));
@@ -129,8 +128,8 @@ fn l10_an_owner_gets_one_answer_to_each_append() {
         actual: 4,
     };
     assert_eq!(wrong.unwrap().wait(), Err(conflict));
-    let original = Some((0, 1));
-    assert_eq!(again.wait(), Ok(Answer::Duplicate { shard: 0, original }));
+    let (place, version) = (Place::new(0, 0), Some(1));
+    assert_eq!(again.wait(), Ok(Answer::Duplicate { place, version }));
     assert_eq!(payloads(&store, "a"), ["1", "2", "2", "2"]);
 }
 

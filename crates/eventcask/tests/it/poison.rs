@@ -7,7 +7,7 @@ use std::thread;
 
 use eventcask::{
     Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent, Options,
-    Outcome, Producer, Refused, Storage, Store, Ticket,
+    Outcome, Place, Producer, Refused, Storage, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -389,7 +389,7 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     let options = options.durability(eventcask::Durability::Os);
     let store = open(&disk, &options);
     let counts = store.project(Counts).unwrap();
-    let mut waiting = Box::pin(counts.reaches(0, 5000));
+    let mut waiting = Box::pin(counts.reaches(Place::new(0, 5000)));
     let waker = Arc::new(Fallen).into();
     let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());

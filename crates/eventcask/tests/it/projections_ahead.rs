@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Projected, Projection, Storage, Store, Timeout,
-    ViewSpec,
+    AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projected, Projection, Storage, Store,
+    Timeout, ViewSpec,
 };
 
 use crate::support::Bank;
@@ -119,7 +119,7 @@ fn a_state_is_that_of_the_log_in_its_order_while_segments_are_sealed_and_events_
     drop(late);
     let behind = store.projection(Positions::default()).start().unwrap();
     for (shard, end) in (0..).zip(store.positions()) {
-        behind.wait_for(shard, end - 1, LONG).unwrap();
+        behind.wait_for(Place::new(shard, end - 1), LONG).unwrap();
     }
     check(&behind, &store.positions());
 }
@@ -160,7 +160,7 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     assert!(late.to_string().contains(".segment"), "{late}");
 
     let behind = store.projection(Positions::default()).start().unwrap();
-    let stopped = behind.wait_for(0, 9_999, LONG).unwrap_err();
+    let stopped = behind.wait_for(Place::new(0, 9_999), LONG).unwrap_err();
     assert_eq!(stopped.kind(), ErrorKind::ProjectionStopped);
     let progress = behind.progress(0);
     // The block with the event holds some others before it.

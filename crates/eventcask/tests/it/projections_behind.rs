@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Projected,
+    Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Place, Projected,
     Projection, Storage, Store, Timeout, ViewSpec,
 };
 
@@ -63,7 +63,9 @@ impl Merge for Total {
 fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if end > 0 {
-            projected.wait_for(shard, end - 1, LONG).unwrap();
+            projected
+                .wait_for(Place::new(shard, end - 1), LONG)
+                .unwrap();
         }
     }
 }
@@ -108,8 +110,8 @@ fn your_own_write_is_there_once_you_waited_for_it() {
     let counts = store.projection(Counts).start().unwrap();
     let shard = eventcask::route("account-1", 2);
     for number in 1..=200 {
-        let position = put(&store, "account-1", "1").position().unwrap();
-        let progress = counts.wait_for(shard, position, LONG).unwrap();
+        let Place { position, .. } = put(&store, "account-1", "1").place();
+        let progress = counts.wait_for(Place::new(shard, position), LONG).unwrap();
         assert!(progress > position);
         let count = counts.read(shard, |state| state.get("account-1").copied());
         assert_eq!(count.unwrap(), Some(number));
@@ -123,8 +125,15 @@ fn a_time_out_is_an_error_or_the_stale_answer() {
     put(&store, "account-1", "1");
     wait_for_all(&store, &counts);
     let short = Duration::from_millis(1);
-    assert_eq!(counts.wait_for(0, 7, Timeout::Stale(short)).unwrap(), 1);
-    let error = counts.wait_for(0, 7, Timeout::Error(short)).unwrap_err();
+    assert_eq!(
+        counts
+            .wait_for(Place::new(0, 7), Timeout::Stale(short))
+            .unwrap(),
+        1
+    );
+    let error = counts
+        .wait_for(Place::new(0, 7), Timeout::Error(short))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Behind);
     let sentence = error.to_string();
     assert!(sentence.contains("position 1 of shard 0"), "{sentence}");
@@ -143,11 +152,11 @@ fn waiting_can_be_awaited_and_given_up() {
     let (sender, told) = mpsc::channel();
     let waker = Waker::from(Arc::new(Told(sender)));
     let mut context = Context::from_waker(&waker);
-    let mut given_up = Box::pin(counts.reaches(0, 0));
+    let mut given_up = Box::pin(counts.reaches(Place::new(0, 0)));
     assert!(given_up.as_mut().poll(&mut context).is_pending());
     drop(given_up);
 
-    let mut reaches = pin!(counts.reaches(0, 0).into_future());
+    let mut reaches = pin!(counts.reaches(Place::new(0, 0)).into_future());
     assert!(reaches.as_mut().poll(&mut context).is_pending());
     put(&store, "account-1", "1");
     told.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -168,7 +177,7 @@ fn a_batch_waits_to_be_full_and_no_longer() {
     let short = Timeout::Stale(Duration::from_millis(20));
     let waits = || {
         let position = put(&store, "account-1", "1").position().unwrap();
-        counts.wait_for(0, position, short).unwrap() <= position
+        counts.wait_for(Place::new(0, position), short).unwrap() <= position
     };
     assert!((0..5).any(|_| waits()), "no event waits");
     for _ in 0..25 {
@@ -176,7 +185,7 @@ fn a_batch_waits_to_be_full_and_no_longer() {
     }
     // At most nine of them can be left.
     let full = store.positions()[0] - 10;
-    assert!(counts.wait_for(0, full, LONG).unwrap() > full);
+    assert!(counts.wait_for(Place::new(0, full), LONG).unwrap() > full);
 }
 
 /// A batch that was full of bytes waited on for events, as long as it might.
@@ -196,7 +205,7 @@ fn a_batch_that_is_full_of_bytes_waits_no_longer() {
     }
     // Three blocks are more than a batch has, so at most two can be left.
     let full = store.positions()[0] - 3;
-    assert!(counts.wait_for(0, full, LONG).unwrap() > full);
+    assert!(counts.wait_for(Place::new(0, full), LONG).unwrap() > full);
 }
 
 #[test]
@@ -205,7 +214,7 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     let counts = store.projection(Counts).start().unwrap();
     let total = store.projection(Total).start().unwrap();
     let waits = counts.clone();
-    let waiting = thread::spawn(move || waits.wait_for(0, 1_000, LONG));
+    let waiting = thread::spawn(move || waits.wait_for(Place::new(0, 1_000), LONG));
     put(&store, "account-1", "1");
     let boom = NewEvent::json("Boom", b"{}");
     let ticket = store.producer().append("b", Expected::Any, &[boom]);
@@ -271,12 +280,12 @@ fn one_comes_to_the_end_of_a_log_whose_last_events_are_gone() {
     store.create_view("who", spec).unwrap();
     let counts = store.project(Counts).unwrap();
     let total = store.projection(Total).start().unwrap();
-    assert_eq!(total.wait_for(0, 1, LONG).unwrap(), 2);
+    assert_eq!(total.wait_for(Place::new(0, 1), LONG).unwrap(), 2);
     assert_eq!(counts.stats().lag_events, 0);
     assert_eq!(store.stats().views[0].lag_events, 0);
     put(&store, "account-1", "1");
-    assert_eq!(counts.wait_for(0, 2, LONG).unwrap(), 3);
-    assert_eq!(total.wait_for(0, 2, LONG).unwrap(), 3);
+    assert_eq!(counts.wait_for(Place::new(0, 2), LONG).unwrap(), 3);
+    assert_eq!(total.wait_for(Place::new(0, 2), LONG).unwrap(), 3);
 }
 
 /// A panic outside of the handler ended the thread without a word.
@@ -290,7 +299,7 @@ fn l6_one_whose_thread_fails_says_so_to_all_who_ask_or_wait() {
     disk.fails(Operation::Read, "shards", Fault::Panic);
     let counts = store.projection(Counts).start().unwrap();
     for shard in 0..2 {
-        let error = counts.wait_for(shard, 0, LONG).unwrap_err();
+        let error = counts.wait_for(Place::new(shard, 0), LONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
         assert!(error.to_string().contains(PANIC), "{error}");
     }
@@ -306,7 +315,7 @@ fn closing_the_store_ends_the_waiting() {
     let position = put(&store, "account-1", "1").position().unwrap();
     let counts = store.projection(Counts).start().unwrap();
     let waits = counts.clone();
-    let waiting = thread::spawn(move || waits.wait_for(1, 1_000, LONG));
+    let waiting = thread::spawn(move || waits.wait_for(Place::new(1, 1_000), LONG));
     let handle = store.clone();
     store.close().unwrap();
     let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
@@ -318,8 +327,8 @@ fn closing_the_store_ends_the_waiting() {
         let late = handle.projection(Total);
         let late = if is_sync { late.sync() } else { late };
         let late = late.start().unwrap();
-        assert_eq!(late.wait_for(shard, position, LONG).unwrap(), 1);
-        let waiting = move || late.wait_for(shard, position + 1, LONG);
+        assert_eq!(late.wait_for(Place::new(shard, position), LONG).unwrap(), 1);
+        let waiting = move || late.wait_for(Place::new(shard, position + 1), LONG);
         let error = in_time("waiting", waiting).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);
     }
@@ -431,4 +440,16 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
             );
         });
     }
+}
+
+/// A place comes from outside, in a cookie or a message: one of another store must not end the program.
+#[test]
+fn a_place_of_a_shard_that_is_not_there_is_an_error() {
+    let store = Bank::new(2).open();
+    let counts = store.projection(Counts).start().unwrap();
+    let error = counts.wait_for(Place::new(2, 0), LONG).unwrap_err();
+    assert!(
+        error.to_string().starts_with("there is no shard 2"),
+        "{error}"
+    );
 }

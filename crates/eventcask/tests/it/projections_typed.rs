@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Projected, Projection,
-    SnapshotPolicy, Storage, Store, Timeout,
+    AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Place, Projected,
+    Projection, SnapshotPolicy, Storage, Store, Timeout,
 };
 
 use crate::support::Bank;
@@ -86,7 +86,7 @@ fn scanned(store: &Store, shard: u32, set: u8, to: u64) -> Vec<String> {
 fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if let Some(last) = end.checked_sub(1) {
-            projected.wait_for(shard, last, LONG).unwrap();
+            projected.wait_for(Place::new(shard, last), LONG).unwrap();
         }
     }
 }

@@ -199,3 +199,16 @@ fn everything_an_event_came_with_is_read_back() {
         .unwrap();
     assert_eq!(plain.time(), None);
 }
+
+#[test]
+fn an_event_has_the_place_that_its_append_was_answered() {
+    let store = Bank::new(2).open();
+    for key in ["a", "b", "c", "a"] {
+        let answer = put(&store, key, "{}");
+        let newest = store.aggregate(key).last(1).events().unwrap().next();
+        let newest = newest.unwrap().unwrap();
+        assert_eq!(newest.place(), answer.place());
+        assert_eq!(newest.get().place(), answer.place());
+        assert_eq!(newest.shard(), store.shard_of(key));
+    }
+}

@@ -7,14 +7,15 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use eventcask::{
-    Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent, Projection,
-    ReadModel, Store, Timestamp,
+    Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent, Place,
+    Projection, ReadModel, Store, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
 
 /// Long enough for any machine.
 const FOR_EVER: Duration = Duration::from_secs(60);
+const PATIENT: Timeout = Timeout::Error(FOR_EVER);
 
 type Fold = BTreeMap<String, (i64, u64)>;
 
@@ -202,9 +203,9 @@ fn l6_a_read_model_that_stops_says_so_and_holds_up_nobody() {
     ledger.fails(1, Step::InTheMiddle);
     let feed = feed(&store, &ledger);
     put(&store, "account-1", "5");
-    assert!(feed.wait_for(0, 0, FOR_EVER).unwrap());
+    assert_eq!(feed.wait_for(Place::new(0, 0), PATIENT).unwrap(), 1);
     put(&store, "account-1", "6");
-    let error = feed.wait_for(0, 1, FOR_EVER).unwrap_err();
+    let error = feed.wait_for(Place::new(0, 1), PATIENT).unwrap_err();
     put(&store, "account-1", "7");
 
     let sentence = error.to_string();
@@ -253,19 +254,24 @@ fn who_waits_for_an_event_reads_it_or_learns_that_it_is_not_there_yet() {
     let store = Bank::new(2).open();
     let ledger = Ledger::default();
     let feed = feed(&store, &ledger);
-    let shard = eventcask::route("account-1", 2);
     for number in 1..=20 {
-        let position = put(&store, "account-1", "1").position().unwrap();
-        assert!(feed.wait_for(shard, position, FOR_EVER).unwrap());
+        let place = put(&store, "account-1", "1").place();
+        assert!(feed.wait_for(place, PATIENT).unwrap() > place.position);
         assert_eq!(ledger.kept().balances["account-1"], (number, number as u64));
     }
     // The database is held up by somebody.
     let held = ledger.kept();
-    let position = put(&store, "account-1", "1").position().unwrap();
-    assert!(!feed.wait_for(shard, position, Duration::ZERO).unwrap());
+    let place = put(&store, "account-1", "1").place();
+    let stale = Timeout::Stale(Duration::ZERO);
+    assert!(feed.wait_for(place, stale).unwrap() <= place.position);
+    let error = feed
+        .wait_for(place, Timeout::Error(Duration::ZERO))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Behind, "{error}");
     assert!(!feed.catch_up(Duration::from_millis(1)).unwrap());
     drop(held);
-    assert!(feed.wait_for(shard, position, Duration::MAX).unwrap());
+    let patient = Timeout::Error(Duration::MAX);
+    assert!(feed.wait_for(place, patient).unwrap() > place.position);
 }
 
 #[test]
@@ -525,10 +531,10 @@ fn a_model_can_be_awaited_and_given_up() {
         let (sender, told) = mpsc::channel();
         let waker = Waker::from(Arc::new(Told(sender, store.clone())));
 
-        let mut given_up = Box::pin(feed.reaches(0, 7));
+        let mut given_up = Box::pin(feed.reaches(Place::new(0, 7)));
         begins(given_up.as_mut(), &waker);
         drop(given_up);
-        let mut reaches = pin!(feed.reaches(0, 1));
+        let mut reaches = pin!(feed.reaches(Place::new(0, 1)));
         begins(reaches.as_mut(), &waker);
         put(&store, "a", "1");
         put(&store, "a", "1");
@@ -538,7 +544,7 @@ fn a_model_can_be_awaited_and_given_up() {
         assert!(told.try_recv().is_err(), "who gave up is not told");
 
         ledger.fails(ledger.kept().transactions.len(), Step::BeforeIt);
-        let mut fails = pin!(feed.reaches(0, 8));
+        let mut fails = pin!(feed.reaches(Place::new(0, 8)));
         begins(fails.as_mut(), &waker);
         put(&store, "a", "1");
         let error = ends(fails.as_mut(), &waker, &told).unwrap_err();
@@ -553,19 +559,19 @@ fn who_awaits_a_model_is_told_that_it_ended_or_that_the_store_was_closed() {
         let (sender, told) = mpsc::channel();
         let waker = Waker::from(Arc::new(Told(sender, store.clone())));
         let first = feed(&store, &Ledger::default());
-        let mut waits = pin!(first.reaches(1, 0));
+        let mut waits = pin!(first.reaches(Place::new(1, 0)));
         begins(waits.as_mut(), &waker);
         first.stop().unwrap();
         let error = ends(waits.as_mut(), &waker, &told).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
 
         let second = feed(&store, &Ledger::default());
-        let mut waits = pin!(second.reaches(1, 0));
+        let mut waits = pin!(second.reaches(Place::new(1, 0)));
         begins(waits.as_mut(), &waker);
         store.close().unwrap();
         let error = ends(waits.as_mut(), &waker, &told).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Closed);
-        let late = second.wait_for(1, 0, FOR_EVER).unwrap_err();
+        let late = second.wait_for(Place::new(1, 0), PATIENT).unwrap_err();
         assert_eq!(late.kind(), ErrorKind::Closed);
     });
 }
@@ -582,9 +588,9 @@ fn a_waker_may_ask_the_store() {
             let counts = if is_sync { counts.sync() } else { counts };
             let counts = counts.start().unwrap();
             let mut subscription = store.subscribe().start().unwrap();
-            let mut reaches = pin!(counts.reaches(0, 0));
+            let mut reaches = pin!(counts.reaches(Place::new(0, 0)));
             let mut next = pin!(subscription.next_async());
-            let mut never = pin!(counts.reaches(0, 9));
+            let mut never = pin!(counts.reaches(Place::new(0, 9)));
             begins(reaches.as_mut(), &waker);
             begins(next.as_mut(), &waker);
             put(&store, "a", "1");

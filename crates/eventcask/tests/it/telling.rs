@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use eventcask::{
-    Batch, Batches, Expected, MemoryStorage, ModelError, ModelProgress, NewEvent, Projection,
-    ReadModel, Retry, Storage, Store, Timeout, route,
+    Batch, Batches, Expected, MemoryStorage, ModelError, ModelProgress, NewEvent, Place,
+    Projection, ReadModel, Retry, Storage, Store, Timeout, route,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -110,7 +110,11 @@ fn l6_the_log_is_told_once_that_a_projection_stopped() {
     for _ in 0..3 {
         put(&store, "a", "1");
         assert!(sync.read(0, |_| ()).is_err());
-        assert!(behind.wait_for(0, 1, Timeout::Error(LONG)).is_err());
+        assert!(
+            behind
+                .wait_for(Place::new(0, 1), Timeout::Error(LONG))
+                .is_err()
+        );
     }
     for name in [r#"name="told-sync""#, r#"name="told-behind""#] {
         check(&[

@@ -1,0 +1,123 @@
+//! Waiting until something that follows the log has come to a place.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use eventcask_event::Place;
+
+use crate::Error;
+use crate::follow::waiters;
+
+/// How long to wait for what follows the log, and what to do then.
+///
+/// ```
+/// use std::time::Duration;
+/// use eventcask::Timeout;
+/// let or_fail = Timeout::Error(Duration::from_secs(5));
+/// let or_go_on = Timeout::Stale(Duration::from_millis(50));
+/// # let _ = (or_fail, or_go_on);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// After this long it is an error: [`Error::Behind`].
+    Error(Duration),
+    /// After this long go on with what is there.
+    Stale(Duration),
+}
+
+/// What follows the log, and can be waited for.
+pub(crate) trait Follows: Send + Sync {
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// Position after the last event that it holds of a shard; none where there is no such shard.
+    fn progress(&self, shard: u32) -> Option<u64>;
+
+    /// Its progress once it is past the place, why it will not come to it, or a note to wake this waker,
+    /// which has the number that is given to it.
+    fn look(
+        &self,
+        place: Place,
+        number: &mut Option<u64>,
+        waker: &Waker,
+    ) -> Poll<Result<u64, Error>>;
+
+    /// Nobody waits under this number any more.
+    fn forget(&self, shard: u32, number: u64);
+}
+
+/// Comes true once a projection or a read model holds the event at a place: its progress in that shard
+/// then, which is the position after the last event that it holds. From
+/// [`Projected::reaches`](crate::Projected::reaches) and [`Feed::reaches`](crate::Feed::reaches).
+///
+/// Dropping it ends the waiting, so the timer of any runtime can be put around it.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Reached {
+    followed: Arc<dyn Follows>,
+    place: Place,
+    number: Option<u64>,
+}
+
+impl Reached {
+    pub(crate) fn new(followed: Arc<dyn Follows>, place: Place) -> Self {
+        Self {
+            followed,
+            place,
+            number: None,
+        }
+    }
+
+    /// Waits on this thread.
+    pub(crate) fn wait(mut self, timeout: Timeout) -> Result<u64, Error> {
+        let (Timeout::Error(time) | Timeout::Stale(time)) = timeout;
+        if let Some(progress) = waiters::wait(time, |waker| self.look(waker)) {
+            return progress;
+        }
+        let progress = self.followed.progress(self.place.shard).unwrap_or_default();
+        match timeout {
+            Timeout::Stale(_) => Ok(progress),
+            Timeout::Error(_) => Err(Error::Behind {
+                name: self.followed.name().to_owned(),
+                place: self.place,
+                progress,
+            }),
+        }
+    }
+
+    fn look(&mut self, waker: &Waker) -> Poll<Result<u64, Error>> {
+        if self.followed.progress(self.place.shard).is_none() {
+            return Poll::Ready(Err(Error::UnknownShard {
+                shard: self.place.shard,
+            }));
+        }
+        self.followed.look(self.place, &mut self.number, waker)
+    }
+}
+
+impl std::fmt::Debug for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reached")
+            .field("name", &self.followed.name())
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Future for Reached {
+    type Output = Result<u64, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.look(context.waker())
+    }
+}
+
+impl Drop for Reached {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.followed.forget(self.place.shard, number);
+        }
+    }
+}
