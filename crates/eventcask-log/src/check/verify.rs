@@ -58,7 +58,9 @@ impl ShardDir {
         problems: &mut Vec<Problem>,
         visit: &mut Check<'_>,
     ) -> Result<Verified, Error> {
-        let segments = self.segments_to_verify(problems)?;
+        let Some(segments) = self.segments_to_verify(problems)? else {
+            return Ok(Verified::default());
+        };
         let mut parts = Vec::new();
         for number in &segments {
             let is_last = Some(number) == segments.last();
@@ -71,12 +73,15 @@ impl ShardDir {
         })
     }
 
-    /// Numbers of the segments; one that is missing is a problem.
+    /// Numbers of the segments; `None` where one between them is missing, which is a problem.
     ///
     /// # Errors
     /// What the disk said.
-    pub fn segments_to_verify(&self, problems: &mut Vec<Problem>) -> Result<Vec<u64>, Error> {
-        Ok(keep_damage(self.segments(), problems)?.unwrap_or_default())
+    pub fn segments_to_verify(
+        &self,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Option<Vec<u64>>, Error> {
+        keep_damage(self.segments(), problems)
     }
 
     /// Reads and checks every byte of one segment, as [`verify`](Self::verify) does.

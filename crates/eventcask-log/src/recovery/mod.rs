@@ -26,7 +26,7 @@ use crate::recovery::ends::LogEnd;
 use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, BlockHead, Error, Payloads, Tail};
+use crate::{Block, BlockHead, Error, ErrorKind, Payloads, Tail};
 
 /// Bytes copied at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -108,7 +108,7 @@ impl ShardDir {
         };
         self.confirm_names()?;
         if tail.segment != 0 && !tail.ended {
-            self.with_room(|| self.confirm(&tail))?;
+            self.confirm(&tail)?;
         }
         tail.durable_place = tail.place;
         Ok(Recovery { tail, cut, ended })
@@ -307,15 +307,24 @@ impl ShardDir {
         Ok(())
     }
 
-    /// Writes again what was not known to be durable, and syncs it. The zeros behind it are taken off:
-    /// a hole of them has no room on the disk, and on a full one could not be written.
+    /// Writes again what was not known to be durable, and syncs it. On a full disk the zeros behind it
+    /// are taken off before: a hole of them has no room there.
     fn confirm(&self, tail: &Tail) -> Result<(), Error> {
+        match self.write_again(tail) {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                let file = self.open(tail.segment, Open::Write)?;
+                let cut = file.set_len(tail.place);
+                cut.map_err(|error| Error::io("cut", &self.describe(tail.segment), error))?;
+                self.with_room(|| self.write_again(tail))
+            }
+            other => other,
+        }
+    }
+
+    fn write_again(&self, tail: &Tail) -> Result<(), Error> {
         let file = self.open(tail.segment, Open::Write)?;
         let from = tail.durable_place.min(tail.place);
         let again = || {
-            if file.len()? > tail.place {
-                file.set_len(tail.place)?;
-            }
             for_chunks(&*file, from, |at, chunk| file.write_all_at(chunk, at))?;
             file.sync()
         };
