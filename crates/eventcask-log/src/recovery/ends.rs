@@ -75,7 +75,7 @@ impl Ends {
     }
 
     /// Notes that all of these logs is durable, unless that is noted already. On a full disk what was
-    /// noted before stays as far as it is still true.
+    /// noted before stays, which is true still.
     ///
     /// # Errors
     /// What the disk said.
@@ -95,22 +95,10 @@ impl Ends {
             body,
         };
         match framed.write(storage, "", NAME) {
-            Err(error) if error.kind() != ErrorKind::StorageFull => Err(error),
-            // What was noted before says more of followers than will hold.
-            Err(_) if !self.binds_followers => forget(storage),
-            _ => Ok(()),
+            Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
+            other => other,
         }
     }
-}
-
-/// Removes what was noted, if it is there.
-fn forget(storage: &dyn Storage) -> Result<(), Error> {
-    let removed = match storage.remove(NAME) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    let removed = removed.and_then(|()| storage.sync_dir(""));
-    removed.map_err(|error| Error::io("remove", &storage.describe(NAME), error))
 }
 
 /// Where a log ends.
