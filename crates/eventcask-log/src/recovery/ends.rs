@@ -12,33 +12,19 @@ const NAME: &str = "ENDS";
 /// Of each shard the position after its last event, when all of the log was durable. No log is ever
 /// shorter, also where a weak durability loses the end of what came later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ends {
-    positions: Vec<u64>,
-    binds_followers: bool,
-}
+pub struct Ends(Vec<u64>);
 
 impl Ends {
-    /// The ends of all shards, in their order. `binds_followers` says whether all that is kept from then
-    /// on of those who follow the log is of what is durable: under a weak durability a snapshot may
-    /// outlive what it was made of.
+    /// The ends of all shards, in their order.
     #[must_use]
-    pub fn new(positions: Vec<u64>, binds_followers: bool) -> Self {
-        Self {
-            positions,
-            binds_followers,
-        }
+    pub fn new(positions: Vec<u64>) -> Self {
+        Self(positions)
     }
 
     /// The end of a shard, where it is known.
     #[must_use]
     pub fn of(&self, shard: u32) -> Option<u64> {
-        self.positions.get(shard as usize).copied()
-    }
-
-    /// Whether nobody who follows the log can have been further than it goes.
-    #[must_use]
-    pub fn binds_followers(&self) -> bool {
-        self.binds_followers
+        self.0.get(shard as usize).copied()
     }
 
     /// Reads what is known of a store; `None` where nothing was noted.
@@ -54,13 +40,12 @@ impl Ends {
         let framed = Framed::read(storage, NAME)?;
         let is_ours = (framed.store, framed.kind) == (manifest.store, FramedKind::Ends);
         let (positions, rest) = framed.body.as_chunks::<8>();
-        let is_whole = positions.len() == manifest.shards as usize && matches!(rest, [0 | 1]);
-        if !is_ours || !is_whole {
+        if !is_ours || positions.len() != manifest.shards as usize || !rest.is_empty() {
             let reason = "it does not say how long the logs of this store are";
             return Err(Error::damaged(&storage.describe(NAME), 128, reason));
         }
         let positions = positions.iter().map(|bytes| u64::from_le_bytes(*bytes));
-        Ok(Some(Self::new(positions.collect(), rest == [1])))
+        Ok(Some(Self(positions.collect())))
     }
 
     /// As [`read`](Self::read), where damage means that nothing is known.
@@ -83,16 +68,13 @@ impl Ends {
         if Self::read_if_whole(storage, manifest)? == *self {
             return Ok(());
         }
-        let positions = self.positions.iter();
-        let mut body: Vec<u8> = positions.flat_map(|end| end.to_le_bytes()).collect();
-        body.push(u8::from(self.binds_followers));
         let framed = Framed {
             store: manifest.store,
             kind: FramedKind::Ends,
             shard: 0,
             progress: 0,
             definition: 0,
-            body,
+            body: self.0.iter().flat_map(|end| end.to_le_bytes()).collect(),
         };
         match framed.write(storage, "", NAME) {
             Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),

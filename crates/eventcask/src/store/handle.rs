@@ -168,7 +168,7 @@ impl Inner {
         let views = unless_full(self.views.save_all());
         let projections = unless_full(self.projections.close(woken));
         let noted = match is_durable {
-            true => note_ends(&self.readers, true, &*self.storage, &self.manifest),
+            true => note_ends(&self.readers, &*self.storage, &self.manifest),
             false => Ok(()),
         };
         views.and(projections).and(noted)
@@ -187,16 +187,14 @@ impl Drop for Inner {
     }
 }
 
-/// Notes up to where the logs go, all of which is durable, and whether what is kept of followers will
-/// be.
+/// Notes up to where the logs go, all of which is durable.
 pub(crate) fn note_ends(
     readers: &[Arc<ShardReader>],
-    binds_followers: bool,
     storage: &dyn Storage,
     manifest: &Manifest,
 ) -> Result<(), Error> {
     let ends = readers.iter().map(|reader| reader.published().watermark);
-    Ok(Ends::new(ends.collect(), binds_followers).note(storage, manifest)?)
+    Ok(Ends::new(ends.collect()).note(storage, manifest)?)
 }
 
 /// A snapshot for which there is no room is no reason to fail: the next opening makes its state of the

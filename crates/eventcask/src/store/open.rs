@@ -14,7 +14,7 @@ use crate::store::handle::{Inner, note_ends};
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
 use crate::upkeep::retention;
-use crate::{Durability, Error, Options, ShardOwner, Store, parallel, projection};
+use crate::{Error, Options, ShardOwner, Store, parallel, projection};
 
 impl Options {
     /// Opens the store in a directory for reading and writing.
@@ -126,8 +126,7 @@ impl Store {
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
-        let is_sync = options.durability == Durability::Sync;
-        note_ends(&readers, is_sync, &*storage, &manifest)?;
+        note_ends(&readers, &*storage, &manifest)?;
         retention::apply(&*storage, &manifest, readers.iter().map(|reader| &**reader))?;
         let views = Arc::new(Views::open(
             Arc::clone(&storage),

@@ -102,7 +102,7 @@ impl Store {
         self.copy_states(to, &mut report)?;
         report.bytes += self.inner.subscriptions.copy(to)?;
         retention::copy(&*inner.storage, &inner.manifest, to)?;
-        Ends::new(ends, true).note(to, &inner.manifest)?;
+        Ends::new(ends).note(to, &inner.manifest)?;
         Manifest::finish(to)?;
         Ok(report)
     }

@@ -1,7 +1,6 @@
 //! Looking after a store: backups, repairs, checks, and giving events up.
 
 pub(crate) mod side_files;
-pub(crate) mod known_ends;
 pub(crate) mod retention;
 pub(crate) mod backup;
 pub(crate) mod verify;

@@ -9,7 +9,6 @@ use eventcask_log::{
     RepairedSegment, ShardDir, Storage, Tail, inspect,
 };
 
-use crate::upkeep::known_ends::known_ends;
 use crate::upkeep::side_files::{self, list};
 use crate::upkeep::verify::verify;
 use crate::{Error, VerifyReport};
@@ -69,11 +68,10 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         other => other?,
     };
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-    let known = known_ends(&storage, &manifest)?;
+    let known = Ends::read_if_whole(&storage, &manifest)?;
     let mut segments = Vec::new();
     for shard in 0..manifest.shards {
-        let dir =
-            ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known[shard as usize]);
+        let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known.of(shard));
         dir.create()?;
         let repaired = dir.repair()?;
         let lost = repaired.iter().filter(|segment| segment.lost > 0);
@@ -165,7 +163,7 @@ fn note_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<(), Erro
         dir.follow(&mut tail, &mut |_, _| Ok(()))?;
         ends.push(tail.next_position);
     }
-    Ok(Ends::new(ends, true).note(&**storage, manifest)?)
+    Ok(Ends::new(ends).note(&**storage, manifest)?)
 }
 
 fn move_aside(

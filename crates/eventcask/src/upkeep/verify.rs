@@ -14,11 +14,10 @@ use std::time::Instant;
 
 use eventcask_event::{EventId, Events, NO_POSITION, route};
 use eventcask_log::{
-    Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
+    Block, BlockHead, Ends, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
     ShardDir, Storage, VerifiedSegment,
 };
 
-use crate::upkeep::known_ends::known_ends;
 use crate::upkeep::side_files;
 use crate::{Error, parallel};
 
@@ -84,10 +83,10 @@ pub fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error>
     if let Some(manifest) = keep_damage(Manifest::read(&**storage), &mut report.problems)? {
         let live = || storage.is_locked().unwrap_or(false);
         // Before the logs, which only grow.
-        let known = known_ends(&**storage, &manifest)?;
+        let ends = Ends::read_if_whole(&**storage, &manifest)?;
         for shard in 0..manifest.shards {
             let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
-            let dir = dir.known_to(known[shard as usize]);
+            let dir = dir.known_to(ends.of(shard));
             verify_shard(&dir, manifest.shards, &live, &mut report)?;
         }
         verify_side_files(&**storage, &mut report)?;

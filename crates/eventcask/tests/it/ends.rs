@@ -134,27 +134,6 @@ fn c7_what_was_there_at_the_opening_is_known_to_a_store_that_was_killed() {
     check_found(&options(), &killed, Loss::Newest);
 }
 
-/// A store that was killed is known to have been as long as those say who followed it, where what they
-/// were shown was durable.
-#[test]
-fn c7_what_a_follower_was_shown_is_missed_where_it_was_durable() {
-    for (durability, is_missed) in [("sync", true), ("os", false), ("interval:1000", false)] {
-        let memory = Bank::new(2).storage;
-        let storage: Arc<dyn Storage> = Arc::new(memory.clone());
-        let options = options().durability(durability.parse().unwrap());
-        let store = options.open_storage(Arc::clone(&storage)).unwrap();
-        fill(&store);
-        let mut letters = store.subscribe().named("letters").unwrap();
-        while letters.try_next().unwrap().is_some() {}
-        letters.save().unwrap();
-        let killed: Arc<dyn Storage> = Arc::new(memory.copy());
-        assert!(verify_storage(&killed).unwrap().is_ok(), "{durability}");
-        Loss::Newest.strike(&*killed, 1);
-        let problems = verify_storage(&killed).unwrap().problems;
-        assert_eq!(problems.len(), usize::from(is_missed), "{problems:?}");
-    }
-}
-
 /// A writer seals a segment only once the next one is begun.
 #[test]
 fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
