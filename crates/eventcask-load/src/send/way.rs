@@ -1,5 +1,5 @@
-//! How events get into the store: by a producer, with a thread beside it that takes the answers,
-//! or by the owner of a shard, who does the shard's work and so takes its answers as well.
+//! How events get into the store: by a producer or by the owner of a shard. A producer has a thread
+//! beside it that takes the answers. An owner does the shard's work, and takes the answers itself.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

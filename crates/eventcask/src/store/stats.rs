@@ -166,7 +166,7 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
     let poisoned = inner
         .engine
         .as_ref()
-        .and_then(|engine| engine.shards[index].health.poisoned());
+        .and_then(|engine| engine.inboxes[index].poisoned());
     let figures = reader.published().figures();
     ShardStats {
         shard: reader.shard(),

@@ -5,10 +5,10 @@
 mod support;
 mod faulty;
 
-mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
+mod one_id;
 mod entries;
 mod source;
 mod session;
@@ -44,4 +44,5 @@ mod folds_at_once;
 mod telling;
 mod killed;
 mod verify;
+mod fixtures;
 mod readme;
