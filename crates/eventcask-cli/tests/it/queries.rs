@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::binary::{FLIGHTS, Place, Running, flights, said_in_time, segment};
+use crate::binary::{FLIGHTS, Place, Running, flights, said, said_in_time, segment};
 
 fn with_flights(rows: u64) -> (Place, String) {
     let place = Place::new();
@@ -158,6 +158,57 @@ fn tail_follows_what_another_process_writes() {
     assert_eq!((rest.len(), code, err.as_str()), (0, Some(0), ""));
 }
 
+/// It was noticed with the next event only, which may never come.
+#[test]
+fn tail_ends_at_once_when_its_reader_is_gone() {
+    let (place, _) = with_flights(100);
+    let mut running = Running::start(&mut place.command(&["tail", "--from-start"]));
+    running.line().expect("there are events");
+    let Running { mut child, lines } = running;
+    drop(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// A list of types was cut at each comma, so a type with one in its name could not be asked for.
+#[test]
+fn types_with_a_comma_in_their_name_can_be_asked_for() {
+    let place = Place::new();
+    for name in ["a,b", "a", "c"] {
+        let file = place.file(&format!("{name}.ndjson"), "{\"k\":1}\n");
+        place.ok(&["ingest", &file, "--aggregate", "k", "--type-is", name]);
+    }
+    let types = |args: &[&str]| {
+        let events = place.export(args);
+        let types = events
+            .iter()
+            .map(|event| event["type"].as_str().expect("text").to_owned());
+        types.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(types(&["--types", "a,c"]), "a c");
+    assert_eq!(types(&["--types", "a", "--types", "c"]), "a c");
+    assert_eq!(types(&["--types", r"a\,b"]), "a,b");
+    assert_eq!(types(&["--types", r"a\,b,c"]), "a,b c");
+    assert_eq!(types(&["--types", "a,b"]), "a,b a");
+}
+
+/// A variable that is set to nothing was taken for a name that is missing.
+#[test]
+fn an_empty_variable_is_as_if_it_were_not_set() {
+    let place = Place::new();
+    let file = place.file("rows.ndjson", "{\"k\":1}\n");
+    let store = place.path("eventcask").display().to_string();
+    place.ok(&["ingest", &file, "--aggregate", "k", "--store", &store]);
+    let mut command = place.command(&["read", "1"]);
+    command
+        .env("EVENTCASK_STORE", "")
+        .current_dir(place.path(""));
+    let said = said(&mut command);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("\"aggregate\":\"1\""), "{said:?}");
+    let said = place.fails(2, &["read", "1", "--store", ""]);
+    assert!(said.starts_with("--store is empty"), "{said}");
+}
+
 #[test]
 fn tail_begins_at_the_live_end_and_can_be_narrowed() {
     let (place, _) = with_flights(100);
@@ -303,7 +354,7 @@ fn the_top_rows_of_a_view_are_those_with_the_highest_values() {
     let sentence = place.fails(2, &["view", "get", "delays", "--all", "--by", "mean:delay"]);
     assert_eq!(
         sentence,
-        "view delays has no value \"mean:delay\"; it has count, max:delay"
+        "the view has no value \"mean:delay\"; it has count, max:delay"
     );
     assert!(
         place
@@ -327,9 +378,11 @@ fn views_are_listed_with_what_they_aggregate() {
     ]);
     let spec =
         json!({"key": "carrier", "type": "Flight", "window": "1h:time", "aggregations": ["count"]});
+    let nothing =
+        json!({"not_json": 0, "no_key": 0, "unusable_key": 0, "no_time": 0, "unreadable_time": 0});
     assert_eq!(
         place.json(&["view", "list"]),
-        json!([{"name": "hourly", "spec": spec}])
+        json!([{"name": "hourly", "spec": spec, "left_out": nothing}])
     );
     assert!(
         place
@@ -485,4 +538,115 @@ fn what_is_no_store_is_said_by_every_command() {
         );
         assert!(!place.path("store").exists(), "{args:?}");
     }
+}
+
+/// Rows that a view left out were never heard of, neither by whoever made it nor by whoever asked.
+#[test]
+fn a_view_says_how_many_events_it_left_out_and_why() {
+    let place = Place::new();
+    let rows = r#"{"k":"a","t":0}
+{"k":"b","t":"yesterday"}
+{"k":"c"}
+{"k":"d","key":{"a":1},"t":0}
+"#;
+    let path = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &path, "--aggregate", "k"]);
+    let create = [
+        "view", "create", "v", "--key", "k", "--agg", "count", "--window", "1d:t",
+    ];
+    let said = place.run(&create);
+    let told = "left out 2 events: 1 without the time, 1 with a time that can not be read";
+    assert!(said.err.contains(told), "{}", said.err);
+    let said = place.run(&["view", "get", "v", "a"]);
+    assert!(said.err.contains(told), "{}", said.err);
+    let left_out =
+        json!({"not_json": 0, "no_key": 0, "unusable_key": 0, "no_time": 1, "unreadable_time": 1});
+    assert_eq!(place.json(&["view", "list"])[0]["left_out"], left_out);
+    assert_eq!(
+        place.json(&["stats"])["projections"][0]["left_out"],
+        left_out
+    );
+    assert_eq!(place.json(&["view", "rebuild", "v"])["left_out"], left_out);
+
+    let other = ["view", "create", "w", "--key", "key", "--agg", "count"];
+    let left_out = &place.json(&other)["left_out"];
+    assert_eq!(
+        (&left_out["no_key"], &left_out["unusable_key"]),
+        (&json!(3), &json!(1))
+    );
+}
+
+#[test]
+fn the_highest_rows_come_first_also_beyond_the_digits_of_a_float() {
+    let place = Place::new();
+    let rows = "{\"k\":\"a\",\"ns\":1764400000000000001}\n{\"k\":\"b\",\"ns\":1764400000000000003}\n{\"k\":\"c\",\"ns\":1764400000000000002}\n{\"k\":\"d\"}\n";
+    let path = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &path, "--aggregate", "k"]);
+    place.ok(&["view", "create", "v", "--key", "k", "--agg", "max:ns"]);
+    let keys = |args: &[&str]| {
+        let rows = place.json(&[&["view", "get", "v"], args].concat());
+        let rows = rows.as_array().expect("a list").iter();
+        rows.map(|row| row["key"].as_str().expect("text").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&["--top", "2", "--by", "max:ns"]), ["b", "c"]);
+    assert_eq!(keys(&["--all", "--by", "max:ns"]), ["b", "c", "a", "d"]);
+    let now = [
+        "--top",
+        "1",
+        "--by",
+        "max:ns",
+        "--as-of-time",
+        "2200-01-01T00:00:00Z",
+    ];
+    assert_eq!(keys(&now), ["b"]);
+    let said = place.fails(2, &["view", "get", "v", "--top", "1", "--by", "min:ns"]);
+    assert!(said.contains("max:ns"), "{said}");
+}
+
+#[test]
+fn rows_of_windows_that_ended_long_ago_are_dropped_where_that_is_asked_for() {
+    let place = Place::new();
+    let rows: String = (0..10)
+        .map(|hour| format!("{{\"k\":\"a{}\",\"t\":{}}}\n", hour % 2, hour * 3600))
+        .collect();
+    let path = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &path, "--aggregate", "k"]);
+    let create = [
+        "view", "create", "v", "--key", "k", "--agg", "count", "--window", "1h:t",
+    ];
+    place.ok(&[&create[..], &["--keep", "2h"]].concat());
+    let all = |place: &Place| place.json(&["view", "get", "v", "--all"]);
+    let before = all(&place);
+    assert_eq!(before.as_array().expect("a list").len(), 4);
+    place.ok(&["view", "rebuild", "v"]);
+    assert_eq!(all(&place), before);
+    assert_eq!(place.json(&["view", "list"])[0]["spec"]["keep"], "2h");
+    let said = place.fails(
+        2,
+        &[&create[..2], &["w"], &create[3..], &["--keep", "soon"]].concat(),
+    );
+    assert!(said.contains("such as 30d"), "{said}");
+}
+
+/// Columns of flattened tables have dots in their names.
+#[test]
+fn a_column_with_a_dot_in_its_name_is_found_by_views_as_by_ingest() {
+    let place = Place::new();
+    let path = place.file("rows.csv", "user.id,amount\nu1,5\nu2,7\nu1,2\n");
+    place.ok(&["ingest", &path, "--aggregate", "user.id"]);
+    place.ok(&[
+        "view",
+        "create",
+        "v",
+        "--key",
+        "user.id",
+        "--agg",
+        "sum:amount",
+    ]);
+    let rows = place.json(&["view", "get", "v", "--all"]);
+    assert_eq!(
+        rows,
+        json!([{"key": "u1", "sum:amount": 7}, {"key": "u2", "sum:amount": 7}])
+    );
 }

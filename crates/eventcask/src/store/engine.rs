@@ -1,6 +1,6 @@
 //! The writing half of an open store: its threads.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -42,8 +42,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<CommitClock>,
     /// What recovery took off the ends of logs.
     pub(crate) recovered: Vec<String>,
-    /// Sources that have a producer.
-    pub(crate) sources: Mutex<HashSet<String>>,
+    /// Sources that have or had a producer: whether there is one now.
+    pub(crate) sources: Mutex<HashMap<String, bool>>,
     /// Shards whose owner is still there.
     owned: Arc<AtomicUsize>,
     running: Mutex<Option<Running>>,
