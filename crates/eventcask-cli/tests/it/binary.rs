@@ -255,7 +255,7 @@ pub(crate) struct Entry {
     inode: u64,
     modified: (i64, i64),
     changed: (i64, i64),
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A command that is at work.

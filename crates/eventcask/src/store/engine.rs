@@ -98,20 +98,17 @@ impl Engine {
         opened.into_iter().collect()
     }
 
-    /// Starts the threads. Shards are dealt out to the workers in turn.
+    /// Starts the threads. Shards are dealt out to the workers in turn. The clock goes on after
+    /// `clock_after`.
     pub(crate) fn start(
         options: &Options,
         by: Workers,
         opened: Vec<Opened>,
+        clock_after: i64,
         followers: &Followers,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
-        let last_commit = opened
-            .iter()
-            .map(Opened::last_commit)
-            .max()
-            .unwrap_or(i64::MIN);
-        let clock = Arc::new(CommitClock::new(last_commit, Box::new(now_nanos)));
+        let clock = Arc::new(CommitClock::new(clock_after, Box::new(now_nanos)));
         let settings = ShardSettings {
             codec: options.codec,
             segment_bytes: options.segment_bytes,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Error as LogError, FileStorage, Manifest, ShardDir, Storage};
-use eventcask_shard::{KeyHasher, ShardReader};
+use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
 use crate::fold::cache::Folds;
 use crate::projection::views::Views;
@@ -122,12 +122,18 @@ impl Store {
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
+        let newest = opened.iter().map(Opened::last_commit).max();
+        let clock_after = retention::apply_to_writer(
+            &*storage,
+            &manifest,
+            opened.iter().map(|shard| &*shard.reader),
+            newest.unwrap_or(i64::MIN),
+        )?;
         let readers: Vec<_> = opened
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
         note_ends(&readers, &*storage, &manifest)?;
-        retention::apply(&*storage, &manifest, readers.iter().map(|reader| &**reader))?;
         let views = Arc::new(Views::open(
             Arc::clone(&storage),
             manifest.store,
@@ -145,7 +151,8 @@ impl Store {
             arrivals: Arc::clone(&arrivals),
             feeds: Arc::clone(&feeds),
         };
-        let (engine, sealer, owned) = Engine::start(options, by, opened, &followers, lock)?;
+        let (engine, sealer, owned) =
+            Engine::start(options, by, opened, clock_after, &followers, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,

@@ -2,6 +2,8 @@
 
 pub(crate) mod side_files;
 pub(crate) mod retention;
+pub(crate) mod given_up;
+pub(crate) mod reclaim;
 pub(crate) mod backup;
 pub(crate) mod verify;
 pub(crate) mod repair;
