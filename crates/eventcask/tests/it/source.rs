@@ -107,5 +107,6 @@ fn the_next_producer_of_a_source_finds_all_that_the_one_before_handed_over() {
         // Nobody waits for this flush, and the drop flushes what came after it.
         let _ = producer.flush().unwrap();
     }
+    store.flush().unwrap();
     assert_eq!(all(&store).len(), 1000);
 }
