@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use eventcask::{DedupWindow, EventId, Expected, Outcome, Refused, Store};
+use eventcask::{DedupWindow, Error, EventId, Expected, Outcome, Store};
 use fastrand::Rng;
 
 use crate::check::repeats::Repeats;
@@ -99,7 +99,7 @@ impl Resend<'_> {
     fn check_answer(&self, outcome: &Outcome, is_taken: bool) -> Result<(), String> {
         let may_be = is_taken || self.repeats.window != DedupWindow::All;
         match outcome {
-            Err(Refused::PartlyKnown { .. } | Refused::IdConflict { .. }) if may_be => Ok(()),
+            Err(Error::PartlyKnown { .. } | Error::IdConflict { .. }) if may_be => Ok(()),
             Err(refused) => Err(format!("L4: sending again: {refused}")),
             Ok(_) => Ok(()),
         }

@@ -487,11 +487,10 @@ impl LiveView {
             .find_map(|shard| locked(shard).failure().map(str::to_owned));
         match failure {
             None => Ok(()),
-            Some(reason) => Err(LogError::new(
-                eventcask_log::ErrorKind::Damaged,
-                format!("view {:?} has stopped: {reason}; rebuild it", self.name),
-            )
-            .into()),
+            Some(reason) => Err(Error::ViewStopped {
+                name: self.name.clone(),
+                reason,
+            }),
         }
     }
 
@@ -515,7 +514,8 @@ fn check_name(name: &str) -> Result<(), Error> {
     if is_name(name) {
         return Ok(());
     }
-    Err(Error::ViewName {
+    Err(Error::BadName {
+        what: "view",
         name: name.chars().take(80).collect(),
     })
 }

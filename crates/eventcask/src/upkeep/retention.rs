@@ -12,7 +12,7 @@ use eventcask_event::{Events, Expected, TRUNCATED_TYPE, Timestamp};
 use eventcask_log::{
     EndedSegment, Error as LogError, Fate, Framed, FramedKind, Manifest, Payloads, Storage,
 };
-use eventcask_shard::{Hidden, Refused, ShardReader};
+use eventcask_shard::{Hidden, ShardReader};
 
 use crate::{Error, Store};
 
@@ -81,8 +81,8 @@ impl Store {
             let ticket = producer.append_truncation(key, Expected::Exact(newest), first)?;
             match ticket.wait() {
                 // Someone appended in between.
-                Err(Refused::Conflict { .. }) => {}
-                other => return Ok(other.map(|_stored| ())?),
+                Err(Error::Conflict { .. }) => {}
+                other => return other.map(|_stored| ()),
             }
         }
     }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use eventcask_event::{EventBatch, Expected, MAX_BATCH_TYPES, NewEvent, check_key, route};
-use eventcask_shard::{Append, Delivery, Flushed, Outcome, Refused, Ticket, Worker};
+use eventcask_shard::{Append, Delivery, Worker};
 
 use crate::store::engine::{Engine, OwnedWorker, ShardDoor};
 use crate::store::handle::Inner;
-use crate::write::producer::{FlushTicket, Ledger, check_append, engine_of};
+use crate::write::producer::{Ledger, check_append, engine_of};
+use crate::write::ticket::{FlushTicket, Flushed, Outcome, Ticket};
 use crate::{Error, Store};
 
 /// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes events
@@ -128,14 +129,14 @@ impl ShardOwner {
             self.open.batch.push(key, hash, event)?;
         }
         self.open.account.get_or_insert_with(|| self.ledger.share());
-        let (completion, ticket) = Ticket::new();
+        let (completion, ticket) = eventcask_shard::Ticket::new();
         self.open.appends.push(Append {
             first_row,
             rows: events.len() as u32,
             expected,
             completion,
         });
-        Ok(ticket)
+        Ok(Ticket::new(ticket))
     }
 
     /// Works off the open batch. The ticket is done once everything pushed and appended so far is
@@ -168,7 +169,7 @@ impl ShardOwner {
     /// Why the append was refused.
     pub fn answer(&mut self, ticket: Ticket) -> Outcome {
         if self.hand_over(Worker::take_to_wait).is_err() {
-            return Err(Refused::Closed);
+            return Err(Error::Closed);
         }
         self.run_until(|| ticket.poll().is_some());
         ticket.wait()
@@ -207,7 +208,7 @@ impl ShardOwner {
             self.work_off()?;
         }
         match self.door().health.poisoned() {
-            Some(reason) => Err(Refused::Poisoned(reason).into()),
+            Some(reason) => Err(Error::Poisoned(reason)),
             None => Ok(()),
         }
     }
@@ -222,7 +223,7 @@ impl ShardOwner {
             return Ok(());
         }
         if self.door().inbox.is_closed() {
-            return Err(Refused::Closed.into());
+            return Err(Error::Closed);
         }
         let empty = self.door().inbox.empty_batch();
         let delivery = std::mem::replace(&mut self.open, empty);

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
 use eventcask_log::MAX_SECTION_BYTES;
-use eventcask_shard::{Account, Append, Delivery, Flushed, Refused, SendError, Share, Ticket};
+use eventcask_shard::{Account, Append, Delivery, Flushed, SendError, Share};
 
 use crate::Error;
 use crate::Store;
@@ -13,6 +13,7 @@ use crate::store::engine::Engine;
 use crate::store::handle::Inner;
 use crate::sync::locked;
 use crate::write::router::{Lane, LaneDoor, Router};
+use crate::write::ticket::{FlushTicket, Ticket};
 use eventcask_log::SourceMark;
 use eventcask_shard::ShardReader;
 
@@ -59,12 +60,6 @@ impl Origin {
     }
 }
 
-/// What became of pushed events, once all of it is known.
-#[derive(Debug)]
-pub struct FlushTicket {
-    account: Arc<Account>,
-}
-
 /// Counts what becomes of the events that are pushed, from one flush to the next.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -91,9 +86,7 @@ impl Ledger {
     /// Ends the counting of what was pushed so far, and begins anew.
     pub(crate) fn flush(&mut self) -> FlushTicket {
         let flushed = std::mem::take(self);
-        FlushTicket {
-            account: Arc::clone(&flushed.account),
-        }
+        FlushTicket::new(Arc::clone(&flushed.account))
     }
 }
 
@@ -102,24 +95,6 @@ impl Drop for Ledger {
         if let Some(own) = self.own.take() {
             own.settle(Flushed::default(), None);
         }
-    }
-}
-
-impl FlushTicket {
-    /// Blocks until all events before the flush are answered.
-    ///
-    /// # Errors
-    /// Why a shard refused what it was given: a full disk, a failed one, a closed store. An event
-    /// that is refused for what it is counts as refused, and is no error.
-    pub fn wait(self) -> Result<Flushed, Error> {
-        Ok(self.account.wait()?)
-    }
-
-    /// Whether all events before the flush are answered, so that [`wait`](Self::wait) returns
-    /// at once.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.account.is_settled()
     }
 }
 
@@ -222,7 +197,7 @@ impl Producer {
             }
         }
         open.account.get_or_insert_with(|| self.ledger.share());
-        let (completion, ticket) = Ticket::new();
+        let (completion, ticket) = eventcask_shard::Ticket::new();
         let rows = events.len() as u32;
         open.appends.push(Append {
             first_row: first_row as u32,
@@ -231,7 +206,7 @@ impl Producer {
             completion,
         });
         door.leave(open, was_empty);
-        Ok(ticket)
+        Ok(Ticket::new(ticket))
     }
 
     fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
@@ -400,8 +375,8 @@ impl LaneDoor {
     /// ends looks into it after the store was closed.
     fn check_health(&self) -> Result<(), Error> {
         match self.door.health.poisoned() {
-            Some(reason) => Err(Refused::Poisoned(reason).into()),
-            None if self.door.inbox.is_closed() => Err(Refused::Closed.into()),
+            Some(reason) => Err(Error::Poisoned(reason)),
+            None if self.door.inbox.is_closed() => Err(Error::Closed),
             None => Ok(()),
         }
     }
@@ -435,17 +410,14 @@ impl LaneDoor {
     }
 
     fn send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
-        self.door
-            .inbox
-            .send(open)
-            .map_err(|_| Refused::Closed.into())
+        self.door.inbox.send(open).map_err(|_| Error::Closed)
     }
 
     fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
         let shard = self.shard;
         self.door.inbox.try_send(open).map_err(|error| match error {
             SendError::Full => Error::Full { shard },
-            SendError::Closed => Refused::Closed.into(),
+            SendError::Closed => Error::Closed,
         })
     }
 }

@@ -9,6 +9,7 @@ mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
+mod errors;
 mod entries;
 mod source;
 mod session;

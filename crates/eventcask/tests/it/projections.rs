@@ -174,7 +174,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
     put(&store, &keys[1], "3");
 
     let error = fragile.read(0, |_| ()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let sentence = error.to_string();
     let at = format!(
         "shard 0: it failed in the block at position {}",
@@ -195,7 +195,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
             .all(|one| one.poisoned.is_none())
     );
     let late = store.project(Late).map(|_| ());
-    assert_eq!(late.unwrap_err().kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Stopped);
 }
 
 #[test]

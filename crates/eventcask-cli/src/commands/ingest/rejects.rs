@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use eventcask::Refused;
+use eventcask::Error;
 
 use crate::args::OnError;
 use crate::failure::{Failure, io_reason};
@@ -69,7 +69,7 @@ impl Rejects {
 
     /// Takes rows that the store refused, or ends the command. Which lines they were is not
     /// known: they are refused long after they were read, and named by their id.
-    pub(super) fn refused(&mut self, count: u64, first: Option<&Refused>) -> Result<(), Failure> {
+    pub(super) fn refused(&mut self, count: u64, first: Option<&Error>) -> Result<(), Failure> {
         let Some(first) = first else { return Ok(()) };
         self.count += count;
         if self.first.is_none() {
