@@ -106,7 +106,7 @@ impl Resend<'_> {
     }
 
     fn send_rows(&self, source: &Source) -> Result<(), String> {
-        let failed = |error: eventcask::Error| format!("L4: sending rows again: {error}");
+        let failed = |error: Error| format!("L4: sending rows again: {error}");
         let mut door = source.open(self.store, self.ledger, 0).map_err(failed)?;
         let mut tickets = Vec::new();
         for number in &source.rows {
