@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput};
 use eventcask_benches::{IdOrder, Ids, Outcome, size};
 use eventcask_event::EventId;
-use eventcask_shard::{Dedup, DedupSettings, DedupWindow, Seen};
+use eventcask_shard::{Dedup, DedupSettings, DedupWindow};
 
 use super::{EVENTS, ROWS_AHEAD};
 
@@ -65,23 +65,20 @@ impl Stream {
                 self.dedup.prefetch(*id);
             }
             for id in ids {
-                assert!(self.dedup.seen(*id) == Seen::New, "ids differ");
-                self.dedup.insert(*id, self.position);
+                assert!(self.dedup.insert_new(*id, self.position), "ids differ");
                 self.position += 1;
             }
         }
         if self.dedup.is_due() {
-            self.dedup.drop_old(0, self.position as i64);
+            self.dedup.drop_old(0, 0, self.position as i64);
         }
     }
 
     fn print(&mut self, window: u64) {
         let mut outcome = Outcome::default();
         for id in self.block.iter().rev().take(ASKED_AGAIN) {
-            match self.dedup.seen(*id) {
-                Seen::At(position) => outcome.add(position),
-                other => panic!("a new id is known, and not {other:?}"),
-            }
+            let position = self.dedup.position(*id, "", 0);
+            outcome.add(position.expect("a new id is known"));
         }
         let bytes = self.dedup.memory_bytes() as f64 / self.dedup.ids() as f64;
         let name = format!("dedup/{}", self.order);

@@ -71,6 +71,24 @@ impl EventId {
             7,
         ))
     }
+
+    /// The position of the event for which the engine would have made this id, if it is one of this
+    /// store and shard.
+    ///
+    /// ```
+    /// use eventcask_event::{EventId, Timestamp};
+    /// let id = EventId::engine_made(77, 3, 41, Timestamp::from_nanos(0));
+    /// assert_eq!(id.engine_made_at(77, 3), Some(41));
+    /// assert_eq!(id.engine_made_at(77, 2), None);
+    /// ```
+    #[must_use]
+    pub fn engine_made_at(self, store: u128, shard: u32) -> Option<u64> {
+        let millis = (self.0 >> 80) as i64;
+        let position = (self.0 & 0xffff_ffff_ffff) as u64;
+        let commit_time = Timestamp::from_nanos(millis.saturating_mul(1_000_000));
+        let made = Self::engine_made(store, shard, position, commit_time);
+        (made == self).then_some(position)
+    }
 }
 
 /// Sets the version nibble and the two variant bits of a UUID.

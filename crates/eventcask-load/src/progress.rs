@@ -2,7 +2,7 @@
 
 use std::io::{Write as _, stderr};
 
-/// Says something on standard error; who has closed it does not want to know.
+/// Writes a line to standard error. A closed one is no failure: nobody reads it.
 pub(crate) fn tell(line: &str) {
     let _ = writeln!(stderr(), "{line}");
 }

@@ -106,7 +106,7 @@ impl Cell {
 
 /// Keeps of two numbers the one that stands on the wanted side.
 fn keep(kept: &mut Option<Number>, number: Number, side: Ordering) {
-    if kept.is_none_or(|kept| number.order(kept) == side) {
+    if kept.is_none_or(|kept| number.cmp(&kept) == side) {
         *kept = Some(number);
     }
 }

@@ -4,10 +4,14 @@
 //! have equal bytes.
 //!
 //! ```text
-//! u8   layout, 1
+//! u8   layout, 2
 //! u64  progress
+//! u64  five counts of events that were left out: not whole JSON, no key, a key that is an object or an
+//!      array, no time, a time that can not be read
+//! i64  newest time of an event in nanoseconds, or the lowest of all where none was seen; of views whose
+//!      rows are dropped
 //! u32  bytes of the definition, then the definition as JSON
-//! u64  rows, then each, rising by key and window:
+//! u64  rows that are not dropped, then each, rising by key and window:
 //!        u32  bytes of the key, then the key
 //!        i64  start of the window in nanoseconds, of views with windows
 //!        one cell an aggregation:
@@ -21,29 +25,88 @@
 //! none:   u8 254
 //! ```
 
+use std::sync::Arc;
+
 use crate::aggregation::Kind;
 use crate::cell::{Cell, Cells};
 use crate::decimal::Decimal;
 use crate::groups::Groups;
 use crate::number::{Form, Number};
-use crate::{DecodeError, ViewSpec};
+use crate::window::NO_TIME;
+use crate::{DecodeError, LeftOut, ViewSpec, ViewState};
 
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
+/// Layout, progress and the counts.
+const BEGINNING_BYTES: usize = 1 + 8 + 5 * 8;
 const FLOAT: u8 = 255;
 const NONE: u8 = 254;
 
-pub(crate) fn encode(spec: &ViewSpec, progress: u64, groups: &Groups) -> Vec<u8> {
+impl ViewState {
+    /// What the beginning of an encoded state says of the events that it [left out](Self::left_out): its
+    /// first [`BEGINNING_BYTES`](Self::BEGINNING_BYTES) are enough.
+    #[must_use]
+    pub fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
+        left_out_in(beginning)
+    }
+
+    /// Bytes at the beginning of an encoded state that tell of it without all of it being read.
+    pub const BEGINNING_BYTES: usize = BEGINNING_BYTES;
+
+    /// The state with its progress as bytes, the same for equal states.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// The state that [`encode`](Self::encode) wrote.
+    ///
+    /// Bytes of any content get an answer, with memory in proportion to them. There is no
+    /// checksum inside: a flipped bit in a sum is another sum. Whoever keeps the bytes guards
+    /// them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use eventcask_project::{DecodeError, ViewSpec, ViewState};
+    ///
+    /// let spec = Arc::new(ViewSpec::new("carrier", &["count"], None, None)?);
+    /// assert_eq!(ViewState::decode(spec, b"").err(), Some(DecodeError::Truncated));
+    /// # Ok::<(), eventcask_project::SpecError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the bytes are of another definition, of another version, or not what `encode`
+    /// writes.
+    pub fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode(spec, bytes)
+    }
+}
+
+fn encode(state: &ViewState) -> Vec<u8> {
     let mut bytes = vec![LAYOUT];
-    bytes.extend(progress.to_le_bytes());
-    put_text(&mut bytes, &spec.to_json());
-    bytes.extend((groups.len() as u64).to_le_bytes());
-    for (key, group) in groups.sorted() {
+    bytes.extend(state.progress().to_le_bytes());
+    let left_out = state.left_out().counts();
+    left_out
+        .iter()
+        .for_each(|count| bytes.extend(count.to_le_bytes()));
+    if state.spec().kept().is_some() {
+        bytes.extend(state.newest().to_le_bytes());
+    }
+    put_text(&mut bytes, &state.spec().to_json());
+    let rows_at = bytes.len();
+    bytes.extend([0; 8]);
+    let mut rows = 0u64;
+    for (key, group) in state.groups().sorted() {
         for (window, cells) in group.iter() {
+            if window.is_some_and(|window| state.spec().is_over(window, state.newest())) {
+                continue;
+            }
+            rows += 1;
             put_text(&mut bytes, key);
             bytes.extend(window.iter().flat_map(|start| start.to_le_bytes()));
             cells.iter().for_each(|cell| put_cell(&mut bytes, *cell));
         }
     }
+    bytes[rows_at..rows_at + 8].copy_from_slice(&rows.to_le_bytes());
     bytes
 }
 
@@ -80,21 +143,26 @@ fn put_number(bytes: &mut Vec<u8>, number: Number) {
     }
 }
 
-pub(crate) fn decode(spec: &ViewSpec, bytes: &[u8]) -> Result<(u64, Groups), DecodeError> {
+fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<ViewState, DecodeError> {
     let mut bytes = Bytes { left: bytes };
-    match bytes.u8()? {
-        LAYOUT => {}
-        found => return Err(DecodeError::Version { found }),
-    }
-    let progress = bytes.u64()?;
+    let (progress, left_out) = bytes.beginning()?;
+    let newest = match spec.kept() {
+        Some(_) => i64::from_le_bytes(bytes.array()?),
+        None => NO_TIME,
+    };
     if bytes.text()? != spec.to_json() {
         return Err(DecodeError::OtherSpec);
     }
-    let groups = bytes.groups(spec)?;
+    let groups = bytes.groups(&spec, newest)?;
     if !bytes.left.is_empty() {
         return Err(DecodeError::Malformed("bytes follow the last row"));
     }
-    Ok((progress, groups))
+    Ok(ViewState::of(spec, progress, left_out, newest, groups))
+}
+
+fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
+    let (_, left_out) = Bytes { left: beginning }.beginning().ok()?;
+    Some(left_out)
 }
 
 /// The bytes that were not read yet.
@@ -103,12 +171,25 @@ struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    fn groups(&mut self, spec: &ViewSpec) -> Result<Groups, DecodeError> {
+    fn beginning(&mut self) -> Result<(u64, LeftOut), DecodeError> {
+        match self.u8()? {
+            LAYOUT => {}
+            found => return Err(DecodeError::Version { found }),
+        }
+        let progress = self.u64()?;
+        let mut left_out = LeftOut::default();
+        for count in left_out.counts_mut() {
+            *count = self.u64()?;
+        }
+        Ok((progress, left_out))
+    }
+
+    fn groups(&mut self, spec: &ViewSpec, newest: i64) -> Result<Groups, DecodeError> {
         let mut groups = Groups::default();
         let mut last = None;
         // The number of rows is only believed row by row: each takes bytes.
         for _ in 0..self.u64()? {
-            let row = (self.text()?, self.window(spec)?);
+            let row = (self.text()?, self.window(spec, newest)?);
             if last.is_some_and(|last| last >= row) {
                 return Err(DecodeError::Malformed("its rows are not in order"));
             }
@@ -119,12 +200,12 @@ impl<'a> Bytes<'a> {
         Ok(groups)
     }
 
-    fn window(&mut self, spec: &ViewSpec) -> Result<Option<i64>, DecodeError> {
+    fn window(&mut self, spec: &ViewSpec, newest: i64) -> Result<Option<i64>, DecodeError> {
         let Some(window) = spec.compiled_window() else {
             return Ok(None);
         };
         let start = i64::from_le_bytes(self.array()?);
-        if !window.can_start_at(start) {
+        if !window.can_start_at(start) || spec.is_over(start, newest) {
             return Err(DecodeError::Malformed("a window starts where none can"));
         }
         Ok(Some(start))

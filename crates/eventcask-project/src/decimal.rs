@@ -95,6 +95,33 @@ impl Decimal {
     }
 }
 
+impl Decimal {
+    /// Compares with the exact value of a finite float. Rounding keeps the order, so only a number whose
+    /// nearest float this one is has to be compared digit by digit.
+    pub(crate) fn cmp_float(self, float: f64) -> Ordering {
+        let nearest = self.divided_by(1).total_cmp(&float);
+        nearest.then_with(|| {
+            // No float has more decimals.
+            let (number, float) = (self.to_string(), format!("{float:.1074}"));
+            let (digits, others) = (magnitude(&number), magnitude(&float));
+            let order = digits.cmp(&others);
+            if self.mantissa < 0 {
+                order.reverse()
+            } else {
+                order
+            }
+        })
+    }
+}
+
+/// The digits of a number without its sign, so that they compare as its distance from zero does: how many
+/// stand before the point, these, and those behind it without zeros at the end.
+fn magnitude(number: &str) -> (usize, &str, &str) {
+    let digits = number.trim_start_matches('-');
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    (whole.len(), whole, fraction.trim_end_matches('0'))
+}
+
 fn as_exact_f64(number: i128) -> Option<f64> {
     let float = number as f64;
     // The cast back stops at the largest number, which itself is not exact.

@@ -39,6 +39,14 @@ pub enum SpecError {
         /// The aggregation.
         text: String,
     },
+    /// An aggregation that the view does not have.
+    #[error("the view has no value {text:?}; it has {known}")]
+    Absent {
+        /// The aggregation that was asked for.
+        text: String,
+        /// Those that there are.
+        known: String,
+    },
     /// A text that is no window.
     #[error(
         "{text:?} is not a window: a width and a time field are expected, such as 1h:time_hour, with the width in s, m, h or d"
@@ -47,6 +55,19 @@ pub enum SpecError {
         /// The text that was given.
         text: String,
     },
+    /// A text that is no time to keep rows for.
+    #[error(
+        "{text:?} is not a time to keep rows for: a whole number of s, m, h or d is expected, such as 30d"
+    )]
+    Keep {
+        /// The text that was given.
+        text: String,
+    },
+    /// Rows can only be dropped by the end of their window.
+    #[error(
+        "the view has no windows, so all its rows are kept; give it a window as well, such as 1h:time_hour"
+    )]
+    KeepWithoutWindow,
     /// An event type that no event can have.
     #[error(transparent)]
     EventType(#[from] Invalid),

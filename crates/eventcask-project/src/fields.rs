@@ -1,49 +1,120 @@
 //! Picks the wanted fields out of JSON text without building a value.
 //!
-//! 1. The paths of a view are compiled once into a tree of names; each path has a slot.
-//! 2. A payload is read once, name by name. What no path wants is skipped.
-//! 3. What a path wants is left as it is: its JSON text goes into the slot.
+//! 1. The paths of a view are compiled once into a tree of names; each path has a slot. From each node a
+//!    name leads to each node below it: `c` is below `a.b` as `c`, and below the root as `a.b.c`.
+//! 2. An object is read once, name by name. What no path wants is skipped, and only its form is checked.
+//! 3. Of what is wanted, those with a shorter name are taken first: the JSON text goes into the slot, and
+//!    an object of which fields are wanted is read in turn. A longer name takes the place of all below it.
 //!
-//! Of names that occur twice the last counts, so all slots below a name are emptied when it
-//! comes by.
+//! So a path is looked for as one whole name first, then name by name. Of names that occur twice the last
+//! counts. What is skipped or goes into a slot may hold any number and any text of JSON, also those that
+//! no float and no UTF-8 can hold.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::str::Split;
 
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The JSON text of each slot, where the payload has it.
 pub(crate) type Picks<'a> = [Option<&'a str>];
 
 /// The fields that a view looks at.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fields {
-    root: Node,
+    /// All paths, one after the other.
+    texts: String,
+    /// The root, and what is below it.
+    nodes: Vec<Node>,
     slots: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Node {
-    name: String,
     /// Where the value itself goes.
     slot: Option<usize>,
-    /// Ordered by length, then text.
-    children: Vec<Node>,
-    /// A bit for each length that a child's name has: it turns most names away at once.
+    /// What is wanted below, ordered by length of the name, then by its text.
+    members: Vec<Member>,
+    /// A bit for each length that a member's name has: it turns most names away at once.
     lengths: u64,
     /// All slots here and below.
     below: Vec<usize>,
 }
 
+/// A name, with dots where it is several names of a path, and the node that it leads to. There are up to
+/// some 500 a path: the text is where the path is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Member {
+    start: u32,
+    end: u32,
+    node: u32,
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self {
+            texts: String::new(),
+            nodes: vec![Node::default()],
+            slots: 0,
+        }
+    }
+}
+
 impl Fields {
     /// Adds a path and returns its slot; the same path has the same slot.
     pub(crate) fn add(&mut self, path: &str) -> usize {
-        let slot = self.root.add(path.split('.'), self.slots);
-        self.slots = self.slots.max(slot + 1);
+        let first = self.texts.len();
+        self.texts.push_str(path);
+        let ends = path.match_indices('.').map(|(at, _)| first + at);
+        let ends: Vec<_> = ends.chain([self.texts.len()]).collect();
+        let mut starts = vec![first];
+        let mut way = vec![0];
+        for (depth, end) in ends.iter().enumerate() {
+            way.push(self.child(way[depth], starts[depth], *end));
+            for above in 0..depth {
+                self.lead(way[above], starts[above], *end, way[depth + 1]);
+            }
+            starts.push(end + 1);
+        }
+        self.slot(&way)
+    }
+
+    /// The slot of the last of these nodes, which are on the way to it.
+    fn slot(&mut self, way: &[usize]) -> usize {
+        let last = &mut self.nodes[way[way.len() - 1]];
+        if let Some(slot) = last.slot {
+            return slot;
+        }
+        let slot = self.slots;
+        last.slot = Some(slot);
+        self.slots += 1;
+        way.iter()
+            .for_each(|node| self.nodes[*node].below.push(slot));
         slot
+    }
+
+    fn child(&mut self, parent: usize, start: usize, end: usize) -> usize {
+        let name = &self.texts.as_bytes()[start..end];
+        if let Ok(at) = self.nodes[parent].find(name, &self.texts) {
+            return self.nodes[parent].members[at].node as usize;
+        }
+        self.nodes.push(Node::default());
+        let child = self.nodes.len() - 1;
+        self.lead(parent, start, end, child);
+        child
+    }
+
+    /// Has the name at this place of the texts lead from a node to one below it.
+    fn lead(&mut self, from: usize, start: usize, end: usize, to: usize) {
+        let name = &self.texts.as_bytes()[start..end];
+        let above = &mut self.nodes[from];
+        if let Err(at) = above.find(name, &self.texts) {
+            above.lengths |= length_bit(name);
+            // Definitions are far below 4 GiB.
+            let (start, end, node) = (start as u32, end as u32, to as u32);
+            above.members.insert(at, Member { start, end, node });
+        }
     }
 
     /// How many slots there are.
@@ -51,189 +122,182 @@ impl Fields {
         self.slots
     }
 
-    /// Fills the slots from a payload; says whether it is JSON as far as this can see.
-    pub(crate) fn pick<'a>(&self, payload: &'a [u8], picks: &mut Picks<'a>) -> bool {
+    /// Fills the slots from a payload; says whether it is JSON as far as this can see. `found` is memory
+    /// that goes round from payload to payload.
+    pub(crate) fn pick<'a>(
+        &self,
+        payload: &'a [u8],
+        picks: &mut Picks<'a>,
+        found: &mut Vec<Option<&'a str>>,
+    ) -> bool {
         assert_eq!(picks.len(), self.slots, "there is one pick a slot");
         picks.fill(None);
         let Ok(text) = str::from_utf8(payload) else {
             return false;
         };
-        let mut json = serde_json::Deserializer::from_str(text);
-        let inside = Inside {
-            node: &self.root,
+        let object = text.trim_start_matches([' ', '\t', '\r', '\n']);
+        if !object.starts_with('{') {
+            return serde_json::from_str::<IgnoredAny>(text).is_ok();
+        }
+        found.clear();
+        let fields = self;
+        let mut walk = Walk {
+            fields,
             picks,
+            found,
         };
-        inside
-            .deserialize(&mut json)
-            .and_then(|()| json.end())
-            .is_ok()
+        walk.read_object(&self.nodes[0], object).is_ok()
     }
 }
 
 impl Node {
-    fn add(&mut self, mut names: Split<'_, char>, next: usize) -> usize {
-        let slot = match names.next() {
-            Some(name) => self.child_mut(name).add(names, next),
-            None => *self.slot.get_or_insert(next),
-        };
-        if slot == next {
-            self.below.push(slot);
-        }
-        slot
-    }
-
-    fn child_mut(&mut self, name: &str) -> &mut Self {
-        self.lengths |= length_bit(name);
-        let at = self.find(name).unwrap_or_else(|at| {
-            self.children.insert(
-                at,
-                Self {
-                    name: name.to_owned(),
-                    ..Self::default()
-                },
-            );
-            at
-        });
-        &mut self.children[at]
-    }
-
-    fn find(&self, name: &str) -> Result<usize, usize> {
-        self.children.binary_search_by(|child| {
-            child
-                .name
-                .len()
-                .cmp(&name.len())
-                .then_with(|| child.name.as_str().cmp(name))
+    fn find(&self, name: &[u8], texts: &str) -> Result<usize, usize> {
+        self.members.binary_search_by(|member| {
+            let text = &texts.as_bytes()[member.start as usize..member.end as usize];
+            text.len().cmp(&name.len()).then_with(|| text.cmp(name))
         })
     }
 
-    fn child(&self, name: &str) -> Option<&Self> {
+    fn member(&self, name: &[u8], texts: &str) -> Option<usize> {
         if self.lengths & length_bit(name) == 0 {
             return None;
         }
-        self.find(name).ok().map(|at| &self.children[at])
-    }
-
-    /// Takes the value that comes next in `map`.
-    fn take<'a, M: MapAccess<'a>>(
-        &self,
-        map: &mut M,
-        picks: &mut Picks<'a>,
-    ) -> Result<(), M::Error> {
-        for slot in &self.below {
-            picks[*slot] = None;
-        }
-        let Some(slot) = self.slot else {
-            return map.next_value_seed(Inside { node: self, picks });
-        };
-        let raw = map.next_value::<&'a RawValue>()?.get();
-        picks[slot] = Some(raw);
-        if self.children.is_empty() {
-            return Ok(());
-        }
-        let mut json = serde_json::Deserializer::from_str(raw);
-        Inside { node: self, picks }
-            .deserialize(&mut json)
-            .map_err(M::Error::custom)
+        self.find(name, texts).ok()
     }
 }
 
 /// All lengths from 63 share the last bit.
-fn length_bit(name: &str) -> u64 {
+fn length_bit(name: &[u8]) -> u64 {
     1 << name.len().min(63)
 }
 
-/// Reads a value of which fields below `node` are wanted.
-struct Inside<'n, 'p, 'a> {
-    node: &'n Node,
-    picks: &'p mut Picks<'a>,
+/// A payload that is read.
+struct Walk<'w, 'a> {
+    fields: &'w Fields,
+    picks: &'w mut Picks<'a>,
+    /// What was found in the objects that are being read, one a member of their nodes.
+    found: &'w mut Vec<Option<&'a str>>,
 }
 
-impl<'a> DeserializeSeed<'a> for Inside<'_, '_, 'a> {
-    type Value = ();
+impl<'a> Walk<'_, 'a> {
+    fn read_object(&mut self, node: &Node, object: &'a str) -> serde_json::Result<()> {
+        let first = self.found.len();
+        self.found.resize(first + node.members.len(), None);
+        let mut json = serde_json::Deserializer::from_str(object);
+        let found = &mut self.found[first..];
+        let texts = &self.fields.texts;
+        json.deserialize_map(Members { texts, node, found })?;
+        json.end()?;
+        for (at, member) in node.members.iter().enumerate() {
+            if let Some(raw) = self.found[first + at] {
+                self.take(&self.fields.nodes[member.node as usize], raw);
+            }
+        }
+        self.found.truncate(first);
+        Ok(())
+    }
 
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
+    fn take(&mut self, node: &Node, raw: &'a str) {
+        for slot in &node.below {
+            self.picks[*slot] = None;
+        }
+        if let Some(slot) = node.slot {
+            self.picks[slot] = Some(raw);
+        }
+        if !node.members.is_empty() && raw.starts_with('{') {
+            // Its form was checked when the object around it was read.
+            let _ = self.read_object(node, raw);
+        }
     }
 }
 
-impl<'a> Visitor<'a> for Inside<'_, '_, 'a> {
+/// Keeps the text of the members that are wanted.
+struct Members<'n, 'f, 'a> {
+    texts: &'n str,
+    node: &'n Node,
+    found: &'f mut [Option<&'a str>],
+}
+
+impl<'a> Visitor<'a> for Members<'_, '_, 'a> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+        f.write_str("a JSON object")
     }
 
     fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(child) = map.next_key_seed(Name { parent: self.node })? {
-            match child {
-                Some(child) => child.take(&mut map, self.picks)?,
+        while let Some(member) = map.next_key_seed(Name {
+            texts: self.texts,
+            node: self.node,
+        })? {
+            match member {
+                Some(at) => self.found[at] = Some(map.next_value::<&'a RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
         Ok(())
     }
-
-    fn visit_seq<S: SeqAccess<'a>>(self, mut seq: S) -> Result<(), S::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
 }
 
-/// Reads a name and finds what is wanted below it.
+/// Reads a name, as bytes: a half of a surrogate pair, which is no text, makes it another name.
 struct Name<'n> {
-    parent: &'n Node,
+    texts: &'n str,
+    node: &'n Node,
 }
 
-impl<'a, 'n> DeserializeSeed<'a> for Name<'n> {
-    type Value = Option<&'n Node>;
+impl<'a> DeserializeSeed<'a> for Name<'_> {
+    type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
+        json.deserialize_bytes(self)
     }
 }
 
-impl<'n> Visitor<'_> for Name<'n> {
-    type Value = Option<&'n Node>;
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.parent.child(name))
+    fn visit_bytes<E: Error>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.node.member(name, self.texts))
     }
 }
 
-/// The text that a JSON string stands for, copied only where it has escapes.
+/// The text that a JSON string stands for, copied only where it has escapes. For half a surrogate pair,
+/// which is no character, stands U+FFFD.
 pub(crate) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
-        return serde_json::from_str(raw).ok().map(Cow::Owned);
+        return unescaped(raw).map(Cow::Owned);
     }
     Some(Cow::Borrowed(inner))
+}
+
+fn unescaped(raw: &str) -> Option<String> {
+    let mut json = serde_json::Deserializer::from_str(raw);
+    let mut bytes = json.deserialize_bytes(Bytes).ok()?;
+    // A half is three bytes here, and so is U+FFFD. No character begins with these two.
+    for at in 2..bytes.len() {
+        if bytes[at - 2] == 0xed && bytes[at - 1] >= 0xa0 {
+            bytes[at - 2..=at].copy_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// The bytes of a text.
+struct Bytes;
+
+impl Visitor<'_> for Bytes {
+    type Value = Vec<u8>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(bytes.to_vec())
+    }
 }

@@ -11,6 +11,8 @@ use crate::cell::{Cell, Cells};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Groups {
     by_key: HashMap<String, Group, RandomState>,
+    /// How many keys and windows there are.
+    rows: usize,
 }
 
 /// What is remembered of one key.
@@ -40,8 +42,24 @@ impl Group {
         )
     }
 
-    fn len(&self) -> usize {
-        usize::from(self.whole.is_some()) + self.windows.len()
+    fn is_empty(&self) -> bool {
+        self.whole.is_none() && self.windows.is_empty()
+    }
+
+    /// Adds all that `other` remembers; both are of the same aggregations.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (window, cells) in other.iter() {
+            let mut new = false;
+            let kept = self.cells_mut(window, || {
+                new = true;
+                cells.into()
+            });
+            if !new {
+                kept.iter_mut()
+                    .zip(cells)
+                    .for_each(|(cell, other)| cell.merge(*other));
+            }
+        }
     }
 }
 
@@ -53,44 +71,31 @@ impl Groups {
         window: Option<i64>,
         empty: impl FnOnce() -> Cells,
     ) -> &mut [Cell] {
-        self.by_key
-            .entry_ref(key)
-            .or_default()
-            .cells_mut(window, empty)
+        let group = self.by_key.entry_ref(key).or_default();
+        let rows = &mut self.rows;
+        group.cells_mut(window, || {
+            *rows += 1;
+            empty()
+        })
     }
 
-    /// Adds all that `other` remembers; both are of the same aggregations.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        for (key, group) in &other.by_key {
-            self.merge_group(key, group);
-        }
-    }
-
-    /// Adds what `other` remembers of one key.
-    pub(crate) fn merge_key(&mut self, other: &Self, key: &str) {
-        if let Some(group) = other.by_key.get(key) {
-            self.merge_group(key, group);
-        }
-    }
-
-    fn merge_group(&mut self, key: &str, group: &Group) {
-        let mine = self.by_key.entry_ref(key).or_default();
-        for (window, cells) in group.iter() {
-            let mut new = false;
-            let kept = mine.cells_mut(window, || {
-                new = true;
-                cells.into()
-            });
-            if !new {
-                kept.iter_mut()
-                    .zip(cells)
-                    .for_each(|(cell, other)| cell.merge(*other));
-            }
-        }
+    /// Drops the rows of all windows that `is_over` is true of.
+    pub(crate) fn drop_windows(&mut self, is_over: impl Fn(i64) -> bool) {
+        self.by_key.retain(|_, group| {
+            let before = group.windows.len();
+            group.windows.retain(|start, _| !is_over(*start));
+            self.rows -= before - group.windows.len();
+            !group.is_empty()
+        });
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&Group> {
         self.by_key.get(key)
+    }
+
+    /// All keys, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.by_key.keys().map(String::as_str)
     }
 
     /// All keys in order.
@@ -106,10 +111,6 @@ impl Groups {
 
     /// How many keys and windows there are.
     pub(crate) fn len(&self) -> usize {
-        self.by_key.values().map(Group::len).sum()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.rows
     }
 }

@@ -22,6 +22,8 @@ const PRINTED_WHOLE: f64 = 1e18;
 ///
 /// As JSON, whole numbers have no decimal point. Serialization is meant for `serde_json`.
 ///
+/// The order of numbers is that of their exact values, whatever form they have.
+///
 /// ```
 /// use eventcask_project::Number;
 ///
@@ -30,10 +32,10 @@ const PRINTED_WHOLE: f64 = 1e18;
 /// assert_eq!(Number::from_json("\"56\""), None);
 /// # Ok::<(), &str>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Number(Form);
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
     Exact(Decimal),
     /// Finite.
@@ -83,14 +85,6 @@ impl Number {
         Self::float(self.to_f64() + other.to_f64())
     }
 
-    /// Exact numbers by their value, others by their `f64`.
-    pub(crate) fn order(self, other: Self) -> Ordering {
-        match (self.0, other.0) {
-            (Form::Exact(one), Form::Exact(two)) => one.cmp(&two),
-            _ => self.to_f64().total_cmp(&other.to_f64()),
-        }
-    }
-
     /// A `count`th of this number.
     pub(crate) fn divided_by(self, count: u64) -> f64 {
         match self.0 {
@@ -111,6 +105,31 @@ impl Number {
         matches!(self.0, Form::Exact(_))
     }
 }
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0, other.0) {
+            (Form::Exact(one), Form::Exact(two)) => one.cmp(&two),
+            (Form::Float(one), Form::Float(two)) => one.total_cmp(&two),
+            (Form::Exact(one), Form::Float(two)) => one.cmp_float(two),
+            (Form::Float(one), Form::Exact(two)) => two.cmp_float(one).reverse(),
+        }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Number {}
 
 /// The whole number that is printed digit by digit instead of this float.
 fn whole(float: f64) -> Option<i64> {

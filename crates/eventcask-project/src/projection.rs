@@ -34,8 +34,8 @@ pub trait Projection: Send + Sync + 'static {
     /// `_` or `.`.
     const NAME: &'static str;
 
-    /// To be raised whenever the same events give another state: what was kept of another version is
-    /// not taken up, and the states are filled from the log.
+    /// Raise it whenever the same events give another state. Snapshots of another version are not
+    /// used; the states are filled from the log.
     const VERSION: u32;
 
     /// Names of the event types that it is shown; by default all events are. Those of other types pass

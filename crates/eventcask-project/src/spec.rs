@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::aggregation::Aggregation;
 use crate::path::check_path;
 use crate::plan::Plan;
-use crate::window::Window;
+use crate::window::{NO_TIME, Window};
 use crate::{MAX_AGGREGATIONS, SpecError};
 
 /// What a view aggregates: by which key, which fields, of which events, in which windows.
 ///
-/// Paths are names joined by dots (`customer.id`); a name that has a dot in it can not be
-/// reached. See [`ViewState`](crate::ViewState) for what is counted.
+/// Paths are names joined by dots (`customer.id`). A path is looked for as one whole name first, as the
+/// columns of flattened tables have them, then name by name: of the members of an object that fit its
+/// beginning the one with the longest name counts. See [`ViewState`](crate::ViewState) for what is counted.
 ///
 /// ```
 /// use eventcask_project::ViewSpec;
@@ -40,6 +41,8 @@ struct Stored {
     event_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     window: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    keep: Option<String>,
     aggregations: Vec<String>,
 }
 
@@ -92,6 +95,31 @@ impl ViewSpec {
         })
     }
 
+    /// The same with windows whose rows are kept for a time only: for a whole number of `s`, `m`, `h` or
+    /// `d` after the end of the window.
+    ///
+    /// It is measured against the newest time of an event that the view has seen, never against the clock:
+    /// so the rows follow from the events alone, and a rebuilt view gives the same answers. An event of a
+    /// window whose rows are dropped counts no more; and one whose time lies far ahead of all others drops
+    /// what is older.
+    ///
+    /// ```
+    /// use eventcask_project::ViewSpec;
+    ///
+    /// let spec = ViewSpec::new("carrier", &["count"], None, Some("1h:time_hour"))?.keep("30d")?;
+    /// assert_eq!(spec.kept(), Some("30d"));
+    /// assert!(ViewSpec::new("carrier", &["count"], None, None)?.keep("30d").is_err());
+    /// # Ok::<(), eventcask_project::SpecError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SpecError::Keep`] for a text that is no such time, [`SpecError::KeepWithoutWindow`].
+    pub fn keep(mut self, time: &str) -> Result<Self, SpecError> {
+        let window = self.window.as_mut();
+        window.ok_or(SpecError::KeepWithoutWindow)?.keep(time)?;
+        Ok(self)
+    }
+
     /// The definition that [`to_json`](Self::to_json) wrote.
     ///
     /// # Errors
@@ -102,7 +130,11 @@ impl ViewSpec {
         })?;
         let aggregations: Vec<_> = stored.aggregations.iter().map(String::as_str).collect();
         let (event_type, window) = (stored.event_type.as_deref(), stored.window.as_deref());
-        Self::new(&stored.key, &aggregations, event_type, window)
+        let spec = Self::new(&stored.key, &aggregations, event_type, window)?;
+        stored
+            .keep
+            .iter()
+            .try_fold(spec, |spec, time| spec.keep(time))
     }
 
     /// The definition as JSON text, the same for equal definitions.
@@ -120,6 +152,7 @@ impl ViewSpec {
             key: self.key.clone(),
             event_type: self.event_type.clone(),
             window: self.window().map(str::to_owned),
+            keep: self.kept().map(str::to_owned),
             aggregations: self.aggregations().map(str::to_owned).collect(),
         };
         serde_json::to_string(&stored).expect("texts and lists of texts are JSON")
@@ -143,6 +176,12 @@ impl ViewSpec {
         self.window.as_ref().map(Window::text)
     }
 
+    /// How long the rows of a window are kept, as it was given, such as `30d`; none where it is for ever.
+    #[must_use]
+    pub fn kept(&self) -> Option<&str> {
+        self.window.as_ref().and_then(Window::kept)
+    }
+
     /// The aggregations as they were given, in their order.
     pub fn aggregations(&self) -> impl Iterator<Item = &str> {
         self.aggregations.iter().map(Aggregation::text)
@@ -154,6 +193,12 @@ impl ViewSpec {
 
     pub(crate) fn compiled_window(&self) -> Option<&Window> {
         self.window.as_ref()
+    }
+
+    /// Whether the rows of a window are dropped, by the newest time of an event.
+    pub(crate) fn is_over(&self, window: i64, newest: i64) -> bool {
+        let of = self.window.as_ref();
+        newest != NO_TIME && of.is_some_and(|of| of.is_over(window, newest))
     }
 
     pub(crate) fn plan(&self) -> &Plan {

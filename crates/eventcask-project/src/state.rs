@@ -5,21 +5,22 @@ use std::sync::Arc;
 use eventcask_event::Events;
 
 use crate::cell::{count_event, empty_cells};
-use crate::groups::{Group, Groups};
+use crate::groups::Groups;
 use crate::reader::Reader;
-use crate::{DecodeError, ViewRow, ViewSpec, codec};
+use crate::window::{Moment, NO_TIME};
+use crate::{LeftOut, ViewSpec};
 
 /// The state of a view over the events of one shard, and how far it got, as one unit.
 ///
 /// Of all events only those count whose payload is JSON and whose type is the wanted one.
 /// An event's group is the value of its key field: text as it is, numbers by their JSON text
-/// (so `1` and `1.0` are two groups), `true` and `false`. It is in no group where that field is
-/// absent, null, an object or an array, where the payload is not whole JSON, or where the view
-/// has windows and the time field holds no time. Of a name that occurs twice in an object the
-/// last one counts.
+/// (so `1` and `1.0` are two groups), `true` and `false`; half a surrogate pair in it counts as
+/// U+FFFD. It is in no group where that field is absent, null, an object or an array, where the payload
+/// is not whole JSON, or where the view has windows and the time field holds no time; then it is
+/// [left out](Self::left_out). Of a name that occurs twice in an object the last one counts.
 ///
 /// `count` is the number of a group's events. All others look only at events whose field is a
-/// JSON number. The sum of none is 0; minimum, maximum and mean of none are null. See
+/// JSON number; any other value is missing, and takes no event out of its group. The sum of none is 0; minimum, maximum and mean of none are null. See
 /// [`Number`](crate::Number) for what is exact.
 ///
 /// The state is a pure function of the definition and of the events in their order: it does
@@ -29,8 +30,16 @@ pub struct ViewState {
     spec: Arc<ViewSpec>,
     /// Position of the first event whose effect is not in the groups yet.
     progress: u64,
+    left_out: LeftOut,
+    /// The newest time of an event, in nanoseconds, of views whose rows are dropped.
+    newest: i64,
     groups: Groups,
+    /// The number of rows at which those that are over are looked for.
+    drop_at: usize,
 }
+
+/// Rows for which it is not worth while to look for those that are over.
+const FEW_ROWS: usize = 4096;
 
 impl ViewState {
     /// The state before the first event.
@@ -49,7 +58,10 @@ impl ViewState {
         Self {
             spec,
             progress: 0,
+            left_out: LeftOut::default(),
+            newest: NO_TIME,
             groups: Groups::default(),
+            drop_at: FEW_ROWS,
         }
     }
 
@@ -133,111 +145,82 @@ impl ViewState {
     }
 
     fn apply_payload<'a>(&mut self, payload: &'a [u8], reader: &mut Reader<'_, 'a>) {
-        let Some(reading) = reader.read(payload) else {
-            return;
+        let reading = match reader.read(payload) {
+            Ok(reading) => reading,
+            Err(reason) => {
+                let count = reason(&mut self.left_out);
+                *count = count.saturating_add(1);
+                return;
+            }
         };
+        if let Some(moment) = reading.moment
+            && self.is_over_at(moment)
+        {
+            return;
+        }
         let aggregations = self.spec.compiled();
         let empty = || empty_cells(aggregations);
-        let cells = self.groups.cells_mut(&reading.key, reading.window, empty);
+        let window = reading.moment.map(|moment| moment.window);
+        let cells = self.groups.cells_mut(&reading.key, window, empty);
         count_event(cells, aggregations, reading.numbers);
+        self.drop_rows();
     }
 
-    /// Adds all groups of `other`, for an answer over several shards.
-    ///
-    /// The progress stays as it was and means nothing afterwards: apply nothing to a merged
-    /// state and do not keep it. Where sums are no longer exact (see
-    /// [`Number`](crate::Number)), their last digits depend on the order of the shards.
-    ///
-    /// # Panics
-    /// When the two are of different definitions.
-    pub fn merge(&mut self, other: &Self) {
-        assert!(
-            self.spec == other.spec,
-            "states of different views do not merge"
-        );
-        self.groups.merge(&other.groups);
+    /// Notes the time of an event; whether the rows of its window are dropped by now.
+    fn is_over_at(&mut self, moment: Moment) -> bool {
+        if self.spec.kept().is_none() {
+            return false;
+        }
+        self.newest = self.newest.max(moment.nanos);
+        self.is_over(moment.window)
     }
 
-    /// Adds what another state of the same view holds of one key, for an answer to one question
-    /// over all shards.
-    ///
-    /// # Panics
-    /// When the definitions differ.
-    pub fn merge_key(&mut self, other: &Self, key: &str) {
-        assert!(
-            self.spec == other.spec,
-            "states of different views do not merge"
-        );
-        self.groups.merge_key(&other.groups, key);
+    fn is_over(&self, window: i64) -> bool {
+        self.spec.is_over(window, self.newest)
     }
 
-    /// The rows of one key: one without windows, one a window with them, none where no event
-    /// had the key.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Vec<ViewRow> {
+    /// Drops the rows that are over each time that there are twice as many rows as were left before. When
+    /// that is does not show: no answer and no snapshot has them.
+    fn drop_rows(&mut self) {
+        if self.groups.len() < self.drop_at || self.spec.kept().is_none() {
+            return;
+        }
+        let (spec, newest) = (&self.spec, self.newest);
         self.groups
-            .get(key)
-            .map_or_else(Vec::new, |group| self.rows_of(key, group).collect())
+            .drop_windows(|window| spec.is_over(window, newest));
+        self.drop_at = FEW_ROWS.max(2 * self.groups.len());
     }
 
-    /// All rows, ordered by key (byte by byte), then by window.
+    /// The newest time of an event, where rows are dropped by it.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// The events of the wanted type that are in no group, by why.
     #[must_use]
-    pub fn rows(&self) -> Vec<ViewRow> {
-        let sorted = self.groups.sorted();
-        sorted
-            .into_iter()
-            .flat_map(|(key, group)| self.rows_of(key, group))
-            .collect()
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out
     }
 
-    fn rows_of<'a>(&'a self, key: &'a str, group: &'a Group) -> impl Iterator<Item = ViewRow> + 'a {
-        group
-            .iter()
-            .map(move |(window, cells)| ViewRow::new(&self.spec, key, window, cells))
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
     }
 
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.groups.len()
-    }
-
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
-    /// The state with its progress as bytes, the same for equal states.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        codec::encode(&self.spec, self.progress, &self.groups)
-    }
-
-    /// The state that [`encode`](Self::encode) wrote.
-    ///
-    /// Bytes of any content get an answer, with memory in proportion to them. There is no
-    /// checksum inside: a flipped bit in a sum is another sum. Whoever keeps the bytes guards
-    /// them.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use eventcask_project::{DecodeError, ViewSpec, ViewState};
-    ///
-    /// let spec = Arc::new(ViewSpec::new("carrier", &["count"], None, None)?);
-    /// assert_eq!(ViewState::decode(spec, b"").err(), Some(DecodeError::Truncated));
-    /// # Ok::<(), eventcask_project::SpecError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// When the bytes are of another definition, of another version, or not what `encode`
-    /// writes.
-    pub fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (progress, groups) = codec::decode(&spec, bytes)?;
-        Ok(Self {
+    /// A state of these parts.
+    pub(crate) fn of(
+        spec: Arc<ViewSpec>,
+        progress: u64,
+        left_out: LeftOut,
+        newest: i64,
+        groups: Groups,
+    ) -> Self {
+        Self {
+            drop_at: FEW_ROWS.max(2 * groups.len()),
             spec,
             progress,
+            left_out,
+            newest,
             groups,
-        })
+        }
     }
 }

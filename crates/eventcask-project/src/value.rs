@@ -4,8 +4,8 @@ use serde::ser::{Serialize, Serializer};
 
 use crate::Number;
 
-/// The value of an aggregation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The value of an aggregation. In order, null comes before all numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// The minimum, maximum or mean of nothing.
     Null,

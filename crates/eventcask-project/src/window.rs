@@ -9,6 +9,8 @@ use crate::fields::text_of;
 use crate::path::check_path;
 
 const SECOND: i64 = 1_000_000_000;
+/// Before all times of events: none was seen.
+pub(crate) const NO_TIME: i64 = i64::MIN;
 
 /// Windows of one width over one field.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +20,15 @@ pub(crate) struct Window {
     field_at: usize,
     /// Nanoseconds, above zero.
     width: i64,
+    /// For how long after its end the rows of a window are kept, as text and in nanoseconds.
+    keep: Option<(String, i64)>,
+}
+
+/// A time, and the start of the window that it lies in, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) window: i64,
+    pub(crate) nanos: i64,
 }
 
 impl Window {
@@ -33,6 +44,7 @@ impl Window {
             text: text.to_owned(),
             field_at: width.len() + 1,
             width: width_nanos,
+            keep: None,
         })
     }
 
@@ -44,17 +56,39 @@ impl Window {
         &self.text[self.field_at..]
     }
 
-    /// Start of the window that a time as JSON text lies in, in nanoseconds.
-    pub(crate) fn start(&self, raw: &str) -> Option<i64> {
+    /// Keeps rows for this long, such as `30d`.
+    pub(crate) fn keep(&mut self, text: &str) -> Result<(), SpecError> {
+        let nanos = parse_width(text).ok_or_else(|| SpecError::Keep {
+            text: text.chars().take(64).collect(),
+        })?;
+        self.keep = Some((text.to_owned(), nanos));
+        Ok(())
+    }
+
+    /// How long rows are kept, as it was given.
+    pub(crate) fn kept(&self) -> Option<&str> {
+        self.keep.as_ref().map(|(text, _)| &**text)
+    }
+
+    /// The moment that a time as JSON text means.
+    pub(crate) fn moment(&self, raw: &str) -> Option<Moment> {
         let nanos = nanos_of(raw)?;
-        nanos
-            .checked_sub(nanos.rem_euclid(self.width))
-            .filter(|start| self.can_start_at(*start))
+        let start = nanos.checked_sub(nanos.rem_euclid(self.width));
+        let window = start.filter(|start| self.can_start_at(*start))?;
+        Some(Moment { window, nanos })
+    }
+
+    /// Whether the rows of a window are dropped by now, which is the newest time of an event.
+    pub(crate) fn is_over(&self, start: i64, now: i64) -> bool {
+        let Some((_, keep)) = self.keep else {
+            return false;
+        };
+        i128::from(now) - i128::from(start) - i128::from(self.width) > i128::from(keep)
     }
 
     /// Whether a window may start there. The lowest value of all stands for "no time".
     pub(crate) fn can_start_at(&self, nanos: i64) -> bool {
-        nanos != i64::MIN && nanos.rem_euclid(self.width) == 0
+        nanos != NO_TIME && nanos.rem_euclid(self.width) == 0
     }
 }
 

@@ -1,9 +1,12 @@
 //! Which events of a batch are stored.
 //!
 //! For each append, in order: 1. a row that its source's mark has passed is a duplicate;
-//! 2. so is an event whose id is known, if its content is the same; 3. the expected version
-//! must hold; 4. what is left is admitted: it gets its versions and goes into the block.
-//! Nothing is changed before an append has passed all of them.
+//! 2. so is an event whose id is known in its aggregate, if its content is the same; 3. the
+//! expected version must hold; 4. what is left is admitted: it gets its versions and goes into
+//! the block. Nothing is changed before an append has passed all of them.
+//!
+//! An event of another aggregate with the same id is another event. It is met only where an id was
+//! found, when the original is read to be compared; more of the same id are looked for then.
 
 use std::ops::Range;
 
@@ -11,22 +14,29 @@ use eventcask_event::{EventBatch, EventId, Expected, NewEvent, Place};
 use eventcask_log::KeyPlace;
 
 use crate::build::BlockBuilder;
-use crate::dedup::{Dedup, Seen};
+use crate::dedup::Dedup;
 use crate::directory::{Admitted, AggregateSlot, Directory};
 use crate::{Answer, Outcome, Refused};
 
+/// What an event that came with an id before is to one that comes with it now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Original {
+    /// It was given up, and its id with it.
+    Gone,
+    /// It is one of another aggregate, and so another event.
+    Other,
+    /// It is the same; it has this version.
+    Same(u64),
+    /// It is of the same aggregate, and has other content.
+    Differs,
+}
+
 /// What was stored before and is not in memory.
 pub(crate) trait History {
-    /// The version of the event at `position`, and whether it is the same as `event`; `None`
-    /// where it is gone.
-    fn compare(
-        &self,
-        position: u64,
-        key: &str,
-        event: &NewEvent<'_>,
-    ) -> Result<Option<(u64, bool)>, Refused>;
+    /// What the event at `position` is to `event` of the aggregate with this key.
+    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<Original, Refused>;
 
-    /// Position of the event that came with an id, if it lies in this range.
+    /// Position of the newest event in this range that came with an id.
     fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused>;
 
     /// Where an aggregate stands.
@@ -48,14 +58,16 @@ pub(crate) struct Admission<'s> {
     pub(crate) likely: [Option<AggregateSlot>; ROWS_AHEAD],
 }
 
-/// Rows whose memory is asked for together. Measured: the lines of 64 rows and of those behind them
-/// push each other out of the first cache.
+/// Rows whose memory is prefetched together. Measured: with 64, the cache lines of these rows and of
+/// the rows behind them push each other out of the first cache.
 pub(crate) const ROWS_AHEAD: usize = 16;
 
 impl Admission<'_> {
-    /// Asks for the memory by which the rows from `row` on will be judged: of the next ones, what
-    /// their aggregates are, which was found by what was asked for when those before were judged; of
-    /// those behind, where to look.
+    /// Prefetches the memory that judging the rows from `row` on will read, in two steps.
+    ///
+    /// Of the next [`ROWS_AHEAD`] rows it fetches the entries of their aggregates. The buckets that
+    /// lead to these entries came with the call before. Of the rows behind them it fetches the
+    /// buckets.
     pub(crate) fn prefetch(&mut self, row: usize) {
         let next = row + ROWS_AHEAD;
         if row == 0 {
@@ -109,14 +121,16 @@ impl Admission<'_> {
     pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, Refused> {
         let id = self.batch.id(row);
         let position = self.next_position();
-        let is_new = !self.is_consumed(row)
-            && id.is_none_or(|id| self.dedup.seen_or_insert(id, position) == Seen::New);
+        let is_new =
+            !self.is_consumed(row) && id.is_none_or(|id| self.dedup.insert_new(id, position));
         if !is_new {
             let outcome = self.judge(row..row + 1, Expected::Any)?;
             return Ok(!outcome.is_duplicate());
         }
         let slot = self.slot(row).inspect_err(|_| {
-            id.into_iter().for_each(|id| self.dedup.forget(id));
+            let key = self.batch.key(row);
+            id.into_iter()
+                .for_each(|id| self.dedup.forget(id, key, position));
         })?;
         self.admit(row, slot);
         Ok(true)
@@ -145,13 +159,29 @@ impl Admission<'_> {
         Ok(Some(slot))
     }
 
-    /// Position of the event that came with an id.
-    fn position_of(&mut self, id: EventId) -> Result<Option<u64>, Refused> {
-        match self.dedup.seen(id) {
-            Seen::At(position) => Ok(Some(position)),
-            Seen::MaybeOnDisk { from, before } => self.history.position_of(id, from..before),
-            Seen::New => Ok(None),
+    /// Position of the event of a row's aggregate that came with the row's id, and what it is to it.
+    fn original(&mut self, id: EventId, row: usize) -> Result<Option<(u64, Original)>, Refused> {
+        let key = self.batch.key(row);
+        for name in self.dedup.names() {
+            let Some(position) = self.dedup.position(id, key, name) else {
+                continue;
+            };
+            match self.compare(position, row)? {
+                Original::Gone => self.dedup.forget(id, key, position),
+                Original::Other => {}
+                found => return Ok(Some((position, found))),
+            }
         }
+        let Some(mut range) = self.dedup.on_disk(id) else {
+            return Ok(None);
+        };
+        while let Some(position) = self.history.position_of(id, range.clone())? {
+            match self.compare(position, row)? {
+                Original::Gone | Original::Other => range.end = position,
+                found => return Ok(Some((position, found))),
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the source's mark has passed the row.
@@ -173,19 +203,14 @@ impl Admission<'_> {
             let Some(id) = self.batch.id(row) else {
                 continue;
             };
-            let Some(position) = self.position_of(id)? else {
-                continue;
-            };
-            let Some((version, same)) = self.compare(position, row)? else {
-                // The event was given up, and its id with it.
-                self.dedup.forget(id);
-                continue;
-            };
-            if !same {
-                return Err(Refused::IdConflict { id });
+            match self.original(id, row)? {
+                Some((position, Original::Same(version))) => {
+                    original = (position, version);
+                    known.push(id);
+                }
+                Some(_) => return Err(Refused::IdConflict { id }),
+                None => {}
             }
-            original = (position, version);
-            known.push(id);
         }
         if known.is_empty() {
             Ok(None)
@@ -213,16 +238,20 @@ impl Admission<'_> {
         }
     }
 
-    fn compare(&self, position: u64, row: usize) -> Result<Option<(u64, bool)>, Refused> {
+    fn compare(&self, position: u64, row: usize) -> Result<Original, Refused> {
         let (key, event) = (self.batch.key(row), self.batch.event(row));
         if position < self.first_position {
             return self.history.compare(position, key, &event);
         }
         let built = (position - self.first_position) as usize;
         let (original, version) = self.builder.built(built);
-        let same =
-            self.batch.key(original) == key && same_event(&self.batch.event(original), &event);
-        Ok(Some((version, same)))
+        let (original_key, original) = (self.batch.key(original), self.batch.event(original));
+        Ok(Original::of(
+            original_key == key,
+            &original,
+            &event,
+            version,
+        ))
     }
 
     /// Admits rows of one aggregate, and remembers their ids.
@@ -231,7 +260,7 @@ impl Admission<'_> {
         for row in rows {
             position = self.next_position();
             if let Some(id) = self.batch.id(row) {
-                self.dedup.insert(id, position);
+                self.dedup.insert(id, self.batch.key(row), position);
             }
             let admitted = self.admit(row, slot);
             slot = Some(admitted.slot);
@@ -262,8 +291,24 @@ impl Admission<'_> {
     }
 }
 
-/// Whether two events under one id are the same event.
-pub(crate) fn same_event(one: &NewEvent<'_>, other: &NewEvent<'_>) -> bool {
+impl Original {
+    /// What `original`, which has this version, is to `event`.
+    pub(crate) fn of(
+        has_same_key: bool,
+        original: &NewEvent<'_>,
+        event: &NewEvent<'_>,
+        version: u64,
+    ) -> Self {
+        match has_same_key {
+            false => Self::Other,
+            true if same_event(original, event) => Self::Same(version),
+            true => Self::Differs,
+        }
+    }
+}
+
+/// Whether two events of an aggregate under one id are the same event.
+fn same_event(one: &NewEvent<'_>, other: &NewEvent<'_>) -> bool {
     one.event_type == other.event_type
         && one.schema == other.schema
         && one.encoding == other.encoding

@@ -358,7 +358,7 @@ impl Target {
         if run.len() > 1 && self.is_open_to(&run[0]) {
             match self.write(run) {
                 Ok(()) => return results.extend(run.iter().map(|_| Some(Ok(())))),
-                // One by one then: those that there is room for are stored.
+                // Then one by one, so that every block that has room is stored.
                 Err(error) if error.kind() == ErrorKind::StorageFull => {}
                 Err(error) => self.broken = Some(error.to_string().into()),
             }

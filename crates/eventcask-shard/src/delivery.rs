@@ -1,16 +1,16 @@
-//! A batch on its way to a shard, with those who wait for its answers.
+//! A batch on its way to a shard, with the tickets and accounts that wait for its answers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use event_listener::{Event, Listener};
-use eventcask_event::{EventBatch, Expected};
+use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent};
 
-use crate::{Completion, Outcome, Refused};
+use crate::{Completion, Outcome, Refused, Ticket};
 
-/// A batch of events of one shard and who is to be told. Rows that no append covers were
-/// pushed one by one with any version and are counted in the account.
+/// A batch of events of one shard, and where its answers go. Rows that no append covers were
+/// pushed one by one with any version; the account counts them.
 #[derive(Debug, Default)]
 pub struct Delivery {
     /// The events.
@@ -32,7 +32,7 @@ pub struct Append {
     pub rows: u32,
     /// What the aggregate must be like.
     pub expected: Expected,
-    /// Who is to be answered.
+    /// Where the answer goes.
     pub completion: Completion,
 }
 
@@ -41,6 +41,45 @@ impl Delivery {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.batch.is_empty()
+    }
+
+    /// Whether events of so many bytes fit into a batch of up to `limit` bytes.
+    #[must_use]
+    pub fn has_room(&self, bytes: usize, events: usize, limit: usize) -> bool {
+        // Each of the events may be of a type that is new to the batch.
+        let types = self.batch.types().len() + events;
+        self.batch.bytes() + bytes <= limit && types <= MAX_BATCH_TYPES
+    }
+
+    /// Adds an event with any version. `share` gives the batch its part of the account where it has
+    /// none yet.
+    ///
+    /// # Errors
+    /// An event that the batch can not take.
+    #[inline]
+    pub fn push(
+        &mut self,
+        key: &str,
+        hash: u64,
+        event: &NewEvent<'_>,
+        share: impl FnOnce() -> Share,
+    ) -> Result<(), Invalid> {
+        self.batch.push(key, hash, event)?;
+        self.account.get_or_insert_with(share);
+        Ok(())
+    }
+
+    /// Has the rows from `first` on stored together or not at all. They get an answer of their own.
+    #[must_use]
+    pub fn join(&mut self, first: usize, expected: Expected) -> Ticket {
+        let (completion, ticket) = Ticket::new();
+        self.appends.push(Append {
+            first_row: first as u32,
+            rows: (self.batch.len() - first) as u32,
+            expected,
+            completion,
+        });
+        ticket
     }
 
     /// Whether somebody waits for an answer of their own.

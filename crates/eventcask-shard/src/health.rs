@@ -4,14 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 /// Whether a shard still takes events.
 #[derive(Debug, Default)]
-pub struct Health {
+pub(crate) struct Health {
     poisoned: OnceLock<Arc<str>>,
 }
 
 impl Health {
     /// Why the shard stopped, if it did.
-    #[must_use]
-    pub fn poisoned(&self) -> Option<Arc<str>> {
+    pub(crate) fn poisoned(&self) -> Option<Arc<str>> {
         self.poisoned.get().cloned()
     }
 

@@ -1,4 +1,4 @@
-//! What is on its way to the disk.
+//! Batches and flushes on their way to the disk.
 
 use eventcask_log::{Block, BlockPlace, Section, SourceMark, Tail};
 

@@ -1,4 +1,4 @@
-//! The door of a shard: whole batches through one bounded lock-free queue.
+//! The way into a shard: whole batches through one bounded lock-free queue.
 //!
 //! 1. A producer fills an [`OpenBatch`] of its own and hands it over when it is full.
 //! 2. Where the queue is full the producer is told, or waits.
@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::ArrayQueue;
 use event_listener::{Event, Listener};
 
-use crate::{Delivery, Share};
+use crate::health::Health;
+use crate::{Delivery, Refused, Share};
 
 /// Batches that wait at most. More hides a slow disk for longer and delays each answer; fewer
 /// than four let the worker run dry between two wake-ups of the producer.
@@ -89,7 +90,7 @@ enum Due {
     Never,
 }
 
-/// What comes through the door.
+/// What comes into an inbox.
 #[derive(Debug)]
 pub enum Message {
     /// Events.
@@ -106,9 +107,10 @@ pub struct Inbox {
     open: Mutex<Vec<Weak<OpenBatch>>>,
     space: Event,
     closed: AtomicBool,
-    /// Set once the worker is gone: whoever finds it set empties the queue.
+    /// Set once the worker is gone: a producer that finds it set empties the queue.
     abandoned: AtomicBool,
     bell: Arc<Bell>,
+    health: Health,
     /// How old an open batch becomes at least before it is taken as it is.
     linger: Duration,
 }
@@ -152,7 +154,28 @@ impl Inbox {
             closed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             bell,
+            health: Health::default(),
             linger,
+        }
+    }
+
+    /// Why the shard stopped, if it did.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<Arc<str>> {
+        self.health.poisoned()
+    }
+
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Why the shard takes nothing, if so. A producer asks under the lock of its open batch: a worker
+    /// that ends looks into it after the inbox was closed.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        match self.poisoned() {
+            Some(reason) => Some(Refused::Poisoned(reason)),
+            None => self.is_closed().then_some(Refused::Closed),
         }
     }
 
@@ -302,7 +325,7 @@ impl Inbox {
         let old_enough = self.old_enough();
         let open = locked(&self.open);
         for batch in open.iter().filter_map(Weak::upgrade) {
-            // Who holds the lock is just adding to the batch and rings afterwards.
+            // A producer that holds the lock is adding to the batch, and rings afterwards.
             let Some(mut delivery) = batch.try_lock() else {
                 continue;
             };
@@ -322,7 +345,7 @@ impl Inbox {
         let old_enough = self.old_enough();
         let open = locked(&self.open);
         open.iter().filter_map(Weak::upgrade).any(|batch| {
-            // Who holds the lock is just adding to the batch and rings afterwards.
+            // A producer that holds the lock is adding to the batch, and rings afterwards.
             let delivery = batch.try_lock();
             delivery.is_some_and(|one| one.is_asked() && self.due(&one) <= old_enough)
         })

@@ -75,9 +75,8 @@ impl ShardReader {
         )
     }
 
-    /// The time up to which everything that was committed is visible, or never will be; the end of
-    /// time where nothing is under way. For those who have asked the clock for its latest time
-    /// before: what is taken from the clock later is not counted.
+    /// The time up to which every commit is visible, or never will be. It is the end of time where
+    /// nothing is under way. A caller reads the clock first: times taken later are not counted.
     #[must_use]
     pub fn settled(&self) -> i64 {
         // Pairs with the release in `set_settled`: what was published before is seen.
@@ -110,7 +109,8 @@ impl ShardReader {
         Ok((reader, tail))
     }
 
-    /// Says that the blocks of the segments that are ended now were not met.
+    /// Notes that the directory does not know the aggregates of the segments that are ended by now.
+    /// Their blocks were not read; their tables answer instead.
     pub(crate) fn note_what_was_met(&self) {
         let ended = self.published().ended();
         let from = ended
@@ -274,7 +274,7 @@ impl ShardReader {
         Ok(found.is_some())
     }
 
-    /// Position in this range of the event that came with an id, from the complete segments.
+    /// Position of the newest event in this range that came with an id, from the complete segments.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -290,12 +290,23 @@ impl ShardReader {
             if highest.is_some_and(|highest| id.as_u128() > highest) {
                 continue;
             }
-            let found = self.retried(segment, |segment| self.blocks.find_id(segment, id))?;
-            if let Some(position) = found {
+            let find = |segment: &EndedSegment| self.blocks.find_id(segment, id, range.end);
+            if let Some(position) = self.retried(segment, find)? {
                 return Ok(Some(position).filter(|position| range.contains(position)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether the event at a position is one of the aggregate with this key; also where it is gone.
+    pub(crate) fn is_of(&self, position: u64, key: &str) -> Result<bool, Error> {
+        let block = self.read_at(position, |at| self.blocks.get(at, Payloads::Shut))?;
+        let of_key = |block: Arc<Block>| {
+            let events = block.events();
+            let row = events.row_at(position)?;
+            Some(events.key(events.aggregate_index(row)) == key)
+        };
+        Ok(block.and_then(of_key).unwrap_or(true))
     }
 
     /// Asks a segment; where it was written anew meanwhile, its newer form.
@@ -522,7 +533,7 @@ impl ShardReader {
     ) -> Result<Option<(BlockPlace, Arc<Block>)>, Error> {
         match want {
             Payloads::All => self.read_open(position, want),
-            // Those that are kept have all payloads; who wants some relies on the others being shut.
+            // Kept blocks have all payloads open, and this caller relies on the others being shut.
             _ => self.read_at(position, |at| {
                 Ok((*at, Arc::new(self.blocks.read(at, want)?)))
             }),
@@ -548,8 +559,8 @@ impl ShardReader {
         })
     }
 
-    /// Takes a block that is about to be published, for those who read right behind the writer. Returns
-    /// those that nobody needs any more.
+    /// Takes a block that is about to be published, for readers right behind the writer. Returns the
+    /// blocks that nobody needs any more.
     pub(crate) fn take_recent(&self, at: &BlockPlace, block: &Arc<Block>) -> Vec<Block> {
         self.recent.take(at, block)
     }

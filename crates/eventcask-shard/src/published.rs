@@ -144,6 +144,28 @@ impl Published {
         to
     }
 
+    /// Position up to which all events lie in complete segments.
+    #[must_use]
+    pub fn ended_to(&self) -> u64 {
+        let ended = self
+            .segments
+            .iter()
+            .map_while(|segment| match &segment.layout {
+                Layout::Ended(ended) => Some(ended.sealed().next_position),
+                Layout::Written(_) => None,
+            });
+        ended.last().unwrap_or(0)
+    }
+
+    /// Bytes of memory that the filters of complete segments take.
+    #[must_use]
+    pub fn filter_bytes(&self) -> u64 {
+        self.ended
+            .iter()
+            .map(|segment| segment.filter_bytes())
+            .sum()
+    }
+
     /// The segments that are complete, oldest first.
     #[must_use]
     pub fn ended(&self) -> Arc<Vec<Arc<EndedSegment>>> {

@@ -1,8 +1,9 @@
-//! Blocks that became durable a moment ago, for those who read right behind the writer.
+//! Blocks that became durable a moment ago, for readers right behind the writer.
 //!
-//! They get them from memory: what was written past the system's cache would have to come back from the
-//! disk, be checked and be decoded again. Nobody registers for it. Who reads one block of those that were
-//! published last will want the next ones, so these are kept until some came that nobody asked for.
+//! Such a reader gets a block from memory. Large blocks are written past the system's cache, so
+//! reading one back would take the disk, a check and a decoding. Readers do not register. A reader
+//! of one of the newest blocks will want the next ones, so these are kept, until several came that
+//! nobody read.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -36,7 +37,7 @@ struct Kept {
 }
 
 impl Recent {
-    /// The block at a place, if it is kept. Whoever asks for one of the newest has the next ones kept.
+    /// The block at a place, if it is kept. Asking for one of the newest blocks has the next ones kept.
     pub(crate) fn get(&self, at: &BlockPlace) -> Option<Arc<Block>> {
         // Relaxed: a wrong guess costs a read from the disk, or memory for some blocks.
         let end = self.end.load(Ordering::Relaxed);
@@ -53,8 +54,8 @@ impl Recent {
         (of == at).then(|| Arc::clone(block))
     }
 
-    /// Takes a block that is about to be published: before it, so that whoever sees the block finds it
-    /// here. Returns those that are not needed any more: their memory can be used again.
+    /// Takes a block just before it is published, so that each reader that sees it finds it here.
+    /// Returns the blocks that are not needed any more: their memory can be used again.
     pub(crate) fn take(&self, at: &BlockPlace, block: &Arc<Block>) -> Vec<Block> {
         self.end.store(at.next_position, Ordering::Relaxed);
         let wanted = self.wanted.load(Ordering::Relaxed);
@@ -79,7 +80,7 @@ impl Recent {
 }
 
 impl Kept {
-    /// Lets go of the oldest blocks until no more bytes are left; those that nobody reads are returned.
+    /// Lets go of the oldest blocks until at most `bytes` are left. Returns the ones that nobody reads.
     fn cut_to(&mut self, bytes: usize) -> Vec<Block> {
         let mut freed = Vec::new();
         while self.bytes > bytes

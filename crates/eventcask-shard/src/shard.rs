@@ -16,7 +16,7 @@ use eventcask_log::{
     in_page,
 };
 
-use crate::admit::{Admission, History, ROWS_AHEAD, same_event};
+use crate::admit::{Admission, History, Original, ROWS_AHEAD};
 use crate::build::BlockBuilder;
 use crate::commit::{Done, Failure, Reports, Target, Task};
 use crate::dedup::Dedup;
@@ -26,7 +26,7 @@ use crate::inbox::{Message, Rest};
 use crate::index::with_event;
 use crate::stages::{Lap, StageCounters, count};
 use crate::{
-    Apply, DedupSettings, Delivery, Flushed, Health, Inbox, KeyHasher, Refused, ShardReader, Share,
+    Apply, DedupSettings, Delivery, Flushed, Inbox, KeyHasher, Refused, ShardReader, Share,
 };
 
 /// Bytes of blocks that are on their way to the disk at most; more would only wait there.
@@ -51,7 +51,6 @@ pub struct ShardSettings {
 pub struct Shard {
     reader: Arc<ShardReader>,
     inbox: Arc<Inbox>,
-    health: Arc<Health>,
     settings: ShardSettings,
     apply: Box<dyn Apply>,
     dedup: Dedup,
@@ -112,8 +111,7 @@ impl Opened {
         let mut dedup = Dedup::new(settings);
         let recovery = reader.dir().recover(&mut |block, at| {
             reader.enter(block, at);
-            dedup.enter(block);
-            Ok(())
+            dedup.enter(block, &|position, key| reader.is_of(position, key))
         })?;
         reader.take_ended(recovery.ended)?;
         reader.note_what_was_met();
@@ -145,13 +143,7 @@ impl Opened {
 
     /// The shard, ready to take batches from `inbox`.
     #[must_use]
-    pub fn start(
-        self,
-        inbox: Arc<Inbox>,
-        health: Arc<Health>,
-        settings: ShardSettings,
-        apply: Box<dyn Apply>,
-    ) -> Shard {
+    pub fn start(self, inbox: Arc<Inbox>, settings: ShardSettings, apply: Box<dyn Apply>) -> Shard {
         let tail = Tail {
             epoch: self.tail.epoch.saturating_add(1),
             ..self.tail
@@ -161,7 +153,6 @@ impl Opened {
         Shard {
             reader: self.reader,
             inbox,
-            health,
             settings,
             apply,
             dedup: self.dedup,
@@ -337,7 +328,7 @@ impl Shard {
 
     /// Why a whole batch is refused, if it is.
     fn refusal(&self, delivery: &Delivery) -> Option<Refused> {
-        if let Some(reason) = self.health.poisoned() {
+        if let Some(reason) = self.inbox.poisoned() {
             return Some(Refused::Poisoned(reason));
         }
         let rows = delivery.batch.source()?;
@@ -411,10 +402,12 @@ impl Shard {
         for touched in self.builder.touched() {
             directory.take_back(touched.slot, touched.version, touched.last);
         }
+        let batch = &in_flight.delivery.batch;
         for index in 0..self.builder.rows() {
             let (row, _) = self.builder.built(index);
-            if let Some(id) = in_flight.delivery.batch.id(row) {
-                self.dedup.forget(id);
+            if let Some(id) = batch.id(row) {
+                let position = self.tail.next_position + index as u64;
+                self.dedup.forget(id, batch.key(row), position);
             }
         }
         self.builder.begin(self.tail.next_position);
@@ -543,7 +536,7 @@ impl Shard {
     }
 
     fn flush(&mut self, share: Share, send: SendTask<'_>) {
-        if let Some(reason) = self.health.poisoned() {
+        if let Some(reason) = self.inbox.poisoned() {
             return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
         }
         let sequence = self.send(Task::Sync, send);
@@ -557,7 +550,7 @@ impl Shard {
     /// Writes the mark of a clean close, if there is something to close.
     pub(crate) fn close(&mut self, commit_time: i64, send: SendTask<'_>) {
         let nothing = self.tail.segment == 0 || self.tail.closed || self.tail.ended;
-        if nothing || self.health.poisoned().is_some() {
+        if nothing || self.inbox.poisoned().is_some() {
             return;
         }
         let roll = self.roll();
@@ -657,8 +650,11 @@ impl Shard {
     /// Drops ids that are out of the window, or that rest on disk by now.
     fn drop_old_ids(&mut self, now: i64) {
         if self.dedup.is_due() {
-            let sealed_to = self.reader.published().sealed_to();
-            self.dedup.drop_old(sealed_to, now);
+            let (sealed_to, filter_bytes) = {
+                let published = self.reader.published();
+                (published.sealed_to(), published.filter_bytes())
+            };
+            self.dedup.drop_old(sealed_to, filter_bytes, now);
             self.reader.note_ids(&self.dedup);
         }
     }
@@ -680,8 +676,12 @@ impl Shard {
                     directory.take_back(touched.slot, touched.version, touched.last);
                 }
                 let events = stored.block.events();
-                let ids = (0..events.len()).filter_map(|row| events.given_id(row));
-                ids.for_each(|id| self.dedup.forget(id));
+                for row in 0..events.len() {
+                    if let Some(id) = events.given_id(row) {
+                        let key = events.key(events.aggregate_index(row));
+                        self.dedup.forget(id, key, events.position(row));
+                    }
+                }
                 self.tail = Tail {
                     durable_place: self.tail.durable_place,
                     ..stored.tail_before
@@ -703,7 +703,7 @@ impl Shard {
 
     /// Stops the shard: all that waits and all that comes is refused.
     pub(crate) fn poison(&mut self, reason: &str) {
-        let (first, is_new) = self.health.poison(reason);
+        let (first, is_new) = self.inbox.health().poison(reason);
         if is_new {
             self.apply.stopped(reason);
         }
@@ -735,12 +735,7 @@ struct Stored<'s> {
 }
 
 impl History for Stored<'_> {
-    fn compare(
-        &self,
-        position: u64,
-        key: &str,
-        event: &NewEvent<'_>,
-    ) -> Result<Option<(u64, bool)>, Refused> {
+    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<Original, Refused> {
         let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
         let holds = |at: &BlockPlace| (at.first_position..at.next_position).contains(&position);
         if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
@@ -750,7 +745,9 @@ impl History for Stored<'_> {
             .reader
             .block_at(position)
             .map_err(|error| unreadable(&error))?;
-        Ok(block.and_then(|block| compare_in(&block, position, key, event)))
+        Ok(block.map_or(Original::Gone, |block| {
+            compare_in(&block, position, key, event)
+        }))
     }
 
     fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused> {
@@ -774,13 +771,8 @@ fn unreadable(error: &Error) -> Refused {
     }
 }
 
-fn compare_in(
-    block: &Block,
-    position: u64,
-    key: &str,
-    event: &NewEvent<'_>,
-) -> Option<(u64, bool)> {
-    with_event(block, position, |stored| {
+fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> Original {
+    let compared = with_event(block, position, |stored| {
         let original = NewEvent {
             event_type: stored.event_type,
             schema: stored.schema,
@@ -789,9 +781,7 @@ fn compare_in(
             id: event.id,
             time: stored.time,
         };
-        (
-            stored.version,
-            stored.aggregate == key && same_event(&original, event),
-        )
-    })
+        Original::of(stored.aggregate == key, &original, event, stored.version)
+    });
+    compared.unwrap_or(Original::Gone)
 }

@@ -1,15 +1,14 @@
 //! The loop of the thread that owns some shards.
 //!
-//! 1. Each shard has its turn: what came back from the disk is published, the next batch is
-//!    taken in.
-//! 2. What was made of it goes to the write thread; or where there is nothing else to do and it is
-//!    small, it is written right here.
-//! 3. Where there was nothing to do for any of them, look a little longer, then sleep until
-//!    the bell rings, or a batch that lingers is due: an idle store uses no CPU.
-//! 4. Once the inboxes are closed and all is worked off, each log gets its mark of a clean
-//!    close.
+//! 1. Each shard has its turn: blocks that came back from the disk are published, then the next
+//!    batch is taken in.
+//! 2. The block made of it goes to the write thread. A small block is written right here where
+//!    there is nothing else to do.
+//! 3. Without work in any shard the thread looks a little longer, then sleeps until the bell
+//!    rings or a lingering batch is due: an idle store uses no CPU.
+//! 4. Once the inboxes are closed and empty, each log gets its mark of a clean close.
 //!
-//! Or the thread that makes the events owns the shard: it hands its batches over by
+//! A thread that makes events can own a shard itself. It hands its batches over by
 //! [`Worker::take`], and everything runs right there, without a queue and without another core.
 
 use std::any::Any;
@@ -35,7 +34,7 @@ const LOOKS: usize = 64;
 #[derive(Debug)]
 pub struct Worker {
     shards: Vec<Shard>,
-    /// What was made in the last turn and is not with the write thread yet.
+    /// Jobs of the last turn that the write thread does not have yet.
     held: Vec<Job>,
     jobs: Sender<Job>,
     targets: Arc<Targets>,
@@ -100,8 +99,8 @@ impl Worker {
         self.send_held();
     }
 
-    /// As [`take`](Self::take), for those who wait for the answers next, by
-    /// [`turn_or_write`](Self::turn_or_write): nothing is written before.
+    /// As [`take`](Self::take), for a caller that waits for the answers next, by
+    /// [`turn_or_write`](Self::turn_or_write). The block is held until then.
     pub fn take_to_wait(&mut self, delivery: Box<Delivery>) {
         self.send_held();
         while self.shards.first().is_some_and(Shard::is_busy) {
@@ -130,7 +129,8 @@ impl Worker {
         worked
     }
 
-    /// As [`turn`](Self::turn), for those who wait otherwise: what is small and alone is written here.
+    /// As [`turn`](Self::turn), for a caller that would only wait: a small block that is alone is
+    /// written here.
     pub fn turn_or_write(&mut self) -> bool {
         if !self.held.is_empty() && self.may_write() {
             self.write_held();
@@ -144,8 +144,8 @@ impl Worker {
         self.each(|_, shard, now, send| shard.turn(now, send))
     }
 
-    /// Whether what is held is one small job, nothing before it is with the write thread, and there is
-    /// nothing else to do. With several shards one slow disk would hold up the others.
+    /// Whether the held jobs are one small job, the write thread has nothing before it, and there is
+    /// nothing else to do. A worker with several shards does not: one slow disk would hold up all.
     fn may_write(&self) -> bool {
         let ([shard], [job]) = (&self.shards[..], &self.held[..]) else {
             return false;

@@ -81,7 +81,7 @@ impl IndexTable {
         prefetch(&part.buckets, part.home(tag));
     }
 
-    /// The entry that is likely the one with this hash, for those who want to ask for its memory.
+    /// The entry that likely has this hash, so that its memory can be prefetched.
     #[inline]
     #[must_use]
     pub fn likely(&self, hash: u64) -> Option<u32> {

@@ -108,7 +108,7 @@ impl SmallTable {
     /// Adds an entry.
     ///
     /// # Panics
-    /// When the table [is full](Self::is_full): whoever has the hashes makes a larger one.
+    /// When the table [is full](Self::is_full). The owner of the hashes makes a larger one.
     #[inline]
     pub fn insert(&mut self, hash: u64, index: u16) {
         assert!(!self.is_full(), "a table that is full is made anew");
@@ -146,7 +146,7 @@ impl SmallTable {
                     return Some(bucket.indexes[slot]);
                 }
             }
-            // A slot that was given up further in front stays so: what is looked for may lie here.
+            // A freed slot further in front is not used: the entry may lie behind it.
             if let Some(slot) = bucket.matches(EMPTY).next() {
                 self.used += 1;
                 bucket.tags.set(slot, tag.into());

@@ -27,6 +27,19 @@
 //! decides what is stored and one place in the log. An append is answered by a [`Ticket`]
 //! once it is as durable as the store's [`Durability`] says, [`Durability::Sync`] by default.
 //!
+//! | you want | use |
+//! | --- | --- |
+//! | to store events, many from one thread | [`Store::producer`] |
+//! | one aggregate as it is, or as it was | [`Store::aggregate`] |
+//! | the same ones often, folded to a value | [`Store::fold`] |
+//! | every event, in the order of the commits | [`Store::events`] |
+//! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
+//! | a state of your own over all events | [`Store::projection`] |
+//! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
+//! | to act once on each event, now and later | [`Store::subscribe`] |
+//! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
+//! | a copy while the store is in use | [`Store::backup`] |
+//!
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
@@ -61,8 +74,8 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{
-    Batch, BatchValues, Keyed, Merge, Number, Projection, Snapshot, SpecError, Value, ViewRow,
-    ViewSpec,
+    Batch, BatchValues, Keyed, LeftOut, Merge, Number, Projection, Snapshot, SpecError, Value,
+    ViewRow, ViewSpec,
 };
 pub use eventcask_shard::{Answer, DedupWindow, Durability, Stages};
 pub use feed::batches::Batches;

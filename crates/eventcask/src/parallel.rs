@@ -3,13 +3,14 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, Builder};
 
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Cores that this process may use.
 pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The threads that all stores of the process share for this; none where the system gave none.
@@ -51,6 +52,31 @@ fn map_on<T: Send>(
         // One thread does it as well, only slower.
         _ => (0..count).map(work).collect(),
     }
+}
+
+/// Does `work` for each number below `count`, several at a time, on threads that are no part of a pool: for
+/// work that holds a lock while it waits for the pool. A thread of the pool that waits begins other work,
+/// which may want that lock.
+pub(crate) fn each_on_threads(count: usize, work: impl Fn(usize) + Sync) {
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        loop {
+            // Relaxed: each number is had once, and says nothing about anything else.
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            work(index);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..cores().min(count) {
+            let thread = Builder::new().name("eventcask-open".to_owned());
+            // Where the system gives no thread, others do its part.
+            let _ = thread.spawn_scoped(scope, lane);
+        }
+        lane();
+    });
 }
 
 /// As [`map`], but of the work no more is begun at once than there are threads. It is for work that is

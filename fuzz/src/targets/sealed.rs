@@ -102,7 +102,7 @@ fn ask_one(reader: &BlockReader, segment: &EndedSegment, question: u32) {
         }
         _ => {
             for id in (0..4).map(|at| 1 << 64 | at) {
-                is_well(reader.find_id(segment, EventId::from_u128(id)));
+                is_well(reader.find_id(segment, EventId::from_u128(id), u64::MAX));
             }
         }
     }

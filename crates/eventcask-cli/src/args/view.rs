@@ -60,7 +60,7 @@ pub struct ViewCreateArgs {
     /// Name of the view
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// The field of the payload to group by; a dotted path for nested JSON
+    /// The field of the payload to group by: its name, or a dotted path for nested JSON
     #[arg(long, value_name = "FIELD")]
     pub key: String,
     /// What to keep: count, count:FIELD, sum:FIELD, min:FIELD, max:FIELD or mean:FIELD; may be repeated
@@ -72,6 +72,9 @@ pub struct ViewCreateArgs {
     /// Group by windows of time too: WIDTH:FIELD, such as 1h:time_hour
     #[arg(long, value_name = "WINDOW")]
     pub window: Option<String>,
+    /// Drop the rows of windows that ended longer ago, by the newest time of an event: such as 30d
+    #[arg(long, value_name = "TIME", requires = "window")]
+    pub keep: Option<String>,
 }
 
 /// Ask a view for one key, or for all

@@ -3,6 +3,7 @@
 use eventcask::{KeptProjection, ShardStats, Stats, Store, SubscriptionStats, ViewStats};
 
 use super::store::{failure, open_to_read, shown};
+use super::view::write_left_out;
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::{Object, Out, Table, bytes, count, escaped, write_list};
@@ -124,6 +125,7 @@ fn write_view(out: &mut Vec<u8>, view: &ViewStats) {
     object
         .number("lag_events", view.lag_events)
         .number("lag_seconds", view.lag_seconds);
+    write_left_out(&mut object, &view.left_out);
     if let Some(failure) = &view.failure {
         object.text("failure", failure);
     }
@@ -213,7 +215,7 @@ fn shard_table(shards: &[ShardStats]) -> Table {
 }
 
 fn view_table(views: &[ViewStats]) -> Table {
-    let mut table = Table::new(&["view", ">events", ">behind", "state"]);
+    let mut table = Table::new(&["view", ">events", ">behind", ">left out", "state"]);
     for view in views {
         let state = match &view.failure {
             Some(reason) => format!("stopped: {reason}"),
@@ -225,6 +227,7 @@ fn view_table(views: &[ViewStats]) -> Table {
             view.name.clone(),
             count(events),
             count(view.lag_events),
+            count(view.left_out.total()),
             state,
         ]);
     }

@@ -80,7 +80,7 @@ pub(super) fn text(report: &VerifyReport) -> String {
     }
     if report.repeated_ids > 0 {
         text += &format!(
-            "{} events have the id of an event before: the window of ids had forgotten it, or that event was given up\n",
+            "{} events have the id of an event of their aggregate before: the window of ids had forgotten it, or that event was given up\n",
             count(report.repeated_ids)
         );
     }

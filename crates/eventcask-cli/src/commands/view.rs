@@ -1,6 +1,6 @@
 //! `eventcask view`: keyed aggregations.
 
-use eventcask::{Store, View, ViewRow, ViewSpec};
+use eventcask::{Error, LeftOut, Store, View, ViewRow, ViewSpec};
 
 use super::store::{failure, open_to_read, open_to_write};
 use crate::args::{Global, ViewCommand, ViewCreateArgs, ViewGetArgs};
@@ -21,6 +21,8 @@ fn create(args: &ViewCreateArgs, global: &Global) -> Result<(), Failure> {
     let aggregations: Vec<_> = args.agg.iter().map(String::as_str).collect();
     let (event_type, window) = (args.event_type.as_deref(), args.window.as_deref());
     let spec = ViewSpec::new(&args.key, &aggregations, event_type, window);
+    let keep = args.keep.iter();
+    let spec = keep.fold(spec, |spec, time| spec?.keep(time));
     let spec = spec.map_err(|error| Failure::Input(error.to_string()))?;
     let store = open_to_write(global)?;
     let view = store
@@ -53,8 +55,9 @@ fn drop_view(name: &str, global: &Global) -> Result<(), Failure> {
 
 /// Says what a view has become, once it is saved.
 fn say_rows(done: &str, view: &View, store: Store, global: &Global) -> Result<(), Failure> {
-    let rows = view.rows().map_err(|error| failure(&error))?.len() as u64;
+    let rows = view.row_count().map_err(|error| failure(&error))? as u64;
     let events: u64 = store.positions().iter().sum();
+    let left_out = view.stats().left_out;
     store.close().map_err(|error| failure(&error))?;
     let mut line = Vec::new();
     if global.json {
@@ -63,8 +66,10 @@ fn say_rows(done: &str, view: &View, store: Store, global: &Global) -> Result<()
             .text("name", view.name())
             .raw("spec", view.spec().to_json().as_bytes());
         object.number("rows", rows).number("events", events);
+        write_left_out(&mut object, &left_out);
         object.end();
     } else {
+        tell_left_out(view.name(), &left_out);
         let (rows, events) = (count(rows), count(events));
         line = format!(
             "view {} {done}: {rows} rows from {events} events",
@@ -73,6 +78,19 @@ fn say_rows(done: &str, view: &View, store: Store, global: &Global) -> Result<()
         .into();
     }
     print(line)
+}
+
+/// Tells of events that are in no row, which whoever asks would miss otherwise.
+fn tell_left_out(name: &str, left_out: &LeftOut) {
+    if left_out.total() > 0 {
+        let events = count(left_out.total());
+        eprintln!("eventcask: view {name} left out {events} events: {left_out}");
+    }
+}
+
+pub(super) fn write_left_out(object: &mut Object<'_>, left_out: &LeftOut) {
+    let json = serde_json::to_vec(left_out).unwrap_or_default();
+    object.raw("left_out", &json);
 }
 
 fn print(mut line: Vec<u8>) -> Result<(), Failure> {
@@ -85,22 +103,13 @@ fn print(mut line: Vec<u8>) -> Result<(), Failure> {
 fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
     let view = store.view(&args.name).map_err(|error| failure(&error))?;
-    let rows = match (&args.key, args.as_of_time) {
-        (Some(key), None) => view.get(key),
-        (Some(key), Some(time)) => view.get_as_of(key, time),
-        (None, None) => view.rows(),
-        (None, Some(time)) => view.rows_as_of(time),
-    };
-    let mut rows = rows.map_err(|error| failure(&error))?;
-    if let Some(by) = &args.by {
-        sort(&mut rows, by, &view)?;
-    }
-    rows.truncate(args.top.unwrap_or(usize::MAX));
+    let rows = rows(args, &view).map_err(|error| failure(&error))?;
     if global.json {
         print_json(&rows)?;
     } else {
         print_table(&rows, view.spec())?;
     }
+    tell_left_out(view.name(), &view.stats().left_out);
     match &args.key {
         Some(key) if rows.is_empty() => Err(Failure::No(format!(
             "view {} has nothing under the key {key:?}",
@@ -110,19 +119,16 @@ fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
     }
 }
 
-/// Puts the rows with the highest value first, and those without one last.
-fn sort(rows: &mut [ViewRow], by: &str, view: &View) -> Result<(), Failure> {
-    let known: Vec<_> = view.spec().aggregations().collect();
-    if !known.contains(&by) {
-        let (name, known) = (view.name(), known.join(", "));
-        return Err(Failure::Input(format!(
-            "view {name} has no value {by:?}; it has {known}"
-        )));
+fn rows(args: &ViewGetArgs, view: &View) -> Result<Vec<ViewRow>, Error> {
+    let limit = args.top.unwrap_or(usize::MAX);
+    match (&args.key, &args.by, args.as_of_time) {
+        (Some(key), _, None) => view.get(key),
+        (Some(key), _, Some(time)) => view.get_as_of(key, time),
+        (None, None, None) => view.rows(),
+        (None, None, Some(time)) => view.rows_as_of(time),
+        (None, Some(by), None) => view.top(limit, by),
+        (None, Some(by), Some(time)) => view.top_as_of(limit, by, time),
     }
-    let value = |row: &ViewRow| row.value(by).and_then(eventcask::Value::number);
-    let rank = |row: &ViewRow| value(row).map_or(f64::NEG_INFINITY, eventcask::Number::to_f64);
-    rows.sort_by(|one, two| rank(two).total_cmp(&rank(one)));
-    Ok(())
 }
 
 fn print_json(rows: &[ViewRow]) -> Result<(), Failure> {
@@ -172,6 +178,7 @@ fn list(global: &Global) -> Result<(), Failure> {
             object
                 .text("name", view.name())
                 .raw("spec", view.spec().to_json().as_bytes());
+            write_left_out(&mut object, &view.stats().left_out);
             object.end();
         })?;
     }
@@ -179,7 +186,15 @@ fn list(global: &Global) -> Result<(), Failure> {
 }
 
 fn list_table(views: &[View]) -> Result<(), Failure> {
-    let mut table = Table::new(&["view", "key", "aggregations", "type", "window"]);
+    let mut table = Table::new(&[
+        "view",
+        "key",
+        "aggregations",
+        "type",
+        "window",
+        "kept",
+        ">left out",
+    ]);
     for view in views {
         let spec = view.spec();
         let aggregations: Vec<_> = spec.aggregations().collect();
@@ -190,6 +205,8 @@ fn list_table(views: &[View]) -> Result<(), Failure> {
             aggregations.join(" "),
             optional(spec.event_type()),
             optional(spec.window()),
+            optional(spec.kept()),
+            count(view.stats().left_out.total()),
         ]);
     }
     let mut out = Out::new();

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
+use std::io::{Write as _, pipe};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -277,6 +279,36 @@ fn interrupted_before_the_first_row_it_ends_as_well() {
         "{err}"
     );
     assert!(!place.path("store").exists());
+}
+
+/// It waited for as long as the store took, 20 s where that was slow, and for ever for one who does
+/// not read what it prints. A second after the signal it ends in any case.
+#[test]
+fn interrupted_it_ends_within_a_second_whatever_it_waits_for() {
+    let place = Place::new();
+    let (reader, mut full) = pipe().expect("there are pipes");
+    let mut command = place.command(&["ingest", "-", "--aggregate", "k", "--acks", "--json"]);
+    let command = command.stdin(Stdio::piped());
+    let child = command.stdout(full.try_clone().expect("it is copied"));
+    let mut child = child.spawn().expect("the binary starts");
+    // Its standard output is full, and nobody reads it.
+    let filler = thread::spawn(move || while full.write_all(&[b'\n'; 4096]).is_ok() {});
+    let mut rows = child.stdin.take().expect("it is piped");
+    writeln!(rows, "{{\"k\":1}}").expect("it is read");
+    while !place.path("store").exists() {
+        thread::yield_now();
+    }
+    let signalled = Instant::now();
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &id]).status();
+    assert!(sent.expect("kill runs").success());
+    let code = child.wait().expect("it ends").code();
+    let took = signalled.elapsed();
+    assert_eq!(code, Some(130));
+    // Many times as long, for a machine that has other things to do.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop((rows, reader));
+    filler.join().expect("it ends as well");
 }
 
 #[test]

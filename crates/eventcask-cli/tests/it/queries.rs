@@ -486,3 +486,114 @@ fn what_is_no_store_is_said_by_every_command() {
         assert!(!place.path("store").exists(), "{args:?}");
     }
 }
+
+/// Rows that a view left out were never heard of, neither by whoever made it nor by whoever asked.
+#[test]
+fn a_view_says_how_many_events_it_left_out_and_why() {
+    let place = Place::new();
+    let rows = r#"{"k":"a","t":0}
+{"k":"b","t":"yesterday"}
+{"k":"c"}
+{"k":"d","key":{"a":1},"t":0}
+"#;
+    let path = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &path, "--aggregate", "k"]);
+    let create = [
+        "view", "create", "v", "--key", "k", "--agg", "count", "--window", "1d:t",
+    ];
+    let said = place.run(&create);
+    let told = "left out 2 events: 1 without the time, 1 with a time that can not be read";
+    assert!(said.err.contains(told), "{}", said.err);
+    let said = place.run(&["view", "get", "v", "a"]);
+    assert!(said.err.contains(told), "{}", said.err);
+    let left_out =
+        json!({"not_json": 0, "no_key": 0, "unusable_key": 0, "no_time": 1, "unreadable_time": 1});
+    assert_eq!(place.json(&["view", "list"])[0]["left_out"], left_out);
+    assert_eq!(
+        place.json(&["stats"])["projections"][0]["left_out"],
+        left_out
+    );
+    assert_eq!(place.json(&["view", "rebuild", "v"])["left_out"], left_out);
+
+    let other = ["view", "create", "w", "--key", "key", "--agg", "count"];
+    let left_out = &place.json(&other)["left_out"];
+    assert_eq!(
+        (&left_out["no_key"], &left_out["unusable_key"]),
+        (&json!(3), &json!(1))
+    );
+}
+
+#[test]
+fn the_highest_rows_come_first_also_beyond_the_digits_of_a_float() {
+    let place = Place::new();
+    let rows = "{\"k\":\"a\",\"ns\":1764400000000000001}\n{\"k\":\"b\",\"ns\":1764400000000000003}\n{\"k\":\"c\",\"ns\":1764400000000000002}\n{\"k\":\"d\"}\n";
+    let path = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &path, "--aggregate", "k"]);
+    place.ok(&["view", "create", "v", "--key", "k", "--agg", "max:ns"]);
+    let keys = |args: &[&str]| {
+        let rows = place.json(&[&["view", "get", "v"], args].concat());
+        let rows = rows.as_array().expect("a list").iter();
+        rows.map(|row| row["key"].as_str().expect("text").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&["--top", "2", "--by", "max:ns"]), ["b", "c"]);
+    assert_eq!(keys(&["--all", "--by", "max:ns"]), ["b", "c", "a", "d"]);
+    let now = [
+        "--top",
+        "1",
+        "--by",
+        "max:ns",
+        "--as-of-time",
+        "2200-01-01T00:00:00Z",
+    ];
+    assert_eq!(keys(&now), ["b"]);
+    let said = place.fails(2, &["view", "get", "v", "--top", "1", "--by", "min:ns"]);
+    assert!(said.contains("max:ns"), "{said}");
+}
+
+#[test]
+fn rows_of_windows_that_ended_long_ago_are_dropped_where_that_is_asked_for() {
+    let place = Place::new();
+    let rows: String = (0..10)
+        .map(|hour| format!("{{\"k\":\"a{}\",\"t\":{}}}\n", hour % 2, hour * 3600))
+        .collect();
+    let path = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &path, "--aggregate", "k"]);
+    let create = [
+        "view", "create", "v", "--key", "k", "--agg", "count", "--window", "1h:t",
+    ];
+    place.ok(&[&create[..], &["--keep", "2h"]].concat());
+    let all = |place: &Place| place.json(&["view", "get", "v", "--all"]);
+    let before = all(&place);
+    assert_eq!(before.as_array().expect("a list").len(), 4);
+    place.ok(&["view", "rebuild", "v"]);
+    assert_eq!(all(&place), before);
+    assert_eq!(place.json(&["view", "list"])[0]["spec"]["keep"], "2h");
+    let said = place.fails(
+        2,
+        &[&create[..2], &["w"], &create[3..], &["--keep", "soon"]].concat(),
+    );
+    assert!(said.contains("such as 30d"), "{said}");
+}
+
+/// Columns of flattened tables have dots in their names.
+#[test]
+fn a_column_with_a_dot_in_its_name_is_found_by_views_as_by_ingest() {
+    let place = Place::new();
+    let path = place.file("rows.csv", "user.id,amount\nu1,5\nu2,7\nu1,2\n");
+    place.ok(&["ingest", &path, "--aggregate", "user.id"]);
+    place.ok(&[
+        "view",
+        "create",
+        "v",
+        "--key",
+        "user.id",
+        "--agg",
+        "sum:amount",
+    ]);
+    let rows = place.json(&["view", "get", "v", "--all"]);
+    assert_eq!(
+        rows,
+        json!([{"key": "u1", "sum:amount": 7}, {"key": "u2", "sum:amount": 7}])
+    );
+}

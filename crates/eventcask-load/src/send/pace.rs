@@ -26,8 +26,8 @@ const OPEN_STRETCH_TIME: Duration = Duration::from_millis(1);
 const EVENTS_A_LOOK: u64 = 64;
 /// Bytes of an event beside key and payload: id, time, version, lengths.
 const ENVELOPE_BYTES: usize = 40;
-/// How long an open loop sleeps when nothing is due. Waiting awake would take a core from
-/// those who are measured; what is due in the meantime counts from when it was.
+/// How long an open loop sleeps when nothing is due. Spinning would take a core from the threads
+/// that are measured. An event that falls due meanwhile counts from its due time.
 const NAP: Duration = Duration::from_micros(100);
 
 /// Sends the events of one producer.
@@ -155,7 +155,7 @@ impl<'a> Sender<'a> {
         };
         match self.way.ask(stretch)? {
             Some(waits) => self.sent.waits += waits,
-            // Who takes the answers ended early, and tells why.
+            // The thread that takes the answers ended early, and tells why.
             None => self.stops.store(true, Ordering::Relaxed),
         }
         Ok(())

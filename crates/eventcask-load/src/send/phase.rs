@@ -161,7 +161,7 @@ fn produce(
     })
 }
 
-/// One owner of a shard, who takes the answers as well.
+/// One owner of a shard, which takes the answers itself.
 fn own(
     owner: &mut ShardOwner,
     generator: &mut Generator,

@@ -1,12 +1,12 @@
-//! How events get into the store: by a producer, with a thread beside it that takes the answers,
-//! or by the owner of a shard, who does the shard's work and so takes its answers as well.
+//! How events get into the store: by a producer or by the owner of a shard. A producer has a thread
+//! beside it that takes the answers. An owner does the shard's work, and takes the answers itself.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Instant;
 
-use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner};
+use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner, Ticket};
 use eventcask_console::failure::Failure;
 
 use crate::send::counts::Counts;
@@ -120,10 +120,10 @@ impl Way<'_> {
         let answer = match self {
             Self::Producer { producer, .. } => producer
                 .append(key, Expected::Any, &[event])
-                .and_then(|ticket| Ok(ticket.wait()?)),
+                .and_then(Ticket::wait),
             Self::Owner { owner, .. } => owner
                 .append(key, Expected::Any, &[event])
-                .and_then(|ticket| Ok(owner.answer(ticket)?)),
+                .and_then(|ticket| owner.answer(ticket)),
         };
         let answer = answer.map_err(|error| Failure::of(&error))?;
         Ok(matches!(answer, Answer::Stored { .. }))

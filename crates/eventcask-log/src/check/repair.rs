@@ -13,11 +13,12 @@ use eventcask_event::Events;
 
 use crate::FIRST_BLOCK;
 use crate::check::verify::SealedCheck;
+use crate::disk::chunks::for_chunks;
 use crate::disk::storage::Open;
 use crate::format::sealed_header::Sealed;
-use crate::recovery::{decode_block, for_chunks};
 use crate::sealed::rewrite::{Before, Rewriter};
 use crate::segment::dir::{SegmentHeader, ShardDir};
+use crate::segment::open_block::decode_block;
 use crate::segment::scan::{Bounds, Scan, Step};
 use crate::{
     Block, BlockHead, Codec, Error, ErrorKind, Fate, NewSegment, Payloads, Rewriting, SORT_BYTES,

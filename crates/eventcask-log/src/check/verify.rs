@@ -8,9 +8,9 @@ use std::ops::Range;
 use crate::Problem;
 use crate::check::cluster_check::{self, EventSum};
 use crate::format::sealed_header::{START, Sealed, Table, TableKind};
-use crate::recovery::decode_block;
 use crate::sealed::index::Index;
 use crate::segment::dir::{SegmentHeader, ShardDir};
+use crate::segment::open_block::decode_block;
 use crate::segment::scan::{Scan, Step};
 use crate::{Block, BlockHead, Error, Payloads};
 

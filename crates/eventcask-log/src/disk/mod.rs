@@ -5,3 +5,4 @@ pub(crate) mod file_storage;
 mod disk_file;
 pub(crate) mod memory_storage;
 pub(crate) mod buffer;
+pub(crate) mod chunks;

@@ -120,12 +120,23 @@ impl Framed {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_head(storage: &dyn Storage, name: &str) -> Result<Self, Error> {
+        Self::read_beginning(storage, name, 0)
+    }
+
+    /// As [`read_head`](Self::read_head), with as many bytes of the body, which are not checked either.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_beginning(storage: &dyn Storage, name: &str, bytes: usize) -> Result<Self, Error> {
         let shown = storage.describe(name);
         let failed = |error| Error::io("read", &shown, error);
         let file = storage.open(name, Open::Read).map_err(failed)?;
-        let mut header = [0; FILE_HEADER_BYTES];
-        let read = file.read_at(&mut header, 0).map_err(failed)?;
-        Ok(Self::decode_header(&shown, &header[..read])?.0)
+        let mut beginning = vec![0; FILE_HEADER_BYTES + bytes];
+        let read = file.read_at(&mut beginning, 0).map_err(failed)?;
+        let header = &beginning[..read.min(FILE_HEADER_BYTES)];
+        let mut framed = Self::decode_header(&shown, header)?.0;
+        framed.body = beginning[FILE_HEADER_BYTES.min(read)..read].to_vec();
+        Ok(framed)
     }
 
     /// Reads the framed file in `bytes`; `file` names it in errors.

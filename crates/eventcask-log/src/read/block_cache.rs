@@ -1,4 +1,4 @@
-//! Blocks that were read and checked, kept decoded for whoever asks for single events.
+//! Blocks that were read, checked and decoded, kept for reads of single events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use quick_cache::sync::Cache;
 use crate::Block;
 use crate::BlockPlace;
 
-/// Bytes of memory that the blocks of all shards may take together, unless set: of events that lie
-/// scattered over the log each takes a block of 64 to 256 KiB, of which only some sections are
-/// opened, so this keeps some five hundred at hand.
+/// Bytes of memory that the blocks of all shards may take together, unless set. Events that lie
+/// scattered over the log take a block each, of 64 to 256 KiB. Only some of its sections are
+/// opened, so some five hundred blocks fit.
 pub const BLOCK_CACHE_BYTES: u64 = 32 << 20;
-/// Bytes of a block, about. The cache is cut into parts by it, each of some thirty blocks, and what is
-/// larger than its part is never kept.
+/// Bytes of a block, about. They decide into how many parts the cache is cut: a part takes some
+/// thirty blocks. A block larger than a part is never kept.
 const BLOCK_BYTES: u64 = 128 << 10;
 /// What a block takes beside its sections, about: its head and what the cache keeps for it.
 const BLOCK_OVERHEAD_BYTES: u64 = 1024;
@@ -22,8 +22,8 @@ const BLOCK_OVERHEAD_BYTES: u64 = 1024;
 /// Shard and place of a block.
 type BlockName = (u32, BlockPlace);
 
-/// Decoded blocks, those that are asked for most; shared by all shards. A block is checked when it is
-/// read, and not again for as long as it is kept.
+/// The decoded blocks that are read most, of all shards. A block is checked when it is read, and not
+/// again while it is kept.
 #[derive(Clone)]
 pub struct BlockCache {
     blocks: Arc<Cache<BlockName, Arc<Block>, BlockWeight>>,

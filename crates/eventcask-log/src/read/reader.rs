@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::BlockPlace;
+use crate::disk::chunks::for_chunks;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::read::caches::Caches;
-use crate::recovery::for_chunks;
-use crate::sealed::ended::{EndedSegment, TableCache};
+use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::ShardDir;
 use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
 
@@ -19,8 +19,6 @@ const KEPT_BUFFER_BYTES: usize = 1 << 20;
 /// What is read first of a block of which only some payloads are wanted: the head, and with it the
 /// envelopes of a small block.
 const FIRST_READ_BYTES: usize = 16 << 10;
-/// Segment files kept open.
-const KEPT_FILES: usize = 16;
 
 thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -60,8 +58,8 @@ impl BlockReader {
         &self.dir
     }
 
-    pub(crate) fn tables(&self) -> &TableCache {
-        &self.caches.tables
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.caches
     }
 
     /// Lets go of what is kept of a segment that was written anew.
@@ -90,7 +88,7 @@ impl BlockReader {
         let kept = self.caches.blocks.get(shard, at);
         let want = match kept {
             Some(block) if block.has(want) => return Ok(block),
-            // Whoever asks for other payloads than those before may ask for others again.
+            // A caller that wants other payloads than the one before may come back for more.
             Some(_) => Payloads::All,
             None => want,
         };
@@ -243,7 +241,7 @@ impl BlockReader {
             return Err(Error::replaced(&self.dir.describe(segment)));
         }
         files.push_front((wanted, Arc::clone(&file)));
-        files.truncate(KEPT_FILES);
+        files.truncate(self.caches.kept_files);
         Ok(file)
     }
 }

@@ -15,18 +15,13 @@
 
 pub(crate) mod reserve;
 
-use eventcask_event::TRUNCATED_TYPE;
-
-use crate::BlockPlace;
-use crate::Problem;
-use crate::disk::storage::{Open, StoredFile};
+use crate::disk::chunks::for_chunks;
+use crate::disk::storage::Open;
 use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::{SegmentHeader, ShardDir};
+use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, BlockHead, Error, Payloads, Tail};
-
-/// Bytes copied at once.
-const CHUNK_BYTES: usize = 1 << 20;
+use crate::{Block, BlockHead, BlockPlace, Error, Problem, Tail};
 
 impl Tail {
     fn enter(&mut self, scan: &Scan) {
@@ -338,38 +333,5 @@ fn visit_from(
             }
             Step::Block(_) => {}
         }
-    }
-}
-
-/// The block just met, with the payloads of truncations.
-pub(crate) fn open_block(scan: &Scan, head: &BlockHead) -> Result<Block, Error> {
-    decode_block(scan, head).map_err(|reason| Error::damaged(scan.name(), head.place, reason))
-}
-
-/// As [`open_block`]; says what is wrong with it.
-pub(crate) fn decode_block(scan: &Scan, head: &BlockHead) -> Result<Block, &'static str> {
-    let truncations = [TRUNCATED_TYPE.to_owned()];
-    let block = Block::decode(head.clone(), scan.bytes(), Payloads::Types(&truncations))?;
-    block
-        .events()
-        .check_keys()
-        .map_err(|malformed| malformed.0)?;
-    Ok(block)
-}
-
-/// Hands the bytes of a file from `place` on to `each`, a chunk at a time.
-pub(crate) fn for_chunks(
-    file: &dyn StoredFile,
-    mut place: u64,
-    mut each: impl FnMut(u64, &[u8]) -> std::io::Result<()>,
-) -> std::io::Result<()> {
-    let mut buffer = vec![0; CHUNK_BYTES];
-    loop {
-        let read = file.read_at(&mut buffer, place)?;
-        if read == 0 {
-            return Ok(());
-        }
-        each(place, &buffer[..read])?;
-        place += read as u64;
     }
 }

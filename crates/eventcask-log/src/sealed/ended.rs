@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use eventcask_event::EventId;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
 use crate::BlockPlace;
-use crate::format::sealed_header::{Sealed, TableKind};
+use crate::format::sealed_header::{Sealed, Table, TableKind};
+use crate::read::budget::Loan;
 use crate::read::reader::BlockReader;
-use crate::recovery::open_block;
+use crate::read::table_cache::{TableCache, TableName};
 use crate::sealed::cluster::Order;
 use crate::sealed::filter;
 use crate::sealed::index::{self, Index, KeyPlace};
-use crate::sealed::pages;
+use crate::sealed::pages::{self, Page};
 use crate::segment::dir::ShardDir;
+use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
 use crate::{BlockHead, Error, ErrorKind, NewSegment, SourceMark};
 
@@ -29,6 +29,8 @@ use crate::{BlockHead, Error, ErrorKind, NewSegment, SourceMark};
 pub struct EndedSegment {
     new: NewSegment,
     sealed: Sealed,
+    key_filter: OnceLock<KeptFilter>,
+    id_filter: OnceLock<KeptFilter>,
     gathered: OnceLock<Arc<Index>>,
     clusters_are_bad: AtomicBool,
 }
@@ -47,6 +49,8 @@ impl EndedSegment {
         Self {
             new,
             sealed,
+            key_filter: OnceLock::new(),
+            id_filter: OnceLock::new(),
             gathered: OnceLock::new(),
             clusters_are_bad: AtomicBool::new(false),
         }
@@ -112,6 +116,14 @@ impl EndedSegment {
         }
     }
 
+    /// Bytes of memory that its filters take.
+    #[must_use]
+    pub fn filter_bytes(&self) -> u64 {
+        let filters = [&self.key_filter, &self.id_filter].into_iter();
+        let kept = filters.filter_map(OnceLock::get);
+        kept.map(|kept| kept.loan.bytes()).sum()
+    }
+
     /// How many blocks with events it has.
     #[must_use]
     pub fn blocks(&self) -> u64 {
@@ -123,56 +135,36 @@ impl EndedSegment {
     }
 }
 
-/// Bytes of memory that the tables of all shards may take together, unless set.
-pub const TABLE_CACHE_BYTES: u64 = 32 << 20;
+/// So much room is made without a look at how long the file is.
+const SMALL_BYTES: u64 = 64 << 10;
 
-type TableName = (u32, u64, u32, TableKind);
-
-/// Filters, directories and block tables that were read, newest first; shared by all shards.
-#[derive(Clone)]
-pub struct TableCache {
-    tables: Arc<Cache<TableName, Arc<[u8]>, TableWeight>>,
+/// The filter of a table and where the pages of the table end, read and checked once.
+struct KeptFilter {
+    filter: Vec<u8>,
+    directory: Vec<u8>,
+    loan: Loan,
 }
 
-#[derive(Clone)]
-struct TableWeight;
-
-impl Weighter<TableName, Arc<[u8]>> for TableWeight {
-    fn weight(&self, _: &TableName, table: &Arc<[u8]>) -> u64 {
-        // What the cache itself keeps for an entry counts as well.
-        table.len() as u64 + 64
-    }
+/// A table that is looked up by hash: what says that it has nothing, where its pages end, and they.
+struct Paged {
+    filter: TableKind,
+    directory: TableKind,
+    pages: TableKind,
+    kept: fn(&EndedSegment) -> &OnceLock<KeptFilter>,
 }
 
-impl fmt::Debug for TableCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TableCache({} bytes)", self.tables.weight())
-    }
-}
-
-impl Default for TableCache {
-    fn default() -> Self {
-        Self::new(TABLE_CACHE_BYTES)
-    }
-}
-
-impl TableCache {
-    /// A cache of up to `bytes`.
-    #[must_use]
-    pub fn new(bytes: u64) -> Self {
-        // The number of entries is only a first guess at the size of a hash table.
-        let tables = Cache::with_weighter(256, bytes.max(1), TableWeight);
-        Self {
-            tables: Arc::new(tables),
-        }
-    }
-
-    /// Bytes that are kept now.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.tables.weight()
-    }
-}
+const KEYS: Paged = Paged {
+    filter: TableKind::KeyFilter,
+    directory: TableKind::KeyDirectory,
+    pages: TableKind::KeyPages,
+    kept: |segment| &segment.key_filter,
+};
+const IDS: Paged = Paged {
+    filter: TableKind::IdFilter,
+    directory: TableKind::IdDirectory,
+    pages: TableKind::IdPages,
+    kept: |segment| &segment.id_filter,
+};
 
 impl BlockReader {
     /// The block of a segment that holds its first event at `position` or after it.
@@ -207,42 +199,40 @@ impl BlockReader {
     /// As [`place_from`](Self::place_from).
     pub fn find_key(&self, segment: &EndedSegment, key: &str) -> Result<Option<KeyPlace>, Error> {
         if let Some(index) = segment.gathered.get() {
-            return Ok(index.keys.get(key).copied());
+            return Ok(index.place_of(key));
         }
         let hash = index::hash(self.dir().store, key.as_bytes());
-        let tables = [
-            TableKind::KeyFilter,
-            TableKind::KeyDirectory,
-            TableKind::KeyPages,
-        ];
         let next = segment.sealed.next_position;
-        match self.page(segment, tables, hash, |page| {
+        match self.find_in_page(segment, &KEYS, hash, |page| {
             index::find_key(page, key, next)
         }) {
             Ok(found) => Ok(found),
-            Err(error) => Ok(self.gather_after(segment, error)?.keys.get(key).copied()),
+            Err(error) => Ok(self.gather_after(segment, error)?.place_of(key)),
         }
     }
 
-    /// Position of the event of a segment that came with an id.
+    /// Position of the newest event of a segment that came with an id and lies before `before`.
+    /// Several aggregates may have an event with the same id.
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
-    pub fn find_id(&self, segment: &EndedSegment, id: EventId) -> Result<Option<u64>, Error> {
+    pub fn find_id(
+        &self,
+        segment: &EndedSegment,
+        id: EventId,
+        before: u64,
+    ) -> Result<Option<u64>, Error> {
         let id = id.as_u128();
         if let Some(index) = segment.gathered.get() {
-            return Ok(index.ids.get(id));
+            return Ok(index.ids.newest(id, before));
         }
         let hash = index::hash(self.dir().store, &id.to_le_bytes());
-        let tables = [
-            TableKind::IdFilter,
-            TableKind::IdDirectory,
-            TableKind::IdPages,
-        ];
         let next = segment.sealed.next_position;
-        match self.page(segment, tables, hash, |page| index::find_id(page, id, next)) {
+        match self.find_in_page(segment, &IDS, hash, |page| {
+            index::find_id(page, id, before, next)
+        }) {
             Ok(found) => Ok(found),
-            Err(error) => Ok(self.gather_after(segment, error)?.ids.get(id)),
+            Err(error) => Ok(self.gather_after(segment, error)?.ids.newest(id, before)),
         }
     }
 
@@ -287,29 +277,81 @@ impl BlockReader {
     }
 
     /// Looks something up by its hash: in the filter, then in the one page that can have it.
-    fn page<T>(
+    fn find_in_page<T>(
         &self,
         segment: &EndedSegment,
-        [filter, directory, pages]: [TableKind; 3],
+        paged: &Paged,
         hash: u64,
         find: impl FnOnce(&[u8]) -> Result<Option<T>, &'static str>,
     ) -> Result<Option<T>, Error> {
-        let Some(table) = segment.sealed.table(pages) else {
-            return Ok(None);
-        };
-        if !filter::may_hold(&self.table(segment, filter)?, hash) {
+        let has = |kind| segment.sealed.table(kind).is_some();
+        if !has(paged.pages) || !has(paged.filter) {
             return Ok(None);
         }
-        let directory = self.table(segment, directory)?;
-        let Some(page) = pages::find(&directory, hash) else {
+        let page = match self.kept_filter(segment, paged)? {
+            Some(kept) if !filter::may_hold(&kept.filter, hash) => None,
+            Some(kept) => pages::find(&kept.directory, hash),
+            // To read a page takes a thousandth of the time in which a filter is read and checked.
+            None => pages::find(&self.table(segment, paged.directory)?, hash),
+        };
+        let Some(page) = page else { return Ok(None) };
+        let bytes = self.page(segment, paged.pages, page)?;
+        find(&bytes).map_err(|reason| {
+            let table = segment.sealed.table(paged.pages);
+            let place = table.map_or(0, |table| table.place + u64::from(page.start));
+            self.damaged(segment, place, reason)
+        })
+    }
+
+    /// The filter of a table, which is read when it is first asked for; none where there is no memory
+    /// for it.
+    fn kept_filter<'s>(
+        &self,
+        segment: &'s EndedSegment,
+        paged: &Paged,
+    ) -> Result<Option<&'s KeptFilter>, Error> {
+        let kept = (paged.kept)(segment);
+        if let Some(kept) = kept.get() {
+            return Ok(Some(kept));
+        }
+        let tables = [paged.filter, paged.directory].map(|kind| segment.sealed.table(kind));
+        let bytes = tables.iter().flatten().map(|table| table.length).sum();
+        let Some(loan) = self.caches().filters.take(bytes) else {
             return Ok(None);
+        };
+        let read = |table: Option<&Table>| match table {
+            Some(table) => self.bytes(segment, table.place, table.length, table.crc),
+            None => Ok(Vec::new()),
+        };
+        let [filter, directory] = tables;
+        let new = KeptFilter {
+            filter: read(filter)?,
+            directory: read(directory)?,
+            loan,
+        };
+        // Another thread may have been first.
+        Ok(Some(kept.get_or_init(|| new)))
+    }
+
+    /// A page of a table, from memory where it was read before.
+    fn page(
+        &self,
+        segment: &EndedSegment,
+        kind: TableKind,
+        page: Page,
+    ) -> Result<Arc<[u8]>, Error> {
+        let Some(table) = segment.sealed.table(kind) else {
+            return Ok(Arc::default());
         };
         if u64::from(page.end) > table.length {
             return Err(self.damaged(segment, table.place, "a page goes beyond its table"));
         }
         let place = table.place + u64::from(page.start);
-        let bytes = self.bytes(segment, place, u64::from(page.end - page.start), page.crc)?;
-        find(&bytes).map_err(|reason| self.damaged(segment, place, reason))
+        let length = u64::from(page.end - page.start);
+        let pages = &self.caches().pages;
+        self.kept_or_read(pages, segment, (kind, page.start), || {
+            self.bytes(segment, place, length, page.crc)
+        })
     }
 
     /// A table, from memory where it was read before; empty where the segment has none.
@@ -321,19 +363,31 @@ impl BlockReader {
         let Some(table) = segment.sealed.table(kind) else {
             return Ok(Arc::default());
         };
-        let name = (
-            self.dir().shard,
-            segment.number(),
-            segment.sealed.rewrite,
+        let tables = &self.caches().tables;
+        self.kept_or_read(tables, segment, (kind, 0), || {
+            self.bytes(segment, table.place, table.length, table.crc)
+        })
+    }
+
+    fn kept_or_read(
+        &self,
+        cache: &TableCache,
+        segment: &EndedSegment,
+        (kind, start): (TableKind, u32),
+        read: impl FnOnce() -> Result<Vec<u8>, Error>,
+    ) -> Result<Arc<[u8]>, Error> {
+        let name = TableName {
+            shard: self.dir().shard,
+            segment: segment.number(),
+            rewrite: segment.sealed.rewrite,
             kind,
-        );
-        if let Some(kept) = self.tables().tables.get(&name) {
+            start,
+        };
+        if let Some(kept) = cache.get(&name) {
             return Ok(kept);
         }
-        let bytes: Arc<[u8]> = self
-            .bytes(segment, table.place, table.length, table.crc)?
-            .into();
-        self.tables().tables.insert(name, Arc::clone(&bytes));
+        let bytes: Arc<[u8]> = read()?.into();
+        cache.insert(name, &bytes);
         Ok(bytes)
     }
 
@@ -347,8 +401,9 @@ impl BlockReader {
     ) -> Result<Vec<u8>, Error> {
         let file = self.file(segment.number(), segment.sealed.rewrite)?;
         let failed = |e| Error::io("read", &self.dir().describe(segment.number()), e);
-        // Room is made only for what is there.
-        if file.len().map_err(failed)? < place.saturating_add(length) {
+        // Much room is made only for what is there.
+        let is_large = length > SMALL_BYTES;
+        if is_large && file.len().map_err(failed)? < place.saturating_add(length) {
             return Err(self.damaged(segment, place, "a table is cut short"));
         }
         let mut bytes = vec![0; length as usize];

@@ -37,7 +37,7 @@ pub struct KeyPlace {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) blocks: Vec<BlockPlace>,
-    pub(crate) keys: HashMap<String, KeyPlace, RandomState>,
+    keys: HashMap<String, Known, RandomState>,
     pub(crate) ids: Ids,
     pub(crate) marks: Vec<SourceMark>,
     pub(crate) truncations: BTreeMap<String, u64>,
@@ -45,25 +45,43 @@ pub(crate) struct Index {
     pub(crate) first_events: u64,
 }
 
+/// An aggregate of the segment: where it stands, and which one of them it was that came first.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    place: KeyPlace,
+    number: u32,
+}
+
 /// Ids with the positions of their events.
 ///
 /// There are many, and they are looked up only after the last one came: a list that is sorted then
 /// takes a third of the time of a table, since ids come in order more or less.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(Vec<(u128, u64)>);
+pub(crate) struct Ids(Vec<IdPlace>);
+
+/// The event that came with an id, and the number of its aggregate.
+#[derive(Debug, Clone, Copy)]
+struct IdPlace {
+    id: u128,
+    position: u64,
+    aggregate: u32,
+}
 
 impl Ids {
-    /// Orders them. One that a window had forgotten may be there twice: the newest event has it.
+    /// Orders them. An aggregate may have one twice that a window had forgotten: the newest event has
+    /// it.
     pub(crate) fn settle(&mut self) {
-        let newest_first = |(id, position): &(u128, u64)| (*id, u64::MAX - *position);
+        let newest_first = |at: &IdPlace| (at.id, at.aggregate, u64::MAX - at.position);
         self.0.sort_unstable_by_key(newest_first);
-        self.0.dedup_by_key(|(id, _)| *id);
+        self.0.dedup_by_key(|at| (at.id, at.aggregate));
     }
 
-    /// Position of the event with this id; they must be settled.
-    pub(crate) fn get(&self, id: u128) -> Option<u64> {
-        let at = self.0.binary_search_by_key(&id, |(id, _)| *id).ok()?;
-        Some(self.0[at].1)
+    /// Position of the newest event before `before` with this id; they must be settled.
+    pub(crate) fn newest(&self, id: u128, before: u64) -> Option<u64> {
+        let from = self.0.partition_point(|at| at.id < id);
+        let same = self.0[from..].iter().take_while(|at| at.id == id);
+        let positions = same.map(|at| at.position);
+        positions.filter(|position| *position < before).max()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -94,20 +112,35 @@ impl Index {
                 position,
             };
             self.first_events += u64::from(place.version == 1);
-            match self.keys.get_mut(events.key(index)) {
-                Some(known) => *known = place,
-                None => {
-                    self.keys.insert(events.key(index).to_owned(), place);
-                }
-            }
+            let aggregate = self.note_place(events.key(index), place);
             if let Some(id) = events.given_id(row) {
-                self.ids.0.push((id.as_u128(), position));
+                self.ids.0.push(IdPlace {
+                    id: id.as_u128(),
+                    position,
+                    aggregate,
+                });
             }
         }
         for (key, before) in events.truncations() {
             let known = self.truncations.entry(key.to_owned()).or_default();
             *known = before.max(*known);
         }
+    }
+
+    /// Says where an aggregate stands now, and returns its number.
+    fn note_place(&mut self, key: &str, place: KeyPlace) -> u32 {
+        if let Some(known) = self.keys.get_mut(key) {
+            known.place = place;
+            return known.number;
+        }
+        let number = self.keys.len() as u32;
+        self.keys.insert(key.to_owned(), Known { place, number });
+        number
+    }
+
+    /// Where an aggregate stands at the end of the segment.
+    pub(crate) fn place_of(&self, key: &str) -> Option<KeyPlace> {
+        self.keys.get(key).map(|known| known.place)
     }
 
     pub(crate) fn add_marks(&mut self, marks: &[SourceMark]) {
@@ -119,7 +152,7 @@ impl Index {
 
     /// The highest id that rises with time; 0 without one.
     pub(crate) fn highest_id(&self) -> u128 {
-        let ids = self.ids.0.iter().map(|(id, _)| *id);
+        let ids = self.ids.0.iter().map(|at| at.id);
         let rising = ids.filter(|id| EventId::from_u128(*id).rises_with_time());
         rising.max().unwrap_or(0)
     }
@@ -136,14 +169,14 @@ impl Index {
     /// The bytes of each table that is not empty.
     pub(crate) fn tables(&mut self, store: u128, sealed: &Sealed) -> Vec<(TableKind, Vec<u8>)> {
         let mut keys = PageBuilder::with_room(self.keys.len(), KEY_ENTRY_BYTES);
-        for (key, place) in &self.keys {
+        for (key, known) in &self.keys {
             keys.add(hash(store, key.as_bytes()), |entry| {
-                encode_key(entry, key, *place, sealed.next_position);
+                encode_key(entry, key, known.place, sealed.next_position);
             });
         }
         self.ids.settle();
         let mut ids = PageBuilder::with_room(self.ids.0.len(), ID_ENTRY_BYTES);
-        for (id, position) in &self.ids.0 {
+        for IdPlace { id, position, .. } in &self.ids.0 {
             let id = id.to_le_bytes();
             ids.add(hash(store, &id), |entry| {
                 entry.extend_from_slice(&id);
@@ -284,21 +317,29 @@ pub(crate) fn find_key(
     Ok(None)
 }
 
-/// Finds an id in its page.
+/// Finds in its page the newest event before `before` that came with an id. Those with the same id
+/// follow each other.
 pub(crate) fn find_id(
     mut page: &[u8],
     id: u128,
+    before: u64,
     next_position: u64,
 ) -> Result<Option<u64>, &'static str> {
     const BAD: &str = "a page of ids is malformed";
-    let wanted = id.to_le_bytes();
+    let (mut newest, mut was_met) = (None, false);
     while !page.is_empty() {
-        let (found, rest) = page.split_at_checked(16).ok_or(BAD)?;
+        let (found, rest) = page.split_first_chunk().ok_or(BAD)?;
         page = rest;
-        let back = pages::take_varint(&mut page).ok_or(BAD)?;
-        if found == wanted {
-            return Ok(Some(next_position.checked_sub(back).ok_or(BAD)?));
+        if u128::from_le_bytes(*found) == id {
+            let back = pages::take_varint(&mut page).ok_or(BAD)?;
+            let position = next_position.checked_sub(back).ok_or(BAD)?;
+            newest = newest.max(Some(position).filter(|position| *position < before));
+            was_met = true;
+        } else if was_met {
+            break;
+        } else {
+            pages::skip_varint(&mut page).ok_or(BAD)?;
         }
     }
-    Ok(None)
+    Ok(newest)
 }

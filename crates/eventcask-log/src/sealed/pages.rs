@@ -107,6 +107,19 @@ pub(crate) fn put_varint(bytes: &mut Vec<u8>, mut value: u64) {
     bytes.push(value as u8);
 }
 
+/// Passes over a number at the front of `bytes`.
+pub(crate) fn skip_varint(bytes: &mut &[u8]) -> Option<()> {
+    /// The bit that all bytes of a number have but the last.
+    const GOES_ON: u64 = 0x8080_8080_8080_8080;
+    let ends = |word: &[u8; 8]| !u64::from_le_bytes(*word) & GOES_ON;
+    let length = match bytes.first_chunk().map(ends) {
+        Some(ends) if ends != 0 => ends.trailing_zeros() as usize / 8 + 1,
+        _ => bytes.iter().take(10).position(|byte| byte & 0x80 == 0)? + 1,
+    };
+    *bytes = &bytes[length..];
+    Some(())
+}
+
 /// Takes a number from the front of `bytes`.
 pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0u64;

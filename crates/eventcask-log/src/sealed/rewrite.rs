@@ -189,7 +189,7 @@ impl<'r> Rewriter<'r> {
     fn previous(&self, events: &Events<'_>, row: usize) -> u64 {
         let aggregate = events.aggregate_index(row);
         let key = events.key(aggregate);
-        match self.index.keys.get(key) {
+        match self.index.place_of(key) {
             Some(known) => known.position,
             None if self.thinned.contains(key) => NO_POSITION,
             None => events.columns().previous[aggregate].to_native(),

@@ -4,3 +4,4 @@ pub(crate) mod dir;
 pub(crate) mod spare;
 pub(crate) mod writer;
 pub(crate) mod scan;
+pub(crate) mod open_block;

@@ -1,9 +1,9 @@
 //! Appends blocks to the tail of a shard.
 //!
-//! Where it is asked to, small appends keep a *runway* of zeros ahead of them: a sync of blocks that the file has already
-//! takes about two thirds of the time of one that makes the file longer. Large ones do without, since
-//! all would be written twice. What is ahead is no data; who opens the log finds its end as in a
-//! segment that was made of a spare.
+//! On demand, small appends keep a *runway* of zeros ahead of them. A sync of blocks that the file
+//! already has takes about two thirds of the time of one that makes the file longer. Large appends
+//! do without: all of it would be written twice. The zeros are no data. Opening the log finds its end
+//! as in a segment that was made of a spare.
 
 use std::fmt;
 
@@ -108,7 +108,7 @@ impl SegmentWriter {
             return Ok(());
         };
         let is_single = blocks.len() == 1;
-        // Of several the room of those behind is the runway of those before.
+        // Of several blocks, the room of the later ones is the runway of the earlier ones.
         let runway_end = if is_single { 0 } else { end };
         self.runway_end = self.runway_end.map(|_| runway_end);
         let error = Error::io("write", &self.dir.describe(*number), error);
@@ -118,8 +118,8 @@ impl SegmentWriter {
                 let name = self.dir.describe(*number);
                 Error::new(ErrorKind::Io, format!("could not cut {name} back: {cut}"))
             })?;
-            // What was refused must not come back: without this the next block could be lost with
-            // the cut, and most of the refused one still be there.
+            // A refused block must not come back. Without this sync a crash could lose the next
+            // block together with the cut, and keep most of the refused one.
             file.sync()
                 .map_err(|error| Error::failed_sync(&self.dir.describe(*number), error))?;
         }

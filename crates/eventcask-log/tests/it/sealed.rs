@@ -343,7 +343,10 @@ fn events_that_were_given_up_leave_gaps_and_truncations() {
     // An id of an event that is gone is known no more.
     let ended = &recovery.ended[0];
     let gone = truth.iter().find(|one| one.position < 40).unwrap();
-    assert_eq!(reader_of(&dir).find_id(ended, gone.id).unwrap(), None);
+    assert_eq!(
+        reader_of(&dir).find_id(ended, gone.id, u64::MAX).unwrap(),
+        None
+    );
 }
 
 /// A segment of which nothing is left is a header and keeps its place.

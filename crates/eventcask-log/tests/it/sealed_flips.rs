@@ -60,7 +60,8 @@ fn answers(storage: &MemoryStorage) -> Result<Answers, eventcask_log::Error> {
             all.0.push(reader.find_key(segment, &key)?);
         }
         for id in 5..15 {
-            all.1.push(reader.find_id(segment, EventId::from_u128(id))?);
+            all.1
+                .push(reader.find_id(segment, EventId::from_u128(id), u64::MAX)?);
         }
         all.2.extend(reader.truncations(segment)?);
         all.3 += reader.marks(segment)?.len();

@@ -138,7 +138,7 @@ fn use_it(whole: &MemoryStorage, bytes: &[u8], seen: &[Seen]) -> bool {
                     .all(|one| is_fine(reader.find_key(&segment, &one.aggregate))),
                 _ => (0..6)
                     .chain(seen.iter().take(6).map(|one| one.id.as_u128()))
-                    .all(|id| is_fine(reader.find_id(&segment, EventId::from_u128(id)))),
+                    .all(|id| is_fine(reader.find_id(&segment, EventId::from_u128(id), u64::MAX))),
             };
             assert!(segment.blocks() < u64::MAX);
         }

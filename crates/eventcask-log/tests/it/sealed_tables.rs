@@ -72,7 +72,7 @@ fn ask(reader: &BlockReader, segment: &EndedSegment, seen: &[Seen], first: usize
             1 => {
                 let absent = (0..300).map(|at| EventId::from_u128(at << 64 | 77));
                 let ids = seen.iter().map(|one| one.id).chain(absent);
-                let found = ids.map(|id| reader.find_id(segment, id).unwrap());
+                let found = ids.map(|id| reader.find_id(segment, id, u64::MAX).unwrap());
                 answers.ids = found.collect();
             }
             2 => answers.places = places_of(reader, segment).unwrap(),
@@ -150,7 +150,7 @@ fn what_is_not_there_is_not_found() {
         let key = format!("account-{at}-x");
         assert_eq!(reader.find_key(&segment, &key).unwrap(), None);
         let id = EventId::from_u128(u128::from(at) << 40 | 3);
-        assert_eq!(reader.find_id(&segment, id).unwrap(), None);
+        assert_eq!(reader.find_id(&segment, id, u64::MAX).unwrap(), None);
     }
     assert!(segment.answers_from_tables());
 }

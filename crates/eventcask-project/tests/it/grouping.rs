@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask_event::Encoding;
-use eventcask_project::{ViewSpec, ViewState};
+use eventcask_project::{MergedStates, ViewSpec, ViewState};
 
 use crate::support::{Block, Row, answer, check, flight, spec, state_of};
 
@@ -108,11 +108,6 @@ fn escaped_names_and_texts_are_what_they_stand_for() {
 }
 
 #[test]
-fn a_lone_surrogate_is_no_key() {
-    check("k", &["count"], &[r#"{"k":"\ud800"}"#], "[]");
-}
-
-#[test]
 fn paths_reach_into_objects() {
     let payloads = [
         r#"{"customer":{"id":"c1","score":{"now":4}},"id":"x"}"#,
@@ -123,7 +118,7 @@ fn paths_reach_into_objects() {
         r#"{"customer":null}"#,
         r#"{"customer.id":"c1"}"#,
     ];
-    let expected = r#"[{"key":"c1","count":3,"sum:customer.score.now":9}]"#;
+    let expected = r#"[{"key":"c1","count":4,"sum:customer.score.now":9}]"#;
     check(
         "customer.id",
         &["count", "sum:customer.score.now"],
@@ -269,16 +264,161 @@ fn a_merged_answer_is_that_over_all_events() {
     let all = ["count", "count:a", "sum:a", "min:a", "max:a", "mean:a"];
     let spec = spec("k", &all);
     let whole = state_of(&spec, &rows);
-    let mut merged = ViewState::new(Arc::clone(&spec));
-    for shard in rows.chunks(30) {
-        merged.merge(&state_of(&spec, shard));
+    let shards: Vec<_> = rows
+        .chunks(30)
+        .map(|shard| state_of(&spec, shard))
+        .collect();
+    let merged = MergedStates::new(&shards);
+    assert_eq!(merged.rows().collect::<Vec<_>>(), whole.rows());
+    assert_eq!(merged.row_count(), whole.len());
+    assert_eq!(merged.get("k3"), whole.get("k3"));
+    assert_eq!(merged.get("k9"), []);
+}
+
+/// Values beyond 2^53, decimals and floats had the order of their nearest floats.
+#[test]
+fn the_highest_rows_come_in_the_order_of_their_exact_values() {
+    let values = [
+        "1764400000000000001",
+        "1764400000000000003",
+        "1764400000000000002",
+        "1764400000000000002.5",
+        "1.7644e18",
+        "null",
+        "1e300",
+        "-1e300",
+        "-1764400000000000001",
+        "0.1",
+        "0.1000000000000000055511151231257827021181583404541015625",
+        "0.10000000000000000555111512312578270212",
+        "1764400000000000003",
+    ];
+    let rows: Vec<_> = (0..)
+        .zip(values)
+        .map(|(at, value)| flight(&format!(r#"{{"k":"{at:02}","a":{value}}}"#)))
+        .collect();
+    let spec = spec("k", &["count", "max:a"]);
+    let shards: Vec<_> = rows.chunks(3).map(|shard| state_of(&spec, shard)).collect();
+    let merged = MergedStates::new(&shards);
+    let top = |limit| {
+        let rows = merged.top(limit, "max:a").unwrap();
+        rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+    };
+    let order = [
+        "06", "01", "12", "03", "02", "00", "04", "11", "10", "09", "08", "07", "05",
+    ];
+    for limit in [0, 1, 4, 13, 99] {
+        assert_eq!(top(limit), order[..limit.min(order.len())], "{limit}");
     }
-    assert_eq!(answer(&merged), answer(&whole));
+    assert_eq!(merged.top(1, "min:a"), None);
 }
 
 #[test]
 #[should_panic(expected = "states of different views do not merge")]
 fn states_of_different_views_do_not_merge() {
     let other = ViewState::new(spec("k", &["sum:a"]));
-    ViewState::new(spec("k", &["count"])).merge(&other);
+    let _ = MergedStates::new([&ViewState::new(spec("k", &["count"])), &other]);
+}
+
+/// A name with a dot could not be reached, though ingest finds such a column by its whole name.
+#[test]
+fn a_path_is_a_whole_name_first_then_name_by_name() {
+    let view =
+        |payloads: &[&str], expected: &str| check("user.id", &["sum:a.b.c"], payloads, expected);
+    let row = |key, sum| format!(r#"[{{"key":"{key}","sum:a.b.c":{sum}}}]"#);
+    for (payload, sum) in [
+        (r#"{"user.id":"u","a.b.c":1}"#, 1),
+        (
+            r#"{"user.id":"u","user":{"id":"v"},"a.b":{"c":2},"a":{"b":{"c":1}}}"#,
+            2,
+        ),
+        (
+            r#"{"user":{"id":"v"},"user.id":"u","a":{"b":{"c":1}},"a.b":{"c":2}}"#,
+            2,
+        ),
+        (r#"{"user":{"id":"u"},"a":{"b.c":3,"b":{"c":1}}}"#, 3),
+        (r#"{"user":{"id":"u"},"a":{"b":{"c":4}},"a.c":9}"#, 4),
+        (r#"{"user":{"id":"u"},"a":{"b":{"c":4}},"a.b":5}"#, 0),
+        (r#"{"user.id":"v","user.id":"u","a.b.c":9,"a.b.c":5}"#, 5),
+    ] {
+        view(&[payload], &row("u", sum));
+    }
+}
+
+/// A number that no float holds, half a surrogate pair, or a value where an object was looked for took the
+/// whole event out of the view: it was read as JSON that is none.
+#[test]
+fn a_value_that_can_not_be_read_is_missing_and_takes_no_event_out() {
+    let half = "\\ud83d";
+    for o in [
+        "1e999",
+        "-1e999",
+        "\"\\udc00\"",
+        "7",
+        "\"x\"",
+        "[1e999]",
+        "null",
+        "true",
+    ] {
+        let payload = format!(
+            r#"{{"k":"a","o":{o},"{half}":1,"n":2,"in":{{"o":{o},"{half}":"{half}","n":3}}}}"#
+        );
+        check(
+            "k",
+            &["count", "count:o.t", "sum:n", "sum:in.n", "count:in.o.t"],
+            &[&payload],
+            r#"[{"key":"a","count":1,"count:o.t":0,"sum:n":2,"sum:in.n":3,"count:in.o.t":0}]"#,
+        );
+    }
+}
+
+#[test]
+fn half_a_surrogate_pair_in_a_key_counts_as_a_replacement_character() {
+    let payloads = [
+        r#"{"k":"a\ud83db"}"#,
+        r#"{"k":"a\udc00b"}"#,
+        r#"{"k":"a\ud83d\ude00b"}"#,
+    ];
+    let expected = "[{\"key\":\"a\u{fffd}b\",\"count\":2},{\"key\":\"a\u{1f600}b\",\"count\":1}]";
+    check("k", &["count"], &payloads, expected);
+}
+
+/// Nobody learned of events that a view left out.
+#[test]
+fn events_that_are_left_out_are_counted_by_why() {
+    let spec = ViewSpec::new("k", &["count"], Some("Flight"), Some("1h:t")).unwrap();
+    let spec = Arc::new(spec);
+    let mut rows: Vec<_> = [
+        r#"{"k":"a","t":0}"#,
+        r#"{"k":"a","t":0"#,
+        r#"{"t":0}"#,
+        r#"{"k":null,"t":0}"#,
+        r#"{"k":{"a":1},"t":0}"#,
+        r#"{"k":"a"}"#,
+        r#"{"k":"a","t":null}"#,
+        r#"{"k":"a","t":"never"}"#,
+        r#"{"k":"a","t":"never"}"#,
+        r#"[1]"#,
+    ]
+    .map(flight)
+    .into();
+    rows.push(Row {
+        event_type: "Other",
+        ..flight("{}")
+    });
+    let state = state_of(&spec, &rows);
+    let left_out = state.left_out();
+    let counts = serde_json::to_string(&left_out).unwrap();
+    assert_eq!(
+        counts,
+        r#"{"not_json":1,"no_key":3,"unusable_key":1,"no_time":2,"unreadable_time":2}"#
+    );
+    assert_eq!((left_out.total(), state.len()), (9, 1));
+    let bytes = state.encode();
+    let beginning = &bytes[..ViewState::BEGINNING_BYTES];
+    assert_eq!(ViewState::left_out_in(beginning), Some(left_out));
+    let kept = ViewState::decode(Arc::clone(&spec), &bytes).unwrap();
+    assert_eq!(kept.left_out(), left_out);
+    let both = MergedStates::new([&state, &kept]).left_out();
+    assert_eq!(both.total(), 18);
 }

@@ -44,7 +44,19 @@ impl Random {
     fn object(&mut self, depth: u64) -> String {
         let fields: Vec<_> = (0..self.below(7))
             .map(|_| {
-                let name = self.pick(&["k", "a", "b", "c", "\\u0061", "long name", "ab"]);
+                let names = [
+                    "k",
+                    "a",
+                    "b",
+                    "c",
+                    "\\u0061",
+                    "long name",
+                    "ab",
+                    "a.b",
+                    "b.a",
+                    "b.a.c",
+                ];
+                let name = self.pick(&names);
                 let space = self.pick(&["", " ", "\n\t"]);
                 format!(
                     "{space}\"{name}\"{space}:{space}{}{space}",
@@ -80,9 +92,14 @@ struct Expected {
 
 const FIELDS: [&str; 4] = ["a", "a.b", "b.a.c", "c"];
 
+/// The member with the longest name that the path begins with decides.
 fn reach<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.')
-        .try_fold(value, |value, name| value.as_object()?.get(name))
+    let object = value.as_object()?;
+    let shorter = path.rmatch_indices('.').map(|(at, _)| at);
+    let mut names = [path.len()].into_iter().chain(shorter);
+    let (end, found) = names.find_map(|end| Some((end, object.get(&path[..end])?)))?;
+    path.get(end + 1..)
+        .map_or(Some(found), |rest| reach(found, rest))
 }
 
 fn naive(key: &str, rows: &[Row]) -> BTreeMap<String, Expected> {

@@ -128,3 +128,24 @@ fn a_stored_text_of_another_shape_is_an_error() {
     let none = ViewSpec::from_json(r#"{"key":"a","aggregations":[]}"#);
     assert_eq!(none, Err(SpecError::NoAggregation));
 }
+
+#[test]
+fn rows_are_kept_for_a_time_where_there_are_windows() {
+    let spec = |window| ViewSpec::new("k", &["count"], None, window).unwrap();
+    let kept = spec(Some("1h:t")).keep("30d").unwrap();
+    assert_eq!(
+        kept.to_json(),
+        r#"{"key":"k","window":"1h:t","keep":"30d","aggregations":["count"]}"#
+    );
+    assert_eq!(ViewSpec::from_json(&kept.to_json()).unwrap(), kept);
+    assert_ne!(kept, spec(Some("1h:t")));
+    let without = spec(None).keep("30d").unwrap_err().to_string();
+    assert!(without.contains("no windows"), "{without}");
+    for text in ["", "30", "d", "-1d", "0d", "30y", "99999999999d"] {
+        let refused = spec(Some("1h:t")).keep(text).unwrap_err().to_string();
+        assert!(
+            refused.contains("30d is") || refused.contains("such as 30d"),
+            "{refused}"
+        );
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use eventcask_project::{ViewSpec, ViewState};
+use eventcask_project::{MergedStates, ViewSpec, ViewState};
 
-use crate::support::{answer, flight, state_of};
+use crate::support::{Block, answer, flight, state_of};
 
 fn hourly(window: &str, values: &[&str]) -> ViewState {
     let spec = ViewSpec::new("k", &["count"], None, Some(window)).unwrap();
@@ -106,4 +106,66 @@ fn a_key_has_one_row_a_window_in_their_order() {
         .collect();
     assert_eq!(starts, [0, 60, 120]);
     assert_eq!(state.len(), 3);
+}
+
+fn kept_for(keep: &str, hours: &[i64]) -> ViewState {
+    let spec = ViewSpec::new("k", &["count"], None, Some("1h:t")).unwrap();
+    let rows: Vec<_> = hours
+        .iter()
+        .map(|hour| flight(&format!(r#"{{"k":"k{}","t":{}}}"#, hour % 3, hour * 3600)))
+        .collect();
+    state_of(&Arc::new(spec.keep(keep).unwrap()), &rows)
+}
+
+fn hours(rows: &[eventcask_project::ViewRow]) -> Vec<i64> {
+    let starts = rows.iter().filter_map(|row| row.window);
+    let mut hours: Vec<_> = starts
+        .map(|start| start.as_nanos() / 3_600_000_000_000)
+        .collect();
+    hours.sort_unstable();
+    hours
+}
+
+#[test]
+fn rows_are_kept_for_as_long_as_their_window_says() {
+    // The newest event is from the start of hour 9: hour 6 ended two hours before, hour 5 three.
+    let state = kept_for("2h", &[1, 9, 6, 5, 7, 3, 2, 6]);
+    assert_eq!(hours(&state.rows()), [6, 7, 9]);
+    assert_eq!(state.get("k0").len(), 2, "hour 6 and hour 9");
+    assert_eq!((state.get("k2").len(), state.len()), (0, 3));
+    // An event of hour 6 counts in whatever order the events came.
+    let ordered = kept_for("2h", &[1, 2, 3, 5, 6, 6, 7, 9]);
+    assert_eq!(answer(&state), answer(&ordered));
+}
+
+/// Shards see other events, and each only drops what its own are past: the answer over all of them must
+/// not tell how events are dealt out.
+#[test]
+fn rows_that_are_dropped_do_not_depend_on_shards_batches_or_a_rebuild() {
+    let times: Vec<i64> = (0..9000).map(|at| (at * 7919) % 400 + at).collect();
+    let whole = kept_for("100h", &times);
+    let shards: Vec<_> = times
+        .chunks(1700)
+        .map(|times| kept_for("100h", times))
+        .collect();
+    let merged: Vec<_> = MergedStates::new(&shards).rows().collect();
+    assert_eq!(merged, whole.rows());
+    assert_eq!(MergedStates::new(&shards).row_count(), whole.len());
+
+    let mut batched = ViewState::new(Arc::clone(whole.spec()));
+    let rows: Vec<_> = times
+        .iter()
+        .map(|hour| flight(&format!(r#"{{"k":"k{}","t":{}}}"#, hour % 3, hour * 3600)))
+        .collect();
+    for (at, rows) in rows.chunks(100).enumerate() {
+        Block::new(at as u64 * 100, rows).apply(&mut batched);
+        if at == 40 {
+            batched = ViewState::decode(Arc::clone(whole.spec()), &batched.encode()).unwrap();
+        }
+    }
+    assert_eq!(batched.encode(), whole.encode());
+    assert!(
+        whole.encode().len() < 500 * 40,
+        "what is dropped is not saved"
+    );
 }

@@ -1,6 +1,6 @@
 //! What a shard has seen before: ids, and how far sources were consumed.
 //!
-//! Three ways to know an event again, all of them exact: 1. by its id, within a window; 2. by the
+//! Three ways to know an event again, all of them exact: 1. by its id and key, within a window; 2. by the
 //! mark of its source, which has passed it; 3. by its ordinal in a session, whose mark has passed
 //! it. The latter two take a few bytes a source or session, and none an event.
 //!
@@ -12,9 +12,12 @@ mod id_set;
 mod slices;
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::ops::{Range, RangeInclusive};
 
 use eventcask_event::{EventBatch, EventId};
-use eventcask_log::{Block, EndedSegment, SourceMark};
+use eventcask_log::{Block, EndedSegment, Error, SourceMark};
+use foldhash::fast::RandomState;
 
 use self::slices::Slices;
 use self::window::Marks;
@@ -39,25 +42,14 @@ impl Default for DedupSettings {
     }
 }
 
-/// What memory says of an id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// Its event has this position.
-    At(u64),
-    /// It may be on disk, with a position from `from` up to `before`.
-    MaybeOnDisk {
-        /// The first position that is looked at.
-        from: u64,
-        /// The first one that is not.
-        before: u64,
-    },
-    /// It is new, or too old to be remembered.
-    New,
-}
-
 /// The ids that events of the shard came with, and the marks of their sources.
 ///
 /// An id takes about 23 bytes where ids rise with time, up to 45 where they come in any order.
+///
+/// The key of its aggregate is part of an event's identity. The first event with an id is entered
+/// under the id itself, its name. That of another aggregate with the same id is entered under
+/// another name, which follows from id and key; what stands under a name is compared, so two that
+/// have the same name by chance are told apart, and the later one gets a third.
 #[derive(Debug, Default)]
 pub struct Dedup {
     slices: Slices,
@@ -67,6 +59,9 @@ pub struct Dedup {
     window_start: u64,
     disk: OnDisk,
     marks: HashMap<String, SourceMark>,
+    /// The highest number of a name that is not an id itself; 0 where there was none yet.
+    last_name: u32,
+    hasher: RandomState,
 }
 
 /// Which ids may be in the tables of sealed segments and not in memory.
@@ -104,19 +99,35 @@ impl Dedup {
     }
 
     /// Remembers the ids of a block that was read back.
-    pub(crate) fn enter(&mut self, block: &Block) {
+    ///
+    /// `is_of` says whether the event at a position is of the aggregate with a key.
+    pub(crate) fn enter(
+        &mut self,
+        block: &Block,
+        is_of: &dyn Fn(u64, &str) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
         let events = block.events();
         for row in 0..events.len() {
             let Some(id) = events.given_id(row) else {
                 continue;
             };
-            // An id that a window had forgotten may be there twice: the newest event has it.
-            if matches!(self.seen(id), Seen::At(_)) {
-                self.forget(id);
+            let (key, position) = (
+                events.key(events.aggregate_index(row)),
+                events.position(row),
+            );
+            for name in self.names() {
+                // An aggregate may have an id twice that a window had forgotten: the newest event
+                // has it.
+                if let Some(older) = self.position(id, key, name)
+                    && is_of(older, key)?
+                {
+                    self.forget(id, key, older);
+                }
             }
-            self.insert(id, events.position(row));
+            self.insert(id, key, position);
         }
         self.note_stored(block);
+        Ok(())
     }
 
     /// Says that the ids of a segment are not in memory, and can be looked up in it.
@@ -133,6 +144,11 @@ impl Dedup {
     /// Says that ids of events before `position` are on disk; `highest` is the highest of those that
     /// rise with time.
     fn rest_on_disk(&mut self, position: u64, highest: Option<u128>) {
+        // A name has the upper half of its id, and may be lower.
+        let highest = highest.map(|highest| match self.last_name {
+            0 => highest,
+            _ => highest | u128::from(u64::MAX),
+        });
         self.disk.before = self.disk.before.max(position);
         self.disk.highest = self.disk.highest.max(highest);
         self.disk.others = true;
@@ -144,65 +160,92 @@ impl Dedup {
         self.slices.prefetch(id.as_u128());
     }
 
-    /// What is known of an id. One that is too old to count is forgotten.
+    /// Remembers an id as that of the event at `position`, if it is certain that no event came with
+    /// it before; says whether it is. It takes one look where it would take two to ask first.
     #[inline]
-    pub fn seen(&mut self, id: EventId) -> Seen {
-        match self.slices.position(id.as_u128()) {
-            Some(position) if position >= self.window_start => Seen::At(position),
-            Some(_) => {
-                self.forget(id);
-                Seen::New
-            }
-            None => self.not_in_memory(id),
-        }
-    }
-
-    /// What is known of an id; one that [is new](Seen::New) is remembered as that of the event at
-    /// `position`. It takes one look where [`seen`](Self::seen) and [`insert`](Self::insert) take two.
-    #[inline]
-    pub fn seen_or_insert(&mut self, id: EventId, position: u64) -> Seen {
-        if self.not_in_memory(id) != Seen::New {
-            let seen = self.seen(id);
-            if seen == Seen::New {
-                self.insert(id, position);
-            }
-            return seen;
+    pub fn insert_new(&mut self, id: EventId, position: u64) -> bool {
+        if self.last_name > 0 || self.on_disk(id).is_some() {
+            return false;
         }
         let (bits, start) = (id.as_u128(), self.window_start);
         match self.slices.find_or_insert(bits, position, start) {
-            None => Seen::New,
-            Some(known) if known >= start => Seen::At(known),
+            None => true,
+            Some(known) if known >= start => false,
             Some(_) => {
-                self.forget(id);
-                self.insert(id, position);
-                Seen::New
+                self.slices.forget(bits);
+                self.slices.find_or_insert(bits, position, start);
+                true
             }
         }
     }
 
-    /// What is known of an id that is not in memory.
+    /// The numbers of the names under which an id may be entered.
+    pub(crate) fn names(&self) -> RangeInclusive<u32> {
+        0..=self.last_name
+    }
+
+    /// Position of the event that is entered under a name of an id and a key. It may be one of another
+    /// key. One that is too old to count is forgotten.
+    pub fn position(&mut self, id: EventId, key: &str, name: u32) -> Option<u64> {
+        let name = self.name(id, key, name);
+        let position = self.slices.position(name)?;
+        if position < self.window_start {
+            self.slices.forget(name);
+            return None;
+        }
+        Some(position)
+    }
+
+    /// The positions on disk at which events with an id may be, whatever is in memory.
     #[inline]
-    fn not_in_memory(&self, id: EventId) -> Seen {
+    pub(crate) fn on_disk(&self, id: EventId) -> Option<Range<u64>> {
         if self.disk.before <= self.window_start || !self.disk.may_have(id) {
-            return Seen::New;
+            return None;
         }
-        Seen::MaybeOnDisk {
-            from: self.window_start,
-            before: self.disk.before,
-        }
+        Some(self.window_start..self.disk.before)
     }
 
-    /// Remembers the id of the event at `position`, which was [not seen](Self::seen).
-    #[inline]
-    pub fn insert(&mut self, id: EventId, position: u64) {
+    /// Under what an id and a key are entered. A name has the upper half of its id, so that it comes
+    /// into the same slice, or near it, and rises with time if the id does.
+    fn name(&self, id: EventId, key: &str, name: u32) -> u128 {
+        /// The lower half without the variant of a UUID.
+        const HASHED: u128 = (1 << 62) - 1;
+        let id = id.as_u128();
+        if name == 0 {
+            return id;
+        }
+        let hash = self.hasher.hash_one((id, key, name));
+        let other = (id & !HASHED) | (u128::from(hash) & HASHED);
+        // 0 is no id.
+        other.max(1)
+    }
+
+    /// Remembers the id of the event at `position`, which was not known.
+    pub fn insert(&mut self, id: EventId, key: &str, position: u64) {
         let start = self.window_start;
-        let known = self.slices.find_or_insert(id.as_u128(), position, start);
-        debug_assert!(known.is_none(), "an id is stored once");
+        for number in 0.. {
+            let name = self.name(id, key, number);
+            match self.slices.find_or_insert(name, position, start) {
+                Some(old) if old >= start => continue,
+                Some(_) => {
+                    self.slices.forget(name);
+                    self.slices.find_or_insert(name, position, start);
+                }
+                None => {}
+            }
+            self.last_name = self.last_name.max(number);
+            return;
+        }
     }
 
-    /// Forgets the id of an event that was not stored after all.
-    pub(crate) fn forget(&mut self, id: EventId) {
-        self.slices.forget(id.as_u128());
+    /// Forgets the id of an event, which has this position, that was not stored after all.
+    pub(crate) fn forget(&mut self, id: EventId, key: &str, position: u64) {
+        for number in self.names() {
+            let name = self.name(id, key, number);
+            if self.slices.position(name) == Some(position) {
+                return self.slices.forget(name);
+            }
+        }
     }
 
     /// Counts the ids of a block that is stored.
@@ -228,8 +271,8 @@ impl Dedup {
     }
 
     /// Drops what is out of the window, and leaves to the tables of sealed segments, which reach up
-    /// to `sealed_to`, what there is no room for.
-    pub fn drop_old(&mut self, sealed_to: u64, now: i64) {
+    /// to `sealed_to`, what there is no room for beside their filters, which take `filter_bytes`.
+    pub fn drop_old(&mut self, sealed_to: u64, filter_bytes: u64, now: i64) {
         self.window_start = self
             .window_start
             .max(self.window.start(self.settings.window, now));
@@ -242,7 +285,8 @@ impl Dedup {
                 }
             }
             _ => {
-                while let Some(start) = self.next_to_drop(self.settings.memory_bytes, sealed_to) {
+                let bytes = self.settings.memory_bytes.saturating_sub(filter_bytes);
+                while let Some(start) = self.next_to_drop(bytes, sealed_to) {
                     let highest = self.slices.drop_before(start);
                     self.rest_on_disk(start, highest);
                 }

@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     /// Submissions since the store was opened.
     pub(crate) attempts: HashMap<usize, Vec<Attempt>>,
     pub(crate) view: bool,
-    /// What those know who read the store.
+    /// What the clients know.
     pub(crate) outside: Outside,
     /// Whether the store was closed and not opened since.
     pub(crate) is_closed: bool,
@@ -164,7 +164,7 @@ impl Facts {
         });
     }
 
-    /// Whoever sends an entry several times is answered in that order; others may send it as well.
+    /// A producer that sends an entry several times is answered in that order. Others may send it, too.
     fn answer(&mut self, entry: usize, lane: u32, fate: Fate) {
         let attempts = self.attempts.entry(entry).or_default();
         let mut open = attempts.iter_mut().filter(|one| one.answered.is_none());

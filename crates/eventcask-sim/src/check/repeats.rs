@@ -45,7 +45,7 @@ impl Repeats<'_> {
             let Some(id) = entry.events[row.index].id else {
                 continue;
             };
-            let before = ids.insert(id, place);
+            let before = ids.insert((entry.key.clone(), id), place);
             // The ids of one append are looked up before any of it is stored.
             let first = place - row.index.min(place);
             match before {

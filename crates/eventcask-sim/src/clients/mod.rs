@@ -1,4 +1,4 @@
-//! Those who keep what they know of a store outside of it, or their place in it.
+//! Clients of a store: their database is beside it, or their place is kept in it.
 
 pub(crate) mod opened;
 pub(crate) mod read_model;

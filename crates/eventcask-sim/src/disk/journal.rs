@@ -121,7 +121,7 @@ pub(crate) enum Note {
 }
 
 impl Step {
-    /// The step in a line, for whoever has to find out what went wrong.
+    /// The step in a line, for a person who looks for the cause of a failure.
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Write { file, place, bytes } => {

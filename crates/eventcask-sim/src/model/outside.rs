@@ -1,5 +1,5 @@
-//! What is known outside of the store by those who read it: what they handled, what they were told is
-//! kept, and what a database beside the store holds.
+//! What the clients of a store know: the events that they handled, the places that the store said it
+//! keeps, and the content of a database beside the store.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

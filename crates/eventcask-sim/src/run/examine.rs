@@ -103,7 +103,7 @@ impl Examiner<'_> {
         Ok(content)
     }
 
-    /// Those who keep their place get all that is there, and nothing again that is kept as handled.
+    /// Clients get every event, and none again that the store keeps as handled.
     fn read_on(
         &self,
         store: &Store,

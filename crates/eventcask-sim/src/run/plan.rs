@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     /// How far back ids are to be known.
     pub(crate) window: DedupWindow,
     dedup_memory_bytes: u64,
-    /// Whether shards are run by those who write to them, beside producers.
+    /// Whether owners run the shards that they write to, beside producers.
     pub(crate) is_owned: bool,
     /// How the store is read while it is open, if it is.
     pub(crate) reads: Option<Reads>,

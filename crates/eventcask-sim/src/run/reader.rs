@@ -1,4 +1,4 @@
-//! Who reads while others write: what it does is drawn from its seed.
+//! A reader beside the writers. Its seed decides what it does.
 
 use std::time::Duration;
 

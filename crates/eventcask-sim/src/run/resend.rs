@@ -76,8 +76,9 @@ impl Resend<'_> {
             }
             let ticket = producer.append(&entry.key, entry.expected, &events);
             let ticket = ticket.map_err(|error| format!("L4: sending again: {error}"))?;
-            let ids = entry.events.iter().filter_map(|event| event.id);
-            tickets.push((ids.clone().any(|id| taken.contains(&id)), ticket));
+            let mut ids = entry.events.iter().filter_map(|event| event.id);
+            let is_taken = ids.any(|id| taken.contains(&(entry.key.clone(), id)));
+            tickets.push((is_taken, ticket));
         }
         for (is_taken, ticket) in tickets {
             self.check_answer(&ticket.wait(), is_taken)?;
@@ -85,11 +86,13 @@ impl Resend<'_> {
         Ok(())
     }
 
-    /// The ids that other events than their first ones came with, when a window had forgotten them.
-    fn taken_ids(&self) -> HashSet<EventId> {
+    /// The keys and ids that other events than their first ones came with, when a window had forgotten
+    /// them.
+    fn taken_ids(&self) -> HashSet<(String, EventId)> {
         let ids = self.before.rows().filter_map(|row| {
             let entry = self.ledger.entry(row.entry)?;
-            entry.events[row.index].id.filter(|_| entry.borrows_ids)
+            let id = entry.events[row.index].id.filter(|_| entry.borrows_ids)?;
+            Some((entry.key.clone(), id))
         });
         ids.collect()
     }
@@ -126,6 +129,6 @@ impl Resend<'_> {
             return Err(format!("L10: {counted:?} of {pushed} rows"));
         }
         let mut answers = tickets.into_iter().map(|ticket| door.answer(ticket));
-        answers.try_for_each(|answer| answer.map(drop).map_err(|refused| failed(refused.into())))
+        answers.try_for_each(|answer| answer.map(drop).map_err(failed))
     }
 }

@@ -132,7 +132,7 @@ fn look(course: &Course, stage: &Stage, facts: &Facts) -> Result<Content, String
     Ok(content)
 }
 
-/// Several producers at once, each in its thread, and one who reads meanwhile.
+/// Several producers at once, each in its thread, and a reader beside them.
 fn work(
     course: &Course,
     stage: &Stage,

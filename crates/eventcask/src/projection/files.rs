@@ -120,7 +120,7 @@ pub(crate) fn forget_what_is_ahead(
 }
 
 fn may_be_ahead(storage: &dyn Storage, path: &str, reader: &ShardReader) -> bool {
-    match Framed::read(storage, path) {
+    match Framed::read_head(storage, path) {
         Ok(framed) => framed.progress > reader.published().watermark,
         // What is damaged is never taken up; what can not be read now may be whole.
         Err(error) => error.kind() == LogErrorKind::Io,

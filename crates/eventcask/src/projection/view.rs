@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use eventcask_event::Timestamp;
-use eventcask_project::{ViewRow, ViewSpec, ViewState};
+use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
 
-use crate::Error;
-use crate::Store;
 use crate::projection::view_past;
 use crate::projection::views::LiveView;
 use crate::store::handle::Inner;
+use crate::{Error, Store, ViewStats};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -54,15 +53,34 @@ impl View {
         &self.live.spec
     }
 
+    /// How far it is, and what it left out: as of when it was last saved, where nobody has asked it or
+    /// stored an event since the store was opened. Its rows are not read for it.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{NewEvent, ViewSpec};
+    /// let delays = store.create_view("delays", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let mut producer = store.producer();
+    /// producer.push("N14228", &NewEvent::json("Flight", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    /// assert_eq!(delays.stats().left_out.no_key, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> ViewStats {
+        // The view may have been rebuilt since this handle was made.
+        let live = self.inner.views.find(self.name());
+        let live = live.as_ref().unwrap_or(&self.live);
+        self.inner.views.stats(live)
+    }
+
     /// The row of a key, or one row for each of its windows; none where there is no event.
     ///
     /// # Errors
     /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
-        let live = self.current()?;
-        let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge_key(shard.state(), key));
-        Ok(merged.get(key))
+        self.ask(|states| states.get(key))
     }
 
     /// All rows, by key and window.
@@ -70,10 +88,42 @@ impl View {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn rows(&self) -> Result<Vec<ViewRow>, Error> {
-        let live = self.current()?;
-        let mut merged = ViewState::new(Arc::clone(&live.spec));
-        live.each_shard(|_, shard| merged.merge(shard.state()));
-        Ok(merged.rows())
+        self.ask(|states| states.rows().collect())
+    }
+
+    /// The rows with the highest values of an aggregation, highest first: at most `limit`. Rows of equal
+    /// values come by key and window, and those without a value last. Only these rows are copied.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{NewEvent, ViewSpec};
+    /// let delays = store.create_view("delays", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let mut producer = store.producer();
+    /// for carrier in ["AA", "UA", "UA"] {
+    ///     let flight = format!(r#"{{"carrier":"{carrier}"}}"#);
+    ///     producer.push("N14228", &NewEvent::json("Flight", flight.as_bytes()))?;
+    /// }
+    /// producer.flush()?.wait()?;
+    ///
+    /// let most = delays.top(1, "count")?;
+    /// assert_eq!(most[0].key, "UA");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where the view has no such aggregation; otherwise as [`get`](Self::get).
+    pub fn top(&self, limit: usize, aggregation: &str) -> Result<Vec<ViewRow>, Error> {
+        self.ask(|states| states.top(limit, aggregation))?
+            .ok_or_else(|| self.absent(aggregation))
+    }
+
+    /// How many rows there are.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn row_count(&self) -> Result<usize, Error> {
+        self.ask(|states| states.row_count())
     }
 
     /// The row of a key as of a time, or one row for each of its windows: what
@@ -106,7 +156,7 @@ impl View {
     /// # Errors
     /// [`Error::UnknownView`] once the view was dropped, damage, or what the disk said.
     pub fn get_as_of(&self, key: &str, time: Timestamp) -> Result<Vec<ViewRow>, Error> {
-        Ok(self.as_of(time)?.get(key))
+        self.ask_as_of(time, |states| states.get(key))
     }
 
     /// All rows as of a time, by key and window.
@@ -114,22 +164,47 @@ impl View {
     /// # Errors
     /// As [`get_as_of`](Self::get_as_of).
     pub fn rows_as_of(&self, time: Timestamp) -> Result<Vec<ViewRow>, Error> {
-        Ok(self.as_of(time)?.rows())
+        self.ask_as_of(time, |states| states.rows().collect())
     }
 
-    fn as_of(&self, time: Timestamp) -> Result<ViewState, Error> {
+    /// As [`top`](Self::top), as of a time.
+    ///
+    /// # Errors
+    /// As [`top`](Self::top) and [`get_as_of`](Self::get_as_of).
+    pub fn top_as_of(
+        &self,
+        limit: usize,
+        aggregation: &str,
+        time: Timestamp,
+    ) -> Result<Vec<ViewRow>, Error> {
+        self.ask_as_of(time, |states| states.top(limit, aggregation))?
+            .ok_or_else(|| self.absent(aggregation))
+    }
+
+    fn absent(&self, aggregation: &str) -> Error {
+        let known: Vec<_> = self.spec().aggregations().collect();
+        let (text, known) = (aggregation.to_owned(), known.join(", "));
+        SpecError::Absent { text, known }.into()
+    }
+
+    fn ask_as_of<T>(
+        &self,
+        time: Timestamp,
+        question: impl FnOnce(MergedStates<'_>) -> T,
+    ) -> Result<T, Error> {
         let Inner { views, readers, .. } = &*self.inner;
         let live = views.find(&self.live.name)?;
-        view_past::state_as_of(views, &live, readers, time)
+        let states: Vec<ViewState> = view_past::states_as_of(views, &live, readers, time)?;
+        Ok(question(MergedStates::new(&states)))
     }
 
-    /// The view as it is now, up to date.
-    fn current(&self) -> Result<Arc<LiveView>, Error> {
-        // The view may have been rebuilt or dropped since this handle was made.
+    /// Asks the view as it is now, up to date. It may have been rebuilt or dropped since this handle was
+    /// made.
+    fn ask<T>(&self, question: impl FnOnce(MergedStates<'_>) -> T) -> Result<T, Error> {
         let live = self.inner.views.find(&self.live.name)?;
-        live.catch_up_all(&self.inner.readers);
-        live.check()?;
-        Ok(live)
+        let states = self.inner.views.states(&live);
+        states.check(&live)?;
+        Ok(question(states.merged()))
     }
 }
 
@@ -140,7 +215,7 @@ impl Store {
     /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
     pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
         self.running()?;
-        let live = self.inner.views.create(name, spec, &self.inner.readers)?;
+        let live = self.inner.views.create(name, spec)?;
         Ok(View::new(Arc::clone(&self.inner), live))
     }
 
@@ -170,7 +245,7 @@ impl Store {
     /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
     pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
-        self.inner.views.rebuild(name, &self.inner.readers)
+        self.inner.views.rebuild(name)
     }
 
     /// Removes a view and what is kept of it.

@@ -12,26 +12,23 @@ use crate::follow::shown::durable;
 use crate::projection::views::{LiveView, Views};
 use crate::{Error, parallel};
 
-/// The state of a view over all shards as of `time`.
+/// The states of a view in all shards as of `time`.
 ///
 /// # Errors
 /// Damage, or what the disk said.
-pub(crate) fn state_as_of(
+pub(crate) fn states_as_of(
     views: &Views,
     view: &LiveView,
     readers: &[Arc<ShardReader>],
     time: Timestamp,
-) -> Result<ViewState, Error> {
+) -> Result<Vec<ViewState>, Error> {
     let shards = parallel::map_few(readers.len(), |shard| {
         let reader = &readers[shard];
         let begin = begin(views, view, reader, time)?;
         up_to(begin, reader, view.wanted(), time)
     });
-    let mut merged = ViewState::new(Arc::clone(&view.spec));
-    for shard in shards {
-        merged.merge(&shard?);
-    }
-    Ok(merged)
+    let states: Result<_, LogError> = shards.into_iter().collect();
+    Ok(states?)
 }
 
 /// The saved state of a shard, if nothing in it is from later; otherwise an empty one.

@@ -1,5 +1,5 @@
-//! Saves the states of views while they follow the store, on threads of their own: no shard waits
-//! for bytes to be made or written.
+//! Saves and opens the states of views while the store is open, on threads of their own: no shard
+//! waits for bytes to be made, written or read.
 //!
 //! A small state is copied under its lock, and the copy is saved. To copy a large one takes longer than
 //! a batch does: its snapshot is made of the one before and of the log, as that of a projection.
@@ -16,7 +16,7 @@ use crate::sync::locked;
 /// A state with no more groups is copied in less time than a batch takes.
 const COPIED_GROUPS: usize = 4096;
 
-/// The threads that save.
+/// The threads that save and open.
 #[derive(Debug, Default)]
 pub(crate) struct Savers {
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -24,15 +24,15 @@ pub(crate) struct Savers {
 }
 
 impl Savers {
-    /// Runs `save` on a thread of its own; not at all where the system gives none.
-    fn start(&self, save: impl FnOnce() + Send + 'static) {
+    /// Runs such work on a thread of its own; not at all where the system gives none.
+    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
         let thread = Builder::new().name("eventcask-views".to_owned());
         let mut threads = locked(&self.threads);
         threads.retain(|thread| !thread.is_finished());
-        threads.extend(thread.spawn(save).ok());
+        threads.extend(thread.spawn(work).ok());
     }
 
-    /// Returns once no thread saves any more. Those that read the log give up.
+    /// Returns once no thread works any more. Those that read the log to save give up.
     pub(crate) fn stop(&self) {
         // Relaxed: it says nothing about anything else, and who reads it too late only works in vain.
         self.stops.store(true, Ordering::Relaxed);
@@ -71,7 +71,7 @@ impl Views {
             if let Some(mut state) = state
                 && views.save_shard(&view, reader.shard(), &mut state).is_ok()
             {
-                locked(&view.shards[reader.shard() as usize]).saved = Some(progress);
+                view.note_saved(reader.shard(), progress);
             }
         });
     }
@@ -79,7 +79,7 @@ impl Views {
     /// The state of a view in a shard at `progress`, from what is saved and the log; none where that can
     /// not be had, or is not needed any more.
     fn state_at(&self, view: &LiveView, reader: &ShardReader, progress: u64) -> Option<ShardState> {
-        let mut state = self.load(view.number, &view.spec, view.definition, reader);
+        let mut state = self.load(view, reader);
         let goes_on = |_| !self.savers.stops();
         let follower = &mut state.follower;
         follower.catch_up_while(reader, progress, view.wanted(), goes_on);

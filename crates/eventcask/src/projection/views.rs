@@ -1,20 +1,24 @@
 //! All views of a store: kept beside the log, one directory each.
 //!
 //! A view's state in a shard and how far it got are one unit, in memory and on disk; see
-//! [`follower`](crate::follower).
+//! [`follower`](crate::follower). It is opened when somebody needs it: when the view is asked, or when
+//! the first event is stored that it must take in. Whoever only reads the log opens none.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
-use eventcask_project::{ViewSpec, ViewState};
+use eventcask_project::{LeftOut, MergedStates, ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
 
-use crate::Error;
-use crate::follow::follower::{self, Follow, Follower};
+use crate::clock::now_nanos;
+use crate::follow::follower::{Follow, Follower};
+use crate::follow::lag::lag;
 use crate::name::is_name;
 use crate::notices::{Kind, Who};
 use crate::projection::view_saver::Savers;
 use crate::sync::locked;
+use crate::{Error, parallel};
 
 const DIR: &str = "views";
 const DEFINITION: &str = "definition";
@@ -23,6 +27,7 @@ const DEFINITION: &str = "definition";
 pub(crate) struct Views {
     storage: Arc<dyn Storage>,
     store: u128,
+    readers: Vec<Arc<ShardReader>>,
     live: RwLock<Vec<Arc<LiveView>>>,
     /// Held while a view is made, rebuilt, removed or saved beside its use: one at a time.
     pub(crate) changing: Mutex<()>,
@@ -50,7 +55,53 @@ pub(crate) struct LiveView {
     pub(crate) spec: Arc<ViewSpec>,
     pub(crate) definition: u32,
     types: Option<[String; 1]>,
-    pub(crate) shards: Vec<Mutex<ShardState>>,
+    shards: Vec<Slot>,
+}
+
+/// Where the state of a view in one shard is, once it was opened.
+#[derive(Debug, Default)]
+struct Slot {
+    state: Mutex<Option<ShardState>>,
+    /// Held while the state is opened: so that one thread does it, and `state` is free meanwhile.
+    opening: Mutex<()>,
+    /// Whether a thread was told to open it, since there are events that it must take in.
+    is_asked_for: AtomicBool,
+}
+
+/// The states of a view in all shards, which nobody changes as long as this is held.
+pub(crate) struct OpenStates<'a> {
+    shards: Vec<MutexGuard<'a, Option<ShardState>>>,
+}
+
+impl OpenStates<'_> {
+    /// All of them as one.
+    pub(crate) fn merged(&self) -> MergedStates<'_> {
+        let states = self.shards.iter().filter_map(|shard| shard.as_ref());
+        MergedStates::new(states.map(ShardState::state))
+    }
+
+    /// Whether the view follows all shards.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub(crate) fn check(&self, view: &LiveView) -> Result<(), Error> {
+        let mut states = self.shards.iter().filter_map(|shard| shard.as_ref());
+        let Some(reason) = states.find_map(ShardState::failure) else {
+            return Ok(());
+        };
+        Err(Error::ViewStopped {
+            name: view.name.clone(),
+            reason: reason.to_owned(),
+        })
+    }
+}
+
+/// How far a view got in a shard.
+#[derive(Debug, Default)]
+struct Standing {
+    progress: u64,
+    left_out: LeftOut,
+    failure: Option<String>,
 }
 
 /// The state of a view in one shard.
@@ -71,8 +122,7 @@ fn dir_of(number: u32) -> String {
 }
 
 impl Views {
-    /// Opens all views and brings them up to date; a writer also forgets snapshots that are
-    /// ahead of their log.
+    /// Learns which views there are; a writer also forgets snapshots that are ahead of their log.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
         store: u128,
@@ -83,6 +133,7 @@ impl Views {
         let views = Self {
             storage,
             store,
+            readers: readers.to_vec(),
             live: RwLock::default(),
             changing: Mutex::default(),
             saving: Mutex::default(),
@@ -92,14 +143,15 @@ impl Views {
         for number in views.numbers()? {
             if let Some((name, spec, definition)) = views.read_definition(number)? {
                 if is_writer {
-                    views.forget_what_is_ahead(number, readers)?;
+                    views.forget_what_is_ahead(number)?;
                 }
-                let states =
-                    |reader: &Arc<ShardReader>| views.load(number, &spec, definition, reader);
-                let shards = readers.iter().map(states).collect();
-                let live = LiveView::new(number, name, &spec, definition, shards);
-                live.fill(readers);
-                views.add(live);
+                views.add(LiveView::new(
+                    number,
+                    name,
+                    &spec,
+                    definition,
+                    readers.len(),
+                ));
             }
         }
         Ok(views)
@@ -143,11 +195,11 @@ impl Views {
 
     /// Removes snapshots that hold more than the log does, before the log grows: where a level
     /// weaker than `sync` lost the end of a log, other events will take those positions.
-    fn forget_what_is_ahead(&self, number: u32, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+    fn forget_what_is_ahead(&self, number: u32) -> Result<(), Error> {
         let dir = dir_of(number);
         let failed = |e| LogError::io("clear", &self.storage.describe(&dir), e);
         let names = self.storage.list(&dir).map_err(failed)?;
-        for reader in readers {
+        for reader in &self.readers {
             let shard = reader.shard();
             if names.contains(&snapshot_name(shard)) && self.may_be_ahead(number, reader) {
                 let removed = self.storage.remove(&snapshot_path(number, shard));
@@ -161,7 +213,7 @@ impl Views {
 
     fn may_be_ahead(&self, number: u32, reader: &ShardReader) -> bool {
         let path = snapshot_path(number, reader.shard());
-        match Framed::read(&*self.storage, &path) {
+        match Framed::read_head(&*self.storage, &path) {
             Ok(framed) => framed.progress > reader.published().watermark,
             // What is damaged is never taken up; what can not be read now may be whole.
             Err(error) => error.kind() == eventcask_log::ErrorKind::Io,
@@ -169,40 +221,126 @@ impl Views {
     }
 
     /// The state from the snapshot, if there is one that fits; else one from the beginning.
-    pub(crate) fn load(
-        &self,
-        number: u32,
-        spec: &Arc<ViewSpec>,
-        definition: u32,
-        reader: &ShardReader,
-    ) -> ShardState {
-        let path = snapshot_path(number, reader.shard());
-        let empty = ShardState::empty(spec, reader);
-        let definition = definition.wrapping_add(empty.given_up);
-        let fits = |framed: &Framed| {
-            (framed.store, framed.kind, framed.shard, framed.definition)
-                == (self.store, FramedKind::State, reader.shard(), definition)
-        };
+    pub(crate) fn load(&self, view: &LiveView, reader: &ShardReader) -> ShardState {
+        let path = snapshot_path(view.number, reader.shard());
+        let empty = ShardState::empty(view, reader);
         // A snapshot that can not be read is made again: the log is the truth.
-        let framed = Framed::read(&*self.storage, &path).ok().filter(fits);
-        let state =
-            framed.and_then(|framed| ViewState::decode(Arc::clone(spec), &framed.body).ok());
+        let framed = Framed::read(&*self.storage, &path).ok();
+        let framed = framed.filter(|framed| self.fits(framed, view, reader, empty.given_up));
+        let spec = || Arc::clone(&view.spec);
+        let state = framed.and_then(|framed| ViewState::decode(spec(), &framed.body).ok());
         let watermark = reader.published().watermark;
         match state.filter(|state| state.progress() <= watermark) {
-            Some(state) => ShardState {
-                saved: Some(state.progress()),
-                asked: state.progress(),
-                follower: Follower::new(state),
-                ..empty
-            },
+            Some(state) => empty.with(state),
             None => empty,
         }
     }
 
+    fn fits(&self, framed: &Framed, view: &LiveView, reader: &ShardReader, given_up: u32) -> bool {
+        let definition = view.definition.wrapping_add(given_up);
+        (framed.store, framed.kind, framed.shard, framed.definition)
+            == (self.store, FramedKind::State, reader.shard(), definition)
+    }
+
     /// What is saved of a view in a shard; an empty state where nothing is.
     pub(crate) fn saved(&self, view: &LiveView, reader: &ShardReader) -> ViewState {
-        let shard = self.load(view.number, &view.spec, view.definition, reader);
-        shard.follower.fold
+        self.load(view, reader).follower.fold
+    }
+
+    /// Figures of a view, whose states are not opened for it.
+    pub(crate) fn stats(&self, view: &LiveView) -> ViewStats {
+        let now = now_nanos();
+        let mut stats = ViewStats {
+            name: view.name.clone(),
+            positions: Vec::new(),
+            lag_events: 0,
+            lag_seconds: 0,
+            left_out: LeftOut::default(),
+            failure: None,
+        };
+        for reader in &self.readers {
+            let standing = self.standing(view, reader);
+            let (events, seconds) = lag(reader, standing.progress, now);
+            stats.positions.push(standing.progress);
+            stats.lag_events += events;
+            stats.lag_seconds = stats.lag_seconds.max(seconds);
+            stats.left_out.add(&standing.left_out);
+            stats.failure = stats.failure.or(standing.failure);
+        }
+        stats
+    }
+
+    /// How far a view got in a shard: as far as it was saved, where its state is not open.
+    fn standing(&self, view: &LiveView, reader: &ShardReader) -> Standing {
+        if let Some(state) = &*locked(&view.shards[reader.shard() as usize].state) {
+            return Standing {
+                progress: state.state().progress(),
+                left_out: state.state().left_out(),
+                failure: state.failure().map(str::to_owned),
+            };
+        }
+        let path = snapshot_path(view.number, reader.shard());
+        let published = reader.published();
+        let fits = |head: &Framed| {
+            self.fits(head, view, reader, published.hidden.mark())
+                && head.progress <= published.watermark
+        };
+        let head = Framed::read_beginning(&*self.storage, &path, ViewState::BEGINNING_BYTES);
+        let head = head.ok().filter(fits);
+        let left_out = |head: &Framed| ViewState::left_out_in(&head.body);
+        // One of an older layout is not taken up.
+        head.and_then(|head| Some((head.progress, left_out(&head)?)))
+            .map_or_else(Standing::default, |(progress, left_out)| Standing {
+                progress,
+                left_out,
+                failure: None,
+            })
+    }
+
+    /// The states of a view in all shards, up to date.
+    pub(crate) fn states<'a>(&self, view: &'a LiveView) -> OpenStates<'a> {
+        let is_shut = |reader: &&Arc<ShardReader>| {
+            let slot = &view.shards[reader.shard() as usize];
+            locked(&slot.state).is_none()
+        };
+        let shut: Vec<_> = self.readers.iter().filter(is_shut).collect();
+        parallel::each_on_threads(shut.len(), |index| self.open_shard(view, shut[index]));
+        parallel::map_few(self.readers.len(), |shard| {
+            if let Some(state) = &mut *locked(&view.shards[shard].state) {
+                state
+                    .follower
+                    .catch_up_all(&self.readers[shard], view.wanted());
+            }
+        });
+        let states = view.shards.iter().map(|slot| locked(&slot.state));
+        OpenStates {
+            shards: states.collect(),
+        }
+    }
+
+    /// Opens the state of a view in a shard, unless it is open. Not on a thread of the pool: one that
+    /// waits for the pool may begin other work, which might want the state as well.
+    fn open_shard(&self, view: &LiveView, reader: &ShardReader) {
+        let slot = &view.shards[reader.shard() as usize];
+        let _opening = locked(&slot.opening);
+        if locked(&slot.state).is_some() {
+            return;
+        }
+        let mut state = self.load(view, reader);
+        state.follower.fill(reader, view.wanted(), |_| true);
+        *locked(&slot.state) = Some(state);
+    }
+
+    /// Has a thread open the state of a view, since there are events that it must take in: the shard
+    /// does not wait for it.
+    fn ask_for(self: &Arc<Self>, view: &Arc<LiveView>, reader: &Arc<ShardReader>) {
+        let slot = &view.shards[reader.shard() as usize];
+        // Relaxed: it says nothing about anything else. Where the system gives no thread, whoever asks the
+        // view opens it.
+        if !slot.is_asked_for.swap(true, Ordering::Relaxed) {
+            let (views, view, reader) = (Arc::clone(self), Arc::clone(view), Arc::clone(reader));
+            self.savers.start(move || views.open_shard(&view, &reader));
+        }
     }
 
     fn add(&self, live: LiveView) -> Arc<LiveView> {
@@ -230,12 +368,7 @@ impl Views {
     }
 
     /// Makes a view: its states first, the definition last, since that is what it exists by.
-    pub(crate) fn create(
-        &self,
-        name: &str,
-        spec: ViewSpec,
-        readers: &[Arc<ShardReader>],
-    ) -> Result<Arc<LiveView>, Error> {
+    pub(crate) fn create(&self, name: &str, spec: ViewSpec) -> Result<Arc<LiveView>, Error> {
         check_name(name)?;
         let _changing = locked(&self.changing);
         if self.find(name).is_ok() {
@@ -248,12 +381,7 @@ impl Views {
         let definition = Framed::checksum(body.as_bytes());
         let number = self.numbers()?.last().map_or(1, |last| last + 1);
         self.make_dir(number)?;
-        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&spec, reader);
-        let shards = readers.iter().map(empty).collect();
-        let live = LiveView::new(number, name.to_owned(), &spec, definition, shards);
-        live.fill(readers);
-        live.check()?;
-        self.save(&live)?;
+        let live = self.filled(number, name, &spec, definition)?;
         let framed = Framed {
             store: self.store,
             kind: FramedKind::Definition,
@@ -264,6 +392,27 @@ impl Views {
         };
         framed.write(&*self.storage, &dir_of(number), DEFINITION)?;
         Ok(self.add(live))
+    }
+
+    /// A view that holds all events and is saved, beside the one in use.
+    fn filled(
+        &self,
+        number: u32,
+        name: &str,
+        spec: &Arc<ViewSpec>,
+        definition: u32,
+    ) -> Result<LiveView, Error> {
+        let shards = self.readers.len();
+        let live = LiveView::new(number, name.to_owned(), spec, definition, shards);
+        parallel::each_on_threads(shards, |shard| {
+            let reader = &self.readers[shard];
+            let mut state = ShardState::empty(&live, reader);
+            state.follower.fill(reader, live.wanted(), |_| true);
+            *locked(&live.shards[shard].state) = Some(state);
+        });
+        self.states(&live).check(&live)?;
+        self.save(&live)?;
+        Ok(live)
     }
 
     fn make_dir(&self, number: u32) -> Result<(), LogError> {
@@ -278,21 +427,10 @@ impl Views {
     }
 
     /// Fills a view from the beginning, beside the one in use, then swaps.
-    pub(crate) fn rebuild(&self, name: &str, readers: &[Arc<ShardReader>]) -> Result<(), Error> {
+    pub(crate) fn rebuild(&self, name: &str) -> Result<(), Error> {
         let _changing = locked(&self.changing);
         let old = self.find(name)?;
-        let empty = |reader: &Arc<ShardReader>| ShardState::empty(&old.spec, reader);
-        let shards = readers.iter().map(empty).collect();
-        let new = LiveView::new(
-            old.number,
-            old.name.clone(),
-            &old.spec,
-            old.definition,
-            shards,
-        );
-        new.fill(readers);
-        new.check()?;
-        self.save(&new)?;
+        let new = self.filled(old.number, name, &old.spec, old.definition)?;
         self.add(new);
         Ok(())
     }
@@ -326,20 +464,25 @@ impl Views {
     pub(crate) fn apply(self: &Arc<Self>, reader: &Arc<ShardReader>, block: &Block) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         for view in live.iter() {
-            let mut shard = locked(&view.shards[reader.shard() as usize]);
+            let mut slot = locked(&view.shards[reader.shard() as usize].state);
+            let Some(shard) = &mut *slot else {
+                drop(slot);
+                self.ask_for(view, reader);
+                continue;
+            };
             if !shard.follower.follow(reader, block, view.wanted()) {
                 continue;
             }
             let progress = shard.state().progress();
             if progress >= shard.asked.saturating_add(self.snapshot_events) {
                 shard.asked = progress;
-                self.save_beside(view, reader, &shard);
+                self.save_beside(view, reader, shard);
             }
         }
     }
 
-    /// Saves the states of all views that have moved on, once nobody saves them beside their use any
-    /// more; the first error counts.
+    /// Saves the states of all views that have moved on, once nobody opens them or saves them beside
+    /// their use any more; the first error counts.
     pub(crate) fn save_all(&self) -> Result<(), Error> {
         self.savers.stop();
         let saved = self.list().into_iter().map(|view| self.save(&view));
@@ -348,10 +491,15 @@ impl Views {
 
     fn save(&self, view: &LiveView) -> Result<(), Error> {
         let mut result = Ok(());
-        for (shard, state) in view.shards.iter().enumerate() {
-            let mut state = locked(state);
+        for (slot, reader) in view.shards.iter().zip(&self.readers) {
+            let mut state = locked(&slot.state);
+            let Some(state) = &mut *state else {
+                continue;
+            };
+            // While it was opened, blocks may have come that it was not told of.
+            state.follower.catch_up_all(reader, view.wanted());
             if state.failure().is_none() && state.saved != Some(state.state().progress()) {
-                result = result.and(self.save_shard(view, shard as u32, &mut state));
+                result = result.and(self.save_shard(view, reader.shard(), state));
             }
         }
         result
@@ -399,13 +547,28 @@ impl Follow for ViewState {
 }
 
 impl ShardState {
-    fn empty(spec: &Arc<ViewSpec>, reader: &ShardReader) -> Self {
+    fn empty(view: &LiveView, reader: &ShardReader) -> Self {
+        let mut follower = Follower::new(ViewState::new(Arc::clone(&view.spec)));
+        follower.who = Some(Who {
+            kind: Kind::View,
+            name: view.name.clone(),
+            shard: Some(reader.shard()),
+            behind: None,
+        });
         Self {
             given_up: reader.published().hidden.mark(),
-            follower: Follower::new(ViewState::new(Arc::clone(spec))),
+            follower,
             saved: None,
             asked: 0,
         }
+    }
+
+    /// The same with a state that was saved.
+    fn with(mut self, state: ViewState) -> Self {
+        self.saved = Some(state.progress());
+        self.asked = state.progress();
+        self.follower.fold = state;
+        self
     }
 
     /// One that nobody follows the store with.
@@ -432,26 +595,16 @@ impl LiveView {
         name: String,
         spec: &Arc<ViewSpec>,
         definition: u32,
-        shards: Vec<ShardState>,
+        shards: usize,
     ) -> Self {
         let types = spec.event_type().map(|name| [name.to_owned()]);
-        let named = |(shard, mut state): (u32, ShardState)| {
-            state.follower.who = Some(Who {
-                kind: Kind::View,
-                name: name.clone(),
-                shard: Some(shard),
-                behind: None,
-            });
-            Mutex::new(state)
-        };
-        let shards = (0..).zip(shards).map(named).collect();
         Self {
             number,
             name,
             spec: Arc::clone(spec),
             definition,
             types,
-            shards,
+            shards: (0..shards).map(|_| Slot::default()).collect(),
         }
     }
 
@@ -462,42 +615,10 @@ impl LiveView {
             .map_or(Payloads::All, |types| Payloads::Types(types))
     }
 
-    /// Fills all shards with what is durable now, before anybody else knows it.
-    fn fill(&self, readers: &[Arc<ShardReader>]) {
-        follower::on_all(&self.shards, readers, |shard, reader| {
-            shard.follower.fill(reader, self.wanted(), |_| true);
-        });
-    }
-
-    /// Brings all shards up to what is durable now, several at a time.
-    pub(crate) fn catch_up_all(&self, readers: &[Arc<ShardReader>]) {
-        follower::on_all(&self.shards, readers, |shard, reader| {
-            shard.follower.catch_up_all(reader, self.wanted());
-        });
-    }
-
-    /// Whether the view follows all shards.
-    ///
-    /// # Errors
-    /// Why it stopped.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        let failure = self
-            .shards
-            .iter()
-            .find_map(|shard| locked(shard).failure().map(str::to_owned));
-        match failure {
-            None => Ok(()),
-            Some(reason) => Err(Error::ViewStopped {
-                name: self.name.clone(),
-                reason,
-            }),
-        }
-    }
-
-    /// Runs `read` on the state of each shard.
-    pub(crate) fn each_shard(&self, mut read: impl FnMut(u32, &ShardState)) {
-        for (shard, state) in self.shards.iter().enumerate() {
-            read(shard as u32, &locked(state));
+    /// Notes that the state of a shard is saved as of a position.
+    pub(crate) fn note_saved(&self, shard: u32, progress: u64) {
+        if let Some(state) = &mut *locked(&self.shards[shard as usize].state) {
+            state.saved = Some(progress);
         }
     }
 }
@@ -538,12 +659,15 @@ fn parse_definition(body: &str) -> Option<(String, ViewSpec)> {
 pub struct ViewStats {
     /// Its name.
     pub name: String,
-    /// The position after the last event it holds, one a shard.
+    /// The position after the last event it holds, one a shard: as of when it was last saved, where
+    /// nobody has asked for the view or stored an event since the store was opened.
     pub positions: Vec<u64>,
     /// Durable events that it does not hold yet.
     pub lag_events: u64,
     /// Age of the oldest event that it does not hold yet, in seconds.
     pub lag_seconds: u64,
+    /// The events of its type that it left out of all rows, by why, among those that it holds.
+    pub left_out: LeftOut,
     /// Why it stopped, if it did.
     pub failure: Option<String>,
 }

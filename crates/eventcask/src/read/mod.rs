@@ -8,3 +8,4 @@ pub(crate) mod backwards;
 pub(crate) mod merge;
 pub(crate) mod aggregate;
 pub(crate) mod scan;
+mod find;

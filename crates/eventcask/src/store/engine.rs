@@ -9,7 +9,7 @@ use eventcask_log::{
     Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
-    Apply, Bell, CommitClock, DedupSettings, Health, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    Apply, Bell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
     ShardSettings, Worker,
 };
 
@@ -29,17 +29,10 @@ use crate::{Error, Options, parallel};
 /// them out.
 static NEXT_CORE: AtomicUsize = AtomicUsize::new(0);
 
-/// What producers need of a shard.
-#[derive(Debug, Clone)]
-pub(crate) struct ShardDoor {
-    pub(crate) inbox: Arc<Inbox>,
-    pub(crate) health: Arc<Health>,
-}
-
-/// Worker and write threads, and the doors of their shards.
+/// Worker and write threads, and the inboxes of their shards.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) shards: Vec<ShardDoor>,
+    pub(crate) inboxes: Vec<Arc<Inbox>>,
     pub(crate) max_payload_bytes: usize,
     pub(crate) batch_bytes: usize,
     pub(crate) threads: usize,
@@ -125,7 +118,6 @@ impl Engine {
             Workers::Owners => opened.len(),
         };
         let mut recovered = Vec::new();
-        let mut doors = Vec::new();
         let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
         let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
         let readers: Vec<_> = opened
@@ -150,21 +142,15 @@ impl Engine {
                     .map(|cut| format!("{}: {}", cut.file, cut.reason)),
             );
             let inbox = Arc::clone(&inboxes[index]);
-            let health = Arc::new(Health::default());
-            let door = ShardDoor {
-                inbox: Arc::clone(&inbox),
-                health: Arc::clone(&health),
-            };
             let apply = Box::new(Applying {
                 followers: followers.clone(),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
             });
-            crews[crew].push(shard.start(inbox, health, settings, apply));
-            doors.push(door);
+            crews[crew].push(shard.start(inbox, settings, apply));
         }
         let mut engine = Self {
-            shards: doors,
+            inboxes,
             max_payload_bytes: options.max_payload_bytes,
             batch_bytes: options.batch_bytes,
             threads,
@@ -247,18 +233,14 @@ impl Engine {
         let Some(running) = state.take() else {
             return Ok(());
         };
-        for shard in &self.shards {
-            shard.inbox.close();
-        }
+        self.inboxes.iter().for_each(|inbox| inbox.close());
         let mut result = Ok(());
         for worker in running.workers {
             if worker.join().is_err() {
                 result = Err(thread_failed("a worker of the store failed"));
             }
         }
-        for shard in &self.shards {
-            shard.inbox.abandon();
-        }
+        self.inboxes.iter().for_each(|inbox| inbox.abandon());
         for writer in running.writers {
             match writer.join() {
                 Ok(Ok(())) => {}

@@ -87,8 +87,8 @@ impl Store {
     /// The first refusal of a shard, or [`Error::ReadOnly`].
     pub fn flush(&self) -> Result<(), Error> {
         let (account, own) = Account::open();
-        for shard in &self.engine()?.shards {
-            shard.inbox.flush(Account::share(&account));
+        for inbox in &self.engine()?.inboxes {
+            inbox.flush(Account::share(&account));
         }
         own.settle(eventcask_shard::Flushed::default(), None);
         account.wait()?;

@@ -113,7 +113,7 @@ impl Store {
         let manifest = Manifest::read(&*storage)?;
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
-        let caches = options.caches();
+        let caches = options.caches(manifest.shards);
         let opened = Engine::recover(
             &storage,
             &manifest,
@@ -172,7 +172,7 @@ impl Store {
     pub(crate) fn open_reader(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
         let hasher = KeyHasher::default();
-        let caches = options.caches();
+        let caches = options.caches(manifest.shards);
         let open = |shard| {
             let dir = ShardDir::new(Arc::clone(&storage), &manifest, shard as u32);
             ShardReader::open(dir, hasher.clone(), caches.clone())

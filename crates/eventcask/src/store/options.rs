@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
-use eventcask_log::{BLOCK_CACHE_BYTES, Caches, Codec, SEGMENT_BYTES, TABLE_CACHE_BYTES};
+use eventcask_log::{
+    BLOCK_CACHE_BYTES, Budget, Caches, Codec, SEGMENT_BYTES, TABLE_CACHE_BYTES, TableCache,
+};
 use eventcask_shard::{DedupSettings, DedupWindow, Durability};
 
 use crate::parallel::cores;
@@ -14,6 +16,9 @@ const DEFAULT_SHARDS_LIMIT: usize = 16;
 const VIEW_SNAPSHOT_EVENTS: u64 = 1_000_000;
 /// Memory for ids, unless set.
 const DEDUP_MEMORY_BYTES: u64 = 512 << 20;
+/// Segment files that all shards together keep open, and the fewest and the most of one shard.
+const KEPT_FILES: usize = 256;
+const KEPT_FILES_OF_SHARD: (usize, usize) = (16, 128);
 /// A batch is handed over when it would pass this size. Measured: from 64 KiB on throughput is
 /// flat, and larger batches compress a little better.
 const BATCH_BYTES: usize = 256 << 10;
@@ -219,9 +224,8 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for the tables of sealed segments that were read: 32 MiB by default. For
-    /// events with ids of their own that do not rise with time it should hold the filters of
-    /// all segments, 12 bits an id.
+    /// Bytes of memory for the tables of sealed segments that were read: 32 MiB by default. Their
+    /// filters are not among them: they are part of the [memory for ids](Self::dedup_memory_bytes).
     pub fn table_cache_bytes(mut self, bytes: u64) -> Self {
         self.table_cache_bytes = bytes;
         self
@@ -240,9 +244,18 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for ids of [`DedupWindow::All`], over all shards: 512 MiB by default, about 20
-    /// million ids. Beyond that those of sealed segments are left to their tables on disk, and those
-    /// of segments that are not sealed yet stay.
+    /// Bytes of memory for ids, over all shards: 512 MiB by default.
+    ///
+    /// * A quarter is for pages of the tables of sealed segments: a known id is found there without a
+    ///   read where they fit.
+    /// * Up to half is for the filters of sealed segments, which say for nearly every new id or key
+    ///   that a segment does not have it. They take 12 bits an id and 12 bits an aggregate of each
+    ///   segment, are read when they are first needed, and stay: 256 MiB do for 170 million ids.
+    ///   Where they do not fit, each look-up reads a page of each segment whose filter is left out,
+    ///   a few microseconds each.
+    /// * The rest holds ids of [`DedupWindow::All`] themselves, up to 16 million that rise with
+    ///   time. Beyond that those of sealed segments are left to their tables, and those of segments
+    ///   that are not sealed yet stay.
     pub fn dedup_memory_bytes(mut self, bytes: u64) -> Self {
         self.dedup_memory_bytes = bytes;
         self
@@ -251,12 +264,18 @@ impl Options {
     pub(crate) fn dedup_settings(&self, shards: u32) -> DedupSettings {
         DedupSettings {
             window: self.dedup,
-            memory_bytes: self.dedup_memory_bytes / u64::from(shards),
+            memory_bytes: self.dedup_memory_bytes / 4 * 3 / u64::from(shards),
         }
     }
 
-    pub(crate) fn caches(&self) -> Caches {
-        Caches::new(self.table_cache_bytes, self.block_cache_bytes)
+    pub(crate) fn caches(&self, shards: u32) -> Caches {
+        let (least, most) = KEPT_FILES_OF_SHARD;
+        Caches {
+            filters: Budget::new(self.dedup_memory_bytes / 2),
+            pages: TableCache::new(self.dedup_memory_bytes / 4),
+            kept_files: (KEPT_FILES / shards as usize).clamp(least, most),
+            ..Caches::new(self.table_cache_bytes, self.block_cache_bytes)
+        }
     }
 
     pub(crate) fn codec_of_sealed(&self) -> Codec {

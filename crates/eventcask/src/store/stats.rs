@@ -130,6 +130,7 @@ impl Stats {
             .collect();
         let sum = |of: fn(&ShardStats) -> u64| shards.iter().map(of).sum();
         let engine = inner.engine.as_ref();
+        let views = inner.views.list().into_iter();
         Self {
             store: inner.manifest.store,
             events: sum(|shard| shard.events),
@@ -147,7 +148,7 @@ impl Stats {
             recovered: engine
                 .map(|engine| engine.recovered.clone())
                 .unwrap_or_default(),
-            views: views(inner),
+            views: views.map(|live| inner.views.stats(&live)).collect(),
             subscriptions: inner.subscriptions.stats(&inner.readers),
             subscription_damage: inner.subscriptions.damage(),
             read_models: read_models(inner),
@@ -166,7 +167,7 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
     let poisoned = inner
         .engine
         .as_ref()
-        .and_then(|engine| engine.shards[index].health.poisoned());
+        .and_then(|engine| engine.inboxes[index].poisoned());
     let figures = reader.published().figures();
     ShardStats {
         shard: reader.shard(),
@@ -184,31 +185,6 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
         id_bytes,
         poisoned: poisoned.map(|reason| reason.to_string()),
     }
-}
-
-fn views(inner: &Inner) -> Vec<ViewStats> {
-    let now = now_nanos();
-    let stats = |live: Arc<crate::projection::views::LiveView>| {
-        let mut stats = ViewStats {
-            name: live.name.clone(),
-            positions: Vec::new(),
-            lag_events: 0,
-            lag_seconds: 0,
-            failure: None,
-        };
-        live.each_shard(|shard, state| {
-            let progress = state.state().progress();
-            let (events, seconds) = lag(&inner.readers[shard as usize], progress, now);
-            stats.positions.push(progress);
-            stats.lag_events += events;
-            stats.lag_seconds = stats.lag_seconds.max(seconds);
-            if stats.failure.is_none() {
-                stats.failure = state.failure().map(str::to_owned);
-            }
-        });
-        stats
-    };
-    inner.views.list().into_iter().map(stats).collect()
 }
 
 fn read_models(inner: &Inner) -> Vec<ReadModelStats> {

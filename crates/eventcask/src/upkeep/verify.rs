@@ -12,11 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use eventcask_event::{EventId, Events, NO_POSITION, route};
+use eventcask_event::{Events, NO_POSITION, route};
 use eventcask_log::{
     Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
     ShardDir, Storage, VerifiedSegment,
 };
+
+use eventcask_shard::KeyHasher;
 
 use crate::{Error, parallel};
 
@@ -30,8 +32,8 @@ pub struct VerifyReport {
     pub events: u64,
     /// Aggregates that they are about.
     pub aggregates: u64,
-    /// Events with the id of an event before: [`crate::Options::dedup`] had forgotten it, or that event
-    /// had been given up.
+    /// Events with the id of an event of the same aggregate before: [`crate::Options::dedup`] had
+    /// forgotten it, or that event had been given up.
     pub repeated_ids: u64,
     /// Bytes that were read.
     pub bytes: u64,
@@ -106,10 +108,11 @@ fn verify_shard(
     let last = segments.last().copied();
     let mut order = Vec::new();
     let mut whole = Whole::default();
+    let identity = Identity::default();
     for some in segments.chunks(SEGMENTS_A_CORE * parallel::width()) {
         let parts = parallel::map(some.len(), |index| {
             let is_last = Some(some[index]) == last;
-            Part::read(dir, some[index], is_last, shards, live)
+            Part::read(dir, some[index], is_last, shards, &identity, live)
         });
         let parts: Result<Vec<_>, LogError> = parts.into_iter().collect();
         for (part, verified) in parts? {
@@ -125,6 +128,18 @@ fn verify_shard(
     Ok(())
 }
 
+/// Makes one number of an id and the key of its aggregate. Two differ that are not the same, but
+/// for a chance of 2^-128.
+#[derive(Default)]
+struct Identity([KeyHasher; 2]);
+
+impl Identity {
+    fn of_key(&self, key: &str) -> u128 {
+        let [high, low] = &self.0;
+        u128::from(high.hash(key)) << 64 | u128::from(low.hash(key))
+    }
+}
+
 /// Where an aggregate begins and ends in a segment.
 struct Span {
     first_version: u64,
@@ -137,15 +152,17 @@ struct Span {
 }
 
 /// What is known of one segment.
-struct Part {
+struct Part<'v> {
     segment: u64,
     shards: u32,
+    identity: &'v Identity,
     blocks: u64,
     events: u64,
     gone: u64,
     problems: Vec<Problem>,
     aggregates: HashMap<String, Span>,
-    ids: Vec<EventId>,
+    /// Of the events that came with an id.
+    identities: Vec<u128>,
     /// Commit times of the first and last event.
     commits: Option<(i64, i64)>,
     next_position: Option<u64>,
@@ -153,17 +170,18 @@ struct Part {
     is_broken: bool,
 }
 
-impl Part {
-    fn new(segment: u64, shards: u32) -> Self {
+impl<'v> Part<'v> {
+    fn new(segment: u64, shards: u32, identity: &'v Identity) -> Self {
         Self {
             segment,
             shards,
+            identity,
             blocks: 0,
             events: 0,
             gone: 0,
             problems: Vec::new(),
             aggregates: HashMap::new(),
-            ids: Vec::new(),
+            identities: Vec::new(),
             commits: None,
             next_position: None,
             is_broken: false,
@@ -176,9 +194,10 @@ impl Part {
         segment: u64,
         is_last: bool,
         shards: u32,
+        identity: &'v Identity,
         live: &dyn Fn() -> bool,
     ) -> Result<(Self, VerifiedSegment), LogError> {
-        let mut part = Self::new(segment, shards);
+        let mut part = Self::new(segment, shards, identity);
         let mut problems = Vec::new();
         let mut check =
             |head: &BlockHead, bytes: &[u8], damaged| part.check_block(head, bytes, damaged);
@@ -218,8 +237,13 @@ impl Part {
             return Err("commit times step back");
         }
         self.commits = Some((self.commits.map_or(first, |(first, _)| first), last));
-        let ids = (0..events.len()).filter_map(|row| events.given_id(row));
-        self.ids.extend(ids);
+        let keys = (0..events.aggregates()).map(|index| self.identity.of_key(events.key(index)));
+        let keys: Vec<u128> = keys.collect();
+        let identities = (0..events.len()).filter_map(|row| {
+            let id = events.given_id(row)?;
+            Some(id.as_u128() ^ keys[events.aggregate_index(row)])
+        });
+        self.identities.extend(identities);
         self.check_versions(events, head)
     }
 
@@ -269,7 +293,7 @@ const BAD_VERSIONS: &str = "an aggregate's versions have a gap or do not link to
 #[derive(Default)]
 struct Whole {
     aggregates: HashMap<String, Newest>,
-    ids: Vec<EventId>,
+    identities: Vec<u128>,
     last_commit: Option<i64>,
     /// Segments so far in which events are missing: behind each, the versions of an aggregate
     /// need not follow once.
@@ -286,7 +310,7 @@ struct Newest {
 }
 
 impl Whole {
-    fn merge(&mut self, dir: &ShardDir, mut part: Part, report: &mut VerifyReport) {
+    fn merge(&mut self, dir: &ShardDir, mut part: Part<'_>, report: &mut VerifyReport) {
         report.blocks += part.blocks;
         report.events += part.events;
         let has_gap = part.is_broken || part.gone > 0 || !part.problems.is_empty();
@@ -329,13 +353,13 @@ impl Whole {
         if let Some(place) = wrong {
             problem(place, BAD_VERSIONS);
         }
-        self.ids.append(&mut part.ids);
+        self.identities.append(&mut part.identities);
     }
 
     /// A window of ids may have forgotten some; nothing on disk tells how long it was.
     fn count_repeated_ids(&mut self, report: &mut VerifyReport) {
-        self.ids.sort_unstable();
-        let twice = self.ids.windows(2).filter(|pair| pair[0] == pair[1]);
+        self.identities.sort_unstable();
+        let twice = self.identities.windows(2).filter(|pair| pair[0] == pair[1]);
         report.repeated_ids += twice.count() as u64;
     }
 }

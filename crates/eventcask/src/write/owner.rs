@@ -7,10 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use eventcask_event::{EventBatch, Expected, MAX_BATCH_TYPES, NewEvent, check_key, route};
-use eventcask_shard::{Append, Delivery, Worker};
+use eventcask_event::{EventBatch, Expected, NewEvent, check_key, route};
+use eventcask_shard::{Delivery, Inbox, Worker};
 
-use crate::store::engine::{Engine, OwnedWorker, ShardDoor};
+use crate::store::engine::{Engine, OwnedWorker};
 use crate::store::handle::Inner;
 use crate::write::producer::{Ledger, check_append, engine_of};
 use crate::write::ticket::{FlushTicket, Flushed, Outcome, Ticket};
@@ -104,8 +104,7 @@ impl ShardOwner {
         self.check_shard(key)?;
         self.make_room(EventBatch::row_bytes(key, event), 1)?;
         let hash = self.inner.hasher.hash(key);
-        self.open.batch.push(key, hash, event)?;
-        self.open.account.get_or_insert_with(|| self.ledger.share());
+        self.open.push(key, hash, event, || self.ledger.share())?;
         Ok(())
     }
 
@@ -124,19 +123,11 @@ impl ShardOwner {
         self.check_shard(key)?;
         self.make_room(bytes, events.len())?;
         let hash = self.inner.hasher.hash(key);
-        let first_row = self.open.batch.len() as u32;
+        let first_row = self.open.batch.len();
         for event in events {
-            self.open.batch.push(key, hash, event)?;
+            self.open.push(key, hash, event, || self.ledger.share())?;
         }
-        self.open.account.get_or_insert_with(|| self.ledger.share());
-        let (completion, ticket) = eventcask_shard::Ticket::new();
-        self.open.appends.push(Append {
-            first_row,
-            rows: events.len() as u32,
-            expected,
-            completion,
-        });
-        Ok(Ticket::new(ticket))
+        Ok(Ticket::new(self.open.join(first_row, expected)))
     }
 
     /// Works off the open batch. The ticket is done once everything pushed and appended so far is
@@ -187,8 +178,8 @@ impl ShardOwner {
         engine_of(&self.inner)
     }
 
-    fn door(&self) -> &ShardDoor {
-        &self.engine().shards[self.shard as usize]
+    fn inbox(&self) -> &Arc<Inbox> {
+        &self.engine().inboxes[self.shard as usize]
     }
 
     fn check_shard(&self, key: &str) -> Result<(), Error> {
@@ -202,12 +193,11 @@ impl ShardOwner {
 
     /// Makes room for events in the open batch.
     fn make_room(&mut self, bytes: usize, events: usize) -> Result<(), Error> {
-        let batch = &self.open.batch;
-        let is_full = batch.bytes() + bytes > self.engine().batch_bytes;
-        if is_full || batch.types().len() + events > MAX_BATCH_TYPES {
+        let limit = self.engine().batch_bytes;
+        if !self.open.has_room(bytes, events, limit) {
             self.work_off()?;
         }
-        match self.door().health.poisoned() {
+        match self.inbox().poisoned() {
             Some(reason) => Err(Error::Poisoned(reason)),
             None => Ok(()),
         }
@@ -222,10 +212,10 @@ impl ShardOwner {
         if self.open.is_empty() {
             return Ok(());
         }
-        if self.door().inbox.is_closed() {
+        if self.inbox().is_closed() {
             return Err(Error::Closed);
         }
-        let empty = self.door().inbox.empty_batch();
+        let empty = self.inbox().empty_batch();
         let delivery = std::mem::replace(&mut self.open, empty);
         if let Some(worker) = &mut self.worker {
             take(worker, delivery);
@@ -238,7 +228,7 @@ impl Drop for ShardOwner {
     fn drop(&mut self) {
         // A store that was closed has refused what was open; nobody is left to be told.
         let _ = self.work_off();
-        let inbox = Arc::clone(&self.door().inbox);
+        let inbox = Arc::clone(self.inbox());
         inbox.close();
         if let Some(worker) = self.worker.take() {
             worker.run();

@@ -1,21 +1,19 @@
 //! Events on their way in: encoded once, into the open batch of their shard.
 
 use std::collections::HashSet;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
-use eventcask_log::MAX_SECTION_BYTES;
-use eventcask_shard::{Account, Append, Delivery, Flushed, SendError, Share};
+use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
+use eventcask_shard::{Account, Flushed, ShardReader, Share};
 
 use crate::Error;
 use crate::Store;
 use crate::store::engine::Engine;
 use crate::store::handle::Inner;
 use crate::sync::locked;
-use crate::write::router::{Lane, LaneDoor, Router};
+use crate::write::router::{Lane, Room, Route, Router, SendBy};
 use crate::write::ticket::{FlushTicket, Ticket};
-use eventcask_log::SourceMark;
-use eventcask_shard::ShardReader;
 
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
@@ -122,7 +120,7 @@ impl Producer {
         expected: Expected,
         events: &[NewEvent<'_>],
     ) -> Result<Ticket, Error> {
-        self.append_by(key, expected, events, LaneDoor::send)
+        self.append_by(key, expected, events, Lane::send)
     }
 
     /// As [`append`](Self::append), but never waits.
@@ -135,7 +133,7 @@ impl Producer {
         expected: Expected,
         events: &[NewEvent<'_>],
     ) -> Result<Ticket, Error> {
-        self.append_by(key, expected, events, LaneDoor::try_send)
+        self.append_by(key, expected, events, Lane::try_send)
     }
 
     fn append_by(
@@ -165,7 +163,7 @@ impl Producer {
         let version = version.to_le_bytes();
         let event = NewEvent::truncation(&version);
         let bytes = EventBatch::row_bytes(key, &event);
-        self.append_checked(key, expected, &[event], bytes, None, LaneDoor::send)
+        self.append_checked(key, expected, &[event], bytes, None, Lane::send)
     }
 
     fn append_checked(
@@ -177,35 +175,25 @@ impl Producer {
         first_ordinal: Option<u64>,
         send: SendBy,
     ) -> Result<Ticket, Error> {
-        let (Lane { door, open, sent }, hash) = self.router.route(key);
-        let mut open = open.lock();
-        door.check_health()?;
+        let Route { lane, sent, hash } = self.router.route(key);
         let room = Room {
             bytes,
             events: events.len(),
             of_source: first_ordinal.is_some(),
         };
-        let was_empty = door.make_room(&mut open, &room, send)?;
+        let (mut open, was_empty) = lane.open(&room, send)?;
         let first_row = open.batch.len();
         let mut ordinal = first_ordinal;
         for event in events {
-            open.batch.push(key, hash, event)?;
+            open.push(key, hash, event, || self.ledger.share())?;
             if let (Some(place), Some(source)) = (ordinal, self.origin.source()) {
                 open.batch.mark(source, *sent, place, 0);
                 *sent = place + 1;
                 ordinal = Some(place + 1);
             }
         }
-        open.account.get_or_insert_with(|| self.ledger.share());
-        let (completion, ticket) = eventcask_shard::Ticket::new();
-        let rows = events.len() as u32;
-        open.appends.push(Append {
-            first_row: first_row as u32,
-            rows,
-            expected,
-            completion,
-        });
-        door.leave(open, was_empty);
+        let ticket = open.join(first_row, expected);
+        lane.leave(open, was_empty);
         Ok(Ticket::new(ticket))
     }
 
@@ -258,28 +246,24 @@ impl Producer {
     ) -> Result<(), Error> {
         check_key(key)?;
         event.check(engine_of(&self.inner).max_payload_bytes)?;
-        let (Lane { door, open, sent }, hash) = self.router.route(key);
+        let Route { lane, sent, hash } = self.router.route(key);
         let next = *sent;
         if let Some((offset, _)) = place.filter(|(offset, _)| *offset < next || *offset == u64::MAX)
         {
             return Err(Invalid::Offset { offset, next }.into());
         }
-        let mut open = open.lock();
-        door.check_health()?;
-        let bytes = EventBatch::row_bytes(key, event);
         let room = Room {
-            bytes,
+            bytes: EventBatch::row_bytes(key, event),
             events: 1,
             of_source: place.is_some(),
         };
-        let was_empty = door.make_room(&mut open, &room, LaneDoor::send)?;
-        open.batch.push(key, hash, event)?;
-        open.account.get_or_insert_with(|| self.ledger.share());
+        let (mut open, was_empty) = lane.open(&room, Lane::send)?;
+        open.push(key, hash, event, || self.ledger.share())?;
         if let (Some((offset, check)), Some(source)) = (place, self.origin.source()) {
             open.batch.mark(source, *sent, offset, check);
             *sent = offset + 1;
         }
-        door.leave(open, was_empty);
+        lane.leave(open, was_empty);
         Ok(())
     }
 
@@ -290,19 +274,13 @@ impl Producer {
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
     pub fn flush(&mut self) -> Result<FlushTicket, Error> {
-        self.hand_over()?;
+        self.router.send()?;
         Ok(self.ledger.flush())
-    }
-
-    /// Hands over the open batches.
-    fn hand_over(&self) -> Result<(), Error> {
-        let mut lanes = self.router.lanes().iter();
-        lanes.try_for_each(|lane| lane.door.send(&mut lane.open.lock()))
     }
 
     /// Hands over the open batches; the next rows may be any of the source.
     pub(crate) fn begin_anew(&mut self) -> Result<(), Error> {
-        self.hand_over()?;
+        self.router.send()?;
         self.router.begin_anew();
         Ok(())
     }
@@ -357,69 +335,6 @@ pub(crate) fn engine_of(inner: &Inner) -> &Engine {
         .engine
         .as_ref()
         .expect("a producer is made by a store that is open for writing")
-}
-
-/// How a full batch is handed over: waiting or not.
-type SendBy = fn(&LaneDoor, &mut Box<Delivery>) -> Result<(), Error>;
-
-/// What is about to be added to an open batch.
-struct Room {
-    bytes: usize,
-    events: usize,
-    /// Whether the rows are marked with their place in a source.
-    of_source: bool,
-}
-
-impl LaneDoor {
-    /// Whether the shard takes events. Asked under the lock of the open batch: a worker that
-    /// ends looks into it after the store was closed.
-    fn check_health(&self) -> Result<(), Error> {
-        match self.door.health.poisoned() {
-            Some(reason) => Err(Error::Poisoned(reason)),
-            None if self.door.inbox.is_closed() => Err(Error::Closed),
-            None => Ok(()),
-        }
-    }
-
-    /// Lets the worker at the open batch, which it is told of if this was the first row.
-    fn leave(&self, mut open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
-        let inbox = &self.door.inbox;
-        if was_empty {
-            inbox.note_age(&mut open);
-            drop(open);
-            inbox.opened();
-        }
-    }
-
-    /// Makes room in the open batch and says whether it is empty.
-    fn make_room(
-        &self,
-        open: &mut Box<Delivery>,
-        room: &Room,
-        send: SendBy,
-    ) -> Result<bool, Error> {
-        let full = open.batch.bytes() + room.bytes > self.batch_bytes;
-        // Each of the events may be of a type that is new to the batch.
-        let crowded = open.batch.types().len() + room.events > MAX_BATCH_TYPES;
-        // Rows of a source and others do not share a batch.
-        let other = open.batch.source().is_some() != room.of_source;
-        if full || crowded || other {
-            send(self, open)?;
-        }
-        Ok(open.is_empty())
-    }
-
-    fn send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
-        self.door.inbox.send(open).map_err(|_| Error::Closed)
-    }
-
-    fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
-        let shard = self.shard;
-        self.door.inbox.try_send(open).map_err(|error| match error {
-            SendError::Full => Error::Full { shard },
-            SendError::Closed => Error::Closed,
-        })
-    }
 }
 
 impl Store {

@@ -1,70 +1,128 @@
 //! From a key to the open batch of its shard.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use eventcask_event::route;
-use eventcask_shard::{KeyHasher, OpenBatch};
+use eventcask_shard::{Delivery, Inbox, KeyHasher, OpenBatch, SendError};
 
-use crate::store::engine::{Engine, ShardDoor};
+use crate::Error;
+use crate::store::engine::Engine;
 
-/// The open batches of one producer, one a shard.
+/// The lanes of one producer, one a shard.
 #[derive(Debug)]
 pub(crate) struct Router {
     hasher: KeyHasher,
     lanes: Vec<Lane>,
+    /// The offset after the last row of a source that went to each shard.
+    sent: Vec<u64>,
 }
 
-/// The way of one producer to one shard.
+/// The way of one producer to one shard: a batch that it fills, and where that is handed over.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    pub(crate) door: LaneDoor,
-    pub(crate) open: Arc<OpenBatch>,
-    /// The offset after the last row of a source that went this way.
-    pub(crate) sent: u64,
+    shard: u32,
+    inbox: Arc<Inbox>,
+    open: Arc<OpenBatch>,
+    /// The size that the open batch does not pass.
+    batch_bytes: usize,
 }
 
-/// Where the open batches of a lane are handed over. Apart from the batch, so that it can be used
-/// while that is locked.
-#[derive(Debug)]
-pub(crate) struct LaneDoor {
-    pub(crate) shard: u32,
-    pub(crate) door: ShardDoor,
-    /// The size that the open batch does not pass.
-    pub(crate) batch_bytes: usize,
+/// Where the events of a key go.
+pub(crate) struct Route<'r> {
+    pub(crate) lane: &'r Lane,
+    /// The offset after the last row of a source that went this way.
+    pub(crate) sent: &'r mut u64,
+    /// The key's hash in the tables of its shard.
+    pub(crate) hash: u64,
 }
+
+/// What is about to be added to an open batch.
+pub(crate) struct Room {
+    pub(crate) bytes: usize,
+    pub(crate) events: usize,
+    /// Whether the rows are marked with their place in a source.
+    pub(crate) of_source: bool,
+}
+
+/// How a full batch is handed over: waiting or not.
+pub(crate) type SendBy = fn(&Lane, &mut Box<Delivery>) -> Result<(), Error>;
 
 impl Router {
     pub(crate) fn new(hasher: KeyHasher, engine: &Engine) -> Self {
-        let lane = |(shard, door): (usize, &ShardDoor)| Lane {
-            door: LaneDoor {
-                shard: shard as u32,
-                door: door.clone(),
-                batch_bytes: engine.batch_bytes,
-            },
-            open: door.inbox.register(),
-            sent: 0,
+        let lane = |(shard, inbox): (usize, &Arc<Inbox>)| Lane {
+            shard: shard as u32,
+            inbox: Arc::clone(inbox),
+            open: inbox.register(),
+            batch_bytes: engine.batch_bytes,
         };
         Self {
             hasher,
-            lanes: engine.shards.iter().enumerate().map(lane).collect(),
+            lanes: engine.inboxes.iter().enumerate().map(lane).collect(),
+            sent: vec![0; engine.inboxes.len()],
         }
     }
 
-    /// The lane to the shard of a key, and the key's table hash.
-    pub(crate) fn route(&mut self, key: &str) -> (&mut Lane, u64) {
+    pub(crate) fn route(&mut self, key: &str) -> Route<'_> {
         let shards = self.lanes.len() as u32;
         // Where there is one shard only, it need not be asked for.
         let shard = if shards == 1 { 0 } else { route(key, shards) };
-        let hash = self.hasher.hash(key);
-        (&mut self.lanes[shard as usize], hash)
+        Route {
+            lane: &self.lanes[shard as usize],
+            sent: &mut self.sent[shard as usize],
+            hash: self.hasher.hash(key),
+        }
     }
 
     /// Says of no lane any more what of a source went that way.
     pub(crate) fn begin_anew(&mut self) {
-        self.lanes.iter_mut().for_each(|lane| lane.sent = 0);
+        self.sent.fill(0);
     }
 
-    pub(crate) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    /// Hands over all open batches.
+    pub(crate) fn send(&self) -> Result<(), Error> {
+        let mut lanes = self.lanes.iter();
+        lanes.try_for_each(|lane| lane.send(&mut lane.open.lock()))
+    }
+}
+
+impl Lane {
+    /// The open batch, with room for what is to be added, and whether it is empty.
+    pub(crate) fn open(
+        &self,
+        room: &Room,
+        send: SendBy,
+    ) -> Result<(MutexGuard<'_, Box<Delivery>>, bool), Error> {
+        let mut open = self.open.lock();
+        if let Some(refused) = self.inbox.refusal() {
+            return Err(refused.into());
+        }
+        // Rows of a source and others do not share a batch.
+        let is_of_others = open.batch.source().is_some() != room.of_source;
+        if is_of_others || !open.has_room(room.bytes, room.events, self.batch_bytes) {
+            send(self, &mut open)?;
+        }
+        let is_empty = open.is_empty();
+        Ok((open, is_empty))
+    }
+
+    /// Lets the worker at the open batch, which it is told of if this was the first row.
+    pub(crate) fn leave(&self, mut open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
+        if was_empty {
+            self.inbox.note_age(&mut open);
+            drop(open);
+            self.inbox.opened();
+        }
+    }
+
+    pub(crate) fn send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
+        self.inbox.send(open).map_err(|_| Error::Closed)
+    }
+
+    pub(crate) fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
+        let shard = self.shard;
+        self.inbox.try_send(open).map_err(|error| match error {
+            SendError::Full => Error::Full { shard },
+            SendError::Closed => Error::Closed,
+        })
     }
 }

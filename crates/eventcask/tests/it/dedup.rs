@@ -61,7 +61,6 @@ fn l4_the_same_id_with_other_content_is_refused() {
         .unwrap();
     let other = [
         ("a", deposit("2").id(id(7))),
-        ("b", first),
         ("a", first.schema(2)),
         ("a", first.time(timed)),
         ("a", NewEvent::bytes("Deposited", b"1").id(id(7))),

@@ -5,11 +5,11 @@
 mod support;
 mod faulty;
 
-mod arrows;
 mod append;
 mod dedup;
 mod dedup_windows;
 mod errors;
+mod one_id;
 mod entries;
 mod source;
 mod session;
@@ -42,4 +42,5 @@ mod folds_at_once;
 mod telling;
 mod killed;
 mod verify;
+mod fixtures;
 mod readme;

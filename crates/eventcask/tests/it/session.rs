@@ -137,7 +137,7 @@ fn l1_an_append_is_one_with_its_ordinals() {
     session.resume_at(0).unwrap();
     let answer = send(&mut session).wait().unwrap();
     // Which of the events they are is not known, but nothing after the last one can be among them.
-    let (place, version) = (Place::new(0, 2), None);
+    let (place, version) = (Place::new(0, 4), None);
     assert_eq!(answer, Answer::Duplicate { place, version });
     flush(&mut session);
     assert_eq!(payloads(&store, "a"), ["2", "3", "4"]);

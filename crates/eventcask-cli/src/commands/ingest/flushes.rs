@@ -1,12 +1,14 @@
 //! Asks for what was pushed to be made durable, and counts the answers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventcask::{Error, FlushTicket, Producer};
 use hdrhistogram::Histogram;
 
 use super::super::store::failure;
+use super::answered::Answered;
 use crate::failure::Failure;
 use crate::output::Out;
 
@@ -18,8 +20,7 @@ const LATENCY_US_MAX: u64 = 3_600_000_000;
 /// The rows so far, and what is known to have become of them.
 pub(super) struct Flushes {
     rows: u64,
-    stored: u64,
-    duplicates: u64,
+    answered: Arc<Answered>,
     refused: u64,
     first_refused: Option<Error>,
     /// Rows that are durable, or were refused.
@@ -42,11 +43,10 @@ struct Pending {
 
 impl Flushes {
     /// Begins with no row; `acks` says on standard output how many rows are durable.
-    pub(super) fn new(acks: bool) -> Self {
+    pub(super) fn new(acks: bool, answered: Arc<Answered>) -> Self {
         Self {
             rows: 0,
-            stored: 0,
-            duplicates: 0,
+            answered,
             refused: 0,
             first_refused: None,
             acked: 0,
@@ -70,7 +70,7 @@ impl Flushes {
 
     /// Counts rows that were not sent since the store has them.
     pub(super) fn skipped(&mut self, rows: u64) {
-        self.duplicates += rows;
+        self.answered.add(0, rows);
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -78,11 +78,11 @@ impl Flushes {
     }
 
     pub(super) fn stored(&self) -> u64 {
-        self.stored
+        self.answered.stored()
     }
 
     pub(super) fn duplicates(&self) -> u64 {
-        self.duplicates
+        self.answered.duplicates()
     }
 
     /// Rows that the store refused, and why it refused the first of them.
@@ -157,8 +157,7 @@ impl Flushes {
             self.has_failed = true;
             failure(&error)
         })?;
-        self.stored += flushed.stored;
-        self.duplicates += flushed.duplicates;
+        self.answered.add(flushed.stored, flushed.duplicates);
         self.refused += flushed.refused;
         self.first_refused = self.first_refused.take().or(flushed.first_refused);
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(LATENCY_US_MAX);

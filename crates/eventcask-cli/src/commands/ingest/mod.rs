@@ -10,15 +10,19 @@
 
 mod marks;
 mod feed;
+mod answered;
 mod flushes;
 mod rejects;
 mod summary;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use eventcask::Store;
 
+use self::answered::Answered;
 use self::feed::Feed;
 use self::flushes::Flushes;
 use self::rejects::Rejects;
@@ -34,7 +38,11 @@ use crate::signals;
 const ROWS_BETWEEN_LOOKS: u64 = 64;
 
 pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
-    signals::listen()?;
+    let answered = Arc::new(Answered::default());
+    signals::listen_for_a_second({
+        let (answered, json) = (Arc::clone(&answered), global.json);
+        move || answered.last_words(json)
+    })?;
     let rejects = Rejects::new(&args.on_error)?;
     let Some((path, more)) = args.files.split_first() else {
         return Ok(());
@@ -47,7 +55,7 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
         args,
         store: &store,
         rejects,
-        flushes: Flushes::new(args.acks),
+        flushes: Flushes::new(args.acks, answered),
     };
     let started = Instant::now();
     let mut ended = ingest.file(path, rows);
@@ -73,6 +81,12 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
         rejects,
         seconds,
     };
+    if signals::is_stopped() && !signals::tells_the_end() {
+        // The process ends while this waits.
+        loop {
+            thread::park();
+        }
+    }
     let printed = summary.print(ended.as_ref().err());
     ended.and(printed)
 }

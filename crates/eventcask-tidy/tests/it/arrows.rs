@@ -1,6 +1,8 @@
-//! The arrows of the architecture: which crate may know which.
+//! The arrows of the architecture: which crate may know which. Those between modules are in `circles`.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -27,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eventcask-redb", &["eventcask"]),
     ("eventcask-sqlite", &["eventcask"]),
     ("eventcask-sim", &["eventcask"]),
+    ("eventcask-tidy", &[]),
     ("eventcask-console", &["eventcask"]),
     ("eventcask-load", &["eventcask", "eventcask-console"]),
     (
@@ -126,6 +129,38 @@ fn a_folder_is_named_as_its_crate() {
             "{name} lies in {folder}"
         );
     }
+}
+
+/// A library without tests of its own says so: then it is not built once more for them. A test that
+/// is added there later must not be passed over.
+#[test]
+fn tests_in_the_source_of_a_library_are_run() {
+    for package in list(&metadata(&["--no-deps"])["packages"]) {
+        for target in list(&package["targets"]) {
+            let file = Path::new(text(&target["src_path"]));
+            let folder = file.parent().expect("a file lies in a folder");
+            if target["test"] == false && folder.ends_with("src") {
+                let tests = files_with_tests(folder);
+                assert!(
+                    tests.is_empty(),
+                    "`test = false`, and there are tests: {tests:?}"
+                );
+            }
+        }
+    }
+}
+
+fn files_with_tests(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of source") {
+        let path = entry.expect("a file of source").path();
+        if path.is_dir() {
+            found.append(&mut files_with_tests(&path));
+        } else if fs::read_to_string(&path).is_ok_and(|text| text.contains("#[test]")) {
+            found.push(path);
+        }
+    }
+    found
 }
 
 /// Names of all crates of others that the engine is built from, on this machine.
