@@ -1,9 +1,10 @@
 //! What it costs to look ids up that rest in sealed segments:
-//! `cargo run --release -p eventcask-benches --example ids -- --events 10000000 --dir DIR [--shards 16]`
+//! `cargo run --release -p eventcask-benches --example ids -- --events 10000000 --dir DIR [--shards 16] [--memory BYTES]`
 //!
 //! A store of events with explicit ids, time-ordered and random, all of it sealed and opened again, so that no id is
 //! in memory. Then events are pushed that are known, in the order in which they were stored and at random places, and
-//! events that are new. Each figure is one JSON object a line.
+//! events that are new. `--memory` is what the store has for ids; with 0 no filter stays in memory. Each figure is one
+//! JSON object a line.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ fn main() -> Result<()> {
     let number = |name, default: u64| argument(name).map_or(Ok(default), |text| text.parse());
     let events = number("--events", 2_000_000)? as usize;
     let shards = number("--shards", 2)? as u32;
+    let memory = argument("--memory").map(|text| text.parse()).transpose()?;
     let dir = PathBuf::from(argument("--dir").ok_or("--dir DIR is missing")?);
     let load = workload(LOADS, AGGREGATES);
     for order in [IdOrder::InTime, IdOrder::Random] {
@@ -40,6 +42,7 @@ fn main() -> Result<()> {
             order,
             events,
             shards,
+            memory,
         };
         bench.run()?;
     }
@@ -52,6 +55,7 @@ struct Bench<'b> {
     order: IdOrder,
     events: usize,
     shards: u32,
+    memory: Option<u64>,
 }
 
 impl Bench<'_> {
@@ -77,7 +81,10 @@ impl Bench<'_> {
     fn open(&self) -> Result<Store> {
         let bytes = self.events as u64 * EVENT_BYTES / u64::from(self.shards) / SEGMENTS;
         let (least, most) = SEGMENT_BYTES_LIMITS;
-        let options = Store::options().shards(self.shards);
+        let mut options = Store::options().shards(self.shards);
+        if let Some(bytes) = self.memory {
+            options = options.dedup_memory_bytes(bytes);
+        }
         Ok(options
             .segment_bytes(bytes.clamp(least, most))
             .open(self.dir)?)

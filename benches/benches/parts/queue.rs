@@ -43,7 +43,7 @@ fn full() -> Box<Delivery> {
 fn taken(inbox: &Inbox) -> Option<Box<Delivery>> {
     match inbox.take()? {
         Message::Delivery(delivery) => Some(delivery),
-        Message::Flush(_) => None,
+        Message::Flush(_) | Message::EndSegment(_) => None,
     }
 }
 

@@ -31,7 +31,7 @@ pub use usage::one_sentence;
 #[must_use]
 pub fn main() -> ExitCode {
     match args::Cli::try_parse() {
-        Ok(cli) => end(commands::run(cli)),
+        Ok(mut cli) => end(cli.global.name_store().and_then(|()| commands::run(cli))),
         Err(error) if error.use_stderr() => end(Err(failure::Failure::Input(one_sentence(&error)))),
         Err(help) => end(usage::print_help(&help)),
     }

@@ -20,6 +20,7 @@
 mod invalid;
 mod same_bytes;
 mod routing;
+mod erased;
 mod id;
 mod time;
 mod place;
@@ -33,6 +34,7 @@ mod events;
 
 pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
 pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
+pub use erased::{erased_id, erased_id_of, erased_key};
 pub use events::{EventRef, Events, EventsParts, Malformed};
 pub use expected::Expected;
 pub use id::EventId;

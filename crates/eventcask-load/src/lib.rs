@@ -12,12 +12,12 @@
 //!
 //! 1. `place` finds a directory for the store, and takes it away at the end.
 //! 2. `yardsticks` are the machine's own limits, measured before.
-//! 3. `run` opens a store and goes through the phases: filling, warming up, measuring.
+//! 3. `measured` opens a store for each run and goes through the phases: filling, warming up, measuring.
 //! 4. In `send` a phase has a thread for each producer. It sends by its `pace` on its `way`: through
 //!    a queue, with another thread that takes the answers and counts `latencies`, or as the owner
 //!    of a shard.
-//! 5. A `meter` of the run says what the measured phase cost: CPU by thread, memory, disk.
-//! 6. A `sweep` does all this again with other settings.
+//! 5. Its `meter` says what the measured phase cost: CPU by thread, memory, disk.
+//! 6. Its `sweep` does all this again with other settings.
 //! 7. `report` puts the runs together, and its `text` shows them to people.
 
 pub mod args;
@@ -27,7 +27,7 @@ mod threads;
 mod place;
 mod yardsticks;
 mod send;
-mod run;
+mod measured;
 mod report;
 
 use eventcask_console::failure::Failure;
@@ -36,10 +36,10 @@ use eventcask_console::signals;
 
 use crate::args::{Ids, LoadArgs, Sweep};
 use crate::generate::Key;
+use crate::measured::{Run, sweep};
 use crate::place::Place;
 use crate::progress::tell;
 use crate::report::{Report, text};
-use crate::run::{Run, sweep};
 
 pub use place::Directory;
 

@@ -1,9 +1,9 @@
 //! Events that are given up: readers are not shown them, and their room is taken back when
 //! their segments are written anew.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use eventcask_event::{Events, TRUNCATED_TYPE};
+use eventcask_event::{EventId, Events, TRUNCATED_TYPE, erased_id, erased_id_of};
 use eventcask_log::Framed;
 use foldhash::fast::RandomState;
 
@@ -12,6 +12,10 @@ use foldhash::fast::RandomState;
 pub struct Hidden {
     /// The first version that is still there, of aggregates whose beginning was given up.
     keys: HashMap<String, u64, RandomState>,
+    /// The keys among them that stand for erased ones.
+    erased: HashMap<EventId, String, RandomState>,
+    /// Those that were erased since the shard was opened: states in memory may still hold them.
+    unmarked: HashSet<String, RandomState>,
     /// Events that were committed before this time are given up.
     before: i64,
     /// Sum of the marks of `keys`.
@@ -22,6 +26,8 @@ impl Default for Hidden {
     fn default() -> Self {
         Self {
             keys: HashMap::default(),
+            erased: HashMap::default(),
+            unmarked: HashSet::default(),
             before: i64::MIN,
             marks: 0,
         }
@@ -34,10 +40,44 @@ impl Hidden {
         if known.is_some_and(|known| known >= version) {
             return;
         }
-        let before = known.map_or(0, |known| mark(known, key));
+        let is_marked = !self.unmarked.remove(key);
+        let before = known.filter(|_| is_marked);
+        let before = before.map_or(0, |known| mark(known, key));
         let sum = self.marks.wrapping_sub(before);
         self.marks = sum.wrapping_add(mark(version, key));
         self.keys.insert(key.to_owned(), version);
+        if let Some(id) = erased_id_of(key) {
+            self.erased.insert(id, key.to_owned());
+        }
+    }
+
+    /// Notes that another key took the place of this one in the log. The mark is that of who opens the
+    /// shard next and does not know the key.
+    pub(crate) fn erase(&mut self, key: &str, stands_for: &str, version: u64) {
+        if let Some(known) = self.keys.get(key)
+            && self.unmarked.insert(key.to_owned())
+        {
+            self.marks = self.marks.wrapping_sub(mark(*known, key));
+        }
+        self.truncate(stands_for, version);
+    }
+
+    /// The first version of an aggregate of a store that is still there, also where its key was erased.
+    #[must_use]
+    pub fn first_left(&self, store: u128, key: &str) -> u64 {
+        let first = self.first_version(key);
+        let erased = self.erased(store, key);
+        erased.map_or(first, |stands_for| {
+            first.max(self.first_version(stands_for))
+        })
+    }
+
+    /// The key that took the place of an erased one of a store.
+    pub(crate) fn erased(&self, store: u128, key: &str) -> Option<&str> {
+        if self.erased.is_empty() {
+            return None;
+        }
+        self.erased.get(&erased_id(store, key)).map(String::as_str)
     }
 
     pub(crate) fn hide_before(&mut self, time: i64) {
@@ -64,6 +104,15 @@ impl Hidden {
     #[must_use]
     pub fn first_version(&self, key: &str) -> u64 {
         self.keys.get(key).copied().unwrap_or(1)
+    }
+
+    /// What is hidden by time alone.
+    #[must_use]
+    pub fn by_time(&self) -> Self {
+        Self {
+            before: self.before,
+            ..Self::default()
+        }
     }
 
     /// The time before which all events are given up.

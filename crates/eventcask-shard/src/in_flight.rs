@@ -21,6 +21,8 @@ pub(crate) struct InFlight {
     /// How the mark of the batch's source was before it.
     pub(crate) mark_before: Option<(String, Option<SourceMark>)>,
     pub(crate) stored: Option<InFlightBlock>,
+    /// How the log ended before it, where it adds to that.
+    pub(crate) tail_before: Option<Tail>,
 }
 
 /// A block on its way to the disk, and how to take it back.
@@ -30,5 +32,4 @@ pub(crate) struct InFlightBlock {
     pub(crate) place: BlockPlace,
     pub(crate) sections: Vec<Section>,
     pub(crate) touched: Vec<Touched>,
-    pub(crate) tail_before: Tail,
 }

@@ -97,6 +97,8 @@ pub enum Message {
     Delivery(Box<Delivery>),
     /// Make everything before durable, then settle.
     Flush(Share),
+    /// End the open segment, so that it can be written anew, then settle.
+    EndSegment(Share),
 }
 
 /// The queue of one shard and the open batches of its producers.
@@ -239,7 +241,15 @@ impl Inbox {
 
     /// Asks that everything before be made durable.
     pub fn flush(&self, share: Share) {
-        let mut message = Message::Flush(share);
+        self.wait_to_send(Message::Flush(share));
+    }
+
+    /// Asks that the segment that is being written to be ended.
+    pub fn end_segment(&self, share: Share) {
+        self.wait_to_send(Message::EndSegment(share));
+    }
+
+    fn wait_to_send(&self, mut message: Message) {
         loop {
             let listener = self.space.listen();
             match self.try_message(message) {

@@ -125,7 +125,15 @@ impl ShardReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn not_met_aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Error> {
-        self.newest_before(key, self.met_from.load(Ordering::Relaxed))
+        let met_from = self.met_from.load(Ordering::Relaxed);
+        if let Some(place) = self.newest_before(key, met_from)? {
+            return Ok(Some(place));
+        }
+        let hidden = Arc::clone(&self.published().hidden);
+        match hidden.erased(self.dir.store(), key) {
+            Some(stands_for) => self.newest_before(stands_for, u64::MAX),
+            None => Ok(None),
+        }
     }
 
     /// Takes up what another process wrote since.
@@ -144,8 +152,9 @@ impl ShardReader {
     pub(crate) fn take_ended(&self, ended: Vec<EndedSegment>) -> Result<(), Error> {
         // The newest first: what a source's mark says there holds.
         for segment in ended.into_iter().rev() {
-            let marks = self.blocks.marks(&segment)?;
-            let truncations = self.blocks.truncations(&segment)?;
+            // What is said is true of newer forms too, of which there may be one by now.
+            let marks = self.retried(&segment, |segment| self.blocks.marks(segment))?;
+            let truncations = self.retried(&segment, |one| self.blocks.truncations(one))?;
             let mut published = self.published_mut();
             for mark in marks {
                 if published
@@ -183,6 +192,13 @@ impl ShardReader {
     /// Hides all events that were committed before this time.
     pub fn hide_before(&self, time: i64) {
         Arc::make_mut(&mut self.published_mut().hidden).hide_before(time);
+    }
+
+    /// Says that the log has an aggregate that was given up whole, before this version, under a key that
+    /// does not tell its own.
+    pub fn note_erased(&self, key: &str, stands_for: &str, version: u64) {
+        let mut published = self.published_mut();
+        Arc::make_mut(&mut published.hidden).erase(key, stands_for, version);
     }
 
     /// The number of the shard.
@@ -309,21 +325,22 @@ impl ShardReader {
         Ok(block.and_then(of_key).unwrap_or(true))
     }
 
-    /// Asks a segment; where it was written anew meanwhile, its newer form.
+    /// Asks a segment; where it was written anew meanwhile, its newer form, as often as it was.
     fn retried<T>(
         &self,
         segment: &EndedSegment,
         ask: impl Fn(&EndedSegment) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        match ask(segment) {
-            Err(error) if error.kind() == ErrorKind::Replaced => {
-                let newer = self.dir.sealed_segment(segment.number())?;
-                let answer = ask(&newer);
-                self.replace(newer);
-                answer
+        let (mut answer, mut rewrite) = (ask(segment), segment.sealed().rewrite);
+        while answer.as_ref().is_err_and(is_replaced) {
+            let newer = self.dir.sealed_segment(segment.number())?;
+            if newer.sealed().rewrite <= rewrite {
+                break;
             }
-            other => other,
+            (answer, rewrite) = (ask(&newer), newer.sealed().rewrite);
+            self.replace(newer);
         }
+        answer
     }
 
     /// Version of an aggregate's newest durable event; 0 where there is none.
@@ -331,12 +348,20 @@ impl ShardReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn version(&self, key: &str) -> Result<u64, Error> {
-        let Some(position) = self.newest(key)? else {
-            return Ok(0);
-        };
-        let block = self.block_of(key, position)?;
-        let version = block.and_then(|block| with_event(&block, position, |event| event.version));
-        version.ok_or_else(|| self.lost(position))
+        let mut newest = self.newest(key)?;
+        while let Some(position) = newest {
+            let block = self.block_of(key, position)?;
+            let version = |block: Arc<Block>| with_event(&block, position, |event| event.version);
+            if let Some(version) = block.and_then(version) {
+                return Ok(version);
+            }
+            // It was taken out, since there was a newer one by then.
+            newest = self.newest(key)?;
+            if newest == Some(position) {
+                return Err(self.lost(position));
+            }
+        }
+        Ok(0)
     }
 
     /// The error of a position that no block holds, though it should.
@@ -503,6 +528,17 @@ impl ShardReader {
         self.read_at(position, |at| self.blocks.get(at, Payloads::All))
     }
 
+    /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that the
+    /// aggregate of the event at `position` needs. Events that lie side by side share a block, also
+    /// where the segment has a clustered copy.
+    ///
+    /// # Errors
+    /// Damage, or what the disk said.
+    pub fn block_with(&self, position: u64) -> Result<Option<Arc<Block>>, Error> {
+        let want = Payloads::OfAggregateAt(position);
+        self.read_at(position, |at| self.blocks.get(at, want))
+    }
+
     /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that
     /// the aggregate of the event at `position` needs, which is the one with this key. Where the
     /// segment has a clustered copy, it is the cluster that holds the event.
@@ -517,8 +553,7 @@ impl ShardReader {
                 return Ok(Some(cluster));
             }
         }
-        let want = Payloads::OfAggregateAt(position);
-        self.read_at(position, |at| self.blocks.get(at, want))
+        self.block_with(position)
     }
 
     /// The block that holds the first durable event at `position` or after it, with the
@@ -564,6 +599,10 @@ impl ShardReader {
     pub(crate) fn take_recent(&self, at: &BlockPlace, block: &Arc<Block>) -> Vec<Block> {
         self.recent.take(at, block)
     }
+}
+
+fn is_replaced(error: &Error) -> bool {
+    error.kind() == ErrorKind::Replaced
 }
 
 /// The newest position that each aggregate has in a block.

@@ -43,7 +43,7 @@ pub use inbox::{Bell, Inbox, Message, OpenBatch, SendError};
 pub use index::ShardReader;
 pub use load::{Aggregate, BlockRows, Bounds};
 pub use publish::Apply;
-pub use published::{Figures, Published};
+pub use published::{Figures, Published, SegmentSpan};
 pub use shard::{Opened, Shard, ShardSettings};
 pub use stages::Stages;
 pub use ticket::{Completion, Ticket, TicketFuture};

@@ -46,6 +46,21 @@ struct Written {
     figures: Figures,
 }
 
+/// Which positions a segment has.
+#[derive(Debug, Clone)]
+pub struct SegmentSpan {
+    /// Its number.
+    pub number: u64,
+    /// Position of the first event that was ever in it.
+    pub first_position: u64,
+    /// Position after its last event.
+    pub next_position: u64,
+    /// Bytes of it on disk.
+    pub disk_bytes: u64,
+    /// The segment itself, where it answers from its tables.
+    pub ended: Option<Arc<EndedSegment>>,
+}
+
 /// Counts of a shard or of one segment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -142,6 +157,32 @@ impl Published {
             }
         }
         to
+    }
+
+    /// All segments with events, oldest first.
+    #[must_use]
+    pub fn spans(&self) -> Vec<SegmentSpan> {
+        let spans = self.segments.iter().map(|segment| {
+            let (next_position, disk_bytes, ended) = match &segment.layout {
+                Layout::Written(written) => {
+                    let last = written.blocks.last();
+                    let next = last.map_or(segment.first_position, |at| at.next_position);
+                    (next, written.figures.disk_bytes, None)
+                }
+                Layout::Ended(ended) => {
+                    let sealed = ended.sealed();
+                    (sealed.next_position, sealed.length, Some(Arc::clone(ended)))
+                }
+            };
+            SegmentSpan {
+                number: segment.number,
+                first_position: segment.first_position,
+                next_position,
+                disk_bytes,
+                ended,
+            }
+        });
+        spans.collect()
     }
 
     /// Position up to which all events lie in complete segments.

@@ -223,6 +223,7 @@ impl Shard {
         match message {
             Message::Delivery(delivery) => self.receive(delivery, now, send),
             Message::Flush(share) => self.flush(share, send),
+            Message::EndSegment(share) => self.end_segment(share, now(), send),
         }
         true
     }
@@ -443,7 +444,7 @@ impl Shard {
         send: SendTask<'_>,
         lap: &mut Lap,
     ) -> Result<(), String> {
-        let tail_before = self.tail.clone();
+        in_flight.tail_before = Some(self.tail.clone());
         let roll = self.roll();
         let mut head = self.head(self.builder.rows() as u32, commit_time);
         let source = in_flight.mark_before.as_ref();
@@ -465,7 +466,6 @@ impl Shard {
             sections: head.sections.clone(),
             touched: self.builder.take_touched(),
             block,
-            tail_before,
         };
         in_flight.bytes = in_flight.bytes.max(bytes.len());
         in_flight.stored = Some(stored);
@@ -547,23 +547,45 @@ impl Shard {
         });
     }
 
+    /// Begins a new segment, so that the one before is complete. What is in the new one says that all
+    /// before is durable, which it is then.
+    fn end_segment(&mut self, share: Share, commit_time: i64, send: SendTask<'_>) {
+        let is_empty = self.tail.segment == 0 || self.tail.place == FIRST_BLOCK;
+        if is_empty || self.tail.ended || self.inbox.poisoned().is_some() {
+            return self.flush(share, send);
+        }
+        let tail_before = Some(self.tail.clone());
+        self.tail.ended = true;
+        let sequence = self.write_close(commit_time, send);
+        self.in_flight.push_back(InFlight {
+            sequence,
+            flush: Some(share),
+            tail_before,
+            ..InFlight::default()
+        });
+    }
+
     /// Writes the mark of a clean close, if there is something to close.
     pub(crate) fn close(&mut self, commit_time: i64, send: SendTask<'_>) {
         let nothing = self.tail.segment == 0 || self.tail.closed || self.tail.ended;
         if nothing || self.inbox.poisoned().is_some() {
             return;
         }
+        // The mark says that all before it is durable, so it is written after a sync.
+        self.send(Task::Sync, send);
+        self.write_close(commit_time, send);
+        self.send(Task::Sync, send);
+    }
+
+    fn write_close(&mut self, commit_time: i64, send: SendTask<'_>) -> u64 {
         let roll = self.roll();
         let mut head = self.head(0, commit_time);
         head.close = true;
         head.durable_place = head.place;
-        // The mark says that all before it is durable, so it is written after a sync.
-        self.send(Task::Sync, send);
         let mut bytes = PageBuffer::new();
         bytes.resize(in_page(head.place), 0);
         let head = Block::encode_empty(head, &mut bytes);
-        self.hand_over(&head, roll, bytes, send);
-        self.send(Task::Sync, send);
+        self.hand_over(&head, roll, bytes, send)
     }
 
     /// Takes up what the write thread has done.
@@ -682,9 +704,11 @@ impl Shard {
                         self.dedup.forget(id, key, events.position(row));
                     }
                 }
+            }
+            if let Some(tail) = in_flight.tail_before.take() {
                 self.tail = Tail {
                     durable_place: self.tail.durable_place,
-                    ..stored.tail_before
+                    ..tail
                 };
             }
             if let Some((source, mark)) = in_flight.mark_before.take() {
@@ -743,7 +767,7 @@ impl History for Stored<'_> {
         }
         let block = self
             .reader
-            .block_at(position)
+            .block_with(position)
             .map_err(|error| unreadable(&error))?;
         Ok(block.map_or(Original::Gone, |block| {
             compare_in(&block, position, key, event)

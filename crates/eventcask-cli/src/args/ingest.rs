@@ -17,8 +17,9 @@ the name of the file or its content. A row's payload is its JSON text as it stan
 it is an object of its columns in order.
 
 Without --id the place of a row in its file is its identity, so the same command can be run \
-again, also after it was killed: rows that are stored are counted as duplicates. To take a file \
-in once more, with another --aggregate for example, give it another name with --source.
+again, also after it was killed: rows that are stored are counted as duplicates. A file that was \
+replaced by another one is refused. The last row of a plain CSV file waits until its line has an \
+end: until then there may be more of it. To take a file in once more, with another --aggregate for example, give it another name with --source.
 
 Example:
   eventcask ingest flights-2013.csv.zst --aggregate tailnum --type-is Flight --time time_hour \\

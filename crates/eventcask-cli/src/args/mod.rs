@@ -1,6 +1,7 @@
 //! The command line: from these definitions come the parser, the help, the shell completions
 //! and the manual pages.
 
+mod append;
 mod ingest;
 mod read;
 mod view;
@@ -9,15 +10,20 @@ mod backup;
 mod truncate;
 mod diff;
 
+use std::env;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
+use crate::failure::Failure;
+
+pub use append::AppendArgs;
 pub use backup::BackupArgs;
 pub use diff::DiffArgs;
 use eventcask_load::args::LoadArgs;
 pub use ingest::{IngestArgs, OnError};
-pub use read::{ExportArgs, ReadArgs, TailArgs};
+pub use read::{ExportArgs, ReadArgs, TailArgs, type_names};
 pub use subscriptions::{RedriveArgs, SubscriptionsArgs, SubscriptionsCommand};
 pub use truncate::{ReclaimArgs, TruncateArgs};
 pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};
@@ -52,12 +58,31 @@ pub struct Cli {
 /// The directory of the store, where none is named.
 pub const STORE: &str = "./eventcask";
 
+/// The variable that names another one.
+const STORE_VARIABLE: &str = "EVENTCASK_STORE";
+
+impl Global {
+    /// A variable that is set to nothing is one that is not set; an option is given for a reason.
+    pub(crate) fn name_store(&mut self) -> Result<(), Failure> {
+        if !self.store.as_os_str().is_empty() {
+            return Ok(());
+        }
+        if env::var_os(STORE_VARIABLE).is_some_and(|value| value.is_empty()) {
+            self.store = STORE.into();
+            return Ok(());
+        }
+        let what = "--store is empty; name a directory, or leave it out";
+        Err(Failure::Input(what.to_owned()))
+    }
+}
+
 /// What all commands take.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
     /// Directory of the store
-    #[arg(long, global = true, value_name = "DIR", env = "EVENTCASK_STORE")]
-    #[arg(default_value = STORE, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DIR", env = STORE_VARIABLE)]
+    #[arg(default_value = STORE, hide_env_values = true, value_hint = ValueHint::DirPath)]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub store: PathBuf,
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]
@@ -69,6 +94,8 @@ pub struct Global {
 pub enum Command {
     /// Append the rows of files as events, each row exactly once
     Ingest(Box<IngestArgs>),
+    /// Append one event
+    Append(AppendArgs),
     /// Make load and measure what the store does with it
     Load(Box<LoadArgs>),
     /// Print one aggregate's events in order, one JSON object a line

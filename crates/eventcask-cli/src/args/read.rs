@@ -48,8 +48,8 @@ pub struct ExportArgs {
     /// Begin with this position of each shard
     #[arg(long, value_name = "POSITION")]
     pub from: Option<u64>,
-    /// Only events of these types
-    #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
+    /// Only events of these types; may be repeated. A comma that is part of a name is written \,
+    #[arg(long, value_name = "TYPE,...")]
     pub types: Vec<String>,
     /// Only events that were accepted at this time or later
     #[arg(long, value_name = "T")]
@@ -73,7 +73,37 @@ pub struct TailArgs {
     /// Only this shard
     #[arg(long, value_name = "N")]
     pub shard: Option<u32>,
-    /// Only events of these types
-    #[arg(long, value_name = "TYPE,...", value_delimiter = ',')]
+    /// Only events of these types; may be repeated. A comma that is part of a name is written \,
+    #[arg(long, value_name = "TYPE,...")]
     pub types: Vec<String>,
+}
+
+/// The names in lists of types with commas between them. A list that is a name as a whole counts as
+/// that too, and a comma after a backslash is always part of a name.
+///
+/// ```
+/// use eventcask_cli::args::type_names;
+/// let names = type_names(&["Sold,Returned".into(), r"a\,b".into()]);
+/// assert_eq!(names, ["Sold", "Returned", "Sold,Returned", "a,b"]);
+/// ```
+#[must_use]
+pub fn type_names(lists: &[String]) -> Vec<String> {
+    let mut names = Vec::new();
+    for list in lists {
+        let first = names.len();
+        names.push(String::new());
+        let mut characters = list.chars().peekable();
+        while let Some(character) = characters.next() {
+            match (character, names.last_mut()) {
+                (',', _) => names.push(String::new()),
+                ('\\', Some(name)) => name.push(characters.next_if_eq(&',').unwrap_or('\\')),
+                (other, Some(name)) => name.push(other),
+                (_, None) => {}
+            }
+        }
+        if names.len() > first + 1 {
+            names.push(list.clone());
+        }
+    }
+    names
 }

@@ -7,7 +7,9 @@ use eventcask::Timestamp;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("which").required(true).args(["before_version", "all", "before"])))]
 #[command(after_help = "\
-An aggregate keeps its version, and what is appended to it later goes on from there. Views go without \
+An aggregate keeps its version. To give up its events takes one version more, which is not shown: what is \
+appended later goes on after that. What is stored later is never given up: a time that is yet to come \
+counts as now, and a version that is yet to come as the next one. Views go without \
 them from the next command on; where another process has the store open, once that ends. The room is \
 taken back by `eventcask reclaim`.
 
@@ -42,9 +44,10 @@ pub struct TruncateArgs {
 /// Take back the room of events that were given up
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Complete segments that hold such events are written anew without them. What is in the segment that \
-is being written to stays until that is complete. The ids of the events are forgotten with them: a \
-row with such an id is stored again. How far files were taken in is not.
+Segments that hold such events are written anew without them, and so is what was derived from them: \
+views, snapshots, what groups of consumers have parked. The key of an aggregate that was given up whole \
+goes as well. The ids of the events are forgotten with them: a row with such an id is stored again. How \
+far files were taken in is not. What recovery or a repair put aside is named.
 
 Example:
   eventcask reclaim --dry-run

@@ -3,7 +3,7 @@
 use eventcask::{Scan, Store};
 
 use super::store::{failure, open_to_read};
-use crate::args::{ExportArgs, Global};
+use crate::args::{ExportArgs, Global, type_names};
 use crate::failure::Failure;
 use crate::output::{Document, Out, write_event};
 
@@ -44,7 +44,7 @@ pub(super) fn scan_of(
         scan = scan.shard(shard);
     }
     if !types.is_empty() {
-        scan = scan.types(types);
+        scan = scan.types(&type_names(types));
     }
     Ok(scan)
 }

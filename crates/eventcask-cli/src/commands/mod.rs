@@ -1,6 +1,7 @@
 //! One file a command: from arguments to what is printed.
 
 mod store;
+mod append;
 mod ingest;
 mod load;
 mod read;
@@ -26,6 +27,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Ingest(args) => ingest::run(&args, &global),
+        Command::Append(args) => append::run(&args, &global),
         Command::Load(args) => load::run(&args, &global),
         Command::Read(args) => read::run(&args, &global),
         Command::Diff(args) => diff::run(&args, &global),

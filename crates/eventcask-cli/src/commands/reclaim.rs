@@ -5,7 +5,7 @@ use eventcask::{Reclaimed, Store};
 use super::store::{failure, open_to_read};
 use crate::args::{Global, ReclaimArgs};
 use crate::failure::Failure;
-use crate::output::{Out, bytes, count, print_object};
+use crate::output::{Out, bytes, count, escaped, print_object, write_json_string, write_list};
 
 pub(super) fn run(args: &ReclaimArgs, global: &Global) -> Result<(), Failure> {
     let found = if args.dry_run {
@@ -25,17 +25,26 @@ pub(super) fn run(args: &ReclaimArgs, global: &Global) -> Result<(), Failure> {
                 .number("payload_bytes", found.payload_bytes)
                 .number("disk_bytes_before", found.disk_bytes_before)
                 .number("disk_bytes_after", found.disk_bytes_after)
+                .number("snapshots", found.snapshots)
                 .number("dry_run", args.dry_run);
+            let left = object.value("left");
+            write_list(left, &found.left, |out, file| write_json_string(out, file));
         });
     }
     let mut out = Out::new();
     out.line(&text(&found, args.dry_run))?;
+    for file in &found.left {
+        let file = escaped(file);
+        out.line(&format!(
+            "may still hold some: {file}; look at it, then remove it"
+        ))?;
+    }
     out.flush()
 }
 
 fn text(found: &Reclaimed, is_dry_run: bool) -> String {
     if found.events == 0 {
-        return "there is nothing to take back; events in segments that are not complete stay until those are".to_owned();
+        return "there is nothing to take back".to_owned();
     }
     let (segments, events) = (count(found.segments), count(found.events));
     let payloads = bytes(found.payload_bytes);

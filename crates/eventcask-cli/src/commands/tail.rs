@@ -1,7 +1,8 @@
 //! `eventcask tail`: follows the live end of a store.
 
-use std::thread;
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::export::scan_of;
 use super::store::{failure, open_to_read};
@@ -32,7 +33,23 @@ pub(super) fn run(args: &TailArgs, global: &Global) -> Result<(), Failure> {
         }
         document.flush()?;
         scan = scan.from_positions(&read_to);
-        thread::sleep(LOOK_EVERY);
+        if !has_reader(LOOK_EVERY) {
+            break;
+        }
     }
     document.end()
+}
+
+/// Waits, unless whoever reads standard output goes meanwhile: says whether it is still there.
+fn has_reader(wait: Duration) -> bool {
+    let stdout = std::io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let wait = Timespec {
+        tv_sec: 0,
+        tv_nsec: i64::from(wait.subsec_nanos()),
+    };
+    // A signal ends the wait as well, and is looked at by the caller.
+    let _ = poll(&mut polled, Some(&wait));
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    !polled[0].revents().intersects(gone)
 }

@@ -5,14 +5,16 @@
 //! 2. Its bytes go into the running hash.
 //! 3. The fields are checked: as many as the header has, each of them UTF-8.
 //! 4. The payload is written: names as prepared from the header, numbers as they stand.
+//!
+//! The last row of a file that may grow is whole once its line has an end: `12` may become `1250`.
 
 use std::collections::HashSet;
 use std::io;
 
 use super::envelope::{Envelope, EnvelopeReader};
-use super::number::is_json_number;
+use super::number::number_of;
 use super::piped::{not_opened, patiently};
-use super::records::{Record, Records};
+use super::records::{OpenQuote, Record, Records};
 use super::row::{Next, Place, Rejected, Row};
 use super::window::Window;
 use super::{Parts, Reason, RowCheck, Value};
@@ -27,6 +29,7 @@ pub(super) struct CsvRows {
     rows: u64,
     check: RowCheck,
     payload: Vec<u8>,
+    may_grow: bool,
 }
 
 /// What the header says.
@@ -43,10 +46,13 @@ impl CsvRows {
         window: Window,
         file: &str,
         envelopes: EnvelopeReader,
+        may_grow: bool,
     ) -> Result<Self, Failure> {
         let mut records = Records::new(window, envelopes.spec.payload_bytes_max);
-        let header = patiently(|| records.advance())
-            .map_err(|error| not_opened(&error, file, records.line()))?;
+        let header = patiently(|| records.advance()).map_err(|error| {
+            let line = OpenQuote::line_of(&error).unwrap_or(records.line());
+            not_opened(&error, file, line)
+        })?;
         let line = records.record_line();
         let fail = |what: &str| Failure::at_line(file, line, what);
         if !matches!(header, Some(Record::Held)) {
@@ -63,6 +69,7 @@ impl CsvRows {
             rows: 0,
             check,
             payload: Vec::new(),
+            may_grow,
         })
     }
 
@@ -79,6 +86,7 @@ impl CsvRows {
             Record::Long(bytes) => self.check.long_row(bytes),
         }
         let line = self.records.record_line();
+        let is_whole = !(self.may_grow && self.records.is_last());
         let place = Place {
             ordinal: self.rows,
             line,
@@ -109,6 +117,7 @@ impl CsvRows {
                         check,
                     } = place;
                     Next::Row(Row {
+                        is_whole,
                         ordinal,
                         line,
                         check,
@@ -119,7 +128,14 @@ impl CsvRows {
                         payload,
                     })
                 }
-                Err(reason) => Next::Rejected(Rejected::new(place, reason, records.shown(&record))),
+                Err(reason) => {
+                    let raw = records.shown(&record);
+                    let rejected = Rejected::new(place, reason, raw);
+                    Next::Rejected(Rejected {
+                        is_whole,
+                        ..rejected
+                    })
+                }
             },
         ))
     }
@@ -137,14 +153,24 @@ fn take<'a>(
         return Err(records.say_where_it_ends(Reason::over_the_limit(limit)));
     }
     let fields = Fields::new(records, columns)?;
+    if let Some(line) = records.torn_quote() {
+        return Err(Reason::new(format!(
+            "a quote that is opened in line {line} is closed in the middle of a field of a later line, as where one is missing"
+        )));
+    }
     columns.write_payload(&fields, envelopes.spec.null.as_deref(), payload);
     if payload.len() > limit {
         return Err(Reason::over_the_limit(limit));
     }
     let values = columns
         .parts
-        .map(|column| column.map_or(Value::Absent, |at| Value::Text(fields.get(at))));
+        .map(|column| column.map_or(Value::Absent, |at| text_of(fields.get(at))));
     Ok((envelopes.read(values)?, payload))
+}
+
+/// A field as the text that it has in the payload.
+fn text_of(field: &str) -> Value<'_> {
+    Value::Text(number_of(field).unwrap_or(field))
 }
 
 impl Columns {
@@ -182,10 +208,10 @@ impl Columns {
         for (column, prefix) in self.prefixes.iter().enumerate() {
             payload.extend_from_slice(prefix);
             let field = fields.get(column);
-            if is_json_number(field.as_bytes()) && null != Some(field) {
-                payload.extend_from_slice(field.as_bytes());
-            } else if null == Some(field) {
+            if null == Some(field) {
                 payload.extend_from_slice(b"null");
+            } else if let Some(number) = number_of(field) {
+                payload.extend_from_slice(number.as_bytes());
             } else {
                 write_json_string(payload, field);
             }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eventcask::{EventId, Invalid, MAX_KEY_BYTES, MAX_TYPE_BYTES, Timestamp};
+use eventcask::{EventId, Invalid, MAX_KEY_BYTES, NewEvent, Timestamp};
 
 use super::time::TimeReader;
 use super::{Parts, Reason, RowSpec, TypeFrom, Value};
@@ -46,18 +46,19 @@ impl EnvelopeReader {
             TypeFrom::Name(name) => Cow::Borrowed(name.as_str()),
             TypeFrom::Field(field) => needed("event type", field, text_of(event_type, null))?,
         };
-        if event_type.len() > MAX_TYPE_BYTES {
-            return Err(refused(&Invalid::TypeTooLong {
-                bytes: event_type.len(),
-            }));
-        }
+        // What the store would refuse is refused here, as this row alone.
+        let checked = NewEvent::json(&event_type, b"").check(usize::MAX);
+        checked.map_err(|invalid| refused(&invalid))?;
         let time = match &spec.time {
             None => None,
             Some(field) => read_time(times, field, text_of(time, null))?,
         };
         let id = match &spec.id {
             None => None,
-            Some(field) => Some(read_id(&needed("id", field, text_of(id, null))?)?),
+            Some(field) => {
+                let id = event_id(&needed("id", field, text_of(id, null))?);
+                Some(id.map_err(|invalid| refused(&invalid))?)
+            }
         };
         Ok(Envelope {
             key,
@@ -138,7 +139,10 @@ fn read_time(
 }
 
 /// The id that a text names: a UUID as it is, anything else by its hash.
-fn read_id(text: &str) -> Result<EventId, Reason> {
+///
+/// # Errors
+/// [`Invalid::IdNil`].
+pub fn event_id(text: &str) -> Result<EventId, Invalid> {
     let uuid = if matches!(text.len(), 32 | 36) {
         text.parse().ok()
     } else {
@@ -146,7 +150,7 @@ fn read_id(text: &str) -> Result<EventId, Reason> {
     };
     let id = uuid.unwrap_or_else(|| EventId::from_name(text));
     if id.as_u128() == 0 {
-        Err(refused(&Invalid::IdNil))
+        Err(Invalid::IdNil)
     } else {
         Ok(id)
     }

@@ -55,8 +55,14 @@ impl Compression {
             [0x1f, 0x8b, ..] => Self::Gzip,
             // A frame, or a skippable one such as parallel compressors begin with.
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd,
-            _ if name.ends_with(".gz") => Self::Gzip,
-            _ if name.ends_with(".zst") => Self::Zstd,
+            _ => Self::of_name(name),
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        match Path::new(&name.to_ascii_lowercase()).extension() {
+            Some(gz) if gz == "gz" => Self::Gzip,
+            Some(zst) if zst == "zst" => Self::Zstd,
             _ => Self::None,
         }
     }

@@ -159,7 +159,8 @@ impl<'de, 'p> DeserializeSeed<'de> for Name<'p> {
     type Value = Parts<Option<&'p str>>;
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
-        reader.deserialize_str(self)
+        // As bytes a name may hold half a surrogate, as a value may.
+        reader.deserialize_bytes(self)
     }
 }
 
@@ -170,11 +171,12 @@ impl<'p> Visitor<'_> for Name<'p> {
         f.write_str("the name of a member")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        let first = name.as_bytes().first();
-        let rest_of = |path: &'p str| match path.strip_prefix(name)? {
-            "" => Some(""),
-            rest => rest.strip_prefix('.'),
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+        let first = name.first();
+        let rest_of = |path: &'p str| match path.as_bytes().strip_prefix(name)? {
+            [] => Some(""),
+            [b'.', ..] => Some(&path[name.len() + 1..]),
+            _ => None,
         };
         Ok(self.paths.map(|path| {
             let path = path.filter(|path| path.as_bytes().first() == first)?;

@@ -1,6 +1,6 @@
 //! From a file of rows to events that can be pushed.
 //!
-//! 1. `source` opens the file, or standard input through `piped`, and takes the compression off.
+//! 1. `source` opens the file, or standard input through `piped`, and `unpack` takes the compression off.
 //! 2. `window` shows the bytes as one contiguous piece that slides forward.
 //! 3. `ndjson` or `csv` finds the next row in it, checks it and finds its fields.
 //! 4. `envelope` turns the fields into key, type, time and id, or says why it can not.
@@ -12,10 +12,12 @@
 
 mod source;
 mod piped;
+mod unpack;
 mod window;
 mod format;
 mod ndjson;
 mod records;
+mod quotes;
 mod csv;
 mod json;
 mod number;
@@ -26,9 +28,11 @@ mod row;
 mod rows;
 
 pub use check::RowCheck;
+pub use envelope::event_id;
 pub use format::Format;
 pub use row::{Next, Rejected, Row};
 pub use rows::Rows;
+pub use source::check_source;
 
 /// A field of the rows, by its column or by its dotted path.
 pub type FieldName = String;

@@ -155,6 +155,7 @@ impl NdjsonRows {
                     time,
                     id,
                     payload: raw,
+                    is_whole: true,
                 })
             }
             Err(reason) => Next::Rejected(Rejected::new(place, reason, raw)),

@@ -1,8 +1,35 @@
 //! Which texts are JSON numbers.
 
+/// Digits of a whole number that any `f64` can hold; it ends at 1.8e308.
+const HELD_DIGITS: usize = 300;
+
+/// The number that a field of CSV is, as it can stand in a JSON document. Blanks around it, as after
+/// commas, are not part of it.
+///
+/// What no reader of JSON can hold as a number, such as `7e12345`, is a code that only looks like
+/// one: text.
+pub(super) fn number_of(field: &str) -> Option<&str> {
+    let text = field.trim_matches([' ', '\t']);
+    (is_json_number(text.as_bytes()) && can_be_held(text)).then_some(text)
+}
+
+/// Whether a number neither passes the range of `f64` nor becomes zero there.
+fn can_be_held(number: &str) -> bool {
+    let exponent = number.find(['e', 'E']);
+    if exponent.is_none() && number.len() <= HELD_DIGITS {
+        return true;
+    }
+    let digits = &number[..exponent.unwrap_or(number.len())];
+    let is_zero = !digits.contains(|byte: char| matches!(byte, '1'..='9'));
+    let held = number
+        .parse()
+        .is_ok_and(|float: f64| float.is_finite() && float != 0.0);
+    is_zero || held
+}
+
 /// Tells whether `text` is a number by the grammar of JSON, so that it can stand in a JSON
 /// document as it is: `-12.5e3` is one, `+1`, `007`, `1.` and `0x1f` are not.
-pub(super) fn is_json_number(text: &[u8]) -> bool {
+fn is_json_number(text: &[u8]) -> bool {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     let whole = digits(unsigned);
     if whole == 0 || (unsigned[0] == b'0' && whole > 1) {
@@ -13,7 +40,7 @@ pub(super) fn is_json_number(text: &[u8]) -> bool {
 }
 
 /// How many digits `text` begins with.
-pub(super) fn digits(text: &[u8]) -> usize {
+fn digits(text: &[u8]) -> usize {
     text.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 

@@ -1,13 +1,17 @@
 //! The records of a CSV file, one after the other.
 //!
 //! A record is held whole, raw and parsed, so the memory is bounded by its size. One that is
-//! too long to be held, as after a quote that nobody closed, goes by.
+//! too long to be held, as after a quote that nobody closed, goes by. A record that the end of the
+//! stream ends is looked at once more: a quote may be open in it, and then it is none.
 
-use std::io;
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
 
 use csv_core::ReadRecordResult;
 
 use super::Reason;
+use super::quotes::Quotes;
 use super::window::Window;
 
 /// Bytes of a record over the limit that are kept to show it.
@@ -30,8 +34,10 @@ pub(super) struct Records {
     text_bytes: usize,
     /// Whether the parser is inside of the record.
     is_open: bool,
-    /// Bytes of a record that is too long to be held, while it goes by.
-    skipped: Option<u64>,
+    /// A record that is too long to be held, while it goes by.
+    skipped: Option<Skipped>,
+    /// Whether the record has no end of line: the end of the stream ended it.
+    is_last: bool,
     /// The fields of the record end to end.
     text: Vec<u8>,
     /// Where each field ends in `text`.
@@ -49,6 +55,35 @@ pub(super) enum Record {
     Long(u64),
 }
 
+/// What went by of a record that is too long to be held.
+#[derive(Debug, Clone, Copy, Default)]
+struct Skipped {
+    bytes: u64,
+    quotes: Quotes,
+}
+
+/// A quote that is opened in this line and never closed: what follows can not be told apart.
+#[derive(Debug)]
+pub(super) struct OpenQuote {
+    line: u64,
+}
+
+impl fmt::Display for OpenQuote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a quote is opened in this line and never closed")
+    }
+}
+
+impl Error for OpenQuote {}
+
+impl OpenQuote {
+    /// The line of the quote, where that is the error.
+    pub(super) fn line_of(error: &io::Error) -> Option<u64> {
+        let quote = error.get_ref()?.downcast_ref::<Self>()?;
+        Some(quote.line)
+    }
+}
+
 impl Records {
     pub(super) fn new(window: Window, bytes_max: usize) -> Self {
         Self {
@@ -62,6 +97,7 @@ impl Records {
             text_bytes: 0,
             is_open: false,
             skipped: None,
+            is_last: false,
             text: vec![0; 4096],
             ends: vec![0; 64],
             head: Vec::new(),
@@ -90,6 +126,21 @@ impl Records {
     /// The line that the record begins in.
     pub(super) fn record_line(&self) -> u64 {
         self.record_line
+    }
+
+    /// Whether the record has no end of line, so that there may be more of it later.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// The line of a quote that is opened in the record and closed in a later line, in the middle of
+    /// a field: the one that should close it may be missing, and rows be taken for one.
+    pub(super) fn torn_quote(&self) -> Option<u64> {
+        if self.last_line() <= self.record_line {
+            return None;
+        }
+        let torn_after = Quotes::of(self.raw()).torn_after()?;
+        Some(self.record_line + torn_after)
     }
 
     /// How many fields the record has.
@@ -144,9 +195,16 @@ impl Records {
                 ReadRecordResult::End => return Ok(None),
                 ReadRecordResult::Record => {
                     self.is_open = false;
-                    let end = usize::from(self.used > before);
+                    self.is_last = self.used == before;
+                    let end = usize::from(!self.is_last);
                     let bytes = self.used - self.blank_before() - end;
-                    return Ok(Some(self.whole_record(bytes)));
+                    let record = self.whole_record(bytes);
+                    if self.is_last {
+                        let blank = self.blank_before();
+                        let quotes = Quotes::of(&self.window.bytes()[blank..self.used]);
+                        self.check_end(quotes)?;
+                    }
+                    return Ok(Some(record));
                 }
             }
         }
@@ -161,6 +219,17 @@ impl Records {
         }
         self.keep_head();
         Record::Long(bytes as u64)
+    }
+
+    /// Whether the stream may end here, after a record with these quotes.
+    fn check_end(&self, quotes: Quotes) -> io::Result<()> {
+        match quotes.open_after() {
+            Some(lines) => {
+                let line = self.record_line + lines;
+                Err(io::Error::new(ErrorKind::InvalidData, OpenQuote { line }))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Lets the record before go, unless the parser is still inside of it.
@@ -195,7 +264,7 @@ impl Records {
 
     fn begin_skip(&mut self) {
         self.keep_head();
-        self.skipped = Some(0);
+        self.skipped = Some(Skipped::default());
     }
 
     /// Lets the blank before a record that is too long go, and keeps the record's beginning.
@@ -212,7 +281,9 @@ impl Records {
     /// Lets a record go by that is too long to be held.
     fn skip_record(&mut self) -> io::Result<Record> {
         loop {
-            let skipped = self.skipped.unwrap_or(0) + self.used as u64;
+            let mut skipped = self.skipped.unwrap_or_default();
+            skipped.bytes += self.used as u64;
+            skipped.quotes.read(&self.window.bytes()[..self.used]);
             self.drop_bytes();
             self.skipped = Some(skipped);
             if self.window.bytes().is_empty() && !self.ended {
@@ -221,9 +292,13 @@ impl Records {
             if let ReadRecordResult::Record | ReadRecordResult::End = self.parse() {
                 self.is_open = false;
                 self.skipped = None;
+                self.is_last = self.used == 0;
+                if self.is_last {
+                    self.check_end(skipped.quotes)?;
+                }
                 // The end of the line is not of the record; at the end of the file there is none.
                 let rest = self.used.saturating_sub(1);
-                return Ok(Record::Long(skipped + rest as u64));
+                return Ok(Record::Long(skipped.bytes + rest as u64));
             }
         }
     }
@@ -242,10 +317,15 @@ impl Records {
         blank.filter(|byte| **byte == b'\n').count() as u64
     }
 
+    /// The line that the record ends in.
+    fn last_line(&self) -> u64 {
+        let ends_in_line = self.last == Some(b'\n');
+        self.line() - u64::from(ends_in_line)
+    }
+
     /// Adds where the record ends, if that is in another line: a quote may be open.
     pub(super) fn say_where_it_ends(&self, Reason(reason): Reason) -> Reason {
-        let ends_in_line = self.last == Some(b'\n');
-        let last = self.line() - u64::from(ends_in_line);
+        let last = self.last_line();
         if last <= self.record_line {
             return Reason(reason);
         }

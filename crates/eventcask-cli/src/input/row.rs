@@ -39,6 +39,8 @@ pub struct Row<'a> {
     pub id: Option<EventId>,
     /// The payload, as JSON text.
     pub payload: &'a [u8],
+    /// Whether nothing can be added to it; of a file that may grow, the last row has no end yet.
+    pub is_whole: bool,
 }
 
 /// A row that can not be taken, and why.
@@ -54,6 +56,8 @@ pub struct Rejected<'a> {
     pub reason: String,
     /// The row, or its beginning, as it stands in the file.
     pub raw: &'a [u8],
+    /// Whether nothing can be added to it, as of a [`Row`].
+    pub is_whole: bool,
 }
 
 /// Where the reader is.
@@ -78,6 +82,7 @@ impl Rejected<'_> {
             check,
             reason: reason.0,
             raw,
+            is_whole: true,
         }
     }
 

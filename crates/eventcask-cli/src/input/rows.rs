@@ -9,6 +9,7 @@ use super::envelope::EnvelopeReader;
 use super::format::Format;
 use super::ndjson::NdjsonRows;
 use super::piped::{not_opened, patiently};
+use super::records::OpenQuote;
 use super::row::{Next, SHOWN_BYTES_MAX};
 use super::source::{Progress, Source};
 use super::window::Window;
@@ -66,13 +67,17 @@ impl Rows {
             name,
             bytes,
             progress,
+            may_grow,
         } = source;
         let mut window = Window::new(bytes);
         let format = patiently(|| begin(&mut window, &name, spec.format))
             .map_err(|error| not_opened(&error, &name, 1))?;
         let envelopes = EnvelopeReader::new(spec);
         let reader = match format {
-            Format::Csv => Reader::Csv(Box::new(CsvRows::new(window, &name, envelopes)?)),
+            Format::Csv => {
+                let rows = CsvRows::new(window, &name, envelopes, may_grow)?;
+                Reader::Csv(Box::new(rows))
+            }
             Format::Ndjson => Reader::Ndjson(Box::new(NdjsonRows::new(window, envelopes))),
         };
         Ok(Self {
@@ -106,6 +111,7 @@ impl Rows {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Some(Next::Waiting)),
             Err(error) => {
                 self.ended = true;
+                let line = OpenQuote::line_of(&error).unwrap_or(line);
                 Err(Failure::at_line(&self.name, line, &io_reason(&error)))
             }
         }

@@ -1,19 +1,14 @@
-//! Opens a file of rows, or standard input, and takes the compression off.
+//! Opens a file of rows, or standard input.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::format::Compression;
-use super::piped::{Piped, not_opened, patiently};
+use super::piped::{Piped, not_opened};
+use super::unpack::unpack;
 use crate::failure::{Failure, io_reason};
-
-/// Bytes of the packed file that are asked for at once.
-const PACKED_BYTES: usize = 128 << 10;
-/// A zstd frame may look back this many bits of bytes (128 MiB), so that memory is bounded.
-const ZSTD_WINDOW_BITS: u32 = 27;
 
 /// How far a file is read, for whoever shows it.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +29,9 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) bytes: Box<dyn Read + Send>,
     pub(super) progress: Progress,
+    /// Whether there may be more of it later: it is a plain file. The end of a pipe is one for good,
+    /// and so is that of packed data.
+    pub(super) may_grow: bool,
 }
 
 impl Source {
@@ -43,17 +41,7 @@ impl Source {
             return Self::new("stdin", Box::new(Piped::new(io::stdin())), None);
         }
         let name = path.display().to_string();
-        let can_not = |error: io::Error| {
-            Failure::in_file(path, &format!("can not be opened: {}", io_reason(&error)))
-        };
-        let file = File::open(path).map_err(can_not)?;
-        let metadata = file.metadata().map_err(can_not)?;
-        if metadata.is_dir() {
-            return Err(Failure::in_file(
-                path,
-                "is a directory; name the files in it instead",
-            ));
-        }
+        let (file, metadata) = open_file(path)?;
         if metadata.is_file() {
             return Self::new(&name, Box::new(file), Some(metadata.len()));
         }
@@ -74,57 +62,42 @@ impl Source {
             stream,
             done: Arc::clone(&progress.done),
         };
-        let bytes = unpack(name, counted).map_err(|error| not_opened(&error, name, 1))?;
+        let unpacked = unpack(name, counted).map_err(|error| not_opened(&error, name, 1))?;
+        let (bytes, is_packed) = unpacked;
         Ok(Self {
             name: name.to_owned(),
             bytes,
             progress,
+            may_grow: total.is_some() && !is_packed,
         })
     }
 }
 
-fn unpack(name: &str, mut stream: Counted) -> io::Result<Box<dyn Read + Send>> {
-    let magic = read_magic(&mut stream)?;
-    let compression = Compression::of(&magic, name);
-    if compression != Compression::None && magic.is_empty() {
-        return Ok(Box::new(Cut));
+/// Opens what can be a file of rows; a pipe waits for its writer here.
+fn open_file(path: &Path) -> Result<(File, Metadata), Failure> {
+    let can_not = |error: io::Error| {
+        Failure::in_file(path, &format!("can not be opened: {}", io_reason(&error)))
+    };
+    let file = File::open(path).map_err(can_not)?;
+    let metadata = file.metadata().map_err(can_not)?;
+    if metadata.is_dir() {
+        let what = "is a directory; name the files in it instead";
+        return Err(Failure::in_file(path, what));
     }
-    let stream = Cursor::new(magic).chain(stream);
-    let packed = BufReader::with_capacity(PACKED_BYTES, stream);
-    Ok(match compression {
-        Compression::None => Box::new(packed.into_inner()),
-        Compression::Gzip => {
-            let unpacked = flate2::bufread::MultiGzDecoder::new(packed);
-            Box::new(Named {
-                unpacked,
-                compression: "gzip",
-            })
-        }
-        Compression::Zstd => Box::new(Named {
-            unpacked: zstd_of(packed)?,
-            compression: "zstd",
-        }),
-    })
+    Ok((file, metadata))
 }
 
-fn read_magic(stream: &mut Counted) -> io::Result<Vec<u8>> {
-    let mut magic = [0; Compression::MAGIC_BYTES];
-    let mut read = 0;
-    while read < magic.len() {
-        match patiently(|| stream.read(&mut magic[read..])) {
-            Ok(0) => break,
-            Ok(count) => read += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Tells whether a file of rows can be opened, without waiting for a pipe.
+///
+/// # Errors
+/// When there is no such file, or it is a directory.
+pub fn check_source(path: &Path) -> Result<(), Failure> {
+    let is_pipe =
+        fs::metadata(path).is_ok_and(|metadata| !(metadata.is_file() || metadata.is_dir()));
+    if path == Path::new("-") || is_pipe {
+        return Ok(());
     }
-    Ok(magic[..read].to_vec())
-}
-
-fn zstd_of<R: BufRead>(packed: R) -> io::Result<zstd::Decoder<'static, R>> {
-    let mut unpacked = zstd::Decoder::with_buffer(packed)?;
-    unpacked.window_log_max(ZSTD_WINDOW_BITS)?;
-    Ok(unpacked)
+    open_file(path).map(|_| ())
 }
 
 /// Counts what is read of the file as it lies on disk.
@@ -139,44 +112,4 @@ impl Read for Counted {
         self.done.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
-}
-
-/// Says in words what a decoder says in its own way.
-struct Named<R> {
-    unpacked: R,
-    compression: &'static str,
-}
-
-impl<R: Read> Read for Named<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.unpacked
-            .read(buffer)
-            .map_err(|error| match error.kind() {
-                ErrorKind::Interrupted | ErrorKind::WouldBlock => error,
-                ErrorKind::UnexpectedEof => cut_off(),
-                kind => {
-                    let reason = io_reason(&error);
-                    io::Error::new(
-                        kind,
-                        format!("the {} data is damaged: {reason}", self.compression),
-                    )
-                }
-            })
-    }
-}
-
-/// A packed file without a single byte.
-struct Cut;
-
-impl Read for Cut {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(cut_off())
-    }
-}
-
-fn cut_off() -> io::Error {
-    io::Error::new(
-        ErrorKind::UnexpectedEof,
-        "the compressed data ends too early: the file is cut off",
-    )
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Lines, Read as _};
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -60,6 +60,23 @@ impl Place {
 
     pub(crate) fn run(&self, args: &[&str]) -> Said {
         said(&mut self.command(args))
+    }
+
+    /// Runs a command that reads these bytes through a pipe.
+    pub(crate) fn piped(&self, args: &[&str], bytes: &[u8]) -> Said {
+        let mut command = self.command(args);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("it runs");
+        let mut pipe = child.stdin.take().expect("it is piped");
+        // A command that ends early does not read everything.
+        let _ = pipe.write_all(bytes);
+        drop(pipe);
+        let output = child.wait_with_output().expect("it ends");
+        let text = |bytes| String::from_utf8(bytes).expect("it says text");
+        Said {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     /// Runs a command that has to succeed and gives what it printed.
@@ -238,7 +255,7 @@ pub(crate) struct Entry {
     inode: u64,
     modified: (i64, i64),
     changed: (i64, i64),
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A command that is at work.

@@ -41,6 +41,8 @@ fn json_numbers_keep_their_text_and_all_else_is_text() {
         "1E-5",
         "0.1e+10",
         "123456789012345678901234567890",
+        "1e308",
+        "0e999",
     ] {
         let file = format!("k,v\na,{number}\n");
         check(
@@ -50,8 +52,8 @@ fn json_numbers_keep_their_text_and_all_else_is_text() {
         );
     }
     for text in [
-        "007", "+1", "1.", ".5", "-", "1e", "1e+", "0x1f", "NaN", "Infinity", " 1", "1 ", "true",
-        "null", "1_000", "--1", "1.2.3",
+        "007", "+1", "1.", ".5", "-", "1e", "1e+", "0x1f", "NaN", "Infinity", "true", "null",
+        "1_000", "--1", "1.2.3", "1 2", " ", "- 1",
     ] {
         let file = format!("k,v\na,{text}\n");
         check(
@@ -60,6 +62,95 @@ fn json_numbers_keep_their_text_and_all_else_is_text() {
             &[&format!("0:2 a {{\"k\":\"a\",\"v\":\"{text}\"}}")],
         );
     }
+}
+
+/// A part number such as 7e12345 became a JSON number that every reader takes for infinity.
+#[test]
+fn a_code_that_no_reader_can_hold_as_a_number_is_text() {
+    let many = "9".repeat(400);
+    for text in ["7e12345", "12e400", "-1E309", "1e-400", &many] {
+        let file = format!("k,v\na,{text}\n");
+        check(
+            &file,
+            &by_k(),
+            &[&format!("0:2 a {{\"k\":\"a\",\"v\":\"{text}\"}}")],
+        );
+    }
+}
+
+/// A space after a comma made text of a whole column of numbers, and sums of it were 0.
+#[test]
+fn blanks_around_a_number_do_not_make_it_text() {
+    check(
+        "k, v,t\na, 1, x\nb,\t-2.50 ,y \nc,\" 3\",z\n",
+        &by_k(),
+        &[
+            "0:2 a {\"k\":\"a\",\" v\":1,\"t\":\" x\"}",
+            "1:3 b {\"k\":\"b\",\" v\":-2.50,\"t\":\"y \"}",
+            "2:4 c {\"k\":\"c\",\" v\":3,\"t\":\"z\"}",
+        ],
+    );
+    check(
+        "v, k\n1, 7\n",
+        &RowSpec::new(" k"),
+        &["0:2 7 {\"v\":1,\" k\":7}"],
+    );
+}
+
+/// The rest of the file became one row. It is an error with the line of the quote.
+#[test]
+fn a_quote_that_is_never_closed_is_refused_with_its_line() {
+    let open = |line: u64| {
+        format!("exit 2: f.csv:{line}: a quote is opened in this line and never closed")
+    };
+    check("k,v\na,\"Bonn\nb,Kiel\nc,Ulm\n", &by_k(), &[&open(2)]);
+    check(
+        "k,v\na,1\n\r\n\nb,\"Ki",
+        &by_k(),
+        &["0:2 a {\"k\":\"a\",\"v\":1}", &open(5)],
+    );
+    check("k,v\n\"a\n\nb\",\"x\"\"\n", &by_k(), &[&open(4)]);
+    check("k,\"v\na,Bonn\nb,Kiel\n", &by_k(), &[&open(1)]);
+    check("\u{feff}\"k\n", &by_k(), &[&open(1)]);
+    check("k\n\"", &by_k(), &[&open(2)]);
+    // A record that is too long to be held goes by, and its quotes with it.
+    let spec = RowSpec {
+        payload_bytes_max: 64,
+        ..by_k()
+    };
+    let long = "x\n".repeat(9000);
+    let file = format!("k,v\na,1\n\"{long}\",\"{long}");
+    let said = rows_of("f.csv", file.as_bytes(), &spec);
+    assert_eq!(said.last(), Some(&open(9003)));
+    // What is no quote of a field opens nothing.
+    check(
+        "k,v\na,5\" pipe\nb, \"x\nc,\"\"",
+        &by_k(),
+        &[
+            "0:2 a {\"k\":\"a\",\"v\":\"5\\\" pipe\"}",
+            "1:3 b {\"k\":\"b\",\"v\":\" \\\"x\"}",
+            "2:4 c {\"k\":\"c\",\"v\":\"\"}",
+        ],
+    );
+}
+
+/// A missing quote that a later one seems to close swallows the rows between them in silence.
+#[test]
+fn a_quote_that_is_closed_in_the_middle_of_a_later_field_is_one_rejected_row() {
+    check(
+        "k,v\na,\"Bonn\nb,\"Kiel\"\nc,Ulm\n\"d\ne\",1\n",
+        &by_k(),
+        &[
+            "0:2 NO a quote that is opened in line 2 is closed in the middle of a field of a later line, as where one is missing",
+            "1:4 c {\"k\":\"c\",\"v\":\"Ulm\"}",
+            "2:5 d\ne {\"k\":\"d\\ne\",\"v\":1}",
+        ],
+    );
+    check(
+        "k,v\n\"a\"b,1\n",
+        &by_k(),
+        &["0:2 ab {\"k\":\"ab\",\"v\":1}"],
+    );
 }
 
 #[test]
@@ -121,16 +212,16 @@ fn lines_may_end_in_cr_lf() {
 #[test]
 fn a_row_with_another_number_of_fields_is_rejected() {
     check(
-        "k,v\na\nb,1,2\nc,\"open\nd,4\n",
+        "k,v\na\nb,1,2\nc,\"open\nd,4\"\n",
         &by_k(),
         &[
             "0:2 NO the row has 1 fields where the header has 2",
             "1:3 NO the row has 3 fields where the header has 2",
-            "2:4 c {\"k\":\"c\",\"v\":\"open\\nd,4\\n\"}",
+            "2:4 c {\"k\":\"c\",\"v\":\"open\\nd,4\"}",
         ],
     );
     check(
-        "k,v\na,1,\"open\nd,4\n",
+        "k,v\na,1,\"open\nd,4\"\n",
         &by_k(),
         &[
             "0:2 NO the row has 3 fields where the header has 2; it goes on to line 3, as after a quote that is not closed",

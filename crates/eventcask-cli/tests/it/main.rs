@@ -9,6 +9,8 @@ mod sources;
 mod output;
 mod usage;
 mod ingest;
+mod incoming;
+mod append;
 mod queries;
 mod subscriptions;
 mod past;

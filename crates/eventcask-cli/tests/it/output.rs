@@ -115,10 +115,15 @@ fn figures_are_shown_with_units() {
     );
 }
 
-/// What a terminal gets of text that comes in two pieces, wherever it is cut.
+/// What is written of text that comes in two pieces, wherever it is cut.
 fn check_quiet(text: &str, expected: &str) {
+    check_quiet_by(Quiet::default, text, expected);
+    check_quiet_by(Quiet::at_terminal, text, expected);
+}
+
+fn check_quiet_by(quiet: fn() -> Quiet, text: &str, expected: &str) {
     for at in 0..=text.len() {
-        let (mut quiet, mut shown) = (Quiet::default(), Vec::new());
+        let (mut quiet, mut shown) = (quiet(), Vec::new());
         quiet.filter(&text.as_bytes()[..at], &mut shown);
         quiet.filter(&text.as_bytes()[at..], &mut shown);
         assert_eq!(String::from_utf8_lossy(&shown), expected, "cut at {at}");
@@ -135,4 +140,16 @@ fn what_a_terminal_acts_on_is_escaped_also_where_it_is_cut_in_two() {
         "\u{a0}\u{e9}\u{bf}\u{20ac}\u{1f600}\u{500}",
         "\u{a0}\u{e9}\u{bf}\u{20ac}\u{1f600}\u{500}",
     );
+    check_quiet(
+        "\u{2010}\u{2060}\u{2203}\u{61b}\u{620}",
+        "\u{2010}\u{2060}\u{2203}\u{61b}\u{620}",
+    );
+}
+
+#[test]
+fn what_turns_the_direction_of_text_is_escaped_at_a_terminal_only() {
+    let turning = "a\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}b";
+    let escaped = r"a\u061c\u200e\u200f\u202a\u202e\u2066\u2069b";
+    check_quiet_by(Quiet::at_terminal, turning, escaped);
+    check_quiet_by(Quiet::default, turning, turning);
 }

@@ -126,6 +126,83 @@ fn diff_knows_fields_that_are_gone_and_names_with_dots() {
     assert!(said.contains(": 1 event, 2 fields changed\n"), "{said}");
 }
 
+/// Values were compared by their text, so other blanks, escapes, decimals or orders were changes.
+#[test]
+fn diff_knows_values_that_only_look_different() {
+    let same = [
+        ["1.0", "1.00"],
+        ["100", "1e2"],
+        ["-0", "0"],
+        ["-1.50E-3", "-0.0015"],
+        ["[1, 2]", "[1,2]"],
+        [
+            "[{\"a\":1,\"b\":\"\\u00e9\"}]",
+            "[{\"b\":\"\u{e9}\",\"a\":1.0}]",
+        ],
+        ["\"\\u0041\\/\"", "\"A/\""],
+        ["\"\\ud83d\\ude00\"", "\"\u{1f600}\""],
+        ["{ }", "{}"],
+        ["{\"x\":1,\"y\":2}", "{\"y\":2, \"x\":1}"],
+    ];
+    let others = [
+        ["1", "\"1\""],
+        ["1e300", "1e301"],
+        ["12345678901234567890", "12345678901234567891"],
+        ["[1,2]", "[2,1]"],
+        ["\"\\ud83d\"", "\"\\ude00\""],
+        ["\"\\ud83d\"", "\"\\\\ud83d\""],
+        ["null", "{}"],
+    ];
+    for (pairs, is_same) in [(&same[..], true), (&others[..], false)] {
+        for [one, two] in pairs {
+            let row = |value: &str| format!(r#"{{"order":"o-7","state":"x","v":{value}}}"#);
+            let place = with_rows(&[&row(one), &row(two), &row(one)]);
+            let changes = |from, to| {
+                place.json(&["diff", "o-7", "--from", from, "--to", to])["changes"].take()
+            };
+            assert_eq!(changes("1", "2") == json!([]), is_same, "{one} {two}");
+            assert_eq!(changes("1", "3"), json!([]), "{one} {two}");
+        }
+    }
+}
+
+/// Members with an empty name fell together with those around them, and one with half a surrogate in
+/// its name made a payload say nothing.
+#[test]
+fn diff_tells_fields_of_odd_names_apart() {
+    let place = with_rows(&[
+        r#"{"order":"o-7","state":"x","x":1,"":{"x":2,"":3},"p":{"":{"q":4}}}"#,
+        r#"{"order":"o-7","state":"x","x":5,"":{"x":6,"":7},"p":{"":{"q":8}},"a\"b":1,"\u0041":2}"#,
+        r#"{"order":"o-7","state":"x","\ud83d":9,"\\ud83d":10,"a.b":11,"\"a":{"b\"":12}}"#,
+    ]);
+    let changes = |from: &str, to: &str| {
+        let diff = place.json(&["diff", "o-7", "--from", from, "--to", to]);
+        let changes = diff["changes"].as_array().expect("a list").iter();
+        changes
+            .map(|change| {
+                format!(
+                    "{}={}",
+                    change["field"].as_str().expect("text"),
+                    change["to"]
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        changes("1", "2"),
+        [".=7", ".x=6", "A=2", r#""a\"b"=1"#, "p..q=8", "x=5"]
+    );
+    assert_eq!(
+        changes("2", "3"),
+        [
+            r#""\"a"."b\""=12"#,
+            r#""\\ud83d"=10"#,
+            r#""\ud83d"=9"#,
+            r#""a.b"=11"#
+        ]
+    );
+}
+
 #[test]
 fn diff_says_that_events_were_given_up() {
     let place = with_orders();

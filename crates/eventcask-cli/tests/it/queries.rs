@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::binary::{FLIGHTS, Place, Running, flights, said_in_time, segment};
+use crate::binary::{FLIGHTS, Place, Running, flights, said, said_in_time, segment};
 
 fn with_flights(rows: u64) -> (Place, String) {
     let place = Place::new();
@@ -158,6 +158,57 @@ fn tail_follows_what_another_process_writes() {
     assert_eq!((rest.len(), code, err.as_str()), (0, Some(0), ""));
 }
 
+/// It was noticed with the next event only, which may never come.
+#[test]
+fn tail_ends_at_once_when_its_reader_is_gone() {
+    let (place, _) = with_flights(100);
+    let mut running = Running::start(&mut place.command(&["tail", "--from-start"]));
+    running.line().expect("there are events");
+    let Running { mut child, lines } = running;
+    drop(lines);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// A list of types was cut at each comma, so a type with one in its name could not be asked for.
+#[test]
+fn types_with_a_comma_in_their_name_can_be_asked_for() {
+    let place = Place::new();
+    for name in ["a,b", "a", "c"] {
+        let file = place.file(&format!("{name}.ndjson"), "{\"k\":1}\n");
+        place.ok(&["ingest", &file, "--aggregate", "k", "--type-is", name]);
+    }
+    let types = |args: &[&str]| {
+        let events = place.export(args);
+        let types = events
+            .iter()
+            .map(|event| event["type"].as_str().expect("text").to_owned());
+        types.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(types(&["--types", "a,c"]), "a c");
+    assert_eq!(types(&["--types", "a", "--types", "c"]), "a c");
+    assert_eq!(types(&["--types", r"a\,b"]), "a,b");
+    assert_eq!(types(&["--types", r"a\,b,c"]), "a,b c");
+    assert_eq!(types(&["--types", "a,b"]), "a,b a");
+}
+
+/// A variable that is set to nothing was taken for a name that is missing.
+#[test]
+fn an_empty_variable_is_as_if_it_were_not_set() {
+    let place = Place::new();
+    let file = place.file("rows.ndjson", "{\"k\":1}\n");
+    let store = place.path("eventcask").display().to_string();
+    place.ok(&["ingest", &file, "--aggregate", "k", "--store", &store]);
+    let mut command = place.command(&["read", "1"]);
+    command
+        .env("EVENTCASK_STORE", "")
+        .current_dir(place.path(""));
+    let said = said(&mut command);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("\"aggregate\":\"1\""), "{said:?}");
+    let said = place.fails(2, &["read", "1", "--store", ""]);
+    assert!(said.starts_with("--store is empty"), "{said}");
+}
+
 #[test]
 fn tail_begins_at_the_live_end_and_can_be_narrowed() {
     let (place, _) = with_flights(100);
@@ -303,7 +354,7 @@ fn the_top_rows_of_a_view_are_those_with_the_highest_values() {
     let sentence = place.fails(2, &["view", "get", "delays", "--all", "--by", "mean:delay"]);
     assert_eq!(
         sentence,
-        "view delays has no value \"mean:delay\"; it has count, max:delay"
+        "the view has no value \"mean:delay\"; it has count, max:delay"
     );
     assert!(
         place
@@ -327,9 +378,11 @@ fn views_are_listed_with_what_they_aggregate() {
     ]);
     let spec =
         json!({"key": "carrier", "type": "Flight", "window": "1h:time", "aggregations": ["count"]});
+    let nothing =
+        json!({"not_json": 0, "no_key": 0, "unusable_key": 0, "no_time": 0, "unreadable_time": 0});
     assert_eq!(
         place.json(&["view", "list"]),
-        json!([{"name": "hourly", "spec": spec}])
+        json!([{"name": "hourly", "spec": spec, "left_out": nothing}])
     );
     assert!(
         place

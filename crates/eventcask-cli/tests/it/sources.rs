@@ -180,6 +180,31 @@ fn a_compressed_stream_may_come_a_byte_at_a_time() {
     }
 }
 
+/// Tapes and disks fill a file up with zeros, which `gzip -d` passes over.
+#[test]
+fn zeros_after_the_end_of_gzip_data_are_passed_over() {
+    for zeros in [1, 7, 512, 300_000] {
+        let packed = [gzip(ROWS), vec![0; zeros]].concat();
+        assert_eq!(rows_of("f.ndjson.gz", &packed, &spec()), READ);
+        assert_eq!(
+            rows_of_stream("stdin", Dripping::new(&packed), &spec()),
+            READ
+        );
+    }
+    let two = [gzip(ROWS), gzip("")].concat();
+    assert_eq!(rows_of("f.ndjson.GZ", &two, &spec()), READ);
+    let more = [gzip(ROWS), vec![0; 9], gzip(ROWS)].concat();
+    let rows = rows_of("f.ndjson.gz", &more, &spec());
+    let said = "exit 2: f.ndjson.gz:3: the gzip data is damaged: something follows the zeros after its end";
+    assert_eq!(rows.last().map(String::as_str), Some(said));
+    let cut = &gzip(ROWS)[..gzip(ROWS).len() - 3];
+    let rows = rows_of("f.ndjson.gz", &[cut, &[0; 2]].concat(), &spec());
+    assert!(
+        rows.last().is_some_and(|row| row.contains("cut off")),
+        "{rows:?}"
+    );
+}
+
 #[test]
 fn files_are_opened_by_their_path() {
     let dir = tempfile::tempdir().expect("there is room for a directory");
@@ -240,7 +265,7 @@ fn a_row_over_the_limit_is_the_same_however_its_bytes_arrive() {
         let dripping = || Dripping::new(file.as_bytes());
         let whole = rows_of(name, file.as_bytes(), &spec);
         assert_eq!(whole, rows_of_stream(name, dripping(), &spec), "{name}");
-        if Rows::of_stream(name, dripping(), spec.clone()).is_ok() {
+        if !whole.iter().any(|row| row.starts_with("exit")) {
             let dripped = checks_of_stream(name, dripping(), &spec);
             assert_eq!(checks_of(name, file.as_bytes(), &spec), dripped, "{name}");
         }

@@ -211,6 +211,7 @@ fn s6_names_of_stores_are_shown_without_control_characters() {
 fn loud_store() -> (Place, String) {
     let place = Place::new();
     let loud: String = (0x7f..0xa0).filter_map(char::from_u32).collect();
+    let loud = loud + TURNING;
     let row = format!("{{\"k\":1,\"text\":\"{loud}\"}}\n");
     let file = place.file("rows.ndjson", row);
     place.ok(&["ingest", &file, "--aggregate", "k", "--shards", "1"]);
@@ -221,11 +222,25 @@ fn loud_store() -> (Place, String) {
     (place, loud)
 }
 
-/// JSON allows these within its texts as they are, and whoever reads a pipe gets what was stored.
+/// Characters that turn the direction of the text around them.
+const TURNING: &str = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";
+
+/// What comes through a pipe may be shown by the next program, so control characters were let through
+/// to the terminal all the same. They are escaped; the JSON says the same.
 #[test]
-fn s6_payloads_are_piped_as_they_are() {
+fn s6_payloads_are_piped_without_control_characters() {
     let (place, loud) = loud_store();
-    assert!(place.ok(&["export"]).contains(&loud));
+    for args in [
+        &["export"][..],
+        &["read", "1"],
+        &["view", "get", "w", "--all"],
+        &["view", "get", "w", "--all", "--json"],
+        &["diff", "1", "--from", "0"],
+        &["diff", "1", "--from", "0", "--json"],
+    ] {
+        check_quiet(&place, 0, args);
+    }
+    assert!(place.ok(&["export"]).contains(TURNING), "else as stored");
     assert_eq!(place.payloads()["1"], [json!({"k": 1, "text": loud})]);
 }
 
@@ -247,9 +262,10 @@ fn s6_payloads_are_shown_at_a_terminal_without_control_characters() {
         let Some(shown) = at_terminal(&place, args) else {
             return;
         };
-        let seen = shown.chars().find(|one| one.is_control() && *one != '\n');
-        assert_eq!(seen, None, "{args:?}: {shown:?}");
+        let acts = |one: &char| (one.is_control() && *one != '\n') || TURNING.contains(*one);
+        assert_eq!(shown.chars().find(acts), None, "{args:?}: {shown:?}");
         assert!(shown.contains("\\u007f\\u0080"), "{args:?}: {shown}");
+        assert!(shown.contains("\\u202e"), "{args:?}: {shown}");
         assert!(shown.contains("\\u009f"), "{args:?}: {shown}");
     }
     let shown = at_terminal(&place, &["export"]).expect("it was there before");

@@ -134,6 +134,73 @@ fn check_rows_are_known(place: &Place) {
     assert_eq!(summary["stored"], 0, "{summary}");
 }
 
+/// The files of a store that hold this text.
+fn holding(place: &Place, text: &str) -> Vec<String> {
+    let tree = tree(&place.path("store"));
+    let files = tree.into_iter().filter(|(_, entry)| {
+        let mut parts = entry.bytes.windows(text.len());
+        parts.any(|part| part == text.as_bytes())
+    });
+    files.map(|(path, _)| path.display().to_string()).collect()
+}
+
+/// The newest segment was left as it was, and nothing was said to be left.
+#[test]
+fn what_was_given_up_is_found_nowhere_once_its_room_is_taken_back() {
+    let place = Place::new();
+    let row = |key: &str, who: &str| format!("{{\"k\":\"{key}\",\"who\":\"{who}\"}}\n");
+    let rows: String = (0..30)
+        .map(|number| match number % 2 {
+            0 => row("ada@example.org", "Lovelace"),
+            _ => row("charles@example.org", "Babbage"),
+        })
+        .collect();
+    let file = place.file("rows.ndjson", rows);
+    place.ok(&["ingest", &file, "--aggregate", "k", "--codec", "none"]);
+    place.ok(&[
+        "view", "create", "by-name", "--key", "who", "--agg", "count",
+    ]);
+    let secrets = ["ada@example.org", "Lovelace"];
+    assert!(
+        secrets
+            .iter()
+            .all(|secret| !holding(&place, secret).is_empty())
+    );
+    place.ok(&["truncate", "ada@example.org", "--all"]);
+    let planned = place.json(&["reclaim", "--dry-run"]);
+    let done = place.json(&["reclaim"]);
+    assert_eq!(
+        (&planned["events"], &done["events"]),
+        (&15.into(), &15.into())
+    );
+    assert_eq!(done["left"], json!([]));
+    for secret in secrets {
+        assert_eq!(holding(&place, secret), Vec::<String>::new());
+    }
+    assert!(!holding(&place, "Babbage").is_empty());
+    assert_eq!(place.json(&["verify"])["ok"], true);
+    assert_eq!(place.json(&["stats"])["events"], 16, "one has the version");
+    let again = row("ada@example.org", "A. King");
+    let again = place.file("again.ndjson", again);
+    place.ok(&["ingest", &again, "--aggregate", "k"]);
+    let line: Value = serde_json::from_str(&place.ok(&["read", "ada@example.org"])).expect("one");
+    assert_eq!(line["version"], 17);
+    assert_eq!(place.json(&["verify"])["ok"], true);
+}
+
+/// A wrong year hid all that was stored from then on.
+#[test]
+fn a_time_to_come_takes_nothing_that_is_stored_later() {
+    let place = Place::new();
+    let first = place.file("first.ndjson", "{\"k\":\"a\"}\n".to_owned());
+    place.ok(&["ingest", &first, "--aggregate", "k"]);
+    place.ok(&["truncate", "--before", "2099-01-01T00:00:00Z"]);
+    let later = place.file("later.ndjson", "{\"k\":\"a\"}\n{\"k\":\"b\"}\n".to_owned());
+    place.ok(&["ingest", &later, "--aggregate", "k"]);
+    let seen: Vec<_> = place.events().into_keys().collect();
+    assert_eq!(seen, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+}
+
 #[test]
 fn the_room_of_all_that_is_old_is_taken_back() {
     let done = check_reclaim(&[&["--before", "2200-01-01T00:00:00Z"]], |_, _| true);

@@ -12,13 +12,8 @@ const OUT_BYTES: usize = 64 << 10;
 /// Standard output, gathered in a buffer; [`flush`](Self::flush) before the end.
 pub struct Out {
     stdout: BufWriter<StdoutLock<'static>>,
-    /// What a terminal must not act upon is escaped; everywhere else bytes stay what they are.
-    terminal: Option<Terminal>,
-}
-
-#[derive(Default)]
-struct Terminal {
     quiet: Quiet,
+    /// What is written in place of text that is not quiet.
     shown: Vec<u8>,
 }
 
@@ -28,21 +23,29 @@ impl Out {
     #[expect(clippy::new_without_default, reason = "it takes a lock")]
     pub fn new() -> Self {
         let stdout = io::stdout().lock();
-        let terminal = stdout.is_terminal().then(Terminal::default);
+        let quiet = if stdout.is_terminal() {
+            Quiet::at_terminal()
+        } else {
+            Quiet::default()
+        };
         Self {
             stdout: BufWriter::with_capacity(OUT_BYTES, stdout),
-            terminal,
+            quiet,
+            shown: Vec::new(),
         }
     }
 
-    /// Writes bytes as they are, and to a terminal through [`Quiet`].
+    /// Writes text through [`Quiet`].
     ///
     /// # Errors
     /// [`Failure::BrokenPipe`] when the reader has gone, or why the disk takes no more.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let bytes = match &mut self.terminal {
-            None => bytes,
-            Some(terminal) => terminal.show(bytes),
+        let bytes = if self.quiet.passes(bytes) {
+            bytes
+        } else {
+            self.shown.clear();
+            self.quiet.filter(bytes, &mut self.shown);
+            &self.shown
         };
         self.stdout
             .write_all(bytes)
@@ -66,14 +69,6 @@ impl Out {
         self.stdout
             .flush()
             .map_err(|error| Failure::writing(&error))
-    }
-}
-
-impl Terminal {
-    fn show(&mut self, bytes: &[u8]) -> &[u8] {
-        self.shown.clear();
-        self.quiet.filter(bytes, &mut self.shown);
-        &self.shown
     }
 }
 

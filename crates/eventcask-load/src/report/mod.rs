@@ -13,10 +13,10 @@ use serde::Serialize;
 use self::machine::{Machine, commit};
 use crate::args::{Amount, Ids, LoadArgs, Project, Sweep};
 use crate::generate::PayloadKind;
+use crate::measured::spread::{Summary, summary};
+use crate::measured::sweep::Point;
+use crate::measured::{Run, yardstick_generators};
 use crate::place::Place;
-use crate::run::spread::{Summary, summary};
-use crate::run::sweep::Point;
-use crate::run::{Run, yardstick_generators};
 use crate::yardsticks::Yardsticks;
 
 /// What the command says at the end.

@@ -2,9 +2,9 @@
 
 use eventcask_console::output::{Table, bytes, count};
 
+use crate::measured::Run;
+use crate::measured::spread::Spread;
 use crate::report::Report;
-use crate::run::Run;
-use crate::run::spread::Spread;
 use crate::yardsticks::SyncUs;
 
 pub(crate) fn shown(report: &Report) -> String {

@@ -1,8 +1,8 @@
 //! Tables and blocks that are kept in memory, for all shards of a store together.
 
 use crate::read::block_cache::BlockCache;
-use crate::read::budget::Budget;
 use crate::read::table_cache::TableCache;
+use crate::sealed::budget::Budget;
 
 /// Bytes of memory that the filters of all shards may take together, unless set: those of 170 million
 /// ids.

@@ -1,8 +1,8 @@
 //! Reads single blocks, and keeps what was read.
 
-pub(crate) mod budget;
 pub(crate) mod block_cache;
 pub(crate) mod table_cache;
 pub(crate) mod caches;
 pub(crate) mod reader;
+mod lookup;
 mod clustered;

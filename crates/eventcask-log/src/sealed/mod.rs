@@ -5,6 +5,8 @@ pub(crate) mod pages;
 pub(crate) mod index;
 pub(crate) mod cluster;
 pub(crate) mod clustering;
+pub(crate) mod budget;
 pub(crate) mod ended;
+pub(crate) mod gather;
 pub(crate) mod rewrite;
 mod seal;

@@ -36,7 +36,7 @@ const MAX_MARKS: usize = 16;
 const WRITE_BYTES: usize = 1 << 20;
 
 /// What becomes of an event when its segment is written anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// It stays as it is.
     Kept,
@@ -45,6 +45,9 @@ pub enum Fate {
     /// Its content is taken out, and a truncation stays in its place: the version of its
     /// aggregate is known by nothing else.
     Emptied,
+    /// As [`Emptied`](Self::Emptied), and the truncation is that of this key: nothing is left that
+    /// tells the aggregate's own.
+    Erased(String),
 }
 
 /// How a segment is written anew.
@@ -167,14 +170,19 @@ impl<'r> Rewriter<'r> {
             return Ok(true);
         }
         let goes_on = !self.rows.is_full(events, row) || self.flush()?;
-        let aggregate = match self.rows.known_aggregate(events, row) {
-            Some(aggregate) => aggregate,
-            None => {
+        let aggregate = match (&fate, self.rows.known_aggregate(events, row)) {
+            (Fate::Erased(key), _) => {
+                let known = self.index.place_of(key);
+                let previous = known.map_or(NO_POSITION, |known| known.position);
+                self.rows.named_aggregate(key, previous)
+            }
+            (_, Some(aggregate)) => aggregate,
+            (_, None) => {
                 let previous = self.previous(events, row);
                 self.rows.aggregate(events, row, previous)
             }
         };
-        self.rows.push(events, row, aggregate, fate);
+        self.rows.push(events, row, aggregate, &fate);
         Ok(goes_on)
     }
 
@@ -466,10 +474,10 @@ impl Rows {
         self.marks.drain(..marks).collect()
     }
 
-    fn push(&mut self, events: &Events<'_>, row: usize, aggregate: u32, fate: Fate) {
+    fn push(&mut self, events: &Events<'_>, row: usize, aggregate: u32, fate: &Fate) {
         let version = events.version(row).saturating_add(1).to_le_bytes();
         let (event_type, payload) = match fate {
-            Fate::Emptied => {
+            Fate::Emptied | Fate::Erased(_) => {
                 let truncated = self.named_type(eventcask_event::TRUNCATED_TYPE, 1, 0);
                 (truncated, &version[..])
             }
@@ -483,15 +491,17 @@ impl Rows {
         columns.types.push(event_type);
         columns.versions.push(events.version(row));
         columns.payload_lengths.push(payload.len() as u32);
+        let is_kept = *fate == Fate::Kept;
         let time = events
             .time(row)
+            .filter(|_| is_kept)
             .map_or(NO_TIME, eventcask_event::Timestamp::as_nanos);
         columns.times.push(time);
         columns.positions.push(events.position(row));
         columns
             .commit_times
             .push(events.commit_time(row).as_nanos());
-        let id = events.given_id(row).filter(|_| fate == Fate::Kept);
+        let id = events.given_id(row).filter(|_| is_kept);
         let id = id.map_or(0, eventcask_event::EventId::as_u128);
         self.ids.extend_from_slice(&id.to_le_bytes());
         self.payloads[usize::from(event_type)].extend_from_slice(payload);
@@ -507,16 +517,19 @@ impl Rows {
     /// The aggregate of a row; `previous` is the position of its newest event before this block.
     fn aggregate(&mut self, events: &Events<'_>, row: usize, previous: u64) -> u32 {
         let old = events.aggregate_index(row);
-        let key = events.key(old);
+        let index = self.named_aggregate(events.key(old), previous);
+        self.old_aggregates[old] = index;
+        index
+    }
+
+    fn named_aggregate(&mut self, key: &str, previous: u64) -> u32 {
         let known = self.keys.get(key).copied();
-        let index = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let index = self.columns.add_aggregate(key, previous);
             self.keys.insert(key.to_owned(), index);
             self.bytes += key.len();
             index
-        });
-        self.old_aggregates[old] = index;
-        index
+        })
     }
 
     fn event_type(&mut self, events: &Events<'_>, row: usize) -> u16 {

@@ -10,6 +10,7 @@ mod regressions;
 mod trials;
 mod copies;
 mod retention;
+mod erasure;
 mod subscriptions;
 mod folds;
 mod read_models;

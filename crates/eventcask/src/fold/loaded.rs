@@ -144,7 +144,7 @@ impl Mark {
     }
 
     /// Whether the event of an aggregate is not given up.
-    fn is_shown(self, hidden: &Hidden, key: &str) -> bool {
+    pub(crate) fn is_shown(self, hidden: &Hidden, key: &str) -> bool {
         hidden.is_empty()
             || (self.commit_time.as_nanos() >= hidden.before()
                 && self.version >= hidden.first_version(key))

@@ -132,8 +132,65 @@ impl FoldSnapshots {
             body: snapshot.encode(key),
         };
         let _one = locked(&self.saving);
+        // Who takes room back drops snapshots while nobody writes any.
+        let hidden = Arc::clone(&reader.published().hidden);
+        if !first.is_shown(&hidden, key) {
+            return Ok(());
+        }
         framed.write_loosely(&*self.storage, &self.dir, &file_of(key))
     }
+}
+
+/// Removes the snapshots of all folds that hold events that were given up, or can not be read; says how
+/// many there were.
+pub(crate) fn drop_given_up(
+    storage: &dyn Storage,
+    readers: &[Arc<ShardReader>],
+    saving: &Mutex<()>,
+) -> Result<u64, LogError> {
+    let failed = |path: &str, error| LogError::io("clear", &storage.describe(path), error);
+    let list = |dir: &str| storage.list(dir).map_err(|error| failed(dir, error));
+    let _one = locked(saving);
+    let mut dropped = 0;
+    for fold in list(DIR)? {
+        let dir = format!("{DIR}/{fold}");
+        for name in list(&dir)? {
+            let path = format!("{dir}/{name}");
+            let framed = Framed::read(storage, &path).ok();
+            let is_whole = name.ends_with(".snapshot");
+            if !framed.is_some_and(|framed| is_whole && holds_what_is_shown(&framed, readers)) {
+                storage
+                    .remove(&path)
+                    .map_err(|error| failed(&path, error))?;
+                dropped += 1;
+            }
+        }
+        storage
+            .sync_dir(&dir)
+            .map_err(|error| failed(&dir, error))?;
+    }
+    Ok(dropped)
+}
+
+/// Whether all events in a snapshot are still shown to readers.
+fn holds_what_is_shown(framed: &Framed, readers: &[Arc<ShardReader>]) -> bool {
+    let Some((key, reader)) = key_in(&framed.body).zip(readers.get(framed.shard as usize)) else {
+        return false;
+    };
+    let hidden = Arc::clone(&reader.published().hidden);
+    let snapshot = FoldSnapshot::decode(framed, key);
+    snapshot.is_some_and(|snapshot| {
+        let first = snapshot.first;
+        let first_left = hidden.first_left(reader.dir().store(), key);
+        first.is_shown(&hidden, key) && first.version >= first_left
+    })
+}
+
+/// The key of the aggregate whose state is in this body.
+fn key_in(body: &[u8]) -> Option<&str> {
+    let (fixed, rest) = body.split_at_checked(FIXED_BYTES)?;
+    let length = u16::from_le_bytes(*fixed.last_chunk()?);
+    str::from_utf8(rest.get(..usize::from(length))?).ok()
 }
 
 fn file_of(key: &str) -> String {

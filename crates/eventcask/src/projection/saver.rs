@@ -69,6 +69,10 @@ fn save_if_due<P: Projection>(
         keep.note(Some(failure));
         return;
     }
+    let given_up = reader.published().hidden.mark();
+    if beside.fold.given_up.is_some_and(|then| then != given_up) {
+        return;
+    }
     // The state in use is whole whatever comes of this; only a restart would take longer.
     if keep.save(&writing, shard as u32, &beside.fold).is_ok() {
         locked(&live.shards[shard]).saved = Some(beside.fold.progress);

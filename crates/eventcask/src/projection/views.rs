@@ -435,6 +435,27 @@ impl Views {
         Ok(())
     }
 
+    /// Fills those views anew whose states in memory may hold events that were given up since.
+    pub(crate) fn renew(&self) -> Result<(), Error> {
+        for view in self.list() {
+            let is_stale = view.shards.iter().zip(&self.readers).any(|(slot, reader)| {
+                let given_up = reader.published().hidden.mark();
+                let state = locked(&slot.state);
+                state
+                    .as_ref()
+                    .is_some_and(|state| state.given_up != given_up)
+            });
+            if is_stale {
+                match self.rebuild(&view.name) {
+                    // It was removed meanwhile.
+                    Err(Error::UnknownView { .. }) => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a view: the definition first, since that is what it exists by.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let _changing = locked(&self.changing);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eventcask_event::{Timestamp, route};
+use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{Aggregate, Bounds, ShardReader};
 
 use crate::Store;
@@ -108,7 +109,15 @@ impl AggregateReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn version(&self) -> Result<u64, Error> {
-        Ok(self.shard().version(&self.key)?)
+        let ask = || self.shard().version(&self.key);
+        match ask() {
+            // Another process has taken it out since this one looked, and what stands in for it is new.
+            Err(error) if error.kind() == LogErrorKind::Damaged && self.inner.engine.is_none() => {
+                self.inner.refresh()?;
+                Ok(ask()?)
+            }
+            other => Ok(other?),
+        }
     }
 
     fn shard(&self) -> &Arc<ShardReader> {

@@ -1,6 +1,6 @@
 //! The writing half of an open store: its threads.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -41,8 +41,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Arc<CommitClock>,
     /// What recovery took off the ends of logs.
     pub(crate) recovered: Vec<String>,
-    /// Sources that have a producer.
-    pub(crate) sources: Mutex<HashSet<String>>,
+    /// Sources that have or had a producer: whether there is one now.
+    pub(crate) sources: Mutex<HashMap<String, bool>>,
     /// Shards whose owner is still there.
     owned: Arc<AtomicUsize>,
     running: Mutex<Option<Running>>,
@@ -95,20 +95,17 @@ impl Engine {
         opened.into_iter().collect()
     }
 
-    /// Starts the threads. Shards are dealt out to the workers in turn.
+    /// Starts the threads. Shards are dealt out to the workers in turn. The clock goes on after
+    /// `clock_after`.
     pub(crate) fn start(
         options: &Options,
         by: Workers,
         opened: Vec<Opened>,
+        clock_after: i64,
         followers: &Followers,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
-        let last_commit = opened
-            .iter()
-            .map(Opened::last_commit)
-            .max()
-            .unwrap_or(i64::MIN);
-        let clock = Arc::new(CommitClock::new(last_commit, Box::new(now_nanos)));
+        let clock = Arc::new(CommitClock::new(clock_after, Box::new(now_nanos)));
         let settings = ShardSettings {
             codec: options.codec,
             segment_bytes: options.segment_bytes,

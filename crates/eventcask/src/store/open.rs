@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Error as LogError, FileStorage, Manifest, ShardDir, Storage};
-use eventcask_shard::{KeyHasher, ShardReader};
+use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
 use crate::fold::cache::Folds;
 use crate::projection::views::Views;
@@ -122,10 +122,12 @@ impl Store {
             options.dedup_settings(manifest.shards),
         )?;
         eventcask_log::keep_reserve(&*storage);
-        retention::apply(
+        let newest = opened.iter().map(Opened::last_commit).max();
+        let clock_after = retention::apply_to_writer(
             &*storage,
             &manifest,
             opened.iter().map(|shard| &*shard.reader),
+            newest.unwrap_or(i64::MIN),
         )?;
         let readers: Vec<_> = opened
             .iter()
@@ -148,7 +150,8 @@ impl Store {
             arrivals: Arc::clone(&arrivals),
             feeds: Arc::clone(&feeds),
         };
-        let (engine, sealer, owned) = Engine::start(options, by, opened, &followers, lock)?;
+        let (engine, sealer, owned) =
+            Engine::start(options, by, opened, clock_after, &followers, lock)?;
         let tails = Mutex::default();
         let inner = Inner {
             manifest,

@@ -2,7 +2,7 @@
 //!
 //! One thread waits until a shard begins a new segment, or has filled half of one. Then it
 //! seals what is complete, the segments of a shard one after the other, several shards at
-//! once, and takes room for the next ones. Between blocks it gives way to the workers, as long
+//! once, and takes room for the next ones. What was given up by then is left out on the way. Between blocks it gives way to the workers, as long
 //! as it does not fall far behind.
 
 use std::fmt;
@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use eventcask_event::Events;
 use eventcask_log::{Codec, Error as LogError, Fate, Rewriting, SORT_BYTES};
-use eventcask_shard::{Inbox, ShardReader};
+use eventcask_shard::{Durability, Inbox, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::parallel::cores;
 use crate::store::options::Options;
 use crate::sync::locked;
+use crate::upkeep::given_up::GivenUp;
 use crate::{Error, parallel};
 
 /// How long a block waits at most for workers that are busy.
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     codec: Codec,
     clustered: bool,
     segment_bytes: u64,
+    /// Whether all that readers see is durable.
+    is_all_durable: bool,
     /// One a shard: whether room for its next segment is to be taken.
     wants_spare: Vec<AtomicBool>,
     inboxes: Vec<Arc<Inbox>>,
@@ -99,6 +102,7 @@ impl Sealer {
             codec: options.codec_of_sealed(),
             clustered: options.clustered,
             segment_bytes: options.segment_bytes,
+            is_all_durable: options.durability == Durability::Sync,
             wants_spare: readers.iter().map(|_| AtomicBool::new(false)).collect(),
             inboxes,
             readers: readers.to_vec(),
@@ -300,14 +304,19 @@ impl Shared {
         number: u64,
         patience: Duration,
     ) -> Result<bool, LogError> {
+        let reader = &self.readers[shard];
+        let shards = self.readers.len() as u32;
+        let given_up = match self.is_all_durable {
+            true => GivenUp::now(reader, shards),
+            false => GivenUp::durably(reader, shards),
+        };
         let how = Rewriting {
             codec: self.codec,
             clustered: self.clustered,
             sort_bytes: SORT_BYTES,
-            fate: &|_, _| Fate::Kept,
+            fate: &|events, row| given_up.fate_with_key(events, row),
             go_on: &|| self.give_way(patience),
         };
-        let reader = &self.readers[shard];
         let segment = reader.dir().seal(number, &how)?;
         let goes_on = segment.is_some();
         segment

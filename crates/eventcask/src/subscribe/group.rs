@@ -28,8 +28,8 @@ use crate::{Claim, Error, Event, Retry, Store, Subscription};
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
 /// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
-/// what is answered after that comes again. It never passes an event that is not handled, so each is
-/// handled at least once.
+/// what is answered after that comes again, and nothing else that was answered does. It never passes
+/// an event that is not handled, so each is handled at least once.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -200,11 +200,11 @@ impl ConsumerGroup {
         self.shared.save()
     }
 
-    /// Where the group goes on after a restart, were it saved now: one position a shard. All events
-    /// before are handled, but for those of aggregates that wait for a retry or are parked.
+    /// One position a shard: all events before are handled, but for those of aggregates that wait for a
+    /// retry or are parked. Behind it some may be handled as well, which [`save`](Self::save) keeps too.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        locked(&self.shared.turns).snapshot().positions
+        locked(&self.shared.turns).positions()
     }
 }
 

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::Error;
+
 /// Somebody whose progress is to be kept when the store is closed.
 pub(crate) trait Saves: Send + Sync + std::fmt::Debug {
     /// What is to be kept now; it counts as kept.
     fn saved(&self) -> Saved;
+
+    /// Forgets what is gone of the aggregates that are held back, and saves that.
+    fn forget_given_up(&self) -> Result<(), Error>;
 }
 
 /// The form of the body; another one is not read.
@@ -43,7 +48,37 @@ pub(crate) struct Held {
     pub(crate) reason: String,
 }
 
+/// What is left of an aggregate that is held back, where events were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The event that comes next is there.
+    All,
+    /// It is gone; the one of this version comes next.
+    From(u64),
+    Nothing,
+}
+
 impl Held {
+    /// An aggregate whose event was not handled yet when progress was saved.
+    pub(crate) fn open(shard: u32, position: u64, version: u64, tries: u32) -> Self {
+        Self {
+            version,
+            position,
+            shard,
+            tries,
+            is_parked: false,
+            reason: String::new(),
+        }
+    }
+
+    /// Forgets what is gone; says whether anything is left.
+    pub(crate) fn give_up(&mut self, left: Left) -> bool {
+        if let Left::From(version) = left {
+            self.pass(version.saturating_sub(1));
+        }
+        left != Left::Nothing
+    }
+
     /// Moves on behind the event of a version.
     pub(crate) fn pass(&mut self, version: u64) {
         self.version = version.saturating_add(1);

@@ -10,7 +10,7 @@ use crate::follow::arrivals::Watch;
 use crate::notices;
 use crate::subscribe::named::HeldName;
 use crate::subscribe::saved::{Saved, Saves};
-use crate::subscribe::turns::Turns;
+use crate::subscribe::turns::{Turns, left_of};
 use crate::sync::locked;
 use crate::{Error, ErrorKind, Event, Retry};
 
@@ -146,6 +146,15 @@ impl Saves for Shared {
         let mut turns = locked(&self.turns);
         turns.unsaved = 0;
         turns.snapshot()
+    }
+
+    fn forget_given_up(&self) -> Result<(), Error> {
+        let held = locked(&self.turns).held().clone();
+        for (key, held) in &held {
+            let left = left_of(&self.name.inner, key, held)?;
+            locked(&self.turns).give_up(key, held, left);
+        }
+        self.save_if(1)
     }
 }
 

@@ -12,10 +12,13 @@ use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::name::is_name;
-use crate::subscribe::saved::{Saved, Saves};
+use crate::subscribe::saved::{Held, Left, Saved, Saves};
 use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
+
+/// Says what is left of an aggregate that is held back.
+pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Held) -> Result<Left, Error>;
 
 /// All named subscriptions.
 pub(crate) struct Subscriptions {
@@ -250,6 +253,50 @@ impl Subscriptions {
         let kept = kept.fold(Ok(()), Result::and);
         drop(is_closed);
         kept
+    }
+
+    /// Forgets what is gone of the aggregates that are held back, and what writes that were cut short
+    /// have left.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub(crate) fn forget_given_up(&self, left_of: LeftOf<'_>) -> Result<(), Error> {
+        let known = locked(&self.known);
+        let groups: Vec<_> = known.groups.iter().filter_map(Weak::upgrade).collect();
+        let names: Vec<_> = known
+            .saved
+            .iter()
+            .map(|(_, saved)| saved.name.clone())
+            .collect();
+        drop(known);
+        groups
+            .iter()
+            .try_for_each(|group| group.forget_given_up())?;
+        for name in names {
+            // What is in use has done it, or holds nothing back.
+            if let Ok(Some(saved)) = self.take(&name) {
+                let kept = self.keep_what_is_left(left_of, saved);
+                self.give_back(&name);
+                kept?;
+            }
+        }
+        let _is_closed = locked(&self.is_closed);
+        for name in self.list()?.iter().filter(|name| name.ends_with(".new")) {
+            let path = format!("{DIR}/{name}");
+            let removed = self.storage.remove(&path);
+            removed
+                .map_err(|error| LogError::io("remove", &self.storage.describe(&path), error))?;
+        }
+        Ok(())
+    }
+
+    fn keep_what_is_left(&self, left_of: LeftOf<'_>, mut saved: Saved) -> Result<(), Error> {
+        for (key, mut held) in std::mem::take(&mut saved.held) {
+            if held.give_up(left_of(&key, &held)?) {
+                saved.held.insert(key, held);
+            }
+        }
+        self.save(|| saved)
     }
 
     /// Copies what is kept to another store: how many bytes. What is ahead of its log is cut when that is

@@ -19,7 +19,7 @@ use event_listener::EventListener;
 use crate::follow::arrivals::Watch;
 use crate::read::filter::Filter;
 use crate::store::handle::Inner;
-use crate::subscribe::saved::{Held, Saved, short};
+use crate::subscribe::saved::{Held, Left, Saved, short};
 use crate::subscribe::subscription::Look;
 use crate::{AggregateReader, Error, Event, Subscription};
 
@@ -343,8 +343,50 @@ impl Turns {
         !self.waiting.is_empty() || !self.due.is_empty()
     }
 
-    /// What is to be kept: everything before the first event that is not handled.
+    /// Forgets what is gone of an aggregate that is held back, unless it went on meanwhile.
+    pub(crate) fn give_up(&mut self, key: &str, held: &Held, left: Left) {
+        if self.held.get(key) != Some(held) || self.claimed.contains_key(key) {
+            return;
+        }
+        if left == Left::All {
+            return;
+        }
+        let is_left = self
+            .held
+            .get_mut(key)
+            .is_some_and(|held| held.give_up(left));
+        if !is_left {
+            self.held.remove(key);
+            self.due.retain(|(_, due)| due != key);
+            self.coming.remove(key);
+        }
+        self.ahead.remove(key);
+        self.unsaved += 1;
+    }
+
+    /// What is to be kept. Behind an event that is not handled others may be: so its aggregate counts as
+    /// held back from that event on, and nothing that is handled comes again.
     pub(crate) fn snapshot(&self) -> Saved {
+        let mut held = self.held.clone();
+        let claimed = self.claimed.iter();
+        for (key, turn) in claimed.filter(|(key, _)| !self.held.contains_key(*key)) {
+            let open = Held::open(turn.shard, turn.position, turn.version, turn.tries);
+            held.insert(key.clone(), open);
+        }
+        for event in &self.waiting {
+            // The first one that waits counts, or the one before it that is out.
+            held.entry(event.key().to_owned())
+                .or_insert_with(|| Held::open(event.shard(), event.position(), event.version(), 0));
+        }
+        Saved {
+            name: self.name.clone(),
+            positions: self.subscription.positions(),
+            held,
+        }
+    }
+
+    /// Before these positions everything is handled, but for what is held back.
+    pub(crate) fn positions(&self) -> Vec<u64> {
         let mut positions = self.subscription.positions();
         let mut open = |shard: u32, position: u64| {
             let first = &mut positions[shard as usize];
@@ -359,12 +401,20 @@ impl Turns {
                 open(turn.shard, turn.position);
             }
         }
-        Saved {
-            name: self.name.clone(),
-            positions,
-            held: self.held.clone(),
-        }
+        positions
     }
+}
+
+/// What is left of an aggregate that is held back.
+pub(crate) fn left_of(inner: &Arc<Inner>, key: &str, held: &Held) -> Result<Left, Error> {
+    let events = AggregateReader::new(Arc::clone(inner), key);
+    let next = events.from_version(held.version).events()?.next();
+    let version = next.transpose()?.map(|event| event.version());
+    Ok(match version {
+        None => Left::Nothing,
+        Some(version) if version == held.version => Left::All,
+        Some(version) => Left::From(version),
+    })
 }
 
 /// Bytes of the blocks that these events hold; one counts once where its events stand side by side.

@@ -1,6 +1,8 @@
 //! Looking after a store: backups, repairs, checks, and giving events up.
 
 pub(crate) mod retention;
+pub(crate) mod given_up;
+pub(crate) mod reclaim;
 pub(crate) mod backup;
 pub(crate) mod verify;
 pub(crate) mod repair;

@@ -7,12 +7,12 @@
 //! projections, and subscriptions, are whole.
 //! Segments are read on all cores; what is known of each is merged in their order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use eventcask_event::{Events, NO_POSITION, route};
+use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
 use eventcask_log::{
     Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
     ShardDir, Storage, VerifiedSegment,
@@ -293,6 +293,9 @@ const BAD_VERSIONS: &str = "an aggregate's versions have a gap or do not link to
 #[derive(Default)]
 struct Whole {
     aggregates: HashMap<String, Newest>,
+    /// Keys that were erased: the versions of an aggregate go on behind that, and those of the key that
+    /// stands for one are all that is left of several.
+    erased: HashSet<EventId>,
     identities: Vec<u128>,
     last_commit: Option<i64>,
     /// Segments so far in which events are missing: behind each, the versions of an aggregate
@@ -330,8 +333,13 @@ impl Whole {
             problem(4096, "commit times step back");
         }
         self.last_commit = part.commits.map(|(_, last)| last).or(self.last_commit);
+        let keys = part.aggregates.keys();
+        self.erased.extend(keys.filter_map(|key| erased_id_of(key)));
         let mut wrong: Option<u64> = None;
         for (key, span) in part.aggregates {
+            let was_erased = !self.erased.is_empty()
+                && (erased_id_of(&key).is_some()
+                    || self.erased.contains(&erased_id(dir.store(), &key)));
             let newest = Newest {
                 version: span.version,
                 position: span.position,
@@ -346,7 +354,7 @@ impl Whole {
             let may_skip = known.gaps < self.gaps;
             let next = known.version.checked_add(1);
             let follows = Some(span.first_version) == next && span.link == known.position;
-            if span.first_version <= known.version || !(follows || may_skip) {
+            if span.first_version <= known.version || !(follows || may_skip || was_erased) {
                 wrong = Some(wrong.map_or(span.place, |place| place.min(span.place)));
             }
         }

@@ -7,13 +7,12 @@ use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, 
 use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
 use eventcask_shard::{Account, Flushed, ShardReader, Share};
 
-use crate::Error;
-use crate::Store;
 use crate::store::engine::Engine;
 use crate::store::handle::Inner;
 use crate::sync::locked;
 use crate::write::router::{Lane, Room, Route, Router, SendBy};
 use crate::write::ticket::{FlushTicket, Ticket};
+use crate::{Error, ErrorKind, Store};
 
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
@@ -291,7 +290,7 @@ impl Drop for Producer {
         // A closed store has refused what was open; nobody is left to be told.
         let _ = self.flush();
         if let Some(source) = self.origin.source() {
-            locked(&engine_of(&self.inner).sources).remove(source);
+            locked(&engine_of(&self.inner).sources).insert(source.to_owned(), false);
         }
     }
 }
@@ -352,26 +351,32 @@ impl Store {
     ///
     /// Each row has an offset that rises. The store keeps with the events how far the source
     /// was consumed, so rows that it has are recognised without an id; see
-    /// [`source_marks`](Self::source_marks).
+    /// [`source_marks`](Self::source_marks). Where a producer of the source was dropped before, what
+    /// it handed over is waited for: the marks say how far it came.
     ///
     /// # Errors
     /// [`Error::ReadOnly`], [`Error::SourceInUse`] while another producer of the same source
     /// is open, or a name that is empty or too long.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
-        self.take_source(source)?;
-        let origin = Origin::Source(source.to_owned());
-        Ok(Producer::new(Arc::clone(&self.inner), origin))
+        self.producer_of(source, Origin::Source(source.to_owned()))
     }
 
-    /// Keeps other producers of a source out.
-    pub(crate) fn take_source(&self, source: &str) -> Result<(), Error> {
-        if locked(&self.engine()?.sources).insert(source.to_owned()) {
-            return Ok(());
+    /// A producer of a source, once what the one before it handed over is in the marks.
+    pub(crate) fn producer_of(&self, source: &str, origin: Origin) -> Result<Producer, Error> {
+        let before = locked(&self.engine()?.sources).insert(source.to_owned(), true);
+        if before == Some(true) {
+            let name = source.to_owned();
+            return Err(Error::SourceInUse { name });
         }
-        Err(Error::SourceInUse {
-            name: source.to_owned(),
-        })
+        let producer = Producer::new(Arc::clone(&self.inner), origin);
+        if before.is_some() {
+            match self.flush() {
+                Err(error) if error.kind() != ErrorKind::Poisoned => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(producer)
     }
 
     /// How far each shard has durably consumed a source; `None` where it has nothing of it.

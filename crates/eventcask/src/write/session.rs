@@ -3,12 +3,10 @@
 //! A session is a source whose offsets the producer gives: the ordinals of its events, from 0. The
 //! mark of each shard says which of them it has.
 
-use std::sync::Arc;
-
 use eventcask_event::{Expected, Invalid, source_of_session};
 
 use crate::write::producer::Origin;
-use crate::{Error, ErrorKind, Producer, Store};
+use crate::{Error, Producer, Store};
 
 impl Store {
     /// A producer that numbers its events, so that what is sent again is stored once: no id is
@@ -54,19 +52,12 @@ impl Store {
     /// open, a name that is empty or too long, or a store that was closed.
     pub fn session(&self, name: &str) -> Result<Producer, Error> {
         let source = source_of_session(name)?;
-        self.take_source(&source)?;
-        let mut producer = Producer::new(
-            Arc::clone(&self.inner),
-            Origin::Session {
-                source: source.clone(),
-                next: 0,
-            },
-        );
-        // What a producer of the session before handed over has to be in the marks.
-        match self.flush() {
-            Err(error) if error.kind() != ErrorKind::Poisoned => return Err(error),
-            _ => {}
-        }
+        self.running()?;
+        let origin = Origin::Session {
+            source: source.clone(),
+            next: 0,
+        };
+        let mut producer = self.producer_of(&source, origin)?;
         let marks = self.source_marks(&source).into_iter().flatten();
         let newest = marks.map(|mark| mark.next).max().unwrap_or(0);
         producer.origin = Origin::Session {
@@ -95,7 +86,7 @@ impl Producer {
     /// What is in open batches is handed over first.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] where this is no session, or [`ErrorKind::Closed`].
+    /// [`crate::ErrorKind::Invalid`] where this is no session, or [`crate::ErrorKind::Closed`].
     pub fn resume_at(&mut self, ordinal: u64) -> Result<(), Error> {
         if self.next_ordinal().is_none() {
             return Err(Invalid::NoSession.into());

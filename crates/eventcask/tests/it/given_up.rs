@@ -8,6 +8,8 @@ use eventcask::{
     Timeout, Timestamp, ViewRow, ViewSpec,
 };
 
+use eventcask_log::Framed;
+
 use crate::support::{Bank, Counts, put};
 
 type Found = BTreeMap<String, u64>;
@@ -207,31 +209,52 @@ fn l7_a_view_is_the_same_whether_its_snapshots_were_lost_or_not() {
     }
 }
 
-/// Where a time was given up that is yet to come, what became durable after that counted in states that
-/// are applied as it does, and in no others; it was saved as well.
+/// A time that is yet to come hid all that was stored later, acknowledged as it was: it was kept as it
+/// came. It is held against the clock that gives commit times.
 #[test]
-fn what_is_given_up_before_it_is_stored_does_not_count_either() {
+fn a_time_to_come_gives_up_what_is_stored_and_nothing_later() {
     let bank = filled();
     let store = bank.open();
     store
         .truncate_before(Timestamp::from_nanos(i64::MAX))
         .unwrap();
+    assert_eq!(in_the_log(&store), Found::new());
     let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
     store.create_view("ada", spec).unwrap();
-    let rows = |store: &Store| -> Vec<ViewRow> { store.view("ada").unwrap().rows().unwrap() };
     let counts = start(&store, true);
-    for number in 0..10 {
-        put(&store, &format!("account-{number}"), r#"{"who":"Ada"}"#);
+    let later: Found = (0..10).map(|n| (format!("account-{n}"), 1)).collect();
+    for key in later.keys() {
+        put(&store, key, r#"{"who":"Ada"}"#);
     }
-    assert_eq!(in_the_log(&store), Found::new());
-    assert_eq!(counted(&counts), Found::new());
-    assert_eq!(rows(&store), []);
+    assert_eq!(in_the_log(&store), later);
+    assert_eq!(counted(&counts), later);
+    assert_eq!(store.view("ada").unwrap().rows().unwrap().len(), 1);
+    assert!(store.reclaim().unwrap().events > 0);
     store.close().unwrap();
     drop(counts);
-    let store = bank.open();
-    assert_eq!(rows(&store), []);
-    store.close().unwrap();
+    assert_eq!(in_the_log(&bank.open()), later);
     check(&bank, true, "a time to come");
+}
+
+/// A store that an older version left with such a time: what is stored from now on is seen.
+#[test]
+fn a_time_to_come_that_was_kept_gives_up_nothing_that_is_stored_later() {
+    let bank = filled();
+    let path = "RETENTION";
+    let store = bank.open();
+    store.truncate_before(Timestamp::from_nanos(1)).unwrap();
+    store.close().unwrap();
+    let mut kept = Framed::read(&bank.storage, path).unwrap();
+    kept.body = (i64::MAX - 7).to_le_bytes().to_vec();
+    kept.write(&bank.storage, "", path).unwrap();
+    for stored in 0..3 {
+        let store = bank.open();
+        assert_eq!(in_the_log(&store).values().sum::<u64>(), stored);
+        put(&store, "account-1", "{}");
+        let years = 100 * 365 * 24 * 3600 * 1_000_000_000_i64;
+        assert!(commit_time(&store, 0).as_nanos() < years, "in our time");
+        store.close().unwrap();
+    }
 }
 
 /// A shard that was empty when something was given up by time was never saved again.

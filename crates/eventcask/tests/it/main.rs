@@ -27,6 +27,7 @@ mod poison;
 mod names;
 mod history;
 mod given_up;
+mod erased;
 mod clustered;
 mod views;
 mod projections;

@@ -89,3 +89,23 @@ fn a_producer_of_a_source_appends_other_events_as_well() {
     assert_eq!(ticket.wait().unwrap().version(), Some(2));
     assert_eq!(all(&store).len(), 4);
 }
+
+/// Marks were read while rows of the producer before were on their way, so the next file under the
+/// same name was taken for new. A producer waits for the one before it.
+#[test]
+fn the_next_producer_of_a_source_finds_all_that_the_one_before_handed_over() {
+    let store = Bank::new(4).open();
+    for round in 1..=50 {
+        let mut producer = store.producer_from("file").unwrap();
+        let marks = store.source_marks("file");
+        let next = marks.iter().flatten().map(|mark| mark.next).max();
+        assert_eq!(next.unwrap_or(0), (round - 1) * 20);
+        for row in (round - 1) * 20..round * 20 {
+            let key = format!("account-{row}");
+            producer.push_at(row, row, &key, &deposit("1")).unwrap();
+        }
+        // Nobody waits for this flush, and the drop flushes what came after it.
+        let _ = producer.flush().unwrap();
+    }
+    assert_eq!(all(&store).len(), 1000);
+}

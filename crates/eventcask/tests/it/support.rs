@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Answer, Batch, Codec, EventId, Expected, Keyed, MemoryStorage, NewEvent, Options, Projection,
-    Store,
+    Answer, Batch, Codec, EventId, Expected, Keyed, MemoryStorage, NewEvent, Open, Options,
+    Projection, Storage, Store,
 };
 
 /// A store in memory that is closed and opened again without touching a disk.
@@ -41,6 +41,57 @@ impl Bank {
             .open_storage_read_only(storage)
             .expect("the store opens")
     }
+}
+
+/// The names of all files.
+pub(crate) fn files(storage: &dyn Storage) -> Vec<String> {
+    let mut dirs = vec![String::new()];
+    let mut files = Vec::new();
+    while let Some(dir) = dirs.pop() {
+        for name in storage.list(&dir).expect("a directory can be listed") {
+            let path = match dir.as_str() {
+                "" => name,
+                dir => format!("{dir}/{name}"),
+            };
+            match storage.open(&path, Open::Read) {
+                Ok(_) => files.push(path),
+                Err(_) => dirs.push(path),
+            }
+        }
+    }
+    files
+}
+
+/// The bytes of a file.
+pub(crate) fn bytes_of(storage: &dyn Storage, path: &str) -> Vec<u8> {
+    let file = storage.open(path, Open::Read).expect("the file is there");
+    let mut bytes = vec![0; file.len().expect("it has a length") as usize];
+    let read = file.read_at(&mut bytes, 0).expect("it is read");
+    bytes.truncate(read);
+    bytes
+}
+
+/// What is on a disk right now.
+pub(crate) fn copy_of(storage: &MemoryStorage) -> MemoryStorage {
+    let copy = MemoryStorage::default();
+    for path in files(storage) {
+        let mut dir = String::new();
+        for part in path
+            .split('/')
+            .rev()
+            .skip(1)
+            .collect::<Vec<_>>()
+            .iter()
+            .rev()
+        {
+            dir = format!("{dir}/{part}").trim_start_matches('/').to_owned();
+            copy.create_dir(&dir).expect("a directory is made");
+        }
+        let file = copy.open(&path, Open::Create).expect("a file is made");
+        let bytes = bytes_of(storage, &path);
+        file.write_all_at(&bytes, 0).expect("it is written");
+    }
+    copy
 }
 
 pub(crate) fn deposit(payload: &str) -> NewEvent<'_> {

@@ -1,12 +1,13 @@
 //! `eventcask diff`: what changed in an aggregate between two moments.
 
+mod canonical;
 mod fields;
 
 use std::collections::BTreeMap;
 
 use eventcask::{AsOf, EventRef, Loaded, Store, Timestamp};
 
-use self::fields::{Fields, NewestFields};
+use self::fields::{Fields, Json, NewestFields, Path};
 use super::store::{failure, open_to_read, shown};
 use crate::args::{DiffArgs, Global};
 use crate::failure::Failure;
@@ -51,9 +52,9 @@ struct Moment {
 
 /// A field that has another value, or one at one moment only.
 struct Change {
-    field: String,
-    from: Option<String>,
-    to: Option<String>,
+    field: Path,
+    from: Option<Json>,
+    to: Option<Json>,
     /// The event that said so.
     version: u64,
 }
@@ -63,7 +64,7 @@ struct Cause {
     version: u64,
     event_type: String,
     commit_time: Timestamp,
-    fields: Vec<String>,
+    fields: Vec<Path>,
 }
 
 impl Diff {
@@ -135,14 +136,18 @@ impl Diff {
         }
         let mut changes = Table::new(&["field", "from", "to", ">version"]);
         for change in &self.changes {
-            let value = |json: &Option<String>| json.as_deref().map_or("-".to_owned(), short);
+            let value = |json: &Option<Json>| {
+                let json = json.as_ref().map(Json::as_str);
+                json.map_or("-".to_owned(), short)
+            };
             let (from, to) = (value(&change.from), value(&change.to));
-            let (field, version) = (escaped(&change.field).into_owned(), change.version);
+            let (field, version) = (change.field.to_string(), change.version);
             changes.row([field, from, to, version.to_string()]);
         }
         let mut events = Table::new(&[">version", "accepted", "type", "changed"]);
         for cause in &self.events {
-            let fields = cause.fields.join(" ");
+            let fields: Vec<_> = cause.fields.iter().map(Path::to_string).collect();
+            let fields = fields.join(" ");
             let event_type = escaped(&cause.event_type).into_owned();
             let (version, time) = (cause.version.to_string(), cause.commit_time.to_string());
             events.row([version, time, event_type, short(&fields)]);
@@ -162,12 +167,12 @@ fn changes(before: &Fields, after: &Fields, events: &[Cause]) -> Vec<Change> {
     let mut changed_by = BTreeMap::new();
     for cause in events {
         let fields = cause.fields.iter();
-        changed_by.extend(fields.map(|field| (field.as_str(), cause.version)));
+        changed_by.extend(fields.map(|field| (field, cause.version)));
     }
     let values = changed_by.into_iter().filter_map(|(field, version)| {
         let (from, to) = (before.get(field), after.get(field));
         (from != to).then(|| Change {
-            field: field.to_owned(),
+            field: field.clone(),
             from: from.cloned(),
             to: to.cloned(),
             version,
@@ -197,12 +202,12 @@ impl Moment {
 impl Change {
     fn write(&self, out: &mut Vec<u8>) {
         let mut object = Object::new(out);
-        object.text("field", &self.field);
+        object.text("field", &self.field.to_string());
         if let Some(from) = &self.from {
-            object.raw("from", from.as_bytes());
+            object.raw("from", from.as_str().as_bytes());
         }
         if let Some(to) = &self.to {
-            object.raw("to", to.as_bytes());
+            object.raw("to", to.as_str().as_bytes());
         }
         object.number("version", self.version);
         object.end();
@@ -226,7 +231,7 @@ impl Cause {
             .text("type", &self.event_type)
             .shown("commit_time", self.commit_time);
         write_list(object.value("fields"), &self.fields, |out, field| {
-            write_json_string(out, field);
+            write_json_string(out, &field.to_string());
         });
         object.end();
     }

@@ -1,13 +1,21 @@
 //! From rows to the store: by their ids, or by their place in the file.
+//!
+//! A store has marks of a file: a number of rows, and the check of all of them. Until the file came to
+//! the last mark it may be another one, and none of its rows is sent:
+//!
+//! 1. A row that its shard has passed is known.
+//! 2. Any other was on its way when a run was killed, or the file is another one. A file is read
+//!    ahead as far as the last mark then; what comes through a pipe is held until it is there.
 
 use std::fs;
 use std::path::Path;
 
-use eventcask::{NewEvent, Producer, Store};
+use eventcask::{NewEvent, Producer};
 
 use super::super::store::failure;
+use super::held::Held;
 use super::marks::Marks;
-use crate::args::IngestArgs;
+use super::target::Target;
 use crate::failure::Failure;
 use crate::input::{Next, Rejected, Row, RowCheck, Rows};
 
@@ -16,10 +24,10 @@ const PATH_BYTES_MAX: usize = 900;
 
 /// Hands the rows of one file to the store.
 pub(super) struct Feed<'a> {
-    store: &'a Store,
-    args: &'a IngestArgs,
+    target: &'a Target<'a>,
     path: &'a Path,
-    /// There is one from the first row on: its bytes are part of the name of the source.
+    /// The check of the first row, which is part of the name of the source.
+    first_check: Option<u64>,
     open: Option<Open>,
     skipped: u64,
 }
@@ -28,14 +36,17 @@ struct Open {
     producer: Producer,
     /// How far the store has the file; none where rows are told by their id.
     marks: Option<Marks>,
+    held: Held,
+    /// Whether the file was read ahead, and is the same as far as the store has it.
+    is_same_ahead: bool,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(store: &'a Store, args: &'a IngestArgs, path: &'a Path) -> Self {
+    pub(super) fn new(target: &'a Target<'a>, path: &'a Path) -> Self {
         Self {
-            store,
-            args,
+            target,
             path,
+            first_check: None,
             open: None,
             skipped: 0,
         }
@@ -51,39 +62,44 @@ impl<'a> Feed<'a> {
         std::mem::take(&mut self.skipped)
     }
 
-    /// Sends a row, unless every shard has it.
+    /// Sends a row, unless its shard has it.
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), Failure> {
-        self.open_at(row.check)?;
+        self.compare(row.ordinal, row.check, true)?;
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let mut event = NewEvent::json(&row.event_type, row.payload);
-        (event.id, event.time) = (row.id, row.time);
-        let pushed = match &mut open.marks {
-            None => open.producer.push(&row.key, &event),
-            Some(marks) => {
-                let compared = marks.compare(row.ordinal, row.check);
-                compared.map_err(|other| other.failure(&self.path.display().to_string()))?;
-                if marks.are_past(row.ordinal) {
-                    self.skipped += 1;
-                    return Ok(());
-                }
-                open.producer
-                    .push_at(row.ordinal, row.check, &row.key, &event)
-            }
+        let Some(marks) = &open.marks else {
+            let pushed = open.producer.push(&row.key, &event_of(row));
+            return pushed.map_err(|error| failure(&error));
         };
-        pushed.map_err(|error| failure(&error))
+        if marks.has(row.ordinal, &row.key) {
+            self.skipped += 1;
+            return Ok(());
+        }
+        if marks.are_met() || self.is_same_ahead()? {
+            return self.send(row);
+        }
+        self.hold(row)
     }
 
     /// Takes note of a row that is not sent.
     pub(super) fn pass(&mut self, row: &Rejected<'_>) -> Result<(), Failure> {
-        self.open_at(row.check)?;
-        match self.open.as_mut().and_then(|open| open.marks.as_mut()) {
-            None => Ok(()),
-            Some(marks) => marks
-                .compare(row.ordinal, row.check)
-                .map_err(|other| other.failure(&self.path.display().to_string())),
+        self.compare(row.ordinal, row.check, false)
+    }
+
+    /// Takes note of a last row without an end, and says whether the store has it.
+    pub(super) fn leave(&mut self, ordinal: u64, check: u64) -> Result<bool, Failure> {
+        if self.target.there().is_none() {
+            return Ok(false);
         }
+        self.open_at(check)?;
+        let marks = self.open.as_ref().and_then(|open| open.marks.as_ref());
+        if !marks.is_some_and(|marks| marks.end_with(ordinal, check)) {
+            return Ok(false);
+        }
+        self.compare(ordinal, check, false)?;
+        self.skipped += 1;
+        Ok(true)
     }
 
     /// Takes note of the end of the file. One that is shorter than what was taken from it before
@@ -97,52 +113,124 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Opens the producer with the first row, whose check is given.
+    /// Compares the file up to and with this row; at the last mark, what was held is sent. A store is
+    /// made only for a row that is sent.
+    fn compare(&mut self, ordinal: u64, check: u64, is_sent: bool) -> Result<(), Failure> {
+        self.first_check.get_or_insert(check);
+        if !is_sent && self.target.there().is_none() {
+            return Ok(());
+        }
+        self.open_at(check)?;
+        let Some(Open {
+            producer,
+            marks: Some(marks),
+            held,
+            ..
+        }) = &mut self.open
+        else {
+            return Ok(());
+        };
+        if marks.are_met() {
+            return Ok(());
+        }
+        let compared = marks.compare(ordinal, check);
+        compared.map_err(|other| other.failure(&self.path.display().to_string()))?;
+        while marks.are_met()
+            && let Some(row) = held.take()
+        {
+            let pushed = producer.push_at(row.ordinal, row.check, &row.key, &row.event());
+            pushed.map_err(|error| failure(&error))?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+        let Some(open) = &mut self.open else {
+            return Ok(());
+        };
+        let (producer, event) = (&mut open.producer, event_of(row));
+        let pushed = producer.push_at(row.ordinal, row.check, &row.key, &event);
+        pushed.map_err(|error| failure(&error))
+    }
+
+    fn hold(&mut self, row: &Row<'_>) -> Result<(), Failure> {
+        let is_held = self.open.as_mut().is_some_and(|open| open.held.add(row));
+        if is_held {
+            return Ok(());
+        }
+        let what = "too many rows of its beginning are not in the store, as where it is not what was ingested from this place before; write it to a file, which can be compared whole, or pass --source NAME to take it in as another one";
+        Err(Failure::in_file(self.path, what))
+    }
+
+    /// Opens the producer, once for all rows.
     fn open_at(&mut self, check: u64) -> Result<(), Failure> {
         if self.open.is_some() {
             return Ok(());
         }
-        let (producer, marks) = if self.args.id.is_some() {
-            (self.store.producer(), None)
+        let store = self.target.store()?;
+        let args = self.target.args;
+        let (producer, marks) = if args.id.is_some() {
+            (store.producer(), None)
         } else {
-            let source = match &self.args.source {
+            let check = self.first_check.unwrap_or(check);
+            let source = match &args.source {
                 Some(name) => name.clone(),
                 None => source_of(self.path, check),
             };
-            let marks = Marks::new(&self.store.source_marks(&source));
-            self.compare_first(&marks, &source)?;
-            let producer = self
-                .store
-                .producer_from(&source)
-                .map_err(|error| failure(&error))?;
+            // The producer comes first: it waits for what the one before handed over.
+            let producer = store.producer_from(&source);
+            let producer = producer.map_err(|error| failure(&error))?;
+            let marks = Marks::new(&store.source_marks(&source));
             (producer, Some(marks))
         };
-        self.open = Some(Open { producer, marks });
+        self.open = Some(Open {
+            producer,
+            marks,
+            held: Held::default(),
+            is_same_ahead: false,
+        });
         Ok(())
     }
 
-    /// Reads the rows that have to be compared before any is sent, where that is possible.
-    fn compare_first(&self, marks: &Marks, source: &str) -> Result<(), Failure> {
-        let count = marks.rows_to_compare_first();
-        if count == 0 || !self.path.is_file() {
-            return Ok(());
+    /// Reads a file ahead, as far as the store has it; `false` where it can be read only once.
+    fn is_same_ahead(&mut self) -> Result<bool, Failure> {
+        let Some(Open {
+            marks: Some(marks),
+            is_same_ahead,
+            ..
+        }) = &mut self.open
+        else {
+            return Ok(true);
+        };
+        if *is_same_ahead {
+            return Ok(true);
         }
-        let mut marks = Marks::new(&self.store.source_marks(source));
-        let mut rows = Rows::open(self.path, self.args.row_spec())?;
-        loop {
+        if self.path == Path::new("-") || !self.path.is_file() {
+            return Ok(false);
+        }
+        let mut rows = Rows::open(self.path, self.target.args.row_spec())?;
+        let mut marks = marks.from_the_start();
+        while !marks.are_met() {
             let (ordinal, check) = match rows.next()? {
-                None => return Ok(()),
+                None => break,
                 Some(Next::Waiting) => continue,
                 Some(Next::Row(row)) => (row.ordinal, row.check),
                 Some(Next::Rejected(row)) => (row.ordinal, row.check),
             };
             let compared = marks.compare(ordinal, check);
             compared.map_err(|other| other.failure(&self.path.display().to_string()))?;
-            if ordinal + 1 >= count {
-                return Ok(());
-            }
         }
+        let ended = marks.check_end();
+        ended.map_err(|other| other.failure(&self.path.display().to_string()))?;
+        *is_same_ahead = true;
+        Ok(true)
     }
+}
+
+fn event_of<'r>(row: &'r Row<'_>) -> NewEvent<'r> {
+    let mut event = NewEvent::json(&row.event_type, row.payload);
+    (event.id, event.time) = (row.id, row.time);
+    event
 }
 
 /// The name of a file as a source: where it is, and how it begins.
@@ -151,19 +239,20 @@ fn source_of(path: &Path, check: u64) -> String {
         return format!("stdin#{check:016x}");
     }
     let canonical = fs::canonicalize(path);
-    let path = canonical.as_deref().unwrap_or(path).to_string_lossy();
-    if path.len() <= PATH_BYTES_MAX {
-        return format!("file:{path}#{check:016x}");
+    let path = canonical.as_deref().unwrap_or(path);
+    match path.to_str() {
+        Some(path) if path.len() <= PATH_BYTES_MAX => format!("file:{path}#{check:016x}"),
+        // By its hash, since several names can look the same where they are shown or cut.
+        _ => {
+            let mut hash = RowCheck::default();
+            hash.row(path.as_os_str().as_encoded_bytes());
+            let shown = path.to_string_lossy();
+            let mut start = shown.len().saturating_sub(PATH_BYTES_MAX);
+            while !shown.is_char_boundary(start) {
+                start += 1;
+            }
+            let (hash, end) = (hash.value(), &shown[start..]);
+            format!("file:{hash:016x}...{end}#{check:016x}")
+        }
     }
-    let mut hash = RowCheck::default();
-    hash.row(path.as_bytes());
-    let mut start = path.len() - PATH_BYTES_MAX;
-    while !path.is_char_boundary(start) {
-        start += 1;
-    }
-    format!(
-        "file:{:016x}...{}#{check:016x}",
-        hash.value(),
-        &path[start..]
-    )
 }

@@ -1,53 +1,60 @@
 //! How far a store has a file, and whether it is still the same file.
 
-use eventcask::SourceMark;
+use eventcask::{SourceMark, route};
 
 use crate::failure::Failure;
 
 /// The marks that the shards have of a file.
 pub(super) struct Marks {
-    /// Number of rows that every shard has passed.
-    passed_by_all: u64,
+    /// Number of rows that each shard has passed.
+    passed: Vec<u64>,
     /// Number of rows and the check after them, of each mark, rising.
     checks: Vec<(u64, u64)>,
     /// The first of `checks` that the file has not come to.
     next: usize,
-    /// Whether some shard has nothing of the file.
-    has_gaps: bool,
 }
 
 impl Marks {
     pub(super) fn new(marks: &[Option<SourceMark>]) -> Self {
-        let mut checks: Vec<_> = marks
-            .iter()
-            .flatten()
-            .map(|mark| (mark.next, mark.check))
-            .collect();
+        let known = marks.iter().flatten().map(|mark| (mark.next, mark.check));
+        let mut checks: Vec<_> = known.collect();
         checks.sort_unstable();
         checks.dedup();
-        let has_gaps = marks.iter().any(Option::is_none);
-        let lowest = checks.first().map_or(0, |(rows, _)| *rows);
+        let passed = marks.iter();
+        let passed = passed.map(|mark| mark.as_ref().map_or(0, |mark| mark.next));
         Self {
-            passed_by_all: if has_gaps { 0 } else { lowest },
+            passed: passed.collect(),
             checks,
             next: 0,
-            has_gaps,
         }
     }
 
-    /// Whether every shard has passed the row.
-    pub(super) fn are_past(&self, ordinal: u64) -> bool {
-        ordinal < self.passed_by_all
+    /// The same marks, for who reads the file once more.
+    pub(super) fn from_the_start(&self) -> Self {
+        Self {
+            passed: self.passed.clone(),
+            checks: self.checks.clone(),
+            next: 0,
+        }
     }
 
-    /// The number of rows that have to be compared before any is sent: a shard without a mark
-    /// would take the rows of another file for new ones.
-    pub(super) fn rows_to_compare_first(&self) -> u64 {
-        if self.has_gaps {
-            self.checks.first().map_or(0, |(rows, _)| *rows)
-        } else {
-            0
+    /// Whether the shard of a key has passed the row.
+    pub(super) fn has(&self, ordinal: u64, key: &str) -> bool {
+        if self.checks.last().is_none_or(|(rows, _)| ordinal >= *rows) {
+            return false;
         }
+        let shard = route(key, self.passed.len() as u32);
+        ordinal < self.passed[shard as usize]
+    }
+
+    /// Whether a mark is just behind this row.
+    pub(super) fn end_with(&self, ordinal: u64, check: u64) -> bool {
+        self.checks.contains(&(ordinal + 1, check))
+    }
+
+    /// Whether the file came to all marks, so that it is the same as far as the store has it.
+    pub(super) fn are_met(&self) -> bool {
+        self.next == self.checks.len()
     }
 
     /// Whether the file came as far as the store has it.
@@ -65,8 +72,8 @@ impl Marks {
             if *marked > rows {
                 break;
             }
-            if *marked == rows && *expected != check {
-                return Err(OtherFile { rows });
+            if *marked < rows || *expected != check {
+                return Err(OtherFile { rows: *marked });
             }
             self.next += 1;
         }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use eventcask::Error;
 
-use crate::args::OnError;
+use super::listing::check_listing;
+use crate::args::{Global, IngestArgs, OnError};
 use crate::failure::{Failure, io_reason};
 use crate::input::Rejected;
 use crate::output::Object;
@@ -22,19 +23,24 @@ pub(super) struct Rejects {
 struct Quarantine {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Whether it is the listing of this run.
+    is_begun: bool,
     line: Vec<u8>,
 }
 
 impl Rejects {
-    pub(super) fn new(on_error: &OnError) -> Result<Self, Failure> {
-        let quarantine = match on_error {
-            OnError::Quarantine(path) => Some(Quarantine::new(path)?),
+    pub(super) fn new(args: &IngestArgs, global: &Global) -> Result<Self, Failure> {
+        let quarantine = match &args.on_error {
+            OnError::Quarantine(path) => {
+                check_listing(path, &args.files, &global.store)?;
+                Some(Quarantine::new(path)?)
+            }
             OnError::Stop | OnError::Skip => None,
         };
         Ok(Self {
             count: 0,
             first: None,
-            stops: *on_error == OnError::Stop,
+            stops: args.on_error == OnError::Stop,
             quarantine,
         })
     }
@@ -81,25 +87,49 @@ impl Rejects {
         Ok(())
     }
 
-    /// Writes what is not written yet.
-    pub(super) fn end(&mut self) -> Result<(), Failure> {
-        self.quarantine.as_mut().map_or(Ok(()), Quarantine::end)
+    /// Writes what is not written yet. After a run that read everything, the listing is of this run,
+    /// also where it is empty.
+    pub(super) fn end(&mut self, has_read_all: bool) -> Result<(), Failure> {
+        match &mut self.quarantine {
+            Some(quarantine) if has_read_all => quarantine.begin().and_then(|()| quarantine.end()),
+            Some(quarantine) => quarantine.end(),
+            None => Ok(()),
+        }
     }
 }
 
 impl Quarantine {
+    /// Opens the listing; one of an earlier run stays until there is something to be listed.
     fn new(path: &Path) -> Result<Self, Failure> {
-        let file = File::create(path).map_err(|error| {
+        let mut options = File::options();
+        let opened = options.write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(|error| {
             Failure::in_file(path, &format!("can not be made: {}", io_reason(&error)))
         })?;
         Ok(Self {
             path: path.to_owned(),
             file: BufWriter::new(file),
+            is_begun: false,
             line: Vec::new(),
         })
     }
 
+    fn begin(&mut self) -> Result<(), Failure> {
+        if self.is_begun {
+            return Ok(());
+        }
+        self.is_begun = true;
+        let file = self.file.get_ref();
+        let emptied = match file.metadata() {
+            Ok(metadata) if metadata.is_file() => file.set_len(0),
+            // A pipe or a device has no length.
+            other => other.map(|_| ()),
+        };
+        emptied.map_err(|error| can_not_write(&self.path, &error))
+    }
+
     fn add(&mut self, file: &str, row: &Rejected<'_>) -> Result<(), Failure> {
+        self.begin()?;
         self.line.clear();
         let mut object = Object::new(&mut self.line);
         object

@@ -18,11 +18,14 @@ use crate::output::{Object, Out, bytes, count, duration, escaped};
 pub(super) struct Summary<'a> {
     pub(super) args: &'a IngestArgs,
     pub(super) global: &'a Global,
-    pub(super) stats: Stats,
+    /// Figures of the store, unless nothing was put into one.
+    pub(super) stats: Option<Stats>,
     /// Events that the store had at the beginning.
     pub(super) events_before: u64,
     pub(super) flushes: Flushes,
     pub(super) rejects: Rejects,
+    /// File and line of last rows that have no end yet.
+    pub(super) waiting: Vec<String>,
     pub(super) seconds: f64,
 }
 
@@ -50,8 +53,13 @@ impl Summary<'_> {
     /// Rows that were stored now. After a refusal the answers do not tell, but the store does:
     /// nobody else writes to it.
     fn stored(&self) -> u64 {
-        let gained = self.stats.events - self.events_before;
+        let gained = self.figure(|stats| stats.events) - self.events_before;
         gained.max(self.flushes.stored())
+    }
+
+    /// A figure of the store, 0 where there is none.
+    fn figure(&self, figure: impl Fn(&Stats) -> u64) -> u64 {
+        self.stats.as_ref().map_or(0, figure)
     }
 
     /// Rows of which it is known what became of them.
@@ -71,22 +79,25 @@ impl Summary<'_> {
             .number("stored", self.stored())
             .number("duplicates", self.flushes.duplicates())
             .number("rejected", self.rejects.count())
-            .number("aggregates", self.stats.aggregates)
+            .number("aggregates", self.figure(|stats| stats.aggregates))
             .number("seconds", format_args!("{:.3}", self.seconds))
             .number(
                 "events_per_second",
                 format_args!("{:.0}", self.events_per_second()),
             )
-            .number("raw_bytes", self.stats.raw_bytes)
-            .number("disk_bytes", self.stats.disk_bytes)
+            .number("raw_bytes", self.figure(|stats| stats.raw_bytes))
+            .number("disk_bytes", self.figure(|stats| stats.disk_bytes))
             .number(
                 "bytes_per_event",
-                format_args!("{:.2}", bytes_per_event(&self.stats)),
+                format_args!("{:.2}", self.stats.as_ref().map_or(0.0, bytes_per_event)),
             )
             .shown("durability", self.args.durability)
-            .number("shards", self.stats.shards.len());
+            .number("shards", self.figure(|stats| stats.shards.len() as u64));
         self.write_latencies(object.value("ack_us"));
-        object.number("events", self.stats.events);
+        object.number("events", self.figure(|stats| stats.events));
+        if !self.waiting.is_empty() {
+            object.number("waiting", self.waiting.len());
+        }
         match failed {
             None => {}
             Some(Failure::Interrupted) => {
@@ -108,12 +119,20 @@ impl Summary<'_> {
     }
 
     fn text(&self, failed: Option<&Failure>) -> String {
-        let stats = &self.stats;
         let mut text = self.rows_text(failed);
         if let Some(first) = self.rejects.first() {
             let rejected = count(self.rejects.count());
             text += &format!("rejected: {rejected}, the first: {}\n", escaped(first));
         }
+        for place in &self.waiting {
+            let place = escaped(place);
+            text += &format!(
+                "waiting: {place}, the last row, has no end of line yet; end it, or read the file through a pipe, and it is taken\n"
+            );
+        }
+        let Some(stats) = &self.stats else {
+            return text;
+        };
         text += &format!(
             "acknowledged: after {} in the median, {} at 99 %, {} at most; durability {}\n",
             self.latency(0.5),

@@ -6,8 +6,8 @@ use eventcask::Codec;
 use serde::Serialize;
 
 use crate::args::{Amount, LoadArgs, Sweep};
-use crate::run::Run;
-use crate::run::spread::{Spread, Summary};
+use crate::measured::Run;
+use crate::measured::spread::{Spread, Summary};
 
 /// Parts of the greatest rate that are tried.
 const RATES: [f64; 6] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::run::Run;
+use crate::measured::Run;
 
 /// Spreads by the names of figures.
 pub(crate) type Summary = BTreeMap<&'static str, Spread>;
