@@ -76,6 +76,15 @@ impl Error {
         }
     }
 
+    /// A problem of which the reason says what to do.
+    pub(crate) fn of(problem: Problem) -> Self {
+        let message = format!("{}: {}", problem.file, problem.reason);
+        Self {
+            problem: Some(Box::new(problem)),
+            ..Self::new(ErrorKind::Damaged, message)
+        }
+    }
+
     /// The damage that this error is about.
     ///
     /// # Errors
@@ -120,7 +129,8 @@ impl Error {
     }
 
     /// Whether there is no such file.
-    pub(crate) fn is_not_found(&self) -> bool {
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
         let source = self.source.as_ref();
         source.is_some_and(|source| source.kind() == io::ErrorKind::NotFound)
     }

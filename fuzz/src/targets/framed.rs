@@ -52,6 +52,7 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
     match kind {
         FramedKind::Definition => put_definition(&storage, bytes),
         FramedKind::Retention => put_file(&storage, "RETENTION", bytes),
+        FramedKind::Ends => put_file(&storage, "ENDS", bytes),
         FramedKind::State => {
             put_definition(&storage, &corpus::definition_file());
             put_file(&storage, "views/0001/0000.snapshot", bytes);

@@ -110,6 +110,7 @@ fn kind_of(framed: &Framed) -> &'static str {
         FramedKind::Fold => "snapshot of a fold",
         FramedKind::Projection => "projection definition",
         FramedKind::Projected => "projection state",
+        FramedKind::Ends => "ends of the logs",
     }
 }
 

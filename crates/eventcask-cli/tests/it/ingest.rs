@@ -537,11 +537,11 @@ fn a_store_that_another_process_writes_to_is_refused() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_under_the_quarantine_is_bad_input() {
+fn a_full_disk_under_the_quarantine_is_an_error_of_the_disk() {
     let place = Place::new();
     let file = place.file("f.ndjson", "{\"k\":1}\nno\n");
     let sentence = place.fails(
-        2,
+        3,
         &[
             "ingest",
             &file,
@@ -551,6 +551,9 @@ fn a_full_disk_under_the_quarantine_is_bad_input() {
             "quarantine:/dev/full",
         ],
     );
-    assert_eq!(sentence, "/dev/full: no space left on device");
+    assert_eq!(
+        sentence,
+        "/dev/full: can not be written: no space left on device"
+    );
     assert_eq!(place.export(&[]).len(), 1);
 }

@@ -196,12 +196,13 @@ fn a_subscription_that_can_not_be_read_is_not_taken_for_none() {
         "{sentence}"
     );
     assert!(sentence.contains("0001"), "{sentence}");
+    let mut sentence = String::new();
     for command in ["parked", "redrive", "drop"] {
         let args: &[&str] = match command {
             "redrive" => &["subscriptions", command, "mailer", "--all"],
             _ => &["subscriptions", command, "mailer"],
         };
-        let sentence = place.fails(3, args);
+        sentence = place.fails(3, args);
         assert!(
             sentence.contains("it may be subscription \"mailer\""),
             "{sentence}"
@@ -212,4 +213,14 @@ fn a_subscription_that_can_not_be_read_is_not_taken_for_none() {
         damage.as_str().is_some_and(|text| text.contains("0001")),
         "{damage}"
     );
+
+    // The advice was a repair, which did not look at it.
+    assert!(sentence.contains("`eventcask repair`"), "{sentence}");
+    let text = place.ok(&["repair"]);
+    assert!(
+        text.contains("/0001 was damaged and moved to ") && text.contains("begins anew"),
+        "{text}"
+    );
+    assert_eq!(place.json(&["subscriptions"]), json!([]));
+    assert!(place.json(&["stats"])["subscription_damage"].is_null());
 }

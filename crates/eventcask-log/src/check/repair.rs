@@ -5,7 +5,8 @@
 //! 2. Of a damaged one, good blocks are looked for behind the damage as well. It is copied
 //!    aside, then written anew, sealed, with what is left; its header says how many events were
 //!    given up.
-//! 3. A segment that is missing becomes one without events, so that those behind it fit again.
+//! 3. A segment that is missing becomes one without events, so that those behind it fit again. So does
+//!    the end of a log that is known to have gone further.
 //!
 //! A torn end is no damage: the next recovery cuts it.
 
@@ -104,7 +105,12 @@ impl ShardDir {
                 true => self.begins(number + 1)?,
                 false => None,
             };
-            before = match self.examine(number, before, after, number == last)? {
+            let mut examined = self.examine(number, before, after, number == last)?;
+            // An unfinished write may end a log, and not a segment that others come after.
+            if matches!(&examined, Ok(ends) if number == last && self.events_missing(ends.0) > 0) {
+                examined = self.examine(number, before, after, false)?;
+            }
+            before = match examined {
                 Ok(ends) => ends,
                 Err(damaged) => {
                     let (report, ends) = self.mend(&damaged, before, after)?;
@@ -113,7 +119,23 @@ impl ShardDir {
                 }
             };
         }
+        if self.events_missing(before.0) > 0 {
+            repaired.push(self.give_up_end(last, before)?);
+        }
         Ok(repaired)
+    }
+
+    /// Has the log go on where it is known to have ended: a segment without events stands for what is
+    /// missing, so that nothing else ever takes those positions.
+    fn give_up_end(&self, last: u64, before: Ends) -> Result<RepairedSegment, Error> {
+        let missing = Damaged {
+            number: last + 1,
+            reason: "the end of the log is missing".to_owned(),
+            sealed: None,
+            is_missing: true,
+        };
+        let after = self.known_end.map(|end| (end, before.1));
+        Ok(self.mend(&missing, before, after)?.0)
     }
 
     /// What a segment says that it follows; `None` where it can not be asked.

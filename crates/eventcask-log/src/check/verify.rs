@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::Problem;
 use crate::check::cluster_check::{self, EventSum};
 use crate::format::sealed_header::{START, Sealed, Table, TableKind};
+use crate::recovery::ends::LogEnd;
 use crate::sealed::index::Index;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::open_block::decode_block;
@@ -37,6 +38,8 @@ pub struct VerifiedSegment {
     ends: Option<(u64, u32)>,
     /// Events that were in it and are not any more.
     pub gone: u64,
+    /// Whether nothing is added to it any more.
+    is_sealed: bool,
 }
 
 /// Is told of each good block's head and bytes and how many problems were met so far, and says
@@ -55,25 +58,30 @@ impl ShardDir {
         problems: &mut Vec<Problem>,
         visit: &mut Check<'_>,
     ) -> Result<Verified, Error> {
-        let segments = self.segments_to_verify(problems)?;
+        let Some(segments) = self.segments_to_verify(problems)? else {
+            return Ok(Verified::default());
+        };
         let mut parts = Vec::new();
         for number in &segments {
             let is_last = Some(number) == segments.last();
             parts.push(self.verify_segment(*number, is_last, live, problems, visit)?);
         }
-        problems.extend(self.check_order(&segments, &parts));
+        problems.extend(self.check_order(&segments, &parts)?);
         Ok(Verified {
             bytes: parts.iter().map(|part| part.bytes).sum(),
             unfinished: parts.pop().and_then(|part| part.unfinished),
         })
     }
 
-    /// Numbers of the segments; one that is missing is a problem.
+    /// Numbers of the segments; `None` where one between them is missing, which is a problem.
     ///
     /// # Errors
     /// What the disk said.
-    pub fn segments_to_verify(&self, problems: &mut Vec<Problem>) -> Result<Vec<u64>, Error> {
-        Ok(keep_damage(self.segments(), problems)?.unwrap_or_default())
+    pub fn segments_to_verify(
+        &self,
+        problems: &mut Vec<Problem>,
+    ) -> Result<Option<Vec<u64>>, Error> {
+        keep_damage(self.segments(), problems)
     }
 
     /// Reads and checks every byte of one segment, as [`verify`](Self::verify) does.
@@ -124,6 +132,7 @@ impl ShardDir {
                 let sealed = &checked.sealed;
                 verified.ends = Some((sealed.next_position, sealed.last_crc));
                 verified.gone = sealed.removed + sealed.lost;
+                verified.is_sealed = true;
                 verified.bytes = scan.len()?;
                 checked.finish(self, &mut scan, problems)?;
             }
@@ -131,9 +140,16 @@ impl ShardDir {
         Ok(verified)
     }
 
-    /// What does not fit between segments that were checked one by one.
-    #[must_use]
-    pub fn check_order(&self, segments: &[u64], parts: &[VerifiedSegment]) -> Vec<Problem> {
+    /// What does not fit between segments that were checked one by one, and what is missing behind
+    /// the last one.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn check_order(
+        &self,
+        segments: &[u64],
+        parts: &[VerifiedSegment],
+    ) -> Result<Vec<Problem>, Error> {
         let mut problems = Vec::new();
         let mut expected = Some((0, 0));
         for (number, part) in segments.iter().zip(parts) {
@@ -149,7 +165,34 @@ impl ShardDir {
             }
             expected = part.ends;
         }
-        problems
+        if let Some((position, _)) = expected {
+            let last = parts.last();
+            let end = LogEnd {
+                segment: segments.last().copied().unwrap_or(0),
+                is_sealed: last.is_some_and(|part| part.is_sealed),
+                place: last.map_or(0, |part| part.bytes),
+                position,
+            };
+            problems.extend(self.missing_after(&end)?);
+        }
+        Ok(problems)
+    }
+
+    /// What is missing behind the last segment. A writer seals one only once there is a next one, and
+    /// what else leaves a sealed one behind notes that the log ends there.
+    fn missing_after(&self, end: &LogEnd) -> Result<Option<Problem>, Error> {
+        let missing = self.missing_end(end);
+        let is_cut = missing.is_none()
+            && self.known_end.is_some_and(|known| end.position > known)
+            && end.is_sealed;
+        // It was the last one when the check began, and a writer may have gone on.
+        if !is_cut || self.segments()?.last() != Some(&end.segment) {
+            return Ok(missing);
+        }
+        Ok(Some(self.problem_at_end(
+            end,
+            "the segment is missing: the one before is sealed, which a writer never does to the last one",
+        )))
     }
 }
 

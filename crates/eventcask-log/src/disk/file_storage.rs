@@ -2,8 +2,8 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -39,6 +39,22 @@ impl FileStorage {
         &self.root
     }
 
+    /// Whether the directory is another one, or would be somewhere below it, by whatever names: neither
+    /// need be there.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn is_within(&self, other: &Path) -> io::Result<bool> {
+        let Ok(other) = fs::metadata(other) else {
+            return Ok(false);
+        };
+        let is_other = |path: &Path| {
+            let about = fs::metadata(path);
+            about.is_ok_and(|about| (about.dev(), about.ino()) == (other.dev(), other.ino()))
+        };
+        Ok(resolve(&self.root)?.ancestors().any(is_other))
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         if name.is_empty() {
             self.root.clone()
@@ -63,6 +79,21 @@ impl FileStorage {
         let (dir, file) = name.rsplit_once('/').unwrap_or(("", name));
         Ok(self.dir_path(dir)?.join(file))
     }
+}
+
+/// A path without links, as far as it is there.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let mut resolved = std::env::current_dir()?;
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+        if let Ok(real) = resolved.canonicalize() {
+            resolved = real;
+        }
+    }
+    Ok(resolved)
 }
 
 /// Refuses a link in place of a directory of ours: what it leads to is not the store's. One that is
@@ -161,6 +192,10 @@ impl Storage for FileStorage {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        Some(&self.root)
     }
 
     fn describe(&self, name: &str) -> String {

@@ -4,6 +4,7 @@
 //! real files, files in memory, and the faulty disk of the trials.
 
 use std::io;
+use std::path::Path;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,11 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// What the disk said.
     fn is_locked(&self) -> io::Result<bool>;
+
+    /// The directory on a file system of this machine, where it is one.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
 
     /// A file's name as a person knows it.
     fn describe(&self, name: &str) -> String;

@@ -1,5 +1,5 @@
 //! Small files with a checked header: definitions and snapshots of views and projections, snapshots of
-//! folded aggregates, the retention, and how far subscriptions got.
+//! folded aggregates, the retention, how far subscriptions got, and where logs end.
 
 use crate::Error;
 use crate::disk::storage::{Open, Storage};
@@ -28,6 +28,8 @@ pub enum FramedKind {
     Projection = 5,
     /// The state of a projection in one shard.
     Projected = 7,
+    /// Up to where the logs are known to go.
+    Ends = 8,
 }
 
 /// A body of bytes with what tells whether it still fits its store.
@@ -162,6 +164,7 @@ impl Framed {
             4 => FramedKind::Fold,
             5 => FramedKind::Projection,
             7 => FramedKind::Projected,
+            8 => FramedKind::Ends,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if !fields.is_zero(88, 124) {

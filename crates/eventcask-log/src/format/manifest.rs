@@ -5,6 +5,8 @@ use crate::format::wire::{self, FILE_HEADER_BYTES, Fields, put};
 use crate::{Error, ErrorKind};
 
 const NAME: &str = "MANIFEST";
+/// The manifest of a copy that is being made; it gets its name once all is there.
+const UNFINISHED: &str = "MANIFEST.unfinished";
 const MAGIC: [u8; 8] = *b"ECASKMAN";
 const ROUTING_MURMUR2: u32 = 1;
 /// The most shards that a store can have.
@@ -62,6 +64,46 @@ impl Manifest {
         replace(storage, "", NAME, &[&self.encode()])
     }
 
+    /// Marks a directory as one into which this store is being copied; it is no store until it is
+    /// [finished](Self::finish).
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn begin(&self, storage: &dyn Storage) -> Result<(), Error> {
+        replace(storage, "", UNFINISHED, &[&self.encode()])
+    }
+
+    /// Makes a store of a copy that is whole, and durable.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn finish(storage: &dyn Storage) -> Result<(), Error> {
+        let finished = storage.rename(UNFINISHED, NAME);
+        let finished = finished.and_then(|()| storage.sync_dir(""));
+        finished.map_err(|error| Error::io("finish", &storage.describe(NAME), error))
+    }
+
+    /// What is being copied into a directory, or was when a process ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::Damaged`], or what the disk said.
+    pub fn unfinished(storage: &dyn Storage) -> Result<Option<Self>, Error> {
+        let names = storage.list("");
+        let names = names.map_err(|e| Error::io("list", &storage.describe(""), e))?;
+        if !names.iter().any(|name| name == UNFINISHED) {
+            return Ok(None);
+        }
+        let bytes = read_all(storage, UNFINISHED, 4096)?;
+        Self::decode(&storage.describe(UNFINISHED), &bytes).map(Some)
+    }
+
+    /// Whether a name is that of a manifest, or of one to be.
+    #[must_use]
+    pub fn is_name(name: &str) -> bool {
+        let name = name.strip_suffix(".new").unwrap_or(name);
+        [NAME, UNFINISHED].contains(&name)
+    }
+
     /// Reads the manifest.
     ///
     /// # Errors
@@ -71,6 +113,12 @@ impl Manifest {
         let file = storage.describe(NAME);
         if !Self::exists(storage)? {
             let directory = storage.describe("");
+            if Self::unfinished(storage)?.is_some() {
+                let message = format!(
+                    "{directory} is a backup that was not finished; make it once more, to the same directory"
+                );
+                return Err(Error::new(ErrorKind::NotAStore, message));
+            }
             let message = format!(
                 "{directory} is not an event store: it has no MANIFEST; `eventcask ingest` makes one"
             );

@@ -8,20 +8,23 @@
 //! 4. In the last one, bytes that are no good block are the torn end of a write, unless a
 //!    block further on proves that they were durable: then they are damage, and nothing is
 //!    touched.
-//! 5. What was to become a segment is removed. A torn end is copied beside the segment, then cut off.
-//! 6. What no later block vouches for is written again and synced before it is served: after
+//! 5. A log that is shorter than it is known to be is refused: its end is missing.
+//! 6. What was to become a segment is removed. A torn end is copied beside the segment, then cut off.
+//! 7. What no later block vouches for is written again and synced before it is served: after
 //!    an unclean end the page cache may hold what the disk has not. A clean close is written
 //!    again as well, since nothing vouches for the close itself. So are the names on the way.
 
+pub(crate) mod ends;
 pub(crate) mod reserve;
 
 use crate::disk::chunks::for_chunks;
 use crate::disk::storage::Open;
+use crate::recovery::ends::LogEnd;
 use crate::sealed::ended::EndedSegment;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, BlockHead, BlockPlace, Error, Problem, Tail};
+use crate::{Block, BlockHead, BlockPlace, Error, ErrorKind, Problem, Tail};
 
 impl Tail {
     fn enter(&mut self, scan: &Scan) {
@@ -89,12 +92,13 @@ impl ShardDir {
         let mut tail = Tail::empty();
         let mut ended = Vec::new();
         let torn = self.walk(&mut tail, &mut ended, visit)?;
+        self.check_end(&tail)?;
         if tail.segment != 0 {
             self.check_writable(tail.segment)?;
         }
         self.remove_unfinished()?;
         let cut = match torn {
-            Some(reason) => Some(self.cut_with_room(&tail, reason)?),
+            Some(reason) => Some(self.with_room(|| self.cut(&tail, reason))?),
             None => None,
         };
         self.confirm_names()?;
@@ -103,6 +107,21 @@ impl ShardDir {
         }
         tail.durable_place = tail.place;
         Ok(Recovery { tail, cut, ended })
+    }
+
+    /// Refuses a log that is shorter than it is known to be: what is appended to it would take the
+    /// positions of events that were acknowledged.
+    fn check_end(&self, tail: &Tail) -> Result<(), Error> {
+        let missing = self.missing_end(&LogEnd {
+            segment: tail.segment,
+            is_sealed: tail.ended,
+            place: tail.place,
+            position: tail.next_position,
+        });
+        match missing {
+            None => Ok(()),
+            Some(problem) => Err(Error::of(problem)),
+        }
     }
 
     /// Reads on from `tail` and moves it, changing nothing on disk: for readers beside a
@@ -283,8 +302,21 @@ impl ShardDir {
         Ok(())
     }
 
-    /// Writes again what was not known to be durable, and syncs it.
+    /// Writes again what was not known to be durable, and syncs it. On a full disk the zeros behind it
+    /// are taken off before: a hole of them has no room there.
     fn confirm(&self, tail: &Tail) -> Result<(), Error> {
+        match self.write_again(tail) {
+            Err(error) if error.kind() == ErrorKind::StorageFull => {
+                let file = self.open(tail.segment, Open::Write)?;
+                let cut = file.set_len(tail.place);
+                cut.map_err(|error| Error::io("cut", &self.describe(tail.segment), error))?;
+                self.with_room(|| self.write_again(tail))
+            }
+            other => other,
+        }
+    }
+
+    fn write_again(&self, tail: &Tail) -> Result<(), Error> {
         let file = self.open(tail.segment, Open::Write)?;
         let from = tail.durable_place.min(tail.place);
         let again = || {

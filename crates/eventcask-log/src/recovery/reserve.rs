@@ -1,13 +1,12 @@
 //! Room that is kept for a full disk.
 //!
-//! A recovery copies a torn end before it cuts it off, and a disk without a free byte has no
-//! room for the copy. So each store keeps a file that is given up then, and made again when
-//! there is room.
+//! A recovery copies a torn end before it cuts it off, and writes again what may not be durable. A disk
+//! without a free byte has no room for that, so each store keeps a file that is given up then, and made
+//! again when there is room.
 
-use crate::Tail;
 use crate::disk::storage::{Open, Storage};
 use crate::segment::dir::ShardDir;
-use crate::{Error, ErrorKind, Problem};
+use crate::{Error, ErrorKind};
 
 const NAME: &str = "RESERVE";
 /// Bytes that are kept: a process that ends leaves at most one block unfinished, and those of
@@ -27,19 +26,31 @@ pub fn keep_reserve(storage: &dyn Storage) {
     }
 }
 
+/// Does something that takes little room, on a full disk with that of the reserve.
+///
+/// # Errors
+/// What `work` said the last time.
+pub fn with_reserve<T>(
+    storage: &dyn Storage,
+    work: impl Fn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    match work() {
+        Err(error) if error.kind() == ErrorKind::StorageFull => {
+            // Where it is gone another shard may have given it up just now.
+            let _ = storage.remove(NAME);
+            work()
+        }
+        other => other,
+    }
+}
+
 impl ShardDir {
-    /// Cuts a torn end off; on a full disk the reserve makes room for what is kept of it.
-    pub(crate) fn cut_with_room(&self, tail: &Tail, reason: &str) -> Result<Problem, Error> {
-        match self.cut(tail, reason) {
+    /// Mends an end; on a full disk the spare and the reserve make room for that.
+    pub(crate) fn with_room<T>(&self, mend: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        match mend() {
             Err(error) if error.kind() == ErrorKind::StorageFull => {
-                let had_spare = self.give_spare_back();
-                let had_reserve = self.storage.remove(NAME).is_ok();
-                // Where both are gone already there is nothing more to give.
-                if had_spare || had_reserve {
-                    self.cut(tail, reason)
-                } else {
-                    Err(error)
-                }
+                self.give_spare_back();
+                with_reserve(&*self.storage, mend)
             }
             other => other,
         }

@@ -22,6 +22,8 @@ pub struct ShardDir {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) store: u128,
     pub(crate) shard: u32,
+    /// Position before which the log is known to hold all events.
+    pub(crate) known_end: Option<u64>,
 }
 
 impl fmt::Debug for ShardDir {
@@ -38,6 +40,7 @@ impl ShardDir {
             storage,
             store: manifest.store,
             shard,
+            known_end: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, Storage};
 
 use crate::clock::now_nanos;
+use crate::upkeep::side_files;
 use crate::{Error, Options};
 
 /// Makes the directory of a new store, so that it can be locked.
@@ -36,28 +37,38 @@ fn random_id() -> u128 {
 
 /// A store is made in a directory that is empty, or holds the beginnings of one.
 fn refuse_foreign_files(storage: &dyn Storage) -> Result<(), LogError> {
-    let here = storage.describe("");
-    let names = storage
-        .list("")
-        .map_err(|error| LogError::io("list", &here, error))?;
-    let ours = [
-        "shards",
-        "views",
-        "folds",
-        "projections",
-        "LOCK",
-        "RESERVE",
-        "MANIFEST.new",
-    ];
-    match names.iter().find(|name| !ours.contains(&name.as_str())) {
-        None => Ok(()),
-        Some(name) => Err(LogError::new(
-            LogErrorKind::NotAStore,
-            format!(
-                "{here} is not an event store and not empty: it holds {name:?}; choose another directory"
-            ),
-        )),
+    if Manifest::unfinished(storage)?.is_some() {
+        // It says what the directory is.
+        return Manifest::read(storage).map(drop);
     }
+    let here = storage.describe("");
+    let refused = |reason: &str| {
+        let message = format!("{here} {reason}");
+        Err(LogError::new(LogErrorKind::NotAStore, message))
+    };
+    let names = side_files::list(storage, "")?;
+    if let Some(name) = names.iter().find(|name| !side_files::is_ours(name)) {
+        return refused(&format!(
+            "is not an event store and not empty: it holds {name:?}; choose another directory"
+        ));
+    }
+    if names.iter().any(|name| side_files::is_data(name)) || has_segments(storage)? {
+        return refused(
+            "holds the files of an event store that has lost its MANIFEST: bring that back, or make the copy once more",
+        );
+    }
+    Ok(())
+}
+
+/// Whether a shard has anything in its log.
+fn has_segments(storage: &dyn Storage) -> Result<bool, LogError> {
+    for shard in side_files::list(storage, "shards")? {
+        let names = side_files::list(storage, &format!("shards/{shard}"))?;
+        if names.iter().any(|name| name.ends_with(".segment")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 pub(crate) fn locked_by_another(storage: &dyn Storage) -> LogError {

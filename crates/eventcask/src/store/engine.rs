@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use eventcask_log::{
-    Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
+    Block, Caches, Ends, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir,
+    Storage,
 };
 use eventcask_shard::{
     Apply, Bell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
@@ -87,8 +88,10 @@ impl Engine {
         caches: &Caches,
         dedup: DedupSettings,
     ) -> Result<Vec<Opened>, LogError> {
+        let known = Ends::read_if_whole(&**storage, manifest)?;
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
+            let dir = dir.known_to(known.of(shard as u32));
             Opened::recover(dir, hasher.clone(), caches.clone(), dedup)
         };
         let opened = parallel::map(manifest.shards as usize, recover);
@@ -170,7 +173,7 @@ impl Engine {
         }
         if spawned.is_err() {
             // Threads that did start end before anyone else may have the lock: they write to the logs.
-            let _ = engine.stop(|| Ok(()));
+            let _ = engine.stop(|_| Ok(()));
         }
         spawned.map(|owned| (engine, sealer, owned))
     }
@@ -222,9 +225,9 @@ impl Engine {
         locked(&self.running).is_some()
     }
 
-    /// Closes the inboxes, waits for the threads and runs `save` on the log at its end. Later calls do
-    /// nothing.
-    pub(crate) fn stop(&self, save: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    /// Closes the inboxes, waits for the threads and runs `save` on the log at its end, which is told
+    /// whether all of that is durable. Later calls do nothing.
+    pub(crate) fn stop(&self, save: impl FnOnce(bool) -> Result<(), Error>) -> Result<(), Error> {
         // Held to the end: who closes the store as well returns when it is closed.
         let mut state = locked(&self.running);
         let Some(running) = state.take() else {
@@ -245,7 +248,8 @@ impl Engine {
                 Err(_) => result = Err(thread_failed("a write thread of the store failed")),
             }
         }
-        result.and(save())
+        let saved = save(result.is_ok());
+        result.and(saved)
     }
 }
 

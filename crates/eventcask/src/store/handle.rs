@@ -4,10 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use eventcask_event::{Timestamp, route};
-use eventcask_log::{Manifest, Storage, Tail};
+use eventcask_log::{Ends, Manifest, Storage, Tail};
 use eventcask_shard::{Account, KeyHasher, ShardReader};
 
-use crate::Error;
 use crate::feed::feeds::Feeds;
 use crate::fold::cache::Folds;
 use crate::follow::arrivals::Arrivals;
@@ -17,6 +16,7 @@ use crate::projection::views::Views;
 use crate::store::engine::Engine;
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
+use crate::{Error, ErrorKind};
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
 ///
@@ -69,7 +69,7 @@ impl Store {
                 let kept = self.inner.subscriptions.end();
                 self.inner.sealer.stop();
                 let mut woken = Woken::default();
-                let stopped = engine.stop(|| self.inner.save_all(&mut woken));
+                let stopped = engine.stop(|is_durable| self.inner.save_all(is_durable, &mut woken));
                 self.inner.feeds.end(&self.positions());
                 woken.wake();
                 stopped.and(kept)
@@ -162,10 +162,16 @@ impl Inner {
         self.engine.as_ref().is_some_and(Engine::is_running)
     }
 
-    /// Saves what follows the log, which is at its end. Who waits for more is to be woken.
-    fn save_all(&self, woken: &mut Woken) -> Result<(), Error> {
-        let saved = self.views.save_all();
-        saved.and(self.projections.close(woken))
+    /// Saves what follows the log, which is at its end, and notes that end where all before it is
+    /// durable. Who waits for more is to be woken.
+    fn save_all(&self, is_durable: bool, woken: &mut Woken) -> Result<(), Error> {
+        let views = unless_full(self.views.save_all());
+        let projections = unless_full(self.projections.close(woken));
+        let noted = match is_durable {
+            true => note_ends(&self.readers, &*self.storage, &self.manifest),
+            false => Ok(()),
+        };
+        views.and(projections).and(noted)
     }
 }
 
@@ -175,8 +181,27 @@ impl Drop for Inner {
             self.sealer.stop();
             // Nobody is left to be told; `close` tells.
             let mut woken = Woken::default();
-            let _ = engine.stop(|| self.save_all(&mut woken));
+            let _ = engine.stop(|is_durable| self.save_all(is_durable, &mut woken));
             woken.wake();
         }
+    }
+}
+
+/// Notes up to where the logs go, all of which is durable.
+pub(crate) fn note_ends(
+    readers: &[Arc<ShardReader>],
+    storage: &dyn Storage,
+    manifest: &Manifest,
+) -> Result<(), Error> {
+    let ends = readers.iter().map(|reader| reader.published().watermark);
+    Ok(Ends::new(ends.collect()).note(storage, manifest)?)
+}
+
+/// A snapshot for which there is no room is no reason to fail: the next opening makes its state of the
+/// one before and the log.
+fn unless_full(saved: Result<(), Error>) -> Result<(), Error> {
+    match saved {
+        Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
+        other => other,
     }
 }

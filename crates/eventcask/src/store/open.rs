@@ -10,7 +10,7 @@ use crate::fold::cache::Folds;
 use crate::projection::views::Views;
 use crate::store::create::{check_writable, create, locked_by_another, prepare};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
-use crate::store::handle::Inner;
+use crate::store::handle::{Inner, note_ends};
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
 use crate::upkeep::retention;
@@ -133,6 +133,7 @@ impl Store {
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
+        note_ends(&readers, &*storage, &manifest)?;
         let views = Arc::new(Views::open(
             Arc::clone(&storage),
             manifest.store,

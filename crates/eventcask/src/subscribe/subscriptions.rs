@@ -7,11 +7,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 
-use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
+use eventcask_log::{
+    Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage, with_reserve,
+};
 use eventcask_shard::ShardReader;
 
 use crate::Error;
-use crate::name::is_name;
+use crate::name::{is_name, is_numbered};
 use crate::subscribe::saved::{Held, Left, Saved, Saves};
 use crate::sync::locked;
 
@@ -53,12 +55,6 @@ impl std::fmt::Debug for Subscriptions {
     }
 }
 
-/// Whether a file of the directory is one of ours.
-pub(crate) fn is_ours(name: &str) -> bool {
-    name.parse()
-        .is_ok_and(|number: u32| name_of(number) == name)
-}
-
 fn name_of(number: u32) -> String {
     format!("{number:04}")
 }
@@ -81,7 +77,7 @@ impl Subscriptions {
         let ends: Vec<u64> = ends.collect();
         let names = subscriptions.list()?;
         let mut known = locked(&subscriptions.known);
-        for name in names.iter().filter(|name| is_ours(name)) {
+        for name in names.iter().filter(|name| is_numbered(name)) {
             let number = name.parse().unwrap_or(0);
             known.highest = known.highest.max(number);
             match subscriptions.read(number) {
@@ -126,7 +122,10 @@ impl Subscriptions {
             definition: 0,
             body: saved.encode(),
         };
-        framed.write(&*self.storage, DIR, &name_of(number))
+        // It is small, and not derived: also on a full disk it is kept.
+        with_reserve(&*self.storage, || {
+            framed.write(&*self.storage, DIR, &name_of(number))
+        })
     }
 
     /// Takes a name, and says what is kept of it, if it is known.
@@ -304,7 +303,7 @@ impl Subscriptions {
     pub(crate) fn copy(&self, to: &dyn Storage) -> Result<u64, Error> {
         let mut bytes = 0;
         let names = self.list()?;
-        let mut ours = names.iter().filter(|name| is_ours(name)).peekable();
+        let mut ours = names.iter().filter(|name| is_numbered(name)).peekable();
         if ours.peek().is_some() {
             let make = || {
                 to.create_dir(DIR)?;
@@ -313,7 +312,11 @@ impl Subscriptions {
             make().map_err(|error| LogError::io("make", &to.describe(DIR), error))?;
         }
         for name in ours {
-            let framed = Framed::read(&*self.storage, &format!("{DIR}/{name}"))?;
+            let framed = match Framed::read(&*self.storage, &format!("{DIR}/{name}")) {
+                // Removed since it was listed.
+                Err(error) if error.is_not_found() => continue,
+                other => other?,
+            };
             framed.write(to, DIR, name)?;
             bytes += 128 + framed.body.len() as u64;
         }
@@ -367,7 +370,9 @@ impl Known {
         let Some(damage) = &self.damage else {
             return Ok(());
         };
-        let message = format!("{damage}; it may be subscription {name:?}: repair or remove it");
+        let message = format!(
+            "{damage}; it may be subscription {name:?}; `eventcask repair` sets the file aside, and that subscription begins anew"
+        );
         Err(LogError::new(LogErrorKind::Damaged, message).into())
     }
 }

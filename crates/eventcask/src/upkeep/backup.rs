@@ -3,7 +3,8 @@
 //! 1. A moment is chosen; what was acknowledged before it is in the files then.
 //! 2. Of each shard everything is copied that was committed before that moment: whatever is in
 //!    the copy, what was acknowledged before it is there too.
-//! 3. The manifest comes last: the copy is a store only once it is whole.
+//! 3. The manifest gets its name last: the copy is a store only once it is whole. Until then it says
+//!    whose unfinished copy that is, so that the copy can be begun again.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use std::time::Instant;
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
-    Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Lock, ShardDir, Storage,
+    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Lock, Manifest,
+    ShardDir, Storage,
 };
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
 use crate::upkeep::retention;
+use crate::upkeep::side_files::{self, Layout, SIDE_FILES};
 use crate::{Error, Store};
 
 /// Tries before it is given up: each fails only where a segment was completed and written anew
@@ -41,16 +44,19 @@ impl Store {
     /// Copies the store into a directory that is empty or does not exist, while it is in use:
     /// one consistent cut. An event is in the copy only if all that was acknowledged before it
     /// was submitted is there too, and everything that was acknowledged before the call is.
-    /// The copy is a store like any other, with the same id.
+    /// The copy is a store like any other, with the same id. One that was cut short is begun again by
+    /// the same call.
     ///
     /// A store that is open for reading only is copied as well, also while another process
     /// writes to it.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or what a disk said; what
-    /// was copied until then is no store.
+    /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or lies within the store, or what a
+    /// disk said; what was copied until then is no store.
     pub fn backup(&self, directory: impl AsRef<Path>) -> Result<BackupReport, Error> {
-        self.backup_storage(&(Arc::new(FileStorage::new(directory.as_ref())) as Arc<dyn Storage>))
+        let to = FileStorage::new(directory.as_ref());
+        self.refuse_within(&to)?;
+        self.backup_storage(&(Arc::new(to) as Arc<dyn Storage>))
     }
 
     /// As [`backup`](Self::backup), to storage of your own.
@@ -59,10 +65,27 @@ impl Store {
     /// As [`backup`](Self::backup).
     pub fn backup_storage(&self, to: &Arc<dyn Storage>) -> Result<BackupReport, Error> {
         let started = Instant::now();
-        let _lock = prepare(&**to)?;
+        let _lock = prepare(&**to, &self.inner.manifest)?;
         let mut report = self.inner.sealer.holding(|| self.copy(to))?;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
+    }
+
+    /// A copy within the store would be part of what is copied.
+    fn refuse_within(&self, to: &FileStorage) -> Result<(), LogError> {
+        let Some(store) = self.inner.storage.directory() else {
+            return Ok(());
+        };
+        let here = to.describe("");
+        let is_within = to.is_within(store);
+        if !is_within.map_err(|error| LogError::io("look at", &here, error))? {
+            return Ok(());
+        }
+        let message = format!(
+            "{here} lies in the store that is to be copied, {}; a backup goes to a directory of its own",
+            store.display()
+        );
+        Err(LogError::new(LogErrorKind::Setting, message))
     }
 
     fn copy(&self, storage: &Arc<dyn Storage>) -> Result<BackupReport, Error> {
@@ -71,20 +94,21 @@ impl Store {
             ShardDir::new(Arc::clone(storage), &inner.manifest, shard).create()?;
         }
         let to = &**storage;
-        let mut report = self.copy_shards(to)?;
+        let (mut report, ends) = self.copy_shards(to)?;
         for reader in &inner.readers {
             let dir = format!("shards/{:04}", reader.shard());
             sync_dir(to, &dir)?;
         }
-        self.copy_states("views", to, &mut report)?;
-        self.copy_states("projections", to, &mut report)?;
+        self.copy_states(to, &mut report)?;
         report.bytes += self.inner.subscriptions.copy(to)?;
         retention::copy(&*inner.storage, &inner.manifest, to)?;
-        inner.manifest.create(to)?;
+        Ends::new(ends).note(to, &inner.manifest)?;
+        Manifest::finish(to)?;
         Ok(report)
     }
 
-    fn copy_shards(&self, to: &dyn Storage) -> Result<BackupReport, Error> {
+    /// Copies the logs, and tells where each ends in the copy.
+    fn copy_shards(&self, to: &dyn Storage) -> Result<(BackupReport, Vec<u64>), Error> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -95,14 +119,13 @@ impl Store {
                 bytes: 0,
                 seconds: 0.0,
             };
-            let copied = self
-                .inner
-                .readers
-                .iter()
-                .try_for_each(|reader| copy_shard(reader, time, to, &mut report));
+            let readers = self.inner.readers.iter();
+            let copied: Result<Vec<u64>, LogError> = readers
+                .map(|reader| copy_shard(reader, time, to, &mut report))
+                .collect();
             match copied {
                 Err(error) if error.kind() == LogErrorKind::Replaced && tries < TRIES => {}
-                other => return other.map(|()| report).map_err(Error::from),
+                copied => return Ok((report, copied?)),
             }
         }
     }
@@ -123,33 +146,24 @@ impl Store {
         Ok(time)
     }
 
-    /// Definitions of views or projections, and snapshots that are not ahead of the copy.
-    fn copy_states(
-        &self,
-        kind: &str,
-        to: &dyn Storage,
-        report: &mut BackupReport,
-    ) -> Result<(), Error> {
+    /// Definitions of views and projections, and snapshots that are not ahead of the copy.
+    fn copy_states(&self, to: &dyn Storage, report: &mut BackupReport) -> Result<(), Error> {
         let from = &*self.inner.storage;
-        let list = |dir: &str| {
-            let names = from.list(dir);
-            names.map_err(|error| LogError::io("list", &from.describe(dir), error))
-        };
-        for number in list(kind)? {
-            let dir = format!("{kind}/{number}");
-            let names = list(&dir)?;
-            let ours = |name: &&String| *name == "definition" || name.ends_with(".snapshot");
-            for name in names.iter().filter(ours) {
-                // A snapshot that can not be read, or is ahead, is made again from the copy.
-                let Ok(framed) = Framed::read(from, &format!("{dir}/{name}")) else {
+        let states = SIDE_FILES.into_iter();
+        for side in states.filter(|side| side.layout == Layout::States) {
+            for path in side.framed(from)? {
+                let Some(framed) = read_state(from, &path)? else {
                     continue;
                 };
                 let reader = self.inner.readers.get(framed.shard as usize);
                 let end =
                     reader.map_or(Ok(0), |reader| reader.end_before(report.until.as_nanos()))?;
-                if framed.progress <= end {
-                    make_dirs(to, kind, &dir)?;
-                    framed.write(to, &dir, name)?;
+                // One that is ahead is made again from the copy.
+                if framed.progress <= end
+                    && let Some((dir, name)) = path.rsplit_once('/')
+                {
+                    make_dirs(to, side.name, dir)?;
+                    framed.write(to, dir, name)?;
                     report.bytes += 128 + framed.body.len() as u64;
                 }
             }
@@ -158,12 +172,24 @@ impl Store {
     }
 }
 
+/// A definition, or a snapshot that can be read: others are made again.
+fn read_state(from: &dyn Storage, path: &str) -> Result<Option<Framed>, LogError> {
+    match Framed::read(from, path) {
+        Ok(framed) => Ok(Some(framed)),
+        // Removed since it was listed.
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) if path.ends_with("/definition") => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Copies the log of a shard and tells where the copy ends.
 fn copy_shard(
     reader: &ShardReader,
     time: i64,
     to: &dyn Storage,
     report: &mut BackupReport,
-) -> Result<(), LogError> {
+) -> Result<u64, LogError> {
     let mut copied = 0;
     loop {
         let parts = reader.published().cut(time);
@@ -173,7 +199,12 @@ fn copy_shard(
         };
         let next = parts.into_iter().find(|(segment, ..)| *segment > copied);
         let Some((segment, rewrite, length)) = next else {
-            return Ok(());
+            let end = reader.end_before(time)?;
+            // What was given up may have stood at the end of a complete segment.
+            let ended = reader.published().ended();
+            let whole = ended.iter().filter(|segment| segment.number() <= copied);
+            let ends = whole.map(|segment| segment.sealed().next_position);
+            return Ok(ends.fold(end, u64::max));
         };
         match reader.blocks().copy(segment, rewrite, length, to) {
             // Another process sealed it since this one read the log.
@@ -187,18 +218,46 @@ fn copy_shard(
     }
 }
 
-/// Makes and takes the directory; it must be empty.
-fn prepare(to: &dyn Storage) -> Result<Box<dyn Lock>, LogError> {
+/// Makes and takes the directory. It must be empty, or hold what an unfinished copy of the same store
+/// left, which goes.
+fn prepare(to: &dyn Storage, manifest: &Manifest) -> Result<Box<dyn Lock>, LogError> {
     let here = to.describe("");
     let failed = |error| LogError::io("make", &here, error);
-    if !to.list("").map_err(failed)?.is_empty() {
-        let message = format!("{here} is not empty; a backup goes to a directory of its own");
-        return Err(LogError::new(LogErrorKind::Setting, message));
-    }
+    check_target(to, manifest)?;
     to.create_dir("").map_err(failed)?;
     let lock = to.lock().map_err(failed)?;
     let taken = || LogError::new(LogErrorKind::Locked, format!("{here} is in use"));
-    lock.ok_or_else(taken)
+    let lock = lock.ok_or_else(taken)?;
+    // Somebody else may have finished it before it was ours.
+    check_target(to, manifest)?;
+    manifest.begin(to)?;
+    for side in SIDE_FILES.iter().filter(|side| side.name != "LOCK") {
+        side.remove(to)?;
+    }
+    if side_files::list(to, "")?
+        .iter()
+        .any(|name| name == "shards")
+    {
+        to.remove_dir("shards").map_err(failed)?;
+    }
+    Ok(lock)
+}
+
+/// Refuses a directory that holds anything but what an unfinished copy of this store left.
+fn check_target(to: &dyn Storage, manifest: &Manifest) -> Result<(), LogError> {
+    let names = side_files::list(to, "")?;
+    let unfinished = Manifest::unfinished(to)?;
+    let is_ours = |name: &String| match &unfinished {
+        Some(unfinished) => unfinished.store == manifest.store && side_files::is_ours(name),
+        // It ended before it had said whose it is.
+        None => name == "LOCK" || (Manifest::is_name(name) && name.ends_with(".new")),
+    };
+    if !Manifest::exists(to)? && names.iter().all(is_ours) {
+        return Ok(());
+    }
+    let here = to.describe("");
+    let message = format!("{here} is not empty; a backup goes to a directory of its own");
+    Err(LogError::new(LogErrorKind::Setting, message))
 }
 
 fn make_dirs(to: &dyn Storage, kind: &str, dir: &str) -> Result<(), LogError> {

@@ -1,5 +1,6 @@
 //! Looking after a store: backups, repairs, checks, and giving events up.
 
+pub(crate) mod side_files;
 pub(crate) mod retention;
 pub(crate) mod given_up;
 pub(crate) mod reclaim;

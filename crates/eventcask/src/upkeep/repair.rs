@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventcask_log::{
-    Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection, Manifest,
-    RepairedSegment, ShardDir, Storage, inspect,
+    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection, Manifest,
+    RepairedSegment, ShardDir, Storage, Tail, inspect,
 };
 
+use crate::upkeep::side_files::{self, list};
 use crate::upkeep::verify::verify;
 use crate::{Error, VerifyReport};
 
@@ -35,9 +36,13 @@ impl RepairReport {
 /// Mends the store in a directory after [`verify`](crate::verify()) said no. A store that is
 /// whole is left alone.
 ///
+/// Where the end of a log is missing, its positions stay empty as well: to repair such a store is to say
+/// that the files will not come back.
+///
 /// Damaged segments are copied aside and written anew with all events that are whole; the
 /// positions of the others stay empty, and the versions of their aggregates go on as they
-/// were. A damaged snapshot is made again, a damaged definition takes its view with it.
+/// were. A damaged snapshot is made again, a damaged definition takes its view with it, and a damaged
+/// subscription begins anew.
 ///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
@@ -63,13 +68,20 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         other => other?,
     };
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
+    let known = Ends::read_if_whole(&storage, &manifest)?;
     let mut segments = Vec::new();
     for shard in 0..manifest.shards {
-        let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard);
+        let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known.of(shard));
         dir.create()?;
-        segments.extend(dir.repair()?);
+        let repaired = dir.repair()?;
+        let lost = repaired.iter().filter(|segment| segment.lost > 0);
+        if let Some(first) = lost.map(|segment| segment.first_position).min() {
+            forget_states(&storage, shard, first, &mut files)?;
+        }
+        segments.extend(repaired);
     }
-    mend_framed(&storage, &mut files)?;
+    mend_side_files(&storage, &mut files)?;
+    note_ends(&shared, &manifest)?;
     drop(lock);
     let verified = verify(directory)?;
     Ok(RepairReport {
@@ -77,6 +89,30 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         files,
         verified,
     })
+}
+
+/// Removes the snapshots of a shard that hold events from `position` on, some of which are gone: what
+/// is derived is what can be derived again.
+fn forget_states(
+    storage: &FileStorage,
+    shard: u32,
+    position: u64,
+    files: &mut Vec<String>,
+) -> Result<(), LogError> {
+    let name = format!("/{shard:04}.snapshot");
+    for (_, path) in side_files::framed(storage)? {
+        let is_ahead = |head: Framed| head.progress > position;
+        if path.ends_with(&name) && Framed::read_head(storage, &path).is_ok_and(is_ahead) {
+            let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+            let removed = storage.remove(&path).and_then(|()| storage.sync_dir(dir));
+            let shown = storage.describe(&path);
+            removed.map_err(|error| LogError::io("remove", &shown, error))?;
+            files.push(format!(
+                "{shown} held events that were given up: it is made again"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the manifest again from what the segments say of their store.
@@ -96,7 +132,7 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
         let message = format!("{shown} is damaged, and no segment tells what it said");
         return Err(LogError::new(LogErrorKind::Damaged, message).into());
     };
-    move_aside(storage, "MANIFEST", files)?;
+    move_aside(storage, "MANIFEST", "the segments tell what it said", files)?;
     let manifest = Manifest::new(store, shards.len() as u32, crate::clock::now_nanos())?;
     manifest.create(storage)?;
     files.push(format!(
@@ -106,30 +142,11 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
 }
 
 /// Moves small files aside that can not be read.
-fn mend_framed(storage: &FileStorage, files: &mut Vec<String>) -> Result<(), Error> {
-    let mut paths = Vec::new();
-    let mut dirs = Vec::new();
-    for kind in ["views", "projections"] {
-        let numbers = list(storage, kind)?.into_iter();
-        dirs.extend(numbers.map(|number| format!("{kind}/{number}")));
-    }
-    for dir in dirs {
-        let names = list(storage, &dir)?;
-        let ours = |name: &&String| *name == "definition" || name.ends_with(".snapshot");
-        paths.extend(
-            names
-                .iter()
-                .filter(ours)
-                .map(|name| format!("{dir}/{name}")),
-        );
-    }
-    if list(storage, "")?.iter().any(|name| name == "RETENTION") {
-        paths.push("RETENTION".to_owned());
-    }
-    for path in paths {
+fn mend_side_files(storage: &FileStorage, files: &mut Vec<String>) -> Result<(), Error> {
+    for (side, path) in side_files::framed(storage)? {
         match Framed::read(storage, &path) {
             Err(error) if error.kind() == LogErrorKind::Damaged => {
-                move_aside(storage, &path, files)?;
+                move_aside(storage, &path, side.loss, files)?;
             }
             other => drop(other?),
         }
@@ -137,7 +154,24 @@ fn mend_framed(storage: &FileStorage, files: &mut Vec<String>) -> Result<(), Err
     Ok(())
 }
 
-fn move_aside(storage: &FileStorage, path: &str, files: &mut Vec<String>) -> Result<(), LogError> {
+/// Notes up to where each log goes now, which may be less than before.
+fn note_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<(), Error> {
+    let mut ends = Vec::new();
+    for shard in 0..manifest.shards {
+        let mut tail = Tail::empty();
+        let dir = ShardDir::new(Arc::clone(storage), manifest, shard);
+        dir.follow(&mut tail, &mut |_, _| Ok(()))?;
+        ends.push(tail.next_position);
+    }
+    Ok(Ends::new(ends).note(&**storage, manifest)?)
+}
+
+fn move_aside(
+    storage: &FileStorage,
+    path: &str,
+    loss: &str,
+    files: &mut Vec<String>,
+) -> Result<(), LogError> {
     let shown = storage.describe(path);
     let aside = format!("{path}.damaged");
     let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
@@ -145,13 +179,8 @@ fn move_aside(storage: &FileStorage, path: &str, files: &mut Vec<String>) -> Res
     let moved = moved.and_then(|()| storage.sync_dir(dir));
     moved.map_err(|error| LogError::io("move aside", &shown, error))?;
     files.push(format!(
-        "{shown} was damaged and moved to {}",
+        "{shown} was damaged and moved to {}: {loss}",
         storage.describe(&aside)
     ));
     Ok(())
-}
-
-fn list(storage: &FileStorage, dir: &str) -> Result<Vec<String>, LogError> {
-    let names = storage.list(dir);
-    names.map_err(|error| LogError::io("list", &storage.describe(dir), error))
 }

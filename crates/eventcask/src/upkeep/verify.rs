@@ -14,12 +14,13 @@ use std::time::Instant;
 
 use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
 use eventcask_log::{
-    Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
+    Block, BlockHead, Ends, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
     ShardDir, Storage, VerifiedSegment,
 };
 
 use eventcask_shard::KeyHasher;
 
+use crate::upkeep::side_files;
 use crate::{Error, parallel};
 
 /// What a check of a whole store found.
@@ -83,11 +84,14 @@ pub fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error>
     };
     if let Some(manifest) = keep_damage(Manifest::read(&**storage), &mut report.problems)? {
         let live = || storage.is_locked().unwrap_or(false);
+        // Before the logs, which only grow.
+        let ends = Ends::read_if_whole(&**storage, &manifest)?;
         for shard in 0..manifest.shards {
             let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
+            let dir = dir.known_to(ends.of(shard));
             verify_shard(&dir, manifest.shards, &live, &mut report)?;
         }
-        verify_views(&**storage, &mut report)?;
+        verify_side_files(&**storage, &mut report)?;
     }
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
@@ -104,7 +108,9 @@ fn verify_shard(
     live: &(dyn Fn() -> bool + Sync),
     report: &mut VerifyReport,
 ) -> Result<(), LogError> {
-    let segments = dir.segments_to_verify(&mut report.problems)?;
+    let Some(segments) = dir.segments_to_verify(&mut report.problems)? else {
+        return Ok(());
+    };
     let last = segments.last().copied();
     let mut order = Vec::new();
     let mut whole = Whole::default();
@@ -122,7 +128,7 @@ fn verify_shard(
             order.push(verified);
         }
     }
-    report.problems.extend(dir.check_order(&segments, &order));
+    report.problems.extend(dir.check_order(&segments, &order)?);
     report.aggregates += whole.aggregates.len() as u64;
     whole.count_repeated_ids(report);
     Ok(())
@@ -372,33 +378,11 @@ impl Whole {
     }
 }
 
-/// Checks the files of views, projections and subscriptions. Snapshots are derived, so damage to one
-/// loses nothing; it is named all the same.
-fn verify_views(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
-    let list = |dir: &str| {
-        storage
-            .list(dir)
-            .map_err(|error| LogError::io("list", &storage.describe(dir), error))
-    };
-    let mut dirs = Vec::new();
-    for kind in ["views", "projections"] {
-        let numbers = list(kind)?.into_iter();
-        dirs.extend(numbers.map(|number| format!("{kind}/{number}")));
-    }
-    for dir in dirs {
-        let mut names = list(&dir)?;
-        names.retain(|name| name == "definition" || name.ends_with(".snapshot"));
-        for name in names {
-            verify_framed(storage, &format!("{dir}/{name}"), report)?;
-        }
-    }
-    for name in list("subscriptions")? {
-        if crate::subscribe::subscriptions::is_ours(&name) {
-            verify_framed(storage, &format!("subscriptions/{name}"), report)?;
-        }
-    }
-    if list("")?.iter().any(|name| name == "RETENTION") {
-        verify_framed(storage, "RETENTION", report)?;
+/// Checks the files beside the log. Snapshots are derived, so damage to one loses nothing; it is named
+/// all the same.
+fn verify_side_files(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
+    for (_, path) in side_files::framed(storage)? {
+        verify_framed(storage, &path, report)?;
     }
     Ok(())
 }

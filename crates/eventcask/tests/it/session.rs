@@ -270,7 +270,7 @@ fn after_a_kill_at_any_moment_all_that_is_sent_again_is_there_once() {
                     flush(&mut session);
                     safe = session.next_ordinal().unwrap();
                 } else {
-                    session.flush().unwrap();
+                    drop(session.flush().unwrap());
                     // While the shards are at it.
                     killed = Some((bank.storage.copy(), safe));
                 }

@@ -163,6 +163,8 @@ fn c2_a_write_that_ended_with_its_process_is_no_damage() {
     let whole = fs::read(&segment).unwrap();
     // Without the mark of the clean close, and cut in the middle of the block before it.
     fs::write(&segment, &whole[..whole.len() - 128 - 64]).unwrap();
+    // Nor was it noted by then that the log went further.
+    fs::remove_file(directory.path().join("ENDS")).unwrap();
     let report = check(directory.path()).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
     assert_eq!(report.unfinished.len(), 1);

@@ -1,0 +1,251 @@
+//! The end of a log that is missing is found: nothing behind it could tell.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eventcask::{
+    Codec, Error, ErrorKind, FileStorage, Open, Options, Storage, Store, ViewSpec, repair,
+    verify_storage,
+};
+
+use crate::faulty::{Fault, FaultyDisk, Operation};
+use crate::support::{Bank, all, put};
+
+const EVENTS: usize = 40;
+const ENOSPC: i32 = 28;
+
+/// Segments of a few events, which nobody seals.
+fn options() -> Options {
+    let options = Store::options().shards(2).threads(1).pin(false);
+    options.codec(Codec::None).segment_bytes(6000).seal(false)
+}
+
+fn fill(store: &Store) {
+    for number in 0..EVENTS {
+        let payload = format!(r#"{{"number":{number},"more":"{}"}}"#, "x".repeat(300));
+        put(store, &format!("account-{}", number % 7), &payload);
+    }
+}
+
+fn segments(storage: &dyn Storage, shard: u32) -> Vec<String> {
+    let dir = format!("shards/{shard:04}");
+    let mut names = storage.list(&dir).unwrap();
+    names.retain(|name| name.ends_with(".segment"));
+    names.sort();
+    names.iter().map(|name| format!("{dir}/{name}")).collect()
+}
+
+/// What an interrupted copy does to the end of a log.
+#[derive(Debug, Clone, Copy)]
+enum Loss {
+    Newest,
+    NewestTwo,
+    All,
+    /// The newest one that holds events is an older copy.
+    Older,
+    /// As before, and the copy ends within a block.
+    Torn,
+}
+
+const LOSSES: [Loss; 5] = [
+    Loss::Newest,
+    Loss::NewestTwo,
+    Loss::All,
+    Loss::Older,
+    Loss::Torn,
+];
+
+impl Loss {
+    fn strike(self, storage: &dyn Storage, shard: u32) {
+        let names = segments(storage, shard);
+        assert!(names.len() > 3, "{names:?}");
+        let lost = match self {
+            Self::Newest => 1,
+            Self::NewestTwo => 2,
+            Self::All => names.len(),
+            // The newest of all may hold a single event.
+            Self::Older | Self::Torn => 1,
+        };
+        for name in &names[names.len() - lost..] {
+            storage.remove(name).unwrap();
+        }
+        let length = match self {
+            Self::Older => 4096,
+            Self::Torn => 4096 + 150,
+            _ => return,
+        };
+        let last = &names[names.len() - 2];
+        storage
+            .open(last, Open::Write)
+            .unwrap()
+            .set_len(length)
+            .unwrap();
+    }
+}
+
+fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
+    let report = verify_storage(storage).unwrap();
+    let [problem] = &report.problems[..] else {
+        panic!("{loss:?}: {:?}", report.problems);
+    };
+    assert!(problem.file.contains("shards/0001/"), "{problem:?}");
+    let parts = ["shard 1 has lost its end", "eventcask repair"];
+    assert!(parts.iter().all(|part| problem.reason.contains(part)));
+
+    let before = segments(&**storage, 1);
+    let refused = options.open_storage(Arc::clone(storage)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Damaged, "{loss:?}");
+    let sentence = refused.to_string();
+    assert!(
+        parts.iter().all(|part| sentence.contains(part)),
+        "{sentence}"
+    );
+    assert_eq!(segments(&**storage, 1), before, "nothing is changed");
+    assert!(options.open_storage_read_only(Arc::clone(storage)).is_ok());
+}
+
+/// `verify` said that all is well, `export` was short, and the next append took the positions of
+/// acknowledged events: nothing behind the newest segment tells that it was there. Where the logs end is
+/// noted when a store is opened and closed.
+#[test]
+fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
+    for loss in LOSSES {
+        let bank = Bank::new(2);
+        let storage: Arc<dyn Storage> = Arc::new(bank.storage.copy());
+        let store = options().open_storage(Arc::clone(&storage)).unwrap();
+        fill(&store);
+        store.close().unwrap();
+        assert!(verify_storage(&storage).unwrap().is_ok());
+        loss.strike(&*storage, 1);
+        check_found(&options(), &storage, loss);
+    }
+}
+
+/// A store that was not closed since is known to be as long as it was when it was opened.
+#[test]
+fn c7_what_was_there_at_the_opening_is_known_to_a_store_that_was_killed() {
+    let memory = Bank::new(2).storage;
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let store = options().open_storage(Arc::clone(&storage)).unwrap();
+    fill(&store);
+    let killed: Arc<dyn Storage> = Arc::new(memory.copy());
+    drop(options().open_storage(Arc::clone(&killed)).unwrap());
+    Loss::Newest.strike(&*killed, 1);
+    check_found(&options(), &killed, Loss::Newest);
+}
+
+/// A writer seals a segment only once the next one is begun.
+#[test]
+fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
+    let memory = Bank::new(2).storage;
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let store = options().open_storage(Arc::clone(&storage)).unwrap();
+    fill(&store);
+    store.seal().unwrap();
+    let killed: Arc<dyn Storage> = Arc::new(memory.copy());
+    assert!(verify_storage(&killed).unwrap().is_ok());
+    killed
+        .remove(segments(&*killed, 1).last().unwrap())
+        .unwrap();
+    let report = verify_storage(&killed).unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert!(report.problems[0].reason.contains("is sealed"));
+}
+
+#[test]
+fn a_note_of_the_ends_that_is_gone_or_damaged_keeps_nobody_out() {
+    let bank = Bank::new(2);
+    let storage: Arc<dyn Storage> = Arc::new(bank.storage.clone());
+    fill(&bank.open());
+    for damage in [false, true] {
+        match damage {
+            false => storage.remove("ENDS").unwrap(),
+            true => {
+                let file = storage.open("ENDS", Open::Write).unwrap();
+                file.write_all_at(b"?", 130).unwrap();
+            }
+        }
+        assert_eq!(verify_storage(&storage).unwrap().is_ok(), !damage);
+        assert_eq!(all(&bank.open()).len(), EVENTS);
+        assert!(
+            verify_storage(&storage).unwrap().is_ok(),
+            "it is noted anew"
+        );
+    }
+}
+
+fn numbers(store: &Store) -> Vec<(u32, u64)> {
+    let events = store.events().iter();
+    let place = |event: Result<eventcask::Event, Error>| {
+        let event = event.unwrap();
+        (event.get().shard, event.get().position)
+    };
+    let mut places: Vec<_> = events.map(place).collect();
+    places.sort_unstable();
+    places
+}
+
+/// Makes a store, has its end lost, and says which events are left.
+fn lost_end(path: &Path, loss: Loss) -> Vec<(u32, u64)> {
+    let store = options().open(path).unwrap();
+    let spec = ViewSpec::new("number", &["count"], None, None).unwrap();
+    store.create_view("v", spec).unwrap();
+    fill(&store);
+    store.close().unwrap();
+    loss.strike(&FileStorage::new(path), 1);
+    numbers(&options().open_read_only(path).unwrap())
+}
+
+#[test]
+fn a_repair_goes_on_without_the_lost_end_and_gives_its_positions_to_nobody() {
+    for loss in LOSSES {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let left = lost_end(path, loss);
+        let report = repair(path).unwrap();
+        assert!(report.verified.is_ok(), "{loss:?}: {:?}", report.verified);
+        assert_eq!(report.lost(), (EVENTS - left.len()) as u64, "{loss:?}");
+        let again = repair(path).unwrap();
+        assert_eq!((again.lost(), again.segments.len()), (0, 0), "{loss:?}");
+
+        let store = options().open(path).unwrap();
+        assert_eq!(numbers(&store), left, "{loss:?}");
+        // The view holds what the log does.
+        let view = store.view("v").unwrap();
+        let rows = view.rows().unwrap();
+        assert_eq!(rows.len(), left.len(), "{loss:?}");
+        let before = store.positions();
+        assert_eq!(before.iter().sum::<u64>(), EVENTS as u64);
+        fill(&store);
+        store.close().unwrap();
+        let storage: Arc<dyn Storage> = Arc::new(FileStorage::new(path));
+        assert!(verify_storage(&storage).unwrap().is_ok(), "{loss:?}");
+    }
+}
+
+/// A store with a view that had no room for its snapshot could not be closed without an error, though
+/// the snapshot follows from the log.
+#[test]
+fn f4_a_snapshot_without_room_is_no_reason_for_a_close_to_fail() {
+    let bank = Bank::new(2);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let spec = ViewSpec::new("number", &["count"], None, None).unwrap();
+    store.create_view("v", spec).unwrap();
+    fill(&store);
+    disk.fails(Operation::Write, "views", Fault::Errno(ENOSPC));
+    store.close().unwrap();
+    let store = bank.open();
+    assert_eq!(store.view("v").unwrap().rows().unwrap().len(), EVENTS);
+}
+
+#[test]
+fn f4_a_full_disk_leaves_the_note_of_the_ends_as_it_was() {
+    let bank = Bank::new(2);
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    fill(&store);
+    disk.fails(Operation::Write, "ENDS", Fault::Errno(ENOSPC));
+    store.close().unwrap();
+    assert_eq!(all(&bank.open()).len(), EVENTS);
+}
