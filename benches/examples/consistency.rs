@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventcask::{
-    AsOf, Batch, Batches, Expected, Feed, Keyed, ModelError, NewEvent, Place, Projected,
-    Projection, SnapshotPolicy, Store, Timeout, route,
+    ApplyError, AsOf, Batch, Batches, Expected, Feed, Keyed, ModelError, NewEvent, Place,
+    Projected, Projection, SnapshotPolicy, Store, Timeout, route,
 };
 use eventcask_benches::{Load, argument, cpu_seconds, print_runs, print_times, workload};
 use eventcask_sqlite::rusqlite::Transaction;
@@ -44,11 +44,16 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+    fn apply(
+        &self,
+        state: &mut Keyed<u64>,
+        batch: &Batch<'_>,
+    ) -> std::result::Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }
 

@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eventcask::{Batch, Codec, Expected, Keyed, NewEvent, Projection, Store, Timeout, route};
+use eventcask::{
+    ApplyError, Batch, Codec, Expected, Keyed, NewEvent, Projection, Store, Timeout, route,
+};
 use eventcask_benches::{
     Load, argument, cpu_seconds, print_runs, print_times, thread_cpu_seconds, workload,
 };
@@ -50,11 +52,16 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+    fn apply(
+        &self,
+        state: &mut Keyed<u64>,
+        batch: &Batch<'_>,
+    ) -> std::result::Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }
 
@@ -112,7 +119,7 @@ fn full_speed(dir: &Path, load: &[Load], events: u64) -> Result<f64> {
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         rates.push(on_new(dir, |store| {
-            let _counts = store.project(Counts)?;
+            let _counts = store.projection(Counts).sync().start()?;
             Ok(events as f64 / ingest(store, load, events)?.0)
         })?);
     }
@@ -165,7 +172,7 @@ fn reads_beside_writes(dir: &Path, load: &[Load]) -> Result<()> {
     let (mut from_states, mut kept) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         on_new(dir, |store| {
-            let counts = store.project(Counts)?;
+            let counts = store.projection(Counts).sync().start()?;
             let hot = counts.entries(HOT);
             beside_writes(store, load, f64::INFINITY, || {
                 from_states.extend(timed_reads(load, |one| {

@@ -14,7 +14,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eventcask::{Batch, Codec, EventRef, Expected, Fold, Keyed, NewEvent, Projection, Store};
+use eventcask::{
+    ApplyError, Batch, Codec, EventRef, Expected, Fold, Keyed, NewEvent, Projection, Store,
+};
 use eventcask_benches::{Load, argument, print_runs, print_times, workload};
 
 const ROUNDS: usize = 5;
@@ -43,11 +45,16 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+    fn apply(
+        &self,
+        state: &mut Keyed<u64>,
+        batch: &Batch<'_>,
+    ) -> std::result::Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }
 
@@ -60,8 +67,12 @@ impl Projection for ThirdCounts {
     const TYPES: Option<&'static [&'static str]> = Some(THIRD);
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
-        Counts.apply(state, batch);
+    fn apply(
+        &self,
+        state: &mut Keyed<u64>,
+        batch: &Batch<'_>,
+    ) -> std::result::Result<(), ApplyError> {
+        Counts.apply(state, batch)
     }
 }
 
@@ -226,7 +237,7 @@ fn replay<P: Projection>(
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
         let started = Instant::now();
-        let projected = store.project(projection())?;
+        let projected = store.projection(projection()).sync().start()?;
         rates.push(events as f64 / started.elapsed().as_secs_f64() / 1e6);
         drop(projected);
     }
@@ -258,7 +269,7 @@ fn rebuild_on(store: &Path, cores: &str) -> Result<f64> {
 
 fn rebuild_seconds(dir: &Path) -> Result<f64> {
     let store = Store::options().open_read_only(dir)?;
-    let counts = store.project(Counts)?;
+    let counts = store.projection(Counts).sync().start()?;
     let started = Instant::now();
     let positions = counts.rebuild()?.wait()?;
     let seconds = started.elapsed().as_secs_f64();

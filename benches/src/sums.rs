@@ -1,6 +1,6 @@
 //! The projection of the workload.
 
-use eventcask::{Batch, Keyed, Projection};
+use eventcask::{ApplyError, Batch, Keyed, Projection};
 
 /// Events and payload bytes of each aggregate.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,12 +11,13 @@ impl Projection for Sums {
     const VERSION: u32 = 1;
     type State = Keyed<(u64, u64)>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut sums = state.of(batch);
         for row in batch.rows() {
             let (events, bytes) = &mut sums[batch.aggregate_index(row)];
             *events += 1;
             *bytes += batch.payload(row).len() as u64;
         }
+        Ok(())
     }
 }

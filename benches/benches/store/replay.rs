@@ -25,7 +25,7 @@ pub(super) fn benches(c: &mut Criterion) {
         group.bench_function(format!("open/{codec}"), |b| b.iter(|| open().positions()));
         group.bench_function(format!("scan/{codec}"), |b| b.iter(|| scan(&store)));
         group.bench_function(format!("keyed/{codec}"), |b| {
-            b.iter(|| store.project(Sums).expect("projected"));
+            b.iter(|| store.projection(Sums).sync().start().expect("projected"));
         });
         group.bench_function(format!("verify/{codec}"), |b| {
             b.iter(|| assert!(eventcask::verify(directory.path()).expect("read").is_ok()));

@@ -57,7 +57,7 @@ pub use left_out::LeftOut;
 pub use limits::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH};
 pub use merged::MergedStates;
 pub use number::Number;
-pub use projection::{Merge, Projection};
+pub use projection::{ApplyError, Merge, Projection};
 pub use row::ViewRow;
 pub use snapshot::Snapshot;
 pub use spec::ViewSpec;

@@ -2,6 +2,9 @@
 
 use crate::Batch;
 
+/// Why a projection could not take in a batch: whatever its own code says.
+pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A fold over the events of a shard: what becomes of a state by a batch of events.
 ///
 /// It is pure: the same events in the same order give the same state, however they are cut into
@@ -9,7 +12,7 @@ use crate::Batch;
 /// has a state of its own, and each event is applied once.
 ///
 /// ```
-/// use eventcask_project::{Batch, Keyed, Projection};
+/// use eventcask_project::{ApplyError, Batch, Keyed, Projection};
 ///
 /// /// How many events each aggregate has, and how many bytes they have.
 /// struct Sizes;
@@ -19,13 +22,14 @@ use crate::Batch;
 ///     const VERSION: u32 = 1;
 ///     type State = Keyed<(u64, u64)>;
 ///
-///     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+///     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut sizes = state.of(batch);
 ///         for row in batch.rows() {
 ///             let (events, bytes) = &mut sizes[batch.aggregate_index(row)];
 ///             *events += 1;
 ///             *bytes += batch.payload(row).len() as u64;
 ///         }
+///         Ok(())
 ///     }
 /// }
 /// ```
@@ -44,7 +48,7 @@ pub trait Projection: Send + Sync + 'static {
     /// taken up.
     ///
     /// ```
-    /// use eventcask_project::{Batch, Projection};
+    /// use eventcask_project::{ApplyError, Batch, Projection};
     ///
     /// /// How many accounts were closed.
     /// struct Closed;
@@ -55,8 +59,9 @@ pub trait Projection: Send + Sync + 'static {
     ///     const TYPES: Option<&'static [&'static str]> = Some(&["Closed"]);
     ///     type State = u64;
     ///
-    ///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) {
+    ///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
     ///         *state += batch.len() as u64;
+    ///         Ok(())
     ///     }
     /// }
     /// ```
@@ -65,14 +70,18 @@ pub trait Projection: Send + Sync + 'static {
     /// What is known of the events of one shard; its default is what is known of none.
     type State: Default + Send + 'static;
 
-    /// Takes in the events of a batch. A panic stops the projection in this shard.
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>);
+    /// Takes in the events of a batch.
+    ///
+    /// # Errors
+    /// Why it could not. The projection then stops in this shard, as after a panic: what `state` holds is
+    /// not used any more, and the store goes on. See `Error::ProjectionStopped` of `eventcask`.
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError>;
 }
 
 /// A projection whose states of all shards make one.
 ///
 /// ```
-/// use eventcask_project::{Batch, Merge, Projection};
+/// use eventcask_project::{ApplyError, Batch, Merge, Projection};
 ///
 /// /// The number of events.
 /// struct Count;
@@ -82,8 +91,9 @@ pub trait Projection: Send + Sync + 'static {
 ///     const VERSION: u32 = 1;
 ///     type State = u64;
 ///
-///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) {
+///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         *state += batch.len() as u64;
+///         Ok(())
 ///     }
 /// }
 ///

@@ -134,7 +134,13 @@ impl Listing<'_> {
             .collect();
         if self.workspace.resolve(id, &path).is_none() || self.named(id, of).is_some() {
             let (of, by) = (source(module, of), source(module, &item.self_ty));
-            self.lines.insert(format!("{name}: {of} (for {by})"));
+            let plain = name.rsplit("::").next() == by.split('<').next();
+            let by = if plain {
+                String::new()
+            } else {
+                format!(" (for {by})")
+            };
+            self.lines.insert(format!("{name}: {of}{by}"));
         }
     }
 }
@@ -317,18 +323,23 @@ fn method(module: &Module, item: &ImplItem, name: &str) -> Option<String> {
     }
 }
 
-/// The source text of a piece of syntax, on one line.
+/// The source text of a piece of syntax, on one line and without its comments.
 fn source(module: &Module, piece: &impl Spanned) -> String {
-    let text = module
-        .text
-        .get(piece.span().byte_range())
-        .unwrap_or_default();
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let range = piece.span().byte_range();
+    let text = module.text.get(range).unwrap_or_default();
+    let lines = text.lines().map(str::trim_start);
+    let code = lines.filter(|line| !line.starts_with("//"));
+    let words: Vec<&str> = code.flat_map(str::split_whitespace).collect();
+    // What rustfmt broke into lines reads as if it had not. `mut` is no matter of the caller.
+    let wrapped = [
+        ("( ", "("),
+        (", )", ")"),
+        ("< ", "<"),
+        (", >", ">"),
+        ("(mut self", "(self"),
+    ];
     let line = words.join(" ");
-    // What rustfmt broke into lines reads as if it had not.
-    line.replace("( ", "(")
-        .replace(", )", ")")
-        .replace("< ", "<")
-        .replace(", >", ">")
-        .replace(",)", ")")
+    wrapped
+        .iter()
+        .fold(line, |line, (from, to)| line.replace(from, to))
 }

@@ -2,10 +2,10 @@
 //!
 //! 1. Each path that a module writes leads to the module that defines what it names. What only
 //!    hands a name on, such as `pub use`, is looked through.
-//! 2. So a module points to another. Both lie in some folder together; there, the file or folder
-//!    that has the one points to the file or folder that has the other. What a `mod.rs` defines
-//!    itself counts as a file of its folder.
-//! 3. A circle is a set of files and folders that reach each other.
+//! 2. So a file points to another. Both lie in some folder together; there, the file or folder that
+//!    has the one points to the file or folder that has the other. What a `mod.rs` defines itself
+//!    counts as a file of its folder.
+//! 3. A circle is a set of files that reach each other, or of files and folders of one folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -46,12 +46,28 @@ impl fmt::Display for Circle {
 /// Arrows between the files and folders of one folder.
 type Arrows = BTreeMap<(String, String), String>;
 
-/// The circles of each crate.
+/// Circles between the files of each crate, wherever they lie.
 #[must_use]
-pub fn circles(workspace: &Workspace) -> Vec<Circle> {
+pub fn file_circles(workspace: &Workspace) -> Vec<Circle> {
+    circles(workspace, |modules, from, to| {
+        (0, modules[from].name(), modules[to].name())
+    })
+}
+
+/// Circles between the files and folders of each folder: two folders can be a circle although
+/// their files are none.
+#[must_use]
+pub fn folder_circles(workspace: &Workspace) -> Vec<Circle> {
+    circles(workspace, step)
+}
+
+/// What an arrow between two modules is drawn as: the folder, and two names in it.
+type Drawn = fn(&[Module], usize, usize) -> (usize, String, String);
+
+fn circles(workspace: &Workspace, drawn: Drawn) -> Vec<Circle> {
     let mut found = Vec::new();
     for (library, number) in workspace.crates() {
-        for (folder, arrows) in arrows_by_folder(workspace, number) {
+        for (folder, arrows) in arrows_by_folder(workspace, number, drawn) {
             let folder = workspace.modules(number)[folder].name();
             found.extend(groups(&arrows).into_iter().map(|members| Circle {
                 library: library.to_owned(),
@@ -64,7 +80,11 @@ pub fn circles(workspace: &Workspace) -> Vec<Circle> {
     found
 }
 
-fn arrows_by_folder(workspace: &Workspace, library: usize) -> BTreeMap<usize, Arrows> {
+fn arrows_by_folder(
+    workspace: &Workspace,
+    library: usize,
+    drawn: Drawn,
+) -> BTreeMap<usize, Arrows> {
     let modules = workspace.modules(library);
     let mut folders: BTreeMap<usize, Arrows> = BTreeMap::new();
     for module in 0..modules.len() {
@@ -77,7 +97,7 @@ fn arrows_by_folder(workspace: &Workspace, library: usize) -> BTreeMap<usize, Ar
                 continue;
             };
             if to.library == library && to != from {
-                let (folder, from, to) = step(modules, from.module, to.module);
+                let (folder, from, to) = drawn(modules, from.module, to.module);
                 let arrows = folders.entry(folder).or_default();
                 arrows.entry((from, to)).or_insert_with(|| path.join("::"));
             }

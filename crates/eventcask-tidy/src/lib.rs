@@ -16,7 +16,7 @@ mod ratchet;
 mod api;
 
 pub use api::public_api;
-pub use circles::{Circle, circles};
+pub use circles::{Circle, file_circles, folder_circles};
 pub use module::{Module, ModuleId, Name};
 pub use ratchet::Ratchet;
 pub use sizes::{

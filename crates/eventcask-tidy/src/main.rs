@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::{env, fs, io};
 
-use eventcask_tidy::{Ratchet, Workspace, circles, long_functions, public_api, root};
+use eventcask_tidy::{Ratchet, Workspace, file_circles, folder_circles, public_api, root};
 
 const USAGE: &str = "\
 usage: cargo run -p eventcask-tidy -- COMMAND
@@ -40,15 +40,19 @@ fn write_api() -> io::Result<()> {
 }
 
 fn tighten() -> io::Result<()> {
-    let workspace = Workspace::read(&root().join("crates"))?;
-    let now = Ratchet::measured(&circles(&workspace), &long_functions(&root())?);
+    let now = Ratchet::measured(&root())?;
     let file = root().join("crates/eventcask-tidy/ratchet.txt");
     Ratchet::read(&file)?.tightened(&now).write(&file)
 }
 
 fn print_circles() -> io::Result<()> {
     let workspace = Workspace::read(&root().join("crates"))?;
-    for circle in circles(&workspace) {
+    println!("Files:");
+    for circle in file_circles(&workspace) {
+        print!("{circle}");
+    }
+    println!("Files and folders of a folder:");
+    for circle in folder_circles(&workspace) {
         print!("{circle}");
     }
     Ok(())

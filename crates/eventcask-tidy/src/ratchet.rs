@@ -5,31 +5,40 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::{fs, io};
 
-use crate::circles::Circle;
-use crate::sizes::LongFunction;
+use crate::circles::{Circle, file_circles, folder_circles};
+use crate::sizes::long_functions;
+use crate::workspace::Workspace;
 
 /// The list: a rule and where it is broken, with by how much at most.
 ///
-/// One a line in the file: `circles eventcask-log 11`, files and folders of a crate in circles, or
-/// `lines eventcask Engine::start 95`, lines of a function.
+/// One a line in the file: `files eventcask-log 11`, files of a crate that are in circles, `folders`
+/// for the files and folders of each folder, `lines eventcask Engine::start 95` for a function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ratchet(BTreeMap<String, usize>);
 
 impl Ratchet {
     /// The list as it would be now.
-    #[must_use]
-    pub fn measured(circles: &[Circle], functions: &[LongFunction]) -> Self {
-        let mut list = BTreeMap::new();
-        for circle in circles {
-            let key = format!("circles {}", circle.library.replace('_', "-"));
-            *list.entry(key).or_default() += circle.members.len();
-        }
-        for function in functions {
+    ///
+    /// # Errors
+    /// If a file can not be read or is not Rust.
+    pub fn measured(root: &Path) -> io::Result<Self> {
+        let workspace = Workspace::read(&root.join("crates"))?;
+        let mut now = Self::default();
+        now.add_circles("files", &file_circles(&workspace));
+        now.add_circles("folders", &folder_circles(&workspace));
+        for function in long_functions(root)? {
             let key = format!("lines {} {}", package(&function.file), function.name);
-            let lines: &mut usize = list.entry(key).or_default();
+            let lines: &mut usize = now.0.entry(key).or_default();
             *lines = function.lines.max(*lines);
         }
-        Self(list)
+        Ok(now)
+    }
+
+    fn add_circles(&mut self, rule: &str, circles: &[Circle]) {
+        for circle in circles {
+            let key = format!("{rule} {}", circle.library.replace('_', "-"));
+            *self.0.entry(key).or_default() += circle.members.len();
+        }
     }
 
     /// Reads the list of a workspace; lines that begin with `#` are comments.

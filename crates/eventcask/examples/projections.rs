@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Expected, Keyed, Merge, NewEvent, Place, Projection, SnapshotPolicy, Store,
-    Timeout,
+    ApplyError, AsOf, Batch, Expected, Keyed, Merge, NewEvent, Place, Projection, SnapshotPolicy,
+    Store, Timeout,
 };
 
 /// The cents of each account.
@@ -19,13 +19,14 @@ impl Projection for Balances {
     const VERSION: u32 = 1;
     type State = Keyed<i64>;
 
-    fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
         // All accounts of the batch are looked up together, then each event costs an addition.
         let mut balances = state.of(batch);
         for row in batch.rows() {
             let cents = batch.payload(row).try_into().map_or(0, i64::from_le_bytes);
             balances[batch.aggregate_index(row)] += cents;
         }
+        Ok(())
     }
 }
 
@@ -37,11 +38,12 @@ impl Projection for Money {
     const VERSION: u32 = 1;
     type State = i64;
 
-    fn apply(&self, cents: &mut i64, batch: &Batch<'_>) {
+    fn apply(&self, cents: &mut i64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let amounts = batch.rows().map(|row| batch.payload(row));
         *cents += amounts
             .map(|amount| amount.try_into().map_or(0, i64::from_le_bytes))
             .sum::<i64>();
+        Ok(())
     }
 }
 

@@ -74,8 +74,8 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{
-    Batch, BatchValues, Keyed, LeftOut, Merge, Number, Projection, Snapshot, SpecError, Value,
-    ViewRow, ViewSpec,
+    ApplyError, Batch, BatchValues, Keyed, LeftOut, Merge, Number, Projection, Snapshot, SpecError,
+    Value, ViewRow, ViewSpec,
 };
 pub use eventcask_shard::{Answer, DedupWindow, Durability, Stages};
 pub use feed::batches::Batches;

@@ -1,7 +1,7 @@
 //! Named subscriptions and projections of a program, looked at and set going by the command line.
 
 use eventcask::{
-    Batch, ConsumerGroup, Expected, NewEvent, Projection, Retry, SnapshotPolicy, Store,
+    ApplyError, Batch, ConsumerGroup, Expected, NewEvent, Projection, Retry, SnapshotPolicy, Store,
 };
 use serde_json::json;
 
@@ -150,8 +150,9 @@ impl Projection for Count {
     const VERSION: u32 = 7;
     type State = u64;
 
-    fn apply(&self, count: &mut u64, batch: &Batch<'_>) {
+    fn apply(&self, count: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         *count += batch.len() as u64;
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `--project sum`: a state for each aggregate, kept by the store before it acknowledges.
 
-use eventcask::{Batch, Keyed, Projected, Projection, Store};
+use eventcask::{ApplyError, Batch, Keyed, Projected, Projection, Store};
 use eventcask_console::failure::Failure;
 
 /// How many events each aggregate has, and how many bytes their payloads have.
@@ -11,19 +11,24 @@ impl Projection for Totals {
     const VERSION: u32 = 1;
     type State = Keyed<(u64, u64)>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut totals = state.of(batch);
         for row in batch.rows() {
             let (events, bytes) = &mut totals[batch.aggregate_index(row)];
             *events += 1;
             *bytes += batch.payload_len(row) as u64;
         }
+        Ok(())
     }
 }
 
 /// Starts it.
 pub(crate) fn start(store: &Store) -> Result<Projected<Totals>, Failure> {
-    store.project(Totals).map_err(|error| Failure::of(&error))
+    store
+        .projection(Totals)
+        .sync()
+        .start()
+        .map_err(|error| Failure::of(&error))
 }
 
 /// Events of all aggregates together, as the projection has them.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
-use eventcask::{Batch, EventRef, Keyed, Projection, Snapshot};
+use eventcask::{ApplyError, Batch, EventRef, Keyed, Projection, Snapshot};
 
 use crate::model::content::Row;
 use crate::model::handler::Handler;
@@ -68,7 +68,7 @@ impl<const V: u32> Projection for Noting<V> {
     const VERSION: u32 = V;
     type State = Noted;
 
-    fn apply(&self, state: &mut Noted, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Noted, batch: &Batch<'_>) -> Result<(), ApplyError> {
         state.is_cut = self.0.cuts_snapshots();
         for at in batch.rows() {
             let event = batch.event(at);
@@ -79,6 +79,7 @@ impl<const V: u32> Projection for Noting<V> {
             };
             (0..self.0.times(batch, at)).for_each(|_| state.note(line));
         }
+        Ok(())
     }
 }
 
@@ -183,13 +184,14 @@ impl<const V: u32> Projection for Chaining<V> {
     const VERSION: u32 = V;
     type State = Keyed<Chain>;
 
-    fn apply(&self, state: &mut Keyed<Chain>, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Keyed<Chain>, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut chains = state.of(batch);
         for at in batch.rows() {
             let (entry, index) = named_in(batch.payload(at)).unwrap_or((usize::MAX, 0));
             let chain = &mut chains[batch.aggregate_index(at)];
             (0..self.0.times(batch, at)).for_each(|_| chain.add(entry, index, self.0.version));
         }
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Projections that keep snapshots, cut short at any moment.
 
-use eventcask::{Batch, Durability, Options, Projected, Projection, SnapshotPolicy, Store};
+use eventcask::{
+    ApplyError, Batch, Durability, Options, Projected, Projection, SnapshotPolicy, Store,
+};
 use eventcask_sim::{Faults, SimDisk};
 use fastrand::Rng;
 
@@ -15,12 +17,13 @@ impl<const V: u32> Projection for Diary<V> {
     const VERSION: u32 = V;
     type State = Vec<(u64, String, u64)>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let line = |event: eventcask::EventRef<'_>| {
             let key = event.aggregate.to_owned();
             (event.position, key, event.version)
         };
         state.extend(batch.iter().map(line));
+        Ok(())
     }
 }
 

@@ -1,12 +1,12 @@
 //! Circles between modules, found in small crates whose circles are known.
 
-use eventcask_tidy::circles;
+use eventcask_tidy::{file_circles, folder_circles};
 
 use crate::support::workspace;
 
 /// The members of each circle of a crate of these files, behind the folder that they lie in.
 fn check(files: &[(&str, &str)], expected: &[(&str, &[&str])]) {
-    let found = circles(&workspace(files));
+    let found = folder_circles(&workspace(files));
     let found: Vec<(&str, Vec<&str>)> = found
         .iter()
         .map(|circle| {
@@ -87,22 +87,39 @@ fn a_path_among_the_arguments_of_a_macro_counts() {
 
 #[test]
 fn folders_are_a_circle_although_their_files_are_none() {
-    check(
-        &[
-            ("a/src/lib.rs", "mod low; mod high;"),
-            ("a/src/low/mod.rs", "mod ground; mod roof;"),
-            ("a/src/low/ground.rs", "pub struct Ground;"),
-            (
-                "a/src/low/roof.rs",
-                "use crate::high::High; struct Roof(High);",
-            ),
-            (
-                "a/src/high.rs",
-                "use crate::low::ground::Ground; pub struct High(Ground);",
-            ),
-        ],
-        &[("crate", &["high", "low"])],
-    );
+    let files = [
+        ("a/src/lib.rs", "mod low; mod high;"),
+        ("a/src/low/mod.rs", "mod ground; mod roof;"),
+        ("a/src/low/ground.rs", "pub struct Ground;"),
+        (
+            "a/src/low/roof.rs",
+            "use crate::high::High; struct Roof(High);",
+        ),
+        (
+            "a/src/high.rs",
+            "use crate::low::ground::Ground; pub struct High(Ground);",
+        ),
+    ];
+    check(&files, &[("crate", &["high", "low"])]);
+    assert_eq!(file_circles(&workspace(&files)), []);
+}
+
+#[test]
+fn files_of_different_folders_are_a_circle() {
+    let found = file_circles(&workspace(&[
+        ("a/src/lib.rs", "mod low; mod high;"),
+        ("a/src/low/mod.rs", "mod ground;"),
+        (
+            "a/src/low/ground.rs",
+            "use crate::high::High; pub struct Ground(Box<High>);",
+        ),
+        (
+            "a/src/high.rs",
+            "use crate::low::ground::Ground; pub struct High(Ground);",
+        ),
+    ]));
+    let members: Vec<_> = found.iter().flat_map(|circle| &circle.members).collect();
+    assert_eq!(members, ["high", "low::ground"]);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn an_item_of_another_crate_has_its_lines_too() {
         ],
         &[
             "a::Kind: #[non_exhaustive]",
-            "a::Kind: From<u8> (for Kind)",
+            "a::Kind: From<u8>",
             "a::Kind: enum",
             "a::Kind::One: variant",
             "a::Kind::Three: variant{ at: u8 }",

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use eventcask_tidy::{Ratchet, circles, long_functions, root};
+use eventcask_tidy::{Ratchet, root};
 
-use crate::support::{ours, ratchet_file, written};
+use crate::support::{ratchet_file, written};
 
 fn list(text: &str) -> Ratchet {
     let directory = written(&[("list", text)]);
@@ -13,14 +13,12 @@ fn list(text: &str) -> Ratchet {
 
 #[test]
 fn the_source_keeps_the_rules_but_for_what_is_listed() {
-    let circles = circles(&ours());
-    let now = Ratchet::measured(&circles, &long_functions(&root()).unwrap());
+    let now = Ratchet::measured(&root()).unwrap();
     let listed = Ratchet::read(&ratchet_file()).unwrap();
     let broken = listed.broken_by(&now);
-    let circles: String = circles.iter().map(ToString::to_string).collect();
     assert!(
         broken.is_empty(),
-        "{}\nCircles as they are:\n{circles}",
+        "{}\nFor circles see: cargo run -p eventcask-tidy -- circles",
         broken.join("\n")
     );
     assert_eq!(
@@ -32,17 +30,17 @@ fn the_source_keeps_the_rules_but_for_what_is_listed() {
 
 #[test]
 fn what_grows_or_is_not_listed_is_broken() {
-    let listed = list("# why\ncircles a 5\nlines a f 80\n");
-    let now = list("circles a 6\ncircles b 2\nlines a f 80\n");
+    let listed = list("# why\nfiles a 5\nlines a f 80\n");
+    let now = list("files a 6\nfiles b 2\nlines a f 80\n");
     let broken = listed.broken_by(&now);
-    assert_eq!(broken, ["circles a 6, at most 5", "circles b 2, at most 0"]);
+    assert_eq!(broken, ["files a 6, at most 5", "files b 2, at most 0"]);
 }
 
 #[test]
 fn the_list_shrinks_and_never_grows() {
-    let listed = list("circles a 5\ncircles b 2\nlines a f 80\n");
-    let now = list("circles a 3\nlines a f 90\nlines a g 71\n");
-    assert_eq!(listed.tightened(&now), list("circles a 3\nlines a f 80\n"));
+    let listed = list("files a 5\nfiles b 2\nlines a f 80\n");
+    let now = list("files a 3\nlines a f 90\nlines a g 71\n");
+    assert_eq!(listed.tightened(&now), list("files a 3\nlines a f 80\n"));
 }
 
 #[test]
@@ -58,12 +56,12 @@ fn comments_stay_where_they_are() {
 
 #[test]
 fn a_line_without_a_number_is_refused() {
-    let directory = written(&[("list", "circles a\n")]);
+    let directory = written(&[("list", "files a\n")]);
     let refused = Ratchet::read(&directory.path().join("list")).unwrap_err();
     assert!(
         refused
             .to_string()
-            .ends_with("'circles a' does not end in a number."),
+            .ends_with("'files a' does not end in a number."),
         "{refused}"
     );
 }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Block, BlockPlace, Payloads};
+use eventcask_project::ApplyError;
 use eventcask_shard::{Hidden, ShardReader};
 
 use crate::follow::read_ahead;
@@ -21,7 +22,10 @@ pub(crate) trait Follow: Send {
     fn progress(&self) -> u64;
 
     /// Takes in the events of a block from there on, without those that are hidden.
-    fn take(&mut self, block: &Block, hidden: &Hidden);
+    ///
+    /// # Errors
+    /// Why it could not; it is not to be used any more then.
+    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError>;
 
     /// Notes that there are no events of the shard before a position that were not taken in: they are gone.
     fn pass(&mut self, shard: u32, position: u64);
@@ -140,11 +144,16 @@ impl<F: Follow> Follower<F> {
         self.take_with(position, |fold| fold.take(block, hidden))
     }
 
-    /// Takes in the block at `position`, or some of it. A panic stops this fold alone, and the failure
-    /// says so.
-    pub(crate) fn take_with(&mut self, position: u64, take: impl FnOnce(&mut F)) -> bool {
+    /// Takes in the block at `position`, or some of it. An error or a panic stops this fold alone, and the
+    /// failure says so.
+    pub(crate) fn take_with(
+        &mut self,
+        position: u64,
+        take: impl FnOnce(&mut F) -> Result<(), ApplyError>,
+    ) -> bool {
         let fold = &mut self.fold;
         let taken = caught(|| take(fold));
+        let taken = taken.and_then(|taken| taken.map_err(|error| error.to_string()));
         if let Err(reason) = &taken {
             self.fail(format!(
                 "it failed in the block at position {position}: {reason}"

@@ -27,7 +27,7 @@ use crate::{Error, Timeout};
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::{Batch, Expected, Keyed, NewEvent, Projection, Timeout};
+/// use eventcask::{ApplyError, Batch, Expected, Keyed, NewEvent, Projection, Timeout};
 ///
 /// /// How many events each account has.
 /// struct Counts;
@@ -37,11 +37,12 @@ use crate::{Error, Timeout};
 ///     const VERSION: u32 = 1;
 ///     type State = Keyed<u64>;
 ///
-///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut counts = state.of(batch);
 ///         for row in batch.rows() {
 ///             counts[batch.aggregate_index(row)] += 1;
 ///         }
+///         Ok(())
 ///     }
 /// }
 ///

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use eventcask_event::Events;
 use eventcask_log::Block;
-use eventcask_project::{Batch, Projection};
+use eventcask_project::{ApplyError, Batch, Projection};
 use eventcask_shard::Hidden;
 
 use super::entries::Watches;
@@ -55,7 +55,12 @@ impl<P: Projection> Folding<P> {
 
     /// Takes in the events of a block below a row, without those that are hidden or of other types than
     /// the projection declares.
-    pub(crate) fn take_rows(&mut self, block: &Block, end: usize, hidden: &Hidden) {
+    pub(crate) fn take_rows(
+        &mut self,
+        block: &Block,
+        end: usize,
+        hidden: &Hidden,
+    ) -> Result<(), ApplyError> {
         let events = block.events();
         self.given_up.get_or_insert_with(|| hidden.mark());
         let first = row_from(&events, self.progress).min(end);
@@ -65,17 +70,24 @@ impl<P: Projection> Folding<P> {
         } else {
             row_from(&events, self.live_from).clamp(first, end)
         };
-        self.apply(&events, first..border, hidden, true);
-        self.apply(&events, border..end, hidden, false);
+        self.apply(&events, first..border, hidden, true)?;
+        self.apply(&events, border..end, hidden, false)?;
         let next = match end == events.len() {
             true => block.head().next_position(),
             false => events.position(end),
         };
         self.pass(events.shard(), next);
         self.bytes += u64::from(block.head().length);
+        Ok(())
     }
 
-    fn apply(&mut self, events: &Events<'_>, rows: Range<usize>, hidden: &Hidden, replay: bool) {
+    fn apply(
+        &mut self,
+        events: &Events<'_>,
+        rows: Range<usize>,
+        hidden: &Hidden,
+        replay: bool,
+    ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
         let batch = if is_rest && P::TYPES.is_none() && !hidden.may_hide(events) {
             Batch::new(*events, rows.start, replay)
@@ -85,12 +97,13 @@ impl<P: Projection> Folding<P> {
             Batch::listed(*events, &self.shown, replay)
         };
         if batch.is_empty() {
-            return;
+            return Ok(());
         }
-        self.projection.apply(&mut self.state, &batch);
+        self.projection.apply(&mut self.state, &batch)?;
         for watch in self.watches.iter().filter_map(Weak::upgrade) {
             watch.applied(&self.state, &batch);
         }
+        Ok(())
     }
 }
 
@@ -99,8 +112,8 @@ impl<P: Projection> Follow for Folding<P> {
         self.progress
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden) {
-        self.take_rows(block, block.events().len(), hidden);
+    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError> {
+        self.take_rows(block, block.events().len(), hidden)
     }
 
     fn pass(&mut self, shard: u32, position: u64) {

@@ -79,7 +79,7 @@ pub(crate) struct BatchLimits {
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
 /// ```
-/// use eventcask::{Batch, Keyed, Projection, SnapshotPolicy};
+/// use eventcask::{ApplyError, Batch, Keyed, Projection, SnapshotPolicy};
 ///
 /// /// How many events each aggregate has.
 /// struct Counts;
@@ -89,11 +89,12 @@ pub(crate) struct BatchLimits {
 ///     const VERSION: u32 = 1;
 ///     type State = Keyed<u64>;
 ///
-///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) {
+///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut counts = state.of(batch);
 ///         for row in batch.rows() {
 ///             counts[batch.aggregate_index(row)] += 1;
 ///         }
+///         Ok(())
 ///     }
 /// }
 ///
@@ -197,15 +198,5 @@ impl Store {
     /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
     pub fn projection<P: Projection>(&self, projection: P) -> ProjectionOptions<P> {
         ProjectionOptions::new(Arc::clone(&self.inner), projection)
-    }
-
-    /// Has a projection follow the store, for as long as the handle or a clone of it is held: the same
-    /// as [`projection`](Self::projection)`(..).sync().start()`. Its states are filled from the log
-    /// first; from then on each event is applied once it is durable and before its append is answered.
-    ///
-    /// # Errors
-    /// As [`ProjectionOptions::start`].
-    pub fn project<P: Projection>(&self, projection: P) -> Result<Projected<P>, Error> {
-        self.projection(projection).sync().start()
     }
 }

@@ -28,7 +28,7 @@ use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeo
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::{Batch, Expected, Keyed, NewEvent, Projection, Timeout};
+/// use eventcask::{ApplyError, Batch, Expected, Keyed, NewEvent, Projection, Timeout};
 ///
 /// /// The cents of each account.
 /// struct Balances;
@@ -38,12 +38,13 @@ use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeo
 ///     const VERSION: u32 = 1;
 ///     type State = Keyed<i64>;
 ///
-///     fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) {
+///     fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut balances = state.of(batch);
 ///         for row in batch.rows() {
 ///             let cents = batch.payload(row).try_into().map_or(0, i64::from_le_bytes);
 ///             balances[batch.aggregate_index(row)] += cents;
 ///         }
+///         Ok(())
 ///     }
 /// }
 ///

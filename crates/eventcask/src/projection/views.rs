@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
-use eventcask_project::{LeftOut, MergedStates, ViewSpec, ViewState};
+use eventcask_project::{ApplyError, LeftOut, MergedStates, ViewSpec, ViewState};
 use eventcask_shard::{Hidden, ShardReader};
 
 use crate::clock::now_nanos;
@@ -552,7 +552,7 @@ impl Follow for ViewState {
         self.progress()
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden) {
+    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError> {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
         if !hidden.may_hide(&events) {
@@ -560,6 +560,7 @@ impl Follow for ViewState {
         } else {
             self.apply_unless(&events, |row| hidden.hides(&events, row));
         }
+        Ok(())
     }
 
     fn pass(&mut self, _shard: u32, position: u64) {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use eventcask::{Batch, ErrorKind, Expected, Keyed, Place, Projection, Store, Timeout, route};
+use eventcask::{
+    ApplyError, Batch, ErrorKind, Expected, Keyed, Place, Projection, Store, Timeout, route,
+};
 
 use crate::support::{Bank, deposit, in_time, put};
 
@@ -29,7 +31,7 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             if batch.type_name(batch.type_index(row)) == "Boom" {
@@ -37,6 +39,7 @@ impl Projection for Counts {
             }
             counts[batch.aggregate_index(row)] += self.each.load(Ordering::Relaxed);
         }
+        Ok(())
     }
 }
 
@@ -74,7 +77,12 @@ fn an_entry_holds_what_was_acknowledged_before_the_question() {
 fn no_more_entries_are_kept_than_asked_for() {
     let bank = Bank::new(2);
     let store = bank.open();
-    let hot = store.project(Counts::new()).unwrap().entries(10);
+    let hot = store
+        .projection(Counts::new())
+        .sync()
+        .start()
+        .unwrap()
+        .entries(10);
     for number in 0..1_000 {
         assert_eq!(hot.get(&key(number)).unwrap(), None);
     }
@@ -113,7 +121,7 @@ fn an_entry_is_not_older_than_the_position_that_is_stated() {
 fn an_entry_of_a_shard_that_stands_still_is_read_without_its_state() {
     let bank = Bank::new(2);
     let store = bank.open();
-    let counts = store.project(Counts::new()).unwrap();
+    let counts = store.projection(Counts::new()).sync().start().unwrap();
     let place = place_of(&store, "ada");
     let hot = counts.entries(10);
     hot.get("ada").unwrap();
@@ -129,7 +137,12 @@ fn an_entry_of_a_shard_that_stands_still_is_read_without_its_state() {
 fn who_reads_beside_a_writer_never_sees_an_entry_step_back() {
     let bank = Bank::new(2);
     let store = bank.open();
-    let hot = store.project(Counts::new()).unwrap().entries(20);
+    let hot = store
+        .projection(Counts::new())
+        .sync()
+        .start()
+        .unwrap()
+        .entries(20);
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -165,7 +178,7 @@ fn a_rebuild_replaces_the_entries_too() {
     let counts = Counts {
         each: Arc::clone(&each),
     };
-    let counts = store.project(counts).unwrap();
+    let counts = store.projection(counts).sync().start().unwrap();
     let hot = counts.entries(10);
     put(&store, "ada", "1");
     assert_eq!(hot.get("ada").unwrap(), Some(1));
@@ -180,7 +193,12 @@ fn a_rebuild_replaces_the_entries_too() {
 fn a_stopped_projection_has_no_entries() {
     let bank = Bank::new(2);
     let store = bank.open();
-    let hot = store.project(Counts::new()).unwrap().entries(10);
+    let hot = store
+        .projection(Counts::new())
+        .sync()
+        .start()
+        .unwrap()
+        .entries(10);
     put(&store, "ada", "1");
     assert_eq!(hot.get("ada").unwrap(), Some(1));
     let other = (0..).map(key).find(|key| route(key, 2) != route("ada", 2));
@@ -200,7 +218,12 @@ fn a_stopped_projection_has_no_entries() {
 fn a_shard_that_has_stopped_leaves_the_entries_of_the_others() {
     let bank = Bank::new(2);
     let store = bank.open();
-    let hot = store.project(Counts::new()).unwrap().entries(100);
+    let hot = store
+        .projection(Counts::new())
+        .sync()
+        .start()
+        .unwrap()
+        .entries(100);
     let mut producer = store.producer();
     let boom = eventcask::NewEvent::bytes("Boom", b"");
     let answer = producer.append("ada", Expected::Any, &[boom]).unwrap();
@@ -228,7 +251,12 @@ fn the_entries_of_a_reader_hold_what_a_refresh_finds() {
     let store = bank.open();
     put(&store, "ada", "1");
     let reader = bank.open_read_only();
-    let hot = reader.project(Counts::new()).unwrap().entries(10);
+    let hot = reader
+        .projection(Counts::new())
+        .sync()
+        .start()
+        .unwrap()
+        .entries(10);
     assert_eq!(hot.get("ada").unwrap(), Some(1));
     put(&store, "ada", "1");
     reader.refresh().unwrap();
@@ -239,7 +267,7 @@ fn the_entries_of_a_reader_hold_what_a_refresh_finds() {
 fn entries_that_nobody_holds_are_looked_for_no_more() {
     let bank = Bank::new(2);
     let store = bank.open();
-    let counts = store.project(Counts::new()).unwrap();
+    let counts = store.projection(Counts::new()).sync().start().unwrap();
     let (first, second) = (counts.entries(10), counts.entries(10));
     put(&store, "ada", "1");
     assert_eq!(first.get("ada").unwrap(), Some(1));

@@ -180,7 +180,13 @@ fn of_followers() -> Vec<Row> {
     let spec = ViewSpec::new("", &["sum"], None, None).unwrap_err();
     let runs = Error::ProjectionRuns { name: "balances" };
     vec![
-        ("Spec", spec.into(), ErrorKind::Invalid, false, &["sum"]),
+        (
+            "Spec",
+            spec.into(),
+            ErrorKind::Invalid,
+            false,
+            &["path of a field"],
+        ),
         (
             "BadName",
             bad,
@@ -301,13 +307,7 @@ fn of_the_log() -> Row {
     let empty = tempfile::tempdir().unwrap();
     let options = eventcask::Store::options().create(false);
     let error = options.open(empty.path()).unwrap_err();
-    (
-        "Log",
-        error,
-        ErrorKind::NotAStore,
-        false,
-        &["not an event store"],
-    )
+    ("Log", error, ErrorKind::NotAStore, false, &["event store"])
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use eventcask::{Batch, ConsumerGroup, Keyed, Projection, Retry, Store};
+use eventcask::{ApplyError, Batch, ConsumerGroup, Keyed, Projection, Retry, Store};
 
 use crate::support::put;
 
@@ -20,7 +20,7 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             if self.leaves_out == Some((batch.shard(), batch.position(row))) {
@@ -31,6 +31,7 @@ impl Projection for Counts {
             }
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }
 
@@ -70,7 +71,7 @@ fn the_process_that_is_to_end() {
     let (what, dir) = role.split_once(' ').unwrap();
     let store = open(Path::new(dir));
     match what {
-        "project" => drop(store.project(Counts { leaves_out: None })),
+        "project" => drop(store.projection(Counts { leaves_out: None }).sync().start()),
         _ => drop(work(&group(&store), None)),
     }
     panic!("it should have ended");
@@ -105,7 +106,11 @@ fn l6_a_projection_whose_handler_ends_the_process_goes_on_without_that_event() {
     }
     let store = open(&dir);
     let leaves_out = Some(poison);
-    let counts = store.project(Counts { leaves_out }).unwrap();
+    let counts = store
+        .projection(Counts { leaves_out })
+        .sync()
+        .start()
+        .unwrap();
     let count = |key| counts.read(0, |state| state.get(key).copied()).unwrap();
     assert_eq!((count("a"), count("b")), (Some(2), Some(1)));
 }

@@ -381,7 +381,7 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     let options = Store::options().shards(1).threads(1).pin(false);
     let options = options.durability(eventcask::Durability::Os);
     let store = open(&disk, &options);
-    let counts = store.project(Counts).unwrap();
+    let counts = store.projection(Counts).sync().start().unwrap();
     let mut waiting = Box::pin(counts.reaches(Place::new(0, 5000)));
     let waker = Arc::new(Fallen).into();
     let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));

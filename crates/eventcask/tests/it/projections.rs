@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use eventcask::{
-    Batch, ErrorKind, Expected, Keyed, NewEvent, Projected, Projection, Store, Timestamp, ViewSpec,
+    ApplyError, Batch, ErrorKind, Expected, Keyed, NewEvent, Projected, Projection, Store,
+    Timestamp, ViewSpec,
 };
 
 use crate::support::{Bank, deposit, put};
@@ -19,7 +20,7 @@ impl Projection for Balances {
     const VERSION: u32 = 1;
     type State = Keyed<(i64, u64)>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let booms = (0..batch.types()).find(|index| batch.type_name(*index) == "Boom");
         let mut balances = state.of(batch);
         for row in batch.rows() {
@@ -33,6 +34,7 @@ impl Projection for Balances {
                 .unwrap();
             *events += 1;
         }
+        Ok(())
     }
 }
 
@@ -45,12 +47,13 @@ impl Projection for Diary {
     const VERSION: u32 = 1;
     type State = Vec<String>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let line = |event: eventcask::EventRef<'_>| {
             let replay = if batch.replay() { "again " } else { "" };
             format!("{replay}{}@{}", event.aggregate, event.version)
         };
         state.extend(batch.iter().map(line));
+        Ok(())
     }
 }
 
@@ -62,8 +65,8 @@ impl Projection for Late {
     const VERSION: u32 = 1;
     type State = Keyed<(i64, u64)>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
-        Balances.apply(state, batch);
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
+        Balances.apply(state, batch)
     }
 }
 
@@ -96,6 +99,41 @@ fn transfer(store: &Store, random: &mut fastrand::Rng, count: u64, fold: &mut Fo
     producer.flush().unwrap().wait().unwrap();
 }
 
+/// Whole numbers of cents, and nothing else.
+struct Strict;
+
+impl Projection for Strict {
+    const NAME: &'static str = "strict";
+    const VERSION: u32 = 1;
+    type State = i64;
+
+    fn apply(&self, state: &mut i64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+        for event in batch.iter() {
+            *state += str::from_utf8(event.payload)?.parse::<i64>()?;
+        }
+        Ok(())
+    }
+}
+
+/// Only a panic could stop a projection, and its message was all that was known.
+#[test]
+fn a_projection_that_can_not_take_in_an_event_stops_and_says_why() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    let strict = store.projection(Strict).sync().start().unwrap();
+    put(&store, "a", "5");
+    assert_eq!(strict.read(0, |cents| *cents).unwrap(), 5);
+    put(&store, "a", "five");
+    let error = strict.read(0, |cents| *cents).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    let sentence = error.to_string();
+    assert!(sentence.contains("position 1: invalid digit"), "{sentence}");
+    put(&store, "a", "7");
+    assert_eq!(store.stats().events, 3, "the store goes on");
+    let late = store.projection(Late).sync().start().map(|_| ());
+    assert!(late.is_err(), "another start meets the same event");
+}
+
 #[test]
 fn l5_a_projection_equals_the_fold_live_late_and_after_a_restart() {
     for seed in 1..=5 {
@@ -103,20 +141,24 @@ fn l5_a_projection_equals_the_fold_live_late_and_after_a_restart() {
         let mut random = fastrand::Rng::with_seed(seed);
         let (bank, mut fold) = (Bank::new(4), Fold::new());
         let store = bank.open();
-        let early = store.project(Balances).unwrap();
+        let early = store.projection(Balances).sync().start().unwrap();
         for _ in 0..10 {
             let count = random.u64(1..400);
             transfer(&store, &mut random, count, &mut fold);
         }
-        let late = store.project(Late).unwrap();
+        let late = store.projection(Late).sync().start().unwrap();
         transfer(&store, &mut random, 500, &mut fold);
         assert_eq!(balances(&early), fold, "seed {seed}, from the beginning");
         assert_eq!(balances(&late), fold, "seed {seed}, made late");
         store.seal().unwrap();
         drop((early, late));
-        assert_eq!(balances(&store.project(Balances).unwrap()), fold, "sealed");
+        assert_eq!(
+            balances(&store.projection(Balances).sync().start().unwrap()),
+            fold,
+            "sealed"
+        );
         store.close().unwrap();
-        let again = bank.open().project(Balances).unwrap();
+        let again = bank.open().projection(Balances).sync().start().unwrap();
         assert_eq!(balances(&again), fold, "seed {seed}, after a restart");
     }
 }
@@ -124,7 +166,7 @@ fn l5_a_projection_equals_the_fold_live_late_and_after_a_restart() {
 #[test]
 fn an_event_is_applied_before_it_is_acknowledged() {
     let store = Bank::new(1).open();
-    let projected = store.project(Balances).unwrap();
+    let projected = store.projection(Balances).sync().start().unwrap();
     for number in 0..50 {
         let answer = put(&store, "account-1", "1");
         let position = answer.position().unwrap();
@@ -149,7 +191,7 @@ fn what_is_stored_while_a_projection_is_made_is_applied_once() {
         while store.positions().iter().sum::<u64>() < 20 * seed {
             std::thread::yield_now();
         }
-        let projected = store.project(Balances).unwrap();
+        let projected = store.projection(Balances).sync().start().unwrap();
         assert_eq!(written.join().unwrap(), balances(&projected), "seed {seed}");
     }
 }
@@ -161,8 +203,8 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
         let mut keys = (0..).map(|number| format!("account-{number}"));
         keys.find(|key| eventcask::route(key, 2) == shard).unwrap()
     });
-    let fragile = store.project(Balances).unwrap();
-    let other = store.project(Diary).unwrap();
+    let fragile = store.projection(Balances).sync().start().unwrap();
+    let other = store.projection(Diary).sync().start().unwrap();
     let spec = ViewSpec::new("k", &["count"], None, None).unwrap();
     let view = store.create_view("counts", spec).unwrap();
     put(&store, &keys[0], "1");
@@ -194,7 +236,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
             .iter()
             .all(|one| one.poisoned.is_none())
     );
-    let late = store.project(Late).map(|_| ());
+    let late = store.projection(Late).sync().start().map(|_| ());
     assert_eq!(late.unwrap_err().kind(), ErrorKind::Stopped);
 }
 
@@ -202,7 +244,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
 fn hidden_events_are_not_seen() {
     let bank = Bank::new(1);
     let store = bank.open();
-    let live = store.project(Diary).unwrap();
+    let live = store.projection(Diary).sync().start().unwrap();
     for _ in 0..3 {
         put(&store, "a", "1");
         put(&store, "b", "1");
@@ -215,14 +257,20 @@ fn hidden_events_are_not_seen() {
     drop(live);
 
     let left = ["b@1", "b@2", "a@3", "b@3", "a@5"].map(|line| format!("again {line}"));
-    assert_eq!(diary(&store.project(Diary).unwrap()), left);
+    assert_eq!(
+        diary(&store.projection(Diary).sync().start().unwrap()),
+        left
+    );
     store.close().unwrap();
     let store = bank.open();
-    assert_eq!(diary(&store.project(Diary).unwrap()), left);
+    assert_eq!(
+        diary(&store.projection(Diary).sync().start().unwrap()),
+        left
+    );
     store
         .truncate_before(Timestamp::from_nanos(i64::MAX))
         .unwrap();
-    let sums = store.project(Balances).unwrap();
+    let sums = store.projection(Balances).sync().start().unwrap();
     assert!(balances(&sums).is_empty(), "no aggregate without an event");
     assert_eq!(sums.progress(0), store.positions()[0]);
 }
@@ -235,13 +283,14 @@ fn a_projection_ends_with_its_last_handle() {
         const NAME: &'static str = "ends";
         const VERSION: u32 = 1;
         type State = ();
-        fn apply(&self, (): &mut (), _batch: &Batch<'_>) {
+        fn apply(&self, (): &mut (), _batch: &Batch<'_>) -> Result<(), ApplyError> {
             self.0.send(()).unwrap();
+            Ok(())
         }
     }
     let store = Bank::new(1).open();
     let (sender, applied) = mpsc::channel();
-    let first = store.project(Ends(sender)).unwrap();
+    let first = store.projection(Ends(sender)).sync().start().unwrap();
     let second = first.clone();
     drop(first);
     put(&store, "a", "1");
@@ -258,7 +307,7 @@ fn a_reader_is_up_to_date_after_a_refresh() {
     let (mut random, mut fold) = (fastrand::Rng::with_seed(3), Fold::new());
     transfer(&store, &mut random, 100, &mut fold);
     let reader = bank.open_read_only();
-    let projected = reader.project(Balances).unwrap();
+    let projected = reader.projection(Balances).sync().start().unwrap();
     assert_eq!(balances(&projected), fold);
     let before = fold.clone();
     transfer(&store, &mut random, 100, &mut fold);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use eventcask::{
-    AsOf, Batch, ErrorKind, Keyed, Merge, NewEvent, Projected, Projection, SnapshotPolicy, Storage,
-    Store, Timestamp,
+    ApplyError, AsOf, Batch, ErrorKind, Keyed, Merge, NewEvent, Projected, Projection,
+    SnapshotPolicy, Storage, Store, Timestamp,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -23,7 +23,7 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         if self.fails.load(Ordering::Relaxed) {
             std::panic::resume_unwind(Box::new("told to fail"));
         }
@@ -31,6 +31,7 @@ impl Projection for Counts {
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }
 
@@ -42,8 +43,9 @@ impl Projection for Total {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         *events += batch.len() as u64;
+        Ok(())
     }
 }
 
@@ -110,7 +112,7 @@ fn a_rebuild_gives_the_same_while_events_come_in() {
 fn a_rebuild_sets_one_that_stopped_going_again() {
     let store = Bank::new(2).open();
     let projection = Counts::default();
-    let projected = store.project(projection.clone()).unwrap();
+    let projected = store.projection(projection.clone()).sync().start().unwrap();
     let (mut random, mut fold) = (fastrand::Rng::with_seed(1), Fold::new());
     push(&store, &mut random, 50, &mut fold);
     projection.fails.store(true, Ordering::Relaxed);
@@ -128,7 +130,7 @@ fn a_rebuild_sets_one_that_stopped_going_again() {
 #[test]
 fn a_rebuild_that_is_cancelled_changes_nothing() {
     let store = Bank::new(2).open();
-    let projected = store.project(Counts::default()).unwrap();
+    let projected = store.projection(Counts::default()).sync().start().unwrap();
     let (mut random, mut fold) = (fastrand::Rng::with_seed(2), Fold::new());
     push(&store, &mut random, 500, &mut fold);
     let rebuild = projected.rebuild().unwrap();
@@ -154,13 +156,14 @@ impl Projection for Gated {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         *events += batch.len() as u64;
         let is_gate = |row| [0, 3].contains(&batch.position(row));
         if self.is_armed.load(Ordering::Relaxed) && batch.replay() && batch.rows().any(is_gate) {
             self.entered.lock().unwrap().send(()).unwrap();
             self.go.lock().unwrap().recv().unwrap();
         }
+        Ok(())
     }
 }
 
@@ -180,7 +183,7 @@ fn a_rebuild_can_be_cancelled_while_it_applies_what_came_meanwhile() {
             entered: Mutex::new(entered),
             go: Mutex::new(go),
         };
-        let projected = store.project(gated).unwrap();
+        let projected = store.projection(gated).sync().start().unwrap();
         is_armed.store(true, Ordering::Relaxed);
         let rebuild = projected.rebuild().unwrap();
         begins.recv().unwrap();
@@ -294,7 +297,7 @@ fn check_time(store: &Store, projected: &Projected<Counts>, time: Timestamp) {
 fn a_panic_in_the_past_stops_nothing_in_use() {
     let store = Bank::new(1).open();
     let projection = Counts::default();
-    let projected = store.project(projection.clone()).unwrap();
+    let projected = store.projection(projection.clone()).sync().start().unwrap();
     let event = NewEvent::json("Deposited", b"1");
     let mut producer = store.producer();
     producer.push("a", &event).unwrap();

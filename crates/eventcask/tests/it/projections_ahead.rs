@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projected, Projection, Storage, Store,
-    Timeout, ViewSpec,
+    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projected, Projection,
+    Storage, Store, Timeout, ViewSpec,
 };
 
 use crate::support::Bank;
@@ -45,7 +45,7 @@ impl Projection for Positions {
     const VERSION: u32 = 1;
     type State = Vec<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         if let Some(gate) = &self.gate {
             gate.pass(batch);
         }
@@ -53,6 +53,7 @@ impl Projection for Positions {
             assert_eq!(batch.payload(row).len(), PAYLOAD_BYTES);
             batch.position(row)
         }));
+        Ok(())
     }
 }
 
@@ -89,7 +90,11 @@ fn check(projected: &Projected<Positions>, at_least: &[u64]) {
 fn a_state_is_that_of_the_log_in_its_order_while_segments_are_sealed_and_events_come_in() {
     let store = bank(2, Codec::Zstd(1)).open();
     push(&store, 0..8_000);
-    let projected = store.project(Positions::default()).unwrap();
+    let projected = store
+        .projection(Positions::default())
+        .sync()
+        .start()
+        .unwrap();
     check(&projected, &store.positions());
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -114,7 +119,11 @@ fn a_state_is_that_of_the_log_in_its_order_while_segments_are_sealed_and_events_
     assert_eq!(store.positions().iter().sum::<u64>(), 24_000);
     check(&projected, &store.positions());
     drop(projected);
-    let late = store.project(Positions::default()).unwrap();
+    let late = store
+        .projection(Positions::default())
+        .sync()
+        .start()
+        .unwrap();
     check(&late, &store.positions());
     drop(late);
     let behind = store.projection(Positions::default()).start().unwrap();
@@ -146,7 +155,11 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     let bank = bank(1, Codec::None);
     let store = bank.open();
     push(&store, 0..10_000);
-    let before = store.project(Positions::default()).unwrap();
+    let before = store
+        .projection(Positions::default())
+        .sync()
+        .start()
+        .unwrap();
     let spec = ViewSpec::new("n", &["count"], None, None).unwrap();
     damage(&bank, 7_000);
 
@@ -155,7 +168,11 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     check(&before, &[10_000]);
     drop(before);
 
-    let late = store.project(Positions::default()).unwrap_err();
+    let late = store
+        .projection(Positions::default())
+        .sync()
+        .start()
+        .unwrap_err();
     assert_eq!(late.kind(), ErrorKind::Stopped);
     assert!(late.to_string().contains(".segment"), "{late}");
 
@@ -181,7 +198,7 @@ fn a_rebuild_is_cancelled_in_the_middle() {
         goes_on: Mutex::new(goes_on),
     };
     let projection = Positions { gate: Some(gate) };
-    let projected = store.project(projection).unwrap();
+    let projected = store.projection(projection).sync().start().unwrap();
     push(&store, 0..10_000);
 
     let rebuild = projected.rebuild().unwrap();

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Place, Projected,
-    Projection, Storage, Store, Timeout, ViewSpec,
+    ApplyError, Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Place,
+    Projected, Projection, Storage, Store, Timeout, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -25,7 +25,7 @@ impl Projection for Counts {
     const VERSION: u32 = 3;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             if batch.type_name(batch.type_index(row)) == "Boom" {
@@ -33,6 +33,7 @@ impl Projection for Counts {
             }
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }
 
@@ -44,11 +45,16 @@ impl Projection for Total {
     const VERSION: u32 = 1;
     type State = (u64, u64);
 
-    fn apply(&self, (events, replayed): &mut Self::State, batch: &Batch<'_>) {
+    fn apply(
+        &self,
+        (events, replayed): &mut Self::State,
+        batch: &Batch<'_>,
+    ) -> Result<(), ApplyError> {
         *events += batch.len() as u64;
         if batch.replay() {
             *replayed += batch.len() as u64;
         }
+        Ok(())
     }
 }
 
@@ -136,7 +142,10 @@ fn a_time_out_is_an_error_or_the_stale_answer() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Behind);
     let sentence = error.to_string();
-    assert!(sentence.contains("position 1 of shard 0"), "{sentence}");
+    assert!(
+        sentence.contains("position 7 of shard 0 in the time given: it is at 1"),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -239,7 +248,7 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
 #[test]
 fn l6_the_lag_of_one_that_stopped_rises() {
     let store = Bank::new(1).open();
-    let counts = store.project(Counts).unwrap();
+    let counts = store.projection(Counts).sync().start().unwrap();
     put(&store, "account-1", "1");
     let boom = NewEvent::json("Boom", b"{}");
     let ticket = store.producer().append("b", Expected::Any, &[boom]);
@@ -278,7 +287,7 @@ fn one_comes_to_the_end_of_a_log_whose_last_events_are_gone() {
     assert_eq!(store.positions(), [2]);
     let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
     store.create_view("who", spec).unwrap();
-    let counts = store.project(Counts).unwrap();
+    let counts = store.projection(Counts).sync().start().unwrap();
     let total = store.projection(Total).start().unwrap();
     assert_eq!(total.wait_for(Place::new(0, 1), LONG).unwrap(), 2);
     assert_eq!(counts.stats().lag_events, 0);
@@ -391,12 +400,13 @@ impl Projection for Told {
     const VERSION: u32 = 1;
     type State = Vec<(u64, bool)>;
 
-    fn apply(&self, told: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, told: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         // Only the test waits for it, and only for the first batch.
         let _ = self.entered.lock().unwrap().send(());
         let _open = self.gate.lock().unwrap();
         let rows = batch.rows().map(|row| batch.position(row));
         told.extend(rows.map(|position| (position, batch.replay())));
+        Ok(())
     }
 }
 

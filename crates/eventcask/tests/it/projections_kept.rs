@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    Batch, ErrorKind, Keyed, MemoryStorage, Open, Projected, Projection, ProjectionOptions,
-    SnapshotPolicy, Storage, Store, ViewSpec,
+    ApplyError, Batch, ErrorKind, Keyed, MemoryStorage, Open, Projected, Projection,
+    ProjectionOptions, SnapshotPolicy, Storage, Store, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -21,12 +21,13 @@ impl<const V: u32> Projection for Counts<V> {
     const VERSION: u32 = V;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
         self.0.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -178,7 +179,7 @@ fn a_projection_runs_once_in_a_store_at_a_time() {
     let again = [
         kept(&store, &counts).start(),
         store.projection(counts.clone()).start(),
-        store.clone().project(counts.clone()),
+        store.clone().projection(counts.clone()).sync().start(),
     ];
     for error in again.map(Result::unwrap_err) {
         assert_eq!(error.kind(), ErrorKind::InUse);
@@ -193,17 +194,20 @@ fn a_projection_runs_once_in_a_store_at_a_time() {
     assert!(other.is_err(), "not in another version, either");
     let beside = bank.open_read_only();
     assert_eq!(
-        sum(&beside.project(counts.clone()).unwrap()),
+        sum(&beside.projection(counts.clone()).sync().start().unwrap()),
         0,
         "elsewhere"
     );
     push(&store, 10);
     let clone = first.clone();
     drop(first);
-    assert!(store.project(counts.clone()).is_err(), "a clone is held");
+    assert!(
+        store.projection(counts.clone()).sync().start().is_err(),
+        "a clone is held"
+    );
     assert_eq!(sum(&clone), 10);
     drop(clone);
-    assert_eq!(sum(&store.project(counts).unwrap()), 10);
+    assert_eq!(sum(&store.projection(counts).sync().start().unwrap()), 10);
 }
 
 #[test]
@@ -298,7 +302,9 @@ fn names_that_can_not_be_are_refused() {
         const NAME: &'static str = "../up";
         const VERSION: u32 = 1;
         type State = ();
-        fn apply(&self, (): &mut (), _batch: &Batch<'_>) {}
+        fn apply(&self, (): &mut (), _batch: &Batch<'_>) -> Result<(), ApplyError> {
+            Ok(())
+        }
     }
     let store = Bank::new(1).open();
     let error = store.projection(Nameless).start().unwrap_err();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Place, Projected,
-    Projection, SnapshotPolicy, Storage, Store, Timeout,
+    ApplyError, AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Place,
+    Projected, Projection, SnapshotPolicy, Storage, Store, Timeout,
 };
 
 use crate::support::Bank;
@@ -33,9 +33,10 @@ impl<const SET: u8> Projection for Shown<SET> {
     const TYPES: Option<&'static [&'static str]> = types_of(SET);
     type State = Vec<String>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         assert_eq!(batch.len(), batch.rows().count());
         state.extend(batch.iter().map(line));
+        Ok(())
     }
 }
 
@@ -49,9 +50,10 @@ impl<const SET: u8> Projection for Counted<SET> {
     const TYPES: Option<&'static [&'static str]> = types_of(SET);
     type State = u64;
 
-    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         *events += batch.len() as u64;
         self.0.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -110,7 +112,7 @@ fn types_are_shown<const SET: u8>() {
     push(&store, &mut random, 40);
     check(&store, &behind, "behind");
     drop(behind);
-    let sync = store.project(Shown::<SET>).unwrap();
+    let sync = store.projection(Shown::<SET>).sync().start().unwrap();
     for _ in 0..10 {
         push(&store, &mut random, 40);
         check(&store, &sync, "sync");
@@ -120,7 +122,7 @@ fn types_are_shown<const SET: u8>() {
         if is_sealed {
             assert!(store.seal().unwrap() > 0);
         }
-        let sync = store.project(Shown::<SET>).unwrap();
+        let sync = store.projection(Shown::<SET>).sync().start().unwrap();
         check(&store, &sync, "late");
         sync.rebuild().unwrap().wait().unwrap().unwrap();
         check(&store, &sync, "rebuilt");
@@ -153,7 +155,7 @@ fn hidden_events_of_declared_types_are_not_shown() {
         ticket.wait().unwrap();
     }
     store.truncate_aggregate("a", 3).unwrap();
-    let projected = store.project(Shown::<1>).unwrap();
+    let projected = store.projection(Shown::<1>).sync().start().unwrap();
     let shown = projected.read(0, Clone::clone).unwrap();
     assert_eq!(shown, ["2 Withdrawn x", "4 Withdrawn x"]);
 }
@@ -165,15 +167,15 @@ fn payloads_of_other_types_stay_shut() {
     let store = bank.open();
     push(&store, &mut fastrand::Rng::with_seed(1), 50);
     flip_a_payload(&bank, b"Noted-");
-    let typed = store.project(Shown::<2>).unwrap();
+    let typed = store.projection(Shown::<2>).sync().start().unwrap();
     check(&store, &typed, "beside damage");
     assert!(typed.rebuild().unwrap().wait().is_ok());
     assert!(typed.as_of(AsOf::Position(60)).is_ok());
     drop(typed);
-    let all = store.project(Shown::<0>).unwrap_err();
+    let all = store.projection(Shown::<0>).sync().start().unwrap_err();
     assert_eq!(all.kind(), ErrorKind::Stopped);
     flip_a_payload(&bank, b"Deposited-");
-    let damaged = store.project(Shown::<2>).unwrap_err();
+    let damaged = store.projection(Shown::<2>).sync().start().unwrap_err();
     assert_eq!(damaged.kind(), ErrorKind::Stopped);
 }
 

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use eventcask::{
-    Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent, Place,
-    Projection, ReadModel, Store, Timeout, Timestamp,
+    ApplyError, Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent,
+    Place, Projection, ReadModel, Store, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
@@ -491,7 +491,7 @@ struct Told(mpsc::Sender<()>, Store);
 impl Wake for Told {
     fn wake(self: Arc<Self>) {
         let Self(told, store) = &*self;
-        drop(store.project(Nothing).map(drop));
+        drop(store.projection(Nothing).sync().start().map(drop));
         let _ = (store.stats(), told.send(()));
     }
 }
@@ -504,7 +504,9 @@ impl Projection for Nothing {
     const VERSION: u32 = 1;
     type State = ();
 
-    fn apply(&self, (): &mut (), _batch: &Batch<'_>) {}
+    fn apply(&self, (): &mut (), _batch: &Batch<'_>) -> Result<(), ApplyError> {
+        Ok(())
+    }
 }
 
 /// Polls a future of which nothing is there yet.
@@ -617,7 +619,8 @@ impl Projection for Events {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         *events += batch.len() as u64;
+        Ok(())
     }
 }

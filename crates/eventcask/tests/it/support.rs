@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Answer, Batch, Codec, EventId, Expected, Keyed, MemoryStorage, NewEvent, Open, Options,
-    Projection, Storage, Store,
+    Answer, ApplyError, Batch, Codec, EventId, Expected, Keyed, MemoryStorage, NewEvent, Open,
+    Options, Projection, Storage, Store,
 };
 
 /// A store in memory that is closed and opened again without touching a disk.
@@ -161,10 +161,11 @@ impl Projection for Counts {
     const VERSION: u32 = 1;
     type State = Keyed<u64>;
 
-    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) {
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
         for row in batch.rows() {
             counts[batch.aggregate_index(row)] += 1;
         }
+        Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use eventcask::{
-    Batch, Batches, Expected, MemoryStorage, ModelError, ModelProgress, NewEvent, Place,
-    Projection, ReadModel, Retry, Storage, Store, Timeout, route,
+    ApplyError, Batch, Batches, Expected, MemoryStorage, ModelError, ModelProgress, NewEvent,
+    Place, Projection, ReadModel, Retry, Storage, Store, Timeout, route,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -83,13 +83,14 @@ impl<const SYNC: bool> Projection for Fragile<SYNC> {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, events: &mut u64, batch: &Batch<'_>) {
+    fn apply(&self, events: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
         for event in batch.iter() {
             if event.event_type == "Boom" {
                 std::panic::resume_unwind(Box::new("more than it can take"));
             }
             *events += 1;
         }
+        Ok(())
     }
 }
 
@@ -103,7 +104,7 @@ fn boom(store: &Store) {
 fn l6_the_log_is_told_once_that_a_projection_stopped() {
     listen();
     let store = Bank::new(1).open();
-    let sync = store.project(Fragile::<true>).unwrap();
+    let sync = store.projection(Fragile::<true>).sync().start().unwrap();
     let behind = store.projection(Fragile::<false>).start().unwrap();
     put(&store, "a", "1");
     boom(&store);
@@ -139,11 +140,13 @@ fn the_log_is_told_of_rebuilds() {
         const NAME: &'static str = "told-rebuilt";
         const VERSION: u32 = 1;
         type State = ();
-        fn apply(&self, (): &mut (), _batch: &Batch<'_>) {}
+        fn apply(&self, (): &mut (), _batch: &Batch<'_>) -> Result<(), ApplyError> {
+            Ok(())
+        }
     }
     listen();
     let store = Bank::new(1).open();
-    let rebuilt = store.project(Rebuilt).unwrap();
+    let rebuilt = store.projection(Rebuilt).sync().start().unwrap();
     put(&store, "a", "1");
     rebuilt.rebuild().unwrap().wait().unwrap();
     let told = lines(&["told-rebuilt"]);
