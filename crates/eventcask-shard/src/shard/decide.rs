@@ -1,0 +1,148 @@
+//! Decides on a batch, and sends what is admitted of it on.
+
+use eventcask_log::SourceMark;
+
+use super::stored::Stored;
+use super::{SendTask, Shard};
+use crate::admit::{Admission, ROWS_AHEAD};
+use crate::delivery::refuse_all;
+use crate::in_flight::InFlight;
+use crate::stages::{Lap, count};
+use crate::{Delivery, Refused};
+
+impl Shard {
+    /// Decides on a batch, and sends what is admitted of it to the disk.
+    pub(crate) fn receive(
+        &mut self,
+        mut delivery: Box<Delivery>,
+        now: &dyn Fn() -> i64,
+        send: SendTask<'_>,
+    ) {
+        if let Some(refused) = self.refusal(&delivery) {
+            refuse_all(&mut delivery, &refused);
+            self.inbox.recycle(delivery);
+            return;
+        }
+        let commit_time = self.take_time(now);
+        let mut lap = Lap::start();
+        count(&self.stages.events, delivery.batch.len() as u64);
+        count(&self.stages.batches, 1);
+        let mut in_flight = self.judge(delivery);
+        lap.end(&self.stages.decide_ns);
+        if in_flight.failed.is_none() {
+            in_flight.mark_before = self.pass_mark(&in_flight.delivery);
+        }
+        in_flight.bytes = in_flight.delivery.batch.bytes();
+        if self.builder.rows() == 0 {
+            in_flight.is_done = true;
+        } else if let Err(reason) = self.store(&mut in_flight, commit_time, send, &mut lap) {
+            self.in_flight.push_back(in_flight);
+            return self.poison(&reason);
+        }
+        self.drop_old_ids(commit_time);
+        self.in_flight_bytes += in_flight.bytes;
+        self.in_flight.push_back(in_flight);
+        self.publish_done();
+    }
+
+    /// A time for the events of the batch in hand. Whoever asks the clock later knows before that
+    /// something is under way.
+    pub(super) fn take_time(&self, now: &dyn Fn() -> i64) -> i64 {
+        // As in `settle`: a flush that is under way says nothing of any time.
+        if self.in_flight.iter().any(|one| one.stored.is_some()) {
+            return now();
+        }
+        self.reader.set_settled(self.tail.last_commit);
+        let time = now();
+        self.reader.set_settled(time - 1);
+        time
+    }
+
+    /// Why a whole batch is refused, if it is.
+    pub(super) fn refusal(&self, delivery: &Delivery) -> Option<Refused> {
+        if let Some(reason) = self.inbox.poisoned() {
+            return Some(Refused::Poisoned(reason));
+        }
+        let rows = delivery.batch.source()?;
+        let next = self.dedup.passed(&delivery.batch);
+        let source_name = rows.source.clone();
+        (rows.after > next).then_some(Refused::SourceGap { source_name, next })
+    }
+
+    /// Decides on each append of a batch; what is admitted is in the builder then.
+    pub(super) fn judge(&mut self, mut delivery: Box<Delivery>) -> InFlight {
+        let mut in_flight = InFlight::default();
+        self.builder.begin(self.tail.next_position);
+        let history = Stored {
+            reader: &self.reader,
+            in_flight: &self.in_flight,
+        };
+        let mut directory = self.reader.directory_mut();
+        let mut admission = Admission {
+            shard: self.reader.shard(),
+            first_position: self.tail.next_position,
+            passed: self.dedup.passed(&delivery.batch),
+            batch: &delivery.batch,
+            directory: &mut directory,
+            dedup: &mut self.dedup,
+            builder: &mut self.builder,
+            history: &history,
+            likely: [None; ROWS_AHEAD],
+        };
+        let mut appends = delivery.appends.drain(..).peekable();
+        let (mut row, mut asked) = (0, 0);
+        while row < delivery.batch.len() {
+            if row >= asked {
+                admission.prefetch(row);
+                asked = row + ROWS_AHEAD;
+            }
+            match appends.next_if(|append| append.first_row as usize == row) {
+                Some(append) => {
+                    let rows = row..row + append.rows as usize;
+                    row = rows.end;
+                    let outcome = admission.judge(rows, append.expected);
+                    if let Err(refused @ (Refused::Damaged(_) | Refused::Unreadable(_))) = &outcome
+                        && delivery.batch.source().is_some()
+                    {
+                        // It was not decided on, so the mark of its source must not pass it.
+                        in_flight.failed.get_or_insert(refused.clone());
+                    }
+                    in_flight.answers.push((append.completion, outcome));
+                }
+                None => {
+                    let is_stored = admission.judge_pushed(row);
+                    if let Err(refused) = in_flight.counted.count(is_stored) {
+                        in_flight.failed.get_or_insert(refused);
+                    }
+                    row += 1;
+                }
+            }
+        }
+        drop(appends);
+        drop(directory);
+        in_flight.delivery = delivery;
+        if in_flight.failed.is_some() && in_flight.delivery.batch.source().is_some() {
+            self.undo(&mut in_flight);
+        }
+        in_flight
+    }
+
+    /// Moves the mark of the batch's source on, and returns how it was.
+    pub(super) fn pass_mark(
+        &mut self,
+        delivery: &Delivery,
+    ) -> Option<(String, Option<SourceMark>)> {
+        let rows = delivery.batch.source()?;
+        let before = self.dedup.mark(&rows.source).cloned();
+        let next = rows.offsets.last()? + 1;
+        if before.as_ref().is_none_or(|mark| mark.next < next) {
+            let mark = SourceMark {
+                source: rows.source.clone(),
+                next,
+                check: rows.check,
+            };
+            self.dedup.set_mark(&rows.source, Some(mark));
+        }
+        Some((rows.source.clone(), before))
+    }
+}

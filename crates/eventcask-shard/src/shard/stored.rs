@@ -1,0 +1,70 @@
+//! The events that a batch is compared with: in flight or stored.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use eventcask_event::{EventId, NewEvent};
+use eventcask_log::{Block, BlockPlace, Error, ErrorKind, KeyPlace};
+
+use crate::admit::{History, Original};
+use crate::in_flight::InFlight;
+use crate::index::with_event;
+use crate::{Refused, ShardReader};
+
+/// Events that are in flight or stored.
+pub(super) struct Stored<'s> {
+    pub(super) reader: &'s ShardReader,
+    pub(super) in_flight: &'s VecDeque<InFlight>,
+}
+
+impl History for Stored<'_> {
+    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<Original, Refused> {
+        let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
+        let holds = |at: &BlockPlace| (at.first_position..at.next_position).contains(&position);
+        if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
+            return Ok(compare_in(&stored.block, position, key, event));
+        }
+        let block = self
+            .reader
+            .block_with(position)
+            .map_err(|error| unreadable(&error))?;
+        Ok(block.map_or(Original::Gone, |block| {
+            compare_in(&block, position, key, event)
+        }))
+    }
+
+    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused> {
+        self.reader
+            .position_of(id, range)
+            .map_err(|error| unreadable(&error))
+    }
+
+    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused> {
+        self.reader
+            .not_met_aggregate(key)
+            .map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &Error) -> Refused {
+    let reason = error.to_string().into();
+    match error.kind() {
+        ErrorKind::Damaged => Refused::Damaged(reason),
+        _ => Refused::Unreadable(reason),
+    }
+}
+
+fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> Original {
+    let compared = with_event(block, position, |stored| {
+        let original = NewEvent {
+            event_type: stored.event_type,
+            schema: stored.schema,
+            encoding: stored.encoding,
+            payload: stored.payload,
+            id: event.id,
+            time: stored.time,
+        };
+        Original::of(stored.aggregate == key, &original, event, stored.version)
+    });
+    compared.unwrap_or(Original::Gone)
+}
