@@ -51,7 +51,7 @@ fn a_source_has_one_producer_at_a_time() {
     let store = Bank::new(1).open();
     let first = store.producer_from("file").unwrap();
     let second = store.producer_from("file").map(|_| ());
-    assert_eq!(second.expect_err("in use").kind(), ErrorKind::Invalid);
+    assert_eq!(second.expect_err("in use").kind(), ErrorKind::InUse);
     drop(first);
     assert!(store.producer_from("file").is_ok());
 }
