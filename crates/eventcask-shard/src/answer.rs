@@ -59,7 +59,6 @@ impl Answer {
 
 /// An append that was not taken. Nothing of it is stored, but for [`Refused::Poisoned`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Refused {
     /// The aggregate is not at the expected version.
     #[error(

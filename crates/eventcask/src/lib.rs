@@ -77,9 +77,7 @@ pub use eventcask_project::{
     ApplyError, Batch, BatchValues, Keyed, LeftOut, Merge, Number, Projection, Snapshot, SpecError,
     Value, ViewRow, ViewSpec,
 };
-pub use eventcask_shard::{
-    Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
-};
+pub use eventcask_shard::{Answer, DedupWindow, Durability, Stages};
 pub use feed::batches::Batches;
 pub use feed::feeds::ReadModelStats;
 pub use feed::handle::{Feed, FeedOptions};
@@ -115,7 +113,8 @@ pub use upkeep::reclaim::Reclaimed;
 pub use upkeep::repair::{RepairReport, repair};
 pub use upkeep::verify::{VerifyReport, verify, verify_storage};
 pub use write::owner::ShardOwner;
-pub use write::producer::{FlushTicket, Producer};
+pub use write::producer::Producer;
+pub use write::ticket::{FlushTicket, Flushed, Outcome, Ticket, TicketFuture};
 
 use std::path::Path;
 

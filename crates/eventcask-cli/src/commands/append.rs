@@ -2,9 +2,7 @@
 
 use std::io::{Read as _, stdin};
 
-use eventcask::{
-    Answer, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Refused, Store, route,
-};
+use eventcask::{Answer, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Store, route};
 use serde::de::IgnoredAny;
 
 use super::store::failure;
@@ -62,9 +60,9 @@ fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Answ
     let mut producer = store.producer();
     let ticket = producer.append(&args.key, args.expect, &[*event]);
     let outcome = ticket.map_err(|error| failure(&error))?.wait();
-    outcome.map_err(|refused| match refused {
-        Refused::Conflict { .. } | Refused::IdConflict { .. } => Failure::No(refused.to_string()),
-        other => failure(&Error::from(other)),
+    outcome.map_err(|error| match error {
+        Error::Conflict { .. } | Error::IdConflict { .. } => Failure::No(error.to_string()),
+        other => failure(&other),
     })
 }
 

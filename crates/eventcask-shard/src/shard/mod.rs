@@ -4,8 +4,6 @@
 //! compression, checksum, a place in the log) -> the write thread -> `complete` -> `publish`
 //! (index, projections, answers). Between `store` and `publish` a block is *in flight*: its
 //! effects are in the tables, nothing of it is visible, and all of it can be taken back.
-//!
-//! This file is long: recovery, the pipeline, the tail and going back have no files of their own yet.
 
 mod recover;
 mod decide;

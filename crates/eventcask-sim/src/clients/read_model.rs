@@ -125,7 +125,7 @@ impl Model {
         };
         match model.restart(store) {
             Ok(()) if fits => return Ok(model),
-            Err(error) if !fits && error.kind() == ErrorKind::ReadModelStopped => {}
+            Err(error) if !fits && error.kind() == ErrorKind::Stopped => {}
             other => {
                 return Err(format!(
                     "L5: a read model of which the store {} everything is taken as {other:?}",

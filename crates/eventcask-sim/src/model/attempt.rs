@@ -1,6 +1,6 @@
 //! One submission and what became of it.
 
-use eventcask::{Outcome, Refused};
+use eventcask::{Error, Outcome};
 
 /// What became of one submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Fate {
             Ok(answer) if answer.is_duplicate() => Self::Duplicate,
             Ok(_) => Self::Stored,
             // A shard that stopped can not know what the disk has.
-            Err(Refused::Poisoned(_) | Refused::Closed) => Self::Doubt,
+            Err(Error::Poisoned(_) | Error::Closed) => Self::Doubt,
             Err(_) => Self::Refused,
         }
     }

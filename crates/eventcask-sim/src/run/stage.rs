@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use eventcask::{DedupWindow, Error, Expected, Outcome, Refused, Store, Ticket, ViewSpec, route};
+use eventcask::{DedupWindow, Expected, Outcome, Store, Ticket, ViewSpec, route};
 
 use crate::check::view::VIEW;
 use crate::clients::reading::Reading;
@@ -79,7 +79,7 @@ impl Stage {
                 Some(ticket)
             }
             Err(error) => {
-                self.answered(number, lane, Err(refusal(error)));
+                self.answered(number, lane, Err(error));
                 None
             }
         }
@@ -243,12 +243,5 @@ impl Stage {
             self.disk.note(Note::ViewMade);
         }
         Ok(())
-    }
-}
-
-fn refusal(error: Error) -> Refused {
-    match error {
-        Error::Refused(refused) => refused,
-        other => Refused::Unreadable(other.to_string().into()),
     }
 }

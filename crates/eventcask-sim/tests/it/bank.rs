@@ -38,8 +38,7 @@ pub(crate) fn deposit(store: &Store, numbers: std::ops::Range<u32>) -> Vec<(u32,
         let event = NewEvent::json("Deposited", payload.as_bytes());
         let outcome = match producer.append(&account(number), Expected::Any, &[event]) {
             Ok(ticket) => ticket.wait(),
-            Err(Error::Refused(refused)) => Err(refused),
-            Err(other) => panic!("{other}"),
+            Err(error) => Err(error),
         };
         answers.push((number, outcome));
     }
@@ -77,6 +76,5 @@ pub(crate) fn reopened(options: &Options, disk: &SimDisk) -> Store {
 }
 
 pub(crate) fn kind(outcome: &Outcome) -> Option<ErrorKind> {
-    let refused = outcome.as_ref().err()?.clone();
-    Some(Error::from(refused).kind())
+    Some(outcome.as_ref().err()?.kind())
 }

@@ -1,8 +1,6 @@
 use std::collections::BTreeSet;
 
-use eventcask::{
-    Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options, Outcome, Refused,
-};
+use eventcask::{Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options, Outcome};
 use eventcask_sim::{Faults, SimDisk};
 
 use crate::bank::{
@@ -171,7 +169,7 @@ fn f3_a_refused_source_gets_a_gap_and_not_a_hole() {
     disk.set_faults(Faults::none());
     let end = refused + 10;
     let gap = push(refused + 5..end).unwrap_err();
-    let eventcask::Error::Refused(Refused::SourceGap { next, .. }) = gap else {
+    let eventcask::Error::SourceGap { next, .. } = gap else {
         panic!("no gap: {gap}");
     };
     assert!((refused..refused + 5).contains(&(next as u32)), "{next}");

@@ -186,7 +186,7 @@ impl<P: Projection> ProjectionOptions<P> {
     /// well, see [`Projected::wait_for`].
     ///
     /// # Errors
-    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held, [`Error::ProjectionName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
+    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held, [`Error::BadName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
     /// fails on what is stored, damage, or what the disk said.
     pub fn start(self) -> Result<Projected<P>, Error> {
         Projected::start(self)

@@ -140,7 +140,10 @@ impl<P: Projection> Projected<P> {
     /// Takes up what was kept, fills the rest from the log, then follows what is new.
     pub(super) fn start(options: ProjectionOptions<P>) -> Result<Self, Error> {
         if !is_name(P::NAME) {
-            return Err(Error::ProjectionName { name: P::NAME });
+            return Err(Error::BadName {
+                what: "projection",
+                name: P::NAME.to_owned(),
+            });
         }
         let inner = options.inner;
         let name = inner.projections.take(P::NAME)?;

@@ -89,8 +89,10 @@ impl OpenStates<'_> {
         let Some(reason) = states.find_map(ShardState::failure) else {
             return Ok(());
         };
-        let sentence = format!("view {:?} has stopped: {reason}; rebuild it", view.name);
-        Err(LogError::new(eventcask_log::ErrorKind::Damaged, sentence).into())
+        Err(Error::ViewStopped {
+            name: view.name.clone(),
+            reason: reason.to_owned(),
+        })
     }
 }
 
@@ -655,7 +657,8 @@ fn check_name(name: &str) -> Result<(), Error> {
     if is_name(name) {
         return Ok(());
     }
-    Err(Error::ViewName {
+    Err(Error::BadName {
+        what: "view",
         name: name.chars().take(80).collect(),
     })
 }

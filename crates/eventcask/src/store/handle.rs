@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use eventcask_event::{Timestamp, route};
 use eventcask_log::{Ends, Manifest, Storage, Tail};
-use eventcask_shard::{Account, KeyHasher, Refused, ShardReader};
+use eventcask_shard::{Account, KeyHasher, ShardReader};
 
 use crate::feed::feeds::Feeds;
 use crate::fold::cache::Folds;
@@ -147,7 +147,7 @@ impl Store {
         if engine.is_running() {
             Ok(engine)
         } else {
-            Err(Refused::Closed.into())
+            Err(Error::Closed)
         }
     }
 

@@ -94,7 +94,7 @@ impl Subscribe {
     /// to the next. A name is held once at a time.
     ///
     /// # Errors
-    /// [`Error::SubscriptionInUse`], [`Error::SubscriptionName`], [`Error::ReadOnly`], damage, or
+    /// [`Error::SubscriptionInUse`], [`Error::BadName`], [`Error::ReadOnly`], damage, or
     /// what the disk said.
     pub fn named(&self, name: &str) -> Result<NamedSubscription, Error> {
         NamedSubscription::start(&self.inner, name, |saved| self.start_at(saved))

@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use eventcask_event::route;
-use eventcask_shard::{Delivery, Inbox, KeyHasher, OpenBatch, Refused, SendError};
+use eventcask_shard::{Delivery, Inbox, KeyHasher, OpenBatch, SendError};
 
 use crate::Error;
 use crate::store::engine::Engine;
@@ -115,14 +115,14 @@ impl Lane {
     }
 
     pub(crate) fn send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
-        self.inbox.send(open).map_err(|_| Refused::Closed.into())
+        self.inbox.send(open).map_err(|_| Error::Closed)
     }
 
     pub(crate) fn try_send(&self, open: &mut Box<Delivery>) -> Result<(), Error> {
         let shard = self.shard;
         self.inbox.try_send(open).map_err(|error| match error {
             SendError::Full => Error::Full { shard },
-            SendError::Closed => Refused::Closed.into(),
+            SendError::Closed => Error::Closed,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Appending: versions, expectations, and all or nothing.
 
-use eventcask::{Answer, Error, ErrorKind, Expected, Invalid, NewEvent, Place, Refused, Store};
+use eventcask::{Answer, Error, ErrorKind, Expected, Invalid, NewEvent, Place, Store};
 
 use crate::support::{Bank, all, deposit, payloads, put};
 
@@ -92,7 +92,7 @@ fn l1_events_of_one_append_are_stored_together() {
         .unwrap()
         .wait();
     assert!(
-        matches!(refused, Err(Refused::Conflict { actual: 3, .. })),
+        matches!(refused, Err(Error::Conflict { actual: 3, .. })),
         "{refused:?}"
     );
     assert_eq!(payloads(&store, "a"), ["1", "2", "3"]);

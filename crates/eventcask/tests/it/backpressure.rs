@@ -6,8 +6,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use eventcask::{
-    Error, ErrorKind, Expected, MemoryStorage, Options, Outcome, Producer, Refused, Storage, Store,
-    Ticket,
+    Error, ErrorKind, Expected, MemoryStorage, Options, Outcome, Producer, Storage, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -183,7 +182,7 @@ fn check_answered(slow: &Slow, outcomes: &[Outcome]) {
     let told = |outcome: &&Outcome| match outcome {
         Ok(_) => true,
         Err(refused) => {
-            assert_eq!(*refused, Refused::Closed);
+            assert_eq!(*refused, Error::Closed);
             false
         }
     };

@@ -77,7 +77,7 @@ fn a_name_is_held_once_at_a_time() {
     let kind = |result: Result<ConsumerGroup, eventcask::Error>| result.unwrap_err().kind();
     let first = store.subscribe().named("letters").unwrap();
     let group = || store.subscribe().group("letters", Retry::default());
-    assert_eq!(kind(group()), ErrorKind::Invalid);
+    assert_eq!(kind(group()), ErrorKind::InUse);
     drop(first);
     drop(group().unwrap());
     for name in ["", "a/b", "ä", &"x".repeat(65)] {
@@ -107,7 +107,7 @@ fn a_subscription_can_be_forgotten() {
     drop(letters);
     store.drop_subscription("letters").unwrap();
     let unknown = store.drop_subscription("letters").unwrap_err();
-    assert_eq!(unknown.kind(), ErrorKind::UnknownSubscription);
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
     store.close().unwrap();
     let store = bank.open();
     assert!(store.stats().subscriptions.is_empty());

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    Answer, Codec, DedupWindow, ErrorKind, EventId, Expected, Lock, NewEvent, Open, Options,
-    Outcome, Place, Refused, ShardStats, Storage, Store, StoredFile, Ticket,
+    Answer, Codec, DedupWindow, Error, ErrorKind, EventId, Expected, Lock, NewEvent, Open, Options,
+    Outcome, Place, ShardStats, Storage, Store, StoredFile, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -374,7 +374,7 @@ fn l4_ids_of_sealed_segments_are_known_when_there_is_no_memory_for_them() {
         let other = deposit("2").id(ids[5]);
         let mut producer = model.store().producer();
         let refused = producer.append(&key_of(ids[5]), Expected::Any, &[other]);
-        let wanted = Err(Refused::IdConflict { id: ids[5] });
+        let wanted = Err(Error::IdConflict { id: ids[5] });
         assert_eq!(refused.unwrap().wait(), wanted, "{order:?}");
         drop(producer);
         model.push(&order.ids(4 * SLICE..5 * SLICE));

@@ -210,7 +210,7 @@ fn a_stopped_projection_has_no_entries() {
     answer.wait().unwrap();
     let asked = hot.clone();
     let error = in_time("reading", move || asked.get("ada")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     assert_eq!(hot.get(&other).unwrap(), Some(1));
 }
 

@@ -140,7 +140,9 @@ fn l7_what_was_given_up_does_not_count_after_a_start_whether_snapshots_were_lost
             check(&bank, is_sync, &what);
 
             let store = bank.open();
-            assert!(store.reclaim().unwrap().events > 0, "{what}");
+            // Sealing may have left them out before.
+            store.reclaim().unwrap();
+            assert_eq!(store.reclaimable().unwrap().events, 0, "{what}");
             store.close().unwrap();
             check(&bank, is_sync, &format!("{what}, taken back"));
         }

@@ -8,6 +8,7 @@ mod faulty;
 mod append;
 mod dedup;
 mod dedup_windows;
+mod errors;
 mod one_id;
 mod entries;
 mod source;

@@ -125,7 +125,7 @@ fn a_projection_that_can_not_take_in_an_event_stops_and_says_why() {
     assert_eq!(strict.read(0, |cents| *cents).unwrap(), 5);
     put(&store, "a", "five");
     let error = strict.read(0, |cents| *cents).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let sentence = error.to_string();
     assert!(sentence.contains("position 1: invalid digit"), "{sentence}");
     put(&store, "a", "7");
@@ -216,7 +216,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
     put(&store, &keys[1], "3");
 
     let error = fragile.read(0, |_| ()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let sentence = error.to_string();
     let at = format!(
         "shard 0: it failed in the block at position {}",
@@ -237,7 +237,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
             .all(|one| one.poisoned.is_none())
     );
     let late = store.projection(Late).sync().start().map(|_| ());
-    assert_eq!(late.unwrap_err().kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Stopped);
 }
 
 #[test]

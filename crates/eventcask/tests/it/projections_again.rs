@@ -119,7 +119,7 @@ fn a_rebuild_sets_one_that_stopped_going_again() {
     push(&store, &mut random, 50, &mut fold);
     assert!(projected.stats().failure.is_some());
     let error = projected.rebuild().unwrap().wait().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     projection.fails.store(false, Ordering::Relaxed);
     projected.rebuild().unwrap().wait().unwrap().unwrap();
     push(&store, &mut random, 50, &mut fold);
@@ -304,6 +304,6 @@ fn a_panic_in_the_past_stops_nothing_in_use() {
     producer.flush().unwrap().wait().unwrap();
     projection.fails.store(true, Ordering::Relaxed);
     let error = projected.as_of(AsOf::Position(0)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     assert!(projected.read(0, |_| ()).is_ok());
 }

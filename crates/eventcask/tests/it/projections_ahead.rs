@@ -164,7 +164,7 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     damage(&bank, 7_000);
 
     let rebuilt = before.rebuild().unwrap().wait().unwrap_err();
-    assert_eq!(rebuilt.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(rebuilt.kind(), ErrorKind::Stopped);
     check(&before, &[10_000]);
     drop(before);
 
@@ -173,12 +173,12 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
         .sync()
         .start()
         .unwrap_err();
-    assert_eq!(late.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(late.kind(), ErrorKind::Stopped);
     assert!(late.to_string().contains(".segment"), "{late}");
 
     let behind = store.projection(Positions::default()).start().unwrap();
     let stopped = behind.wait_for(Place::new(0, 9_999), LONG).unwrap_err();
-    assert_eq!(stopped.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(stopped.kind(), ErrorKind::Stopped);
     let progress = behind.progress(0);
     // The block with the event holds some others before it.
     assert!((6_950..=7_000).contains(&progress), "{progress}");

@@ -182,7 +182,7 @@ fn a_projection_runs_once_in_a_store_at_a_time() {
         store.clone().projection(counts.clone()).sync().start(),
     ];
     for error in again.map(Result::unwrap_err) {
-        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.kind(), ErrorKind::InUse);
         let sentence = error.to_string();
         assert!(
             sentence.contains(r#"projection "counts" runs already"#),

@@ -173,10 +173,10 @@ fn payloads_of_other_types_stay_shut() {
     assert!(typed.as_of(AsOf::Position(60)).is_ok());
     drop(typed);
     let all = store.projection(Shown::<0>).sync().start().unwrap_err();
-    assert_eq!(all.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(all.kind(), ErrorKind::Stopped);
     flip_a_payload(&bank, b"Deposited-");
     let damaged = store.projection(Shown::<2>).sync().start().unwrap_err();
-    assert_eq!(damaged.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(damaged.kind(), ErrorKind::Stopped);
 }
 
 /// Changes a byte behind the first place of this text in the first segment.

@@ -187,7 +187,7 @@ fn l5_a_read_model_that_stops_between_any_two_steps_holds_each_event_once() {
             ledger.fails(transaction, step);
             let broken = store.feed(ledger.clone()).batch_events(10).start().unwrap();
             let error = broken.catch_up(FOR_EVER).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ReadModelStopped, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             drop(broken);
             ledger.is_well();
             let again = store.feed(ledger.clone()).batch_events(10).start().unwrap();
@@ -227,7 +227,7 @@ fn l6_a_read_model_that_stops_says_so_and_holds_up_nobody() {
         (&figures.positions[..], &figures.failure),
         (&[1][..], &feed.failure())
     );
-    assert_eq!(feed.stop().unwrap_err().kind(), ErrorKind::ReadModelStopped);
+    assert_eq!(feed.stop().unwrap_err().kind(), ErrorKind::Stopped);
     assert!(store.stats().read_models.is_empty());
 
     ledger.is_well();
@@ -384,7 +384,7 @@ fn a_store_feeds_one_model_of_a_name_at_a_time() {
     let store = Bank::new(1).open();
     let first = feed(&store, &Ledger::default());
     let second = store.feed(Ledger::default()).start();
-    assert_eq!(second.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::InUse);
     drop(first);
     feed(&store, &Ledger::default()).stop().unwrap();
 }
@@ -418,7 +418,7 @@ fn a_model_of_another_history_is_refused() {
         let ledger = Ledger::default();
         ledger.kept().progress.insert(progress.shard, progress);
         let error = store.feed(ledger).start().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
         error.to_string()
     };
     let ahead = with(ModelProgress {
@@ -550,7 +550,7 @@ fn a_model_can_be_awaited_and_given_up() {
         begins(fails.as_mut(), &waker);
         put(&store, "a", "1");
         let error = ends(fails.as_mut(), &waker, &told).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
     });
 }
 
@@ -565,7 +565,7 @@ fn who_awaits_a_model_is_told_that_it_ended_or_that_the_store_was_closed() {
         begins(waits.as_mut(), &waker);
         first.stop().unwrap();
         let error = ends(waits.as_mut(), &waker, &told).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
 
         let second = feed(&store, &Ledger::default());
         let mut waits = pin!(second.reaches(Place::new(1, 0)));
