@@ -21,7 +21,7 @@ use crossbeam_queue::SegQueue;
 use eventcask_log::{Error, ErrorKind, NewSegment, PageBuffer, SegmentWriter, in_page};
 
 use crate::Bell;
-use crate::stages::{Lap, StageCounters, count};
+use crate::stages::{StageCounters, StageTimer, count};
 
 /// Bytes that are written before a sync at most. Larger groups gain nothing and delay answers.
 const GROUP_BYTES: usize = 4 << 20;
@@ -400,7 +400,7 @@ impl Target {
         else {
             return Ok(());
         };
-        let mut lap = Lap::start();
+        let mut lap = StageTimer::start();
         if let Some(new) = roll {
             self.writer.roll(new)?;
         }
@@ -443,7 +443,7 @@ impl Target {
     }
 
     fn sync(&mut self) -> Result<(), Failure> {
-        let mut lap = Lap::start();
+        let mut lap = StageTimer::start();
         if self.broken.is_none()
             && let Err(error) = self.writer.sync()
         {

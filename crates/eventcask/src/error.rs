@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventcask_event::{EventId, Expected, Invalid, Place};
 use eventcask_project::SpecError;
-use eventcask_shard::Refused;
+use eventcask_shard::AppendError;
 
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -342,10 +342,10 @@ impl From<eventcask_log::Error> for Error {
 }
 
 /// The border between the shards, whose answers are small, and what callers are told.
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
+impl From<AppendError> for Error {
+    fn from(refused: AppendError) -> Self {
         match refused {
-            Refused::Conflict {
+            AppendError::Conflict {
                 key,
                 expected,
                 actual,
@@ -355,14 +355,14 @@ impl From<Refused> for Error {
                 expected,
                 actual,
             },
-            Refused::IdConflict { id } => Self::IdConflict { id },
-            Refused::PartlyKnown { known } => Self::PartlyKnown { known },
-            Refused::SourceGap { source_name, next } => Self::SourceGap { source_name, next },
-            Refused::StorageFull(reason) => Self::StorageFull(reason),
-            Refused::Poisoned(reason) => Self::Poisoned(reason),
-            Refused::Damaged(reason) => Self::Damaged(reason),
-            Refused::Unreadable(reason) => Self::Unreadable(reason),
-            Refused::Closed => Self::Closed,
+            AppendError::IdConflict { id } => Self::IdConflict { id },
+            AppendError::PartlyKnown { known } => Self::PartlyKnown { known },
+            AppendError::SourceGap { source_name, next } => Self::SourceGap { source_name, next },
+            AppendError::StorageFull(reason) => Self::StorageFull(reason),
+            AppendError::Poisoned(reason) => Self::Poisoned(reason),
+            AppendError::Damaged(reason) => Self::Damaged(reason),
+            AppendError::Unreadable(reason) => Self::Unreadable(reason),
+            AppendError::Closed => Self::Closed,
         }
     }
 }

@@ -74,27 +74,27 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{
-    ApplyError, Batch, BatchValues, Keyed, LeftOut, Merge, Number, Projection, Snapshot, SpecError,
-    Value, ViewRow, ViewSpec,
+    ApplyError, Batch, BatchEntries, LeftOut, Merge, Number, PerAggregate, Projection, Snapshot,
+    SpecError, Value, ViewRow, ViewSpec,
 };
-pub use eventcask_shard::{Answer, DedupWindow, Durability, Stages};
+pub use eventcask_shard::{Appended, DedupWindow, Durability, Stages};
 pub use feed::batches::Batches;
 pub use feed::feeds::ReadModelStats;
-pub use feed::handle::{Feed, FeedOptions};
-pub use feed::progress::{Advance, ModelIdentity, ModelMismatch, ModelProgress};
+pub use feed::progress::{ModelIdentity, ModelMismatch, ModelProgress, ProgressStep};
 pub use feed::read_model::{ModelError, ReadModel};
+pub use feed::runner::{ReadModelOptions, ReadModelRunner};
 pub use fold::Fold;
 pub use fold::cache::FoldStats;
-pub use fold::folded::Folded;
-pub use fold::loaded::Loaded;
+pub use fold::repository::Repository;
+pub use fold::versioned::Versioned;
 pub use follow::reached::{Reached, Timeout};
 pub use projection::view::View;
 pub use projection::views::ViewStats;
 pub use projection::{
-    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Rebuild,
-    RebuildProgress, SnapshotPolicy,
+    EntryCache, KeptProjection, ProjectionAsOf, ProjectionHandle, ProjectionOptions,
+    ProjectionStats, Rebuild, RebuildProgress, SnapshotPolicy,
 };
-pub use read::aggregate::{AggregateEvents, AggregateReader};
+pub use read::aggregate::{Aggregate, AggregateEvents};
 pub use read::as_of::AsOf;
 pub use read::event::Event;
 pub use read::scan::{Scan, ScanEvents};
@@ -103,8 +103,8 @@ pub use store::options::Options;
 pub use store::stats::{ShardStats, Stats};
 pub use subscribe::builder::Subscribe;
 pub use subscribe::claim::Claim;
+pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::{ConsumerGroup, Parked};
-pub use subscribe::named::NamedSubscription;
 pub use subscribe::retry::Retry;
 pub use subscribe::subscription::Subscription;
 pub use subscribe::subscriptions::SubscriptionStats;
@@ -114,7 +114,7 @@ pub use upkeep::repair::{RepairReport, repair};
 pub use upkeep::verify::{VerifyReport, verify, verify_storage};
 pub use write::owner::ShardOwner;
 pub use write::producer::Producer;
-pub use write::ticket::{FlushTicket, Flushed, Outcome, Ticket, TicketFuture};
+pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture};
 
 use std::path::Path;
 

@@ -2,7 +2,9 @@
 
 use std::io::{Read as _, stdin};
 
-use eventcask::{Answer, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Store, route};
+use eventcask::{
+    Appended, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Store, route,
+};
 use serde::de::IgnoredAny;
 
 use super::store::failure;
@@ -56,7 +58,7 @@ fn wrong(invalid: &Invalid) -> Failure {
     Failure::Input(invalid.to_string())
 }
 
-fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Answer, Failure> {
+fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Appended, Failure> {
     let mut producer = store.producer();
     let ticket = producer.append(&args.key, args.expect, &[*event]);
     let outcome = ticket.map_err(|error| failure(&error))?.wait();
@@ -66,7 +68,7 @@ fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Answ
     })
 }
 
-fn print(key: &str, answer: &Answer, shard: u32, global: &Global) -> Result<(), Failure> {
+fn print(key: &str, answer: &Appended, shard: u32, global: &Global) -> Result<(), Failure> {
     let is_duplicate = answer.is_duplicate();
     let version = answer.version().unwrap_or_default();
     let position = answer.position().unwrap_or_default();

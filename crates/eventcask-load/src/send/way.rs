@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Instant;
 
-use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner, Ticket};
+use eventcask::{Appended, Expected, FlushTicket, NewEvent, Producer, ShardOwner, Ticket};
 use eventcask_console::failure::Failure;
 
 use crate::send::counts::Counts;
@@ -126,6 +126,6 @@ impl Way<'_> {
                 .and_then(|ticket| owner.answer(ticket)),
         };
         let answer = answer.map_err(|error| Failure::of(&error))?;
-        Ok(matches!(answer, Answer::Stored { .. }))
+        Ok(matches!(answer, Appended::Stored { .. }))
     }
 }

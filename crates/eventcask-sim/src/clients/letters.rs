@@ -1,6 +1,6 @@
 //! A client of a named subscription.
 
-use eventcask::NamedSubscription;
+use eventcask::DurableSubscription;
 use fastrand::Rng;
 
 use crate::clients::opened::Opened;
@@ -12,7 +12,7 @@ use crate::planted::Planted;
 
 /// Reads on where it was, handles what it reads, and has that kept now and then.
 pub(crate) struct Letters {
-    subscription: NamedSubscription,
+    subscription: DurableSubscription,
     disk: SimDisk,
     /// Where it began, and what it was given since, one a shard.
     begin: Vec<u64>,

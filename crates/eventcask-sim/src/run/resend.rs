@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use eventcask::{DedupWindow, Error, EventId, Expected, Outcome, Store};
+use eventcask::{AppendResult, DedupWindow, Error, EventId, Expected, Store};
 use fastrand::Rng;
 
 use crate::check::repeats::Repeats;
@@ -99,7 +99,7 @@ impl Resend<'_> {
 
     /// A window may have forgotten some of an append's ids, or other events may have them since; then
     /// it is refused.
-    fn check_answer(&self, outcome: &Outcome, is_taken: bool) -> Result<(), String> {
+    fn check_answer(&self, outcome: &AppendResult, is_taken: bool) -> Result<(), String> {
         let may_be = is_taken || self.repeats.window != DedupWindow::All;
         match outcome {
             Err(Error::PartlyKnown { .. } | Error::IdConflict { .. }) if may_be => Ok(()),

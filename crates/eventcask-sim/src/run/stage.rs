@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use eventcask::{DedupWindow, Expected, Outcome, Store, Ticket, ViewSpec, route};
+use eventcask::{AppendResult, DedupWindow, Expected, Store, Ticket, ViewSpec, route};
 
 use crate::check::view::VIEW;
 use crate::clients::reading::Reading;
@@ -92,12 +92,12 @@ impl Stage {
         lane: u32,
         number: usize,
         ticket: Ticket,
-    ) -> Outcome {
+    ) -> AppendResult {
         let mut outcome = door.answer(ticket);
         if let Ok(answer) = &outcome {
             self.check_projected(number, answer.position());
         }
-        if let Ok(eventcask::Answer::Stored { version, .. }) = &mut outcome {
+        if let Ok(eventcask::Appended::Stored { version, .. }) = &mut outcome {
             *version += u64::from(self.has(Planted::VersionIsOffByOne, number));
         }
         if self.has(Planted::AnswerIsInvented, number) && outcome.is_err() {
@@ -108,7 +108,7 @@ impl Stage {
         outcome
     }
 
-    fn answered(&self, entry: usize, lane: u32, outcome: Outcome) {
+    fn answered(&self, entry: usize, lane: u32, outcome: AppendResult) {
         let (outcome, level) = (Box::new(outcome), self.level);
         self.disk.note(Note::Answered {
             entry,

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use eventcask::{Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options, Outcome};
+use eventcask::{AppendResult, Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options};
 use eventcask_sim::{Faults, SimDisk};
 
 use crate::bank::{
@@ -49,7 +49,7 @@ fn check_failed_sync(options: &Options, faults: Faults) -> bool {
 }
 
 /// Once a shard has stopped, it answers nothing else any more.
-fn check_poisoned(answers: &[(u32, Outcome)]) {
+fn check_poisoned(answers: &[(u32, AppendResult)]) {
     let mut stopped = BTreeSet::new();
     for (number, outcome) in answers {
         let shard = eventcask::route(&account(*number), 2);

@@ -59,7 +59,7 @@ impl ReadModel for Database {
 
     fn apply(&mut self, batches: &Batches<'_>) -> Result<(), ModelError> {
         let mut kept = self.kept();
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             let shard = advance.to.shard;
             let known = kept.progress.iter().position(|one| one.shard == shard);
             let known = known.map(|index| kept.progress.swap_remove(index));

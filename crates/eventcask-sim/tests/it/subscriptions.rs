@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventcask::{ConsumerGroup, Durability, NamedSubscription, Options, Retry, Store};
+use eventcask::{ConsumerGroup, Durability, DurableSubscription, Options, Retry, Store};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 
@@ -19,7 +19,7 @@ fn group(store: &Store) -> ConsumerGroup {
     store.subscribe().group("mailer", retry()).unwrap()
 }
 
-fn letters(store: &Store) -> NamedSubscription {
+fn letters(store: &Store) -> DurableSubscription {
     store.subscribe().named("letters").unwrap()
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
 use eventcask_project::{ApplyError, LeftOut, MergedStates, ViewSpec, ViewState};
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::{Retired, ShardReader};
 
 use crate::clock::now_nanos;
 use crate::follow::follower::{Follow, Follower};
@@ -552,7 +552,7 @@ impl Follow for ViewState {
         self.progress()
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError> {
+    fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError> {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
         if !hidden.may_hide(&events) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use eventcask_event::{Timestamp, route};
 use eventcask_log::{Ends, Manifest, Storage, Tail};
-use eventcask_shard::{Account, KeyHasher, ShardReader};
+use eventcask_shard::{FlushCounter, KeyHasher, ShardReader};
 
 use crate::feed::feeds::Feeds;
 use crate::fold::cache::Folds;
@@ -86,9 +86,9 @@ impl Store {
     /// # Errors
     /// The first refusal of a shard, or [`Error::ReadOnly`].
     pub fn flush(&self) -> Result<(), Error> {
-        let (account, own) = Account::open();
+        let (account, own) = FlushCounter::open();
         for inbox in &self.engine()?.inboxes {
-            inbox.flush(Account::share(&account));
+            inbox.flush(FlushCounter::share(&account));
         }
         own.settle(eventcask_shard::Flushed::default(), None);
         account.wait()?;

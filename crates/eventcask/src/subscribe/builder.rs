@@ -9,7 +9,7 @@ use crate::read::filter::Filter;
 use crate::read::forwards::Forwards;
 use crate::store::handle::Inner;
 use crate::subscribe::saved::Saved;
-use crate::{ConsumerGroup, Error, NamedSubscription, Retry, Subscription};
+use crate::{ConsumerGroup, DurableSubscription, Error, Retry, Subscription};
 
 /// Says which events a [`Subscription`] is to; [`start`](Self::start) begins it.
 ///
@@ -96,8 +96,8 @@ impl Subscribe {
     /// # Errors
     /// [`Error::SubscriptionInUse`], [`Error::BadName`], [`Error::ReadOnly`], damage, or
     /// what the disk said.
-    pub fn named(&self, name: &str) -> Result<NamedSubscription, Error> {
-        NamedSubscription::start(&self.inner, name, |saved| self.start_at(saved))
+    pub fn named(&self, name: &str) -> Result<DurableSubscription, Error> {
+        DurableSubscription::start(&self.inner, name, |saved| self.start_at(saved))
     }
 
     /// Begins a named subscription whose events are shared out among consumers, or goes on with it;

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::read::filter::Filter;
 use crate::store::handle::Inner;
-use crate::subscribe::named::HeldName;
-use crate::subscribe::saved::{Held, Saved, Saves};
+use crate::subscribe::dispatcher::Dispatcher;
+use crate::subscribe::durable::HeldName;
+use crate::subscribe::saved::{Blocked, Saved, Saves};
 use crate::subscribe::shared::Shared;
-use crate::subscribe::turns::Turns;
 use crate::sync::locked;
 use crate::{Claim, Error, Event, Retry, Store, Subscription};
 
@@ -86,7 +86,7 @@ pub struct Parked {
 
 impl Parked {
     /// Those that are parked of all that are held back.
-    pub(crate) fn all_of(held: &BTreeMap<String, Held>) -> Vec<Self> {
+    pub(crate) fn all_of(held: &BTreeMap<String, Blocked>) -> Vec<Self> {
         let parked = held.iter().filter(|(_, held)| held.is_parked);
         let parked = parked.map(|(key, held)| Self {
             key: key.clone(),
@@ -109,7 +109,7 @@ impl ConsumerGroup {
         start: impl FnOnce(Option<&Saved>) -> Result<Subscription, Error>,
     ) -> Result<Self, Error> {
         let (held_name, saved) = HeldName::take(inner, name)?;
-        let mut turns = Turns::new(inner, name, filter, start(saved.as_ref())?);
+        let mut turns = Dispatcher::new(inner, name, filter, start(saved.as_ref())?);
         turns.hold(saved.unwrap_or_default().held, Instant::now());
         let shared = Shared {
             name: held_name,

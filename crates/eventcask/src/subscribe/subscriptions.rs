@@ -14,13 +14,13 @@ use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::name::{is_name, is_numbered};
-use crate::subscribe::saved::{Held, Left, Saved, Saves};
+use crate::subscribe::saved::{Blocked, Left, Saved, Saves};
 use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
 
 /// Says what is left of an aggregate that is held back.
-pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Held) -> Result<Left, Error>;
+pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Blocked) -> Result<Left, Error>;
 
 /// All named subscriptions.
 pub(crate) struct Subscriptions {

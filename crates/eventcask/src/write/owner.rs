@@ -13,7 +13,7 @@ use eventcask_shard::{Delivery, Inbox, Worker};
 use crate::store::engine::{Engine, OwnedWorker};
 use crate::store::handle::Inner;
 use crate::write::producer::{Ledger, check_append, engine_of};
-use crate::write::ticket::{FlushTicket, Flushed, Outcome, Ticket};
+use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
 use crate::{Error, Store};
 
 /// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes events
@@ -158,7 +158,7 @@ impl ShardOwner {
     ///
     /// # Errors
     /// Why the append was refused.
-    pub fn answer(&mut self, ticket: Ticket) -> Outcome {
+    pub fn answer(&mut self, ticket: Ticket) -> AppendResult {
         if self.hand_over(Worker::take_to_wait).is_err() {
             return Err(Error::Closed);
         }

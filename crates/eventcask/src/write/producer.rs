@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
 use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
-use eventcask_shard::{Account, Flushed, ShardReader, Share};
+use eventcask_shard::{FlushCounter, FlushShare, Flushed, ShardReader};
 
 use crate::store::engine::Engine;
 use crate::store::handle::Inner;
@@ -60,13 +60,13 @@ impl Origin {
 /// Counts what becomes of the events that are pushed, from one flush to the next.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    account: Arc<Account>,
-    own: Option<Share>,
+    account: Arc<FlushCounter>,
+    own: Option<FlushShare>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        let (account, own) = Account::open();
+        let (account, own) = FlushCounter::open();
         Self {
             account,
             own: Some(own),
@@ -76,8 +76,8 @@ impl Default for Ledger {
 
 impl Ledger {
     /// A batch's part of what is counted.
-    pub(crate) fn share(&self) -> Share {
-        Account::share(&self.account)
+    pub(crate) fn share(&self) -> FlushShare {
+        FlushCounter::share(&self.account)
     }
 
     /// Ends the counting of what was pushed so far, and begins anew.

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use eventcask_shard::{Account, Answer};
+use eventcask_shard::{Appended, FlushCounter};
 
 use crate::Error;
 
 /// The one answer that each append gets.
-pub type Outcome = Result<Answer, Error>;
+pub type AppendResult = Result<Appended, Error>;
 
 /// The answer to one append, once it is there.
 ///
@@ -40,13 +40,13 @@ impl Ticket {
     ///
     /// # Errors
     /// Why the append was refused: [`Error::Conflict`] where the aggregate is not as expected.
-    pub fn wait(self) -> Outcome {
+    pub fn wait(self) -> AppendResult {
         Ok(self.0.wait()?)
     }
 
     /// The answer if it is there.
     #[must_use]
-    pub fn poll(&self) -> Option<Outcome> {
+    pub fn poll(&self) -> Option<AppendResult> {
         Some(self.0.poll()?.map_err(Error::from))
     }
 }
@@ -56,7 +56,7 @@ impl Ticket {
 pub struct TicketFuture(eventcask_shard::TicketFuture);
 
 impl IntoFuture for Ticket {
-    type Output = Outcome;
+    type Output = AppendResult;
     type IntoFuture = TicketFuture;
 
     fn into_future(self) -> TicketFuture {
@@ -65,9 +65,9 @@ impl IntoFuture for Ticket {
 }
 
 impl Future for TicketFuture {
-    type Output = Outcome;
+    type Output = AppendResult;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<AppendResult> {
         Pin::new(&mut self.0).poll(cx).map_err(Error::from)
     }
 }
@@ -101,11 +101,11 @@ impl From<eventcask_shard::Flushed> for Flushed {
 #[derive(Debug)]
 #[must_use = "it says whether the events were stored"]
 pub struct FlushTicket {
-    account: Arc<Account>,
+    account: Arc<FlushCounter>,
 }
 
 impl FlushTicket {
-    pub(crate) fn new(account: Arc<Account>) -> Self {
+    pub(crate) fn new(account: Arc<FlushCounter>) -> Self {
         Self { account }
     }
 

@@ -6,7 +6,8 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use eventcask::{
-    Error, ErrorKind, Expected, MemoryStorage, Options, Outcome, Producer, Storage, Store, Ticket,
+    AppendResult, Error, ErrorKind, Expected, MemoryStorage, Options, Producer, Storage, Store,
+    Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -67,7 +68,7 @@ impl Slow {
 }
 
 /// All answers, in time.
-fn answers(tickets: Vec<Ticket>) -> Vec<Outcome> {
+fn answers(tickets: Vec<Ticket>) -> Vec<AppendResult> {
     let wait = || tickets.into_iter().map(Ticket::wait).collect();
     in_time("a ticket", wait)
 }
@@ -178,8 +179,8 @@ fn an_append_beside_a_stream_of_events_is_answered_though_the_stream_never_pause
 
 /// What became of appends when the store was closed over them: each has one answer, and those that
 /// were told "stored" are there.
-fn check_answered(slow: &Slow, outcomes: &[Outcome]) {
-    let told = |outcome: &&Outcome| match outcome {
+fn check_answered(slow: &Slow, outcomes: &[AppendResult]) {
+    let told = |outcome: &&AppendResult| match outcome {
         Ok(_) => true,
         Err(refused) => {
             assert_eq!(*refused, Error::Closed);

@@ -119,7 +119,7 @@ trait CountNow {
     fn count_now(self) -> usize;
 }
 
-impl CountNow for eventcask::NamedSubscription {
+impl CountNow for eventcask::DurableSubscription {
     fn count_now(mut self) -> usize {
         let next = || self.try_next().unwrap();
         std::iter::from_fn(next).count()

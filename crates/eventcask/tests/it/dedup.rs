@@ -1,10 +1,12 @@
 //! Exactly once by id.
 
-use eventcask::{Answer, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Storage, Store};
+use eventcask::{
+    Appended, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Storage, Store,
+};
 
 use crate::support::{Bank, deposit, id, payloads, put};
 
-fn put_with_id(store: &Store, key: &str, number: u128, payload: &str) -> Result<Answer, Error> {
+fn put_with_id(store: &Store, key: &str, number: u128, payload: &str) -> Result<Appended, Error> {
     let event = deposit(payload).id(id(number));
     store
         .producer()
@@ -23,7 +25,7 @@ fn l4_the_same_id_twice_stores_once_and_names_the_original() {
     for _ in 0..2 {
         let answer = put_with_id(&store, "a", 7, "1").unwrap();
         let (place, version) = (Place::new(0, 1), Some(2));
-        assert_eq!(answer, Answer::Duplicate { place, version });
+        assert_eq!(answer, Appended::Duplicate { place, version });
         store.close().unwrap();
         store = bank.open();
     }

@@ -343,8 +343,8 @@ fn variants() -> BTreeSet<&'static str> {
         .collect()
 }
 
-/// An append was refused by `Error::Refused(Refused::Conflict { .. })`, and its ticket by
-/// `Refused::Conflict { .. }`: two types, at two depths. Both are `eventcask::Error` now.
+/// An append was refused by `Error::AppendError(AppendError::Conflict { .. })`, and its ticket by
+/// `AppendError::Conflict { .. }`: two types, at two depths. Both are `eventcask::Error` now.
 #[test]
 fn a_conflict_says_from_where_a_retry_reads() {
     let store = Bank::new(1).open();

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eventcask::{
-    Codec, EventId, Inspection, NewEvent, Options, Projected, SnapshotPolicy, Store, inspect,
-    verify,
+    Codec, EventId, Inspection, NewEvent, Options, ProjectionHandle, SnapshotPolicy, Store,
+    inspect, verify,
 };
 
 use crate::support::Counts;
@@ -32,7 +32,7 @@ fn payload(number: u64) -> String {
     )
 }
 
-fn counts(store: &Store) -> Projected<Counts> {
+fn counts(store: &Store) -> ProjectionHandle<Counts> {
     let counts = store.projection(Counts).sync();
     counts.snapshots(SnapshotPolicy::default()).start().unwrap()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask::{
-    Answer, DedupWindow, Error, ErrorKind, EventId, Expected, NewEvent, Options, Store,
+    Appended, DedupWindow, Error, ErrorKind, EventId, Expected, NewEvent, Options, Store,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -21,8 +21,8 @@ fn bank(shards: u32, set: fn(Options) -> Options) -> Bank {
 fn append(store: &Store, key: &str, events: &[NewEvent<'_>]) -> String {
     let ticket = store.producer().append(key, Expected::Any, events);
     match ticket.unwrap().wait() {
-        Ok(Answer::Stored { version, .. }) => format!("stored {version}"),
-        Ok(Answer::Duplicate { version, .. }) => format!("known {}", version.unwrap()),
+        Ok(Appended::Stored { version, .. }) => format!("stored {version}"),
+        Ok(Appended::Duplicate { version, .. }) => format!("known {}", version.unwrap()),
         Err(Error::IdConflict { .. }) => "conflict".to_owned(),
         Err(Error::PartlyKnown { known }) => format!("{} known", known.len()),
         other => panic!("{other:?}"),

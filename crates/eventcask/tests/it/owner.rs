@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use eventcask::{
-    Answer, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Place, ShardOwner, Storage,
-    Store, Ticket, route,
+    Appended, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Place, ShardOwner,
+    Storage, Store, Ticket, route,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -65,7 +65,7 @@ fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
 }
 
 /// Appends one deposit and waits for its answer.
-fn put(owner: &mut ShardOwner, key: &str, payload: &str) -> Result<Answer, Error> {
+fn put(owner: &mut ShardOwner, key: &str, payload: &str) -> Result<Appended, Error> {
     let ticket = owner.append(key, Expected::Any, &[deposit(payload)])?;
     owner.answer(ticket)
 }
@@ -112,7 +112,7 @@ fn l10_an_owner_gets_one_answer_to_each_append() {
     // The last is asked for first: that answers all of them.
     let other = owner.answer(other.unwrap());
     assert_eq!(other, Err(Error::IdConflict { id: id(7) }));
-    let stored = |position, version| Answer::Stored {
+    let stored = |position, version| Appended::Stored {
         place: Place::new(0, position),
         version,
     };
@@ -126,7 +126,7 @@ fn l10_an_owner_gets_one_answer_to_each_append() {
     };
     assert_eq!(wrong.unwrap().wait(), Err(conflict));
     let (place, version) = (Place::new(0, 0), Some(1));
-    assert_eq!(again.wait(), Ok(Answer::Duplicate { place, version }));
+    assert_eq!(again.wait(), Ok(Appended::Duplicate { place, version }));
     assert_eq!(payloads(&store, "a"), ["1", "2", "2", "2"]);
 }
 

@@ -6,8 +6,8 @@ use std::task::{Context, Wake};
 use std::thread;
 
 use eventcask::{
-    Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent, Options,
-    Outcome, Place, Producer, Storage, Store, Ticket,
+    AppendResult, Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent,
+    Options, Place, Producer, Storage, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -31,7 +31,7 @@ fn open(disk: &FaultyDisk, options: &Options) -> Store {
     options.open_storage(disk).expect("the store opens")
 }
 
-fn append(producer: &mut Producer, key: &str, event: NewEvent<'_>) -> Outcome {
+fn append(producer: &mut Producer, key: &str, event: NewEvent<'_>) -> AppendResult {
     let ticket = producer.append(key, Expected::Any, &[event]);
     ticket.and_then(Ticket::wait)
 }
@@ -198,7 +198,7 @@ fn push_much(store: &Store) -> Result<FlushTicket, Error> {
 
 /// What all who wait are answered while a shard's thread fails.
 struct Answers {
-    outcomes: Vec<(u32, Outcome)>,
+    outcomes: Vec<(u32, AppendResult)>,
     pushed: Vec<Option<ErrorKind>>,
     flushed: Vec<Option<ErrorKind>>,
 }
@@ -292,7 +292,12 @@ fn check_answers(answers: &Answers, is_well: impl Fn(&u32) -> bool) {
 }
 
 /// Closes and opens again: all that was acknowledged is there, and the shard takes events.
-fn check_reopened(disk: &FaultyDisk, options: &Options, store: Store, outcomes: &[(u32, Outcome)]) {
+fn check_reopened(
+    disk: &FaultyDisk,
+    options: &Options,
+    store: Store,
+    outcomes: &[(u32, AppendResult)],
+) {
     // Whether it says that a shard had stopped is for F2; here it has to return.
     let _ = in_time("close", move || store.close());
     disk.is_well();
@@ -302,7 +307,7 @@ fn check_reopened(disk: &FaultyDisk, options: &Options, store: Store, outcomes: 
         let key = account(shard, SHARDS);
         let acknowledged = outcomes.iter().filter(|(of, _)| *of == shard);
         let answers = acknowledged.filter_map(|(_, outcome)| outcome.as_ref().ok());
-        let newest = answers.filter_map(eventcask::Answer::version).max();
+        let newest = answers.filter_map(eventcask::Appended::version).max();
         let stored = events
             .iter()
             .filter(|event| event.starts_with(&format!("{key}@")));
@@ -393,7 +398,7 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
         let ticket = producer.append("account-1", Expected::Any, &events);
         outcomes.push(ticket);
     }
-    let outcomes: Vec<Outcome> = in_time("a waiter", move || {
+    let outcomes: Vec<AppendResult> = in_time("a waiter", move || {
         let wait = |ticket: Result<Ticket, Error>| ticket.and_then(Ticket::wait);
         outcomes.into_iter().map(wait).collect()
     });
@@ -404,9 +409,10 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     drop(producer);
     let _ = in_time("close", move || store.close());
     let stored = open(&disk, &options).stats().events;
-    let answered =
-        |kind: fn(&Outcome) -> bool| outcomes.iter().filter(|one| kind(one)).count() as u64 * 1000;
-    let acknowledged = answered(Outcome::is_ok);
+    let answered = |kind: fn(&AppendResult) -> bool| {
+        outcomes.iter().filter(|one| kind(one)).count() as u64 * 1000
+    };
+    let acknowledged = answered(AppendResult::is_ok);
     let doubtful = answered(|one| matches!(one, Err(Error::Poisoned(_))));
     let told_nothing_is_stored = outcomes
         .iter()

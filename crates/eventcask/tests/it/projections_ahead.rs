@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projected, Projection,
+    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projection, ProjectionHandle,
     Storage, Store, Timeout, ViewSpec,
 };
 
@@ -78,7 +78,7 @@ fn push(store: &Store, numbers: std::ops::Range<usize>) {
 }
 
 /// Checks that it holds each event below its progress, once and in order.
-fn check(projected: &Projected<Positions>, at_least: &[u64]) {
+fn check(projected: &ProjectionHandle<Positions>, at_least: &[u64]) {
     for (shard, at_least) in (0..).zip(at_least) {
         let held = projected.read(shard, Clone::clone).unwrap();
         assert!(held.len() as u64 >= *at_least, "shard {shard}");

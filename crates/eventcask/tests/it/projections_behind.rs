@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Place,
-    Projected, Projection, Storage, Store, Timeout, ViewSpec,
+    ApplyError, Batch, Codec, ErrorKind, Expected, MemoryStorage, Merge, NewEvent, PerAggregate,
+    Place, Projection, ProjectionHandle, Storage, Store, Timeout, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -23,7 +23,7 @@ struct Counts;
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 3;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -66,7 +66,7 @@ impl Merge for Total {
 }
 
 /// Waits until all is applied that is durable now.
-fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
+fn wait_for_all<P: Projection>(store: &Store, projected: &ProjectionHandle<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if end > 0 {
             projected

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent,
-    Place, Projection, ReadModel, Store, Timeout, Timestamp,
+    ApplyError, Batch, Batches, ErrorKind, Expected, ModelError, ModelProgress, NewEvent, Place,
+    Projection, ReadModel, ReadModelRunner, Store, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
@@ -78,7 +78,7 @@ impl ReadModel for Ledger {
             return Err("the database is gone".into());
         }
         let mut kept = self.kept().clone();
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             let known = kept.progress.insert(advance.to.shard, advance.to);
             advance.check(known.map_or(0, |known| known.position))?;
         }
@@ -117,12 +117,12 @@ fn transfer(store: &Store, random: &mut fastrand::Rng, count: u64, fold: &mut Fo
     producer.flush().unwrap().wait().unwrap();
 }
 
-fn feed(store: &Store, ledger: &Ledger) -> Feed {
+fn feed(store: &Store, ledger: &Ledger) -> ReadModelRunner {
     store.feed(ledger.clone()).start().unwrap()
 }
 
 /// What a ledger holds once it is up to date.
-fn caught_up(feed: &Feed, ledger: &Ledger) -> Fold {
+fn caught_up(feed: &ReadModelRunner, ledger: &Ledger) -> Fold {
     assert!(feed.catch_up(FOR_EVER).unwrap());
     ledger.kept().balances.clone()
 }

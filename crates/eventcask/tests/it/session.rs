@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use eventcask::{
-    Answer, Error, ErrorKind, Expected, Flushed, MAX_SESSION_BYTES, MemoryStorage, Options, Place,
-    Producer, Storage, Store,
+    Appended, Error, ErrorKind, Expected, Flushed, MAX_SESSION_BYTES, MemoryStorage, Options,
+    Place, Producer, Storage, Store,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -138,7 +138,7 @@ fn l1_an_append_is_one_with_its_ordinals() {
     let answer = send(&mut session).wait().unwrap();
     // Which of the events they are is not known, but nothing after the last one can be among them.
     let (place, version) = (Place::new(0, 4), None);
-    assert_eq!(answer, Answer::Duplicate { place, version });
+    assert_eq!(answer, Appended::Duplicate { place, version });
     flush(&mut session);
     assert_eq!(payloads(&store, "a"), ["2", "3", "4"]);
 }

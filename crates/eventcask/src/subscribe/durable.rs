@@ -64,12 +64,12 @@ impl Drop for HeldName {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct NamedSubscription {
+pub struct DurableSubscription {
     subscription: Subscription,
     held: HeldName,
 }
 
-impl NamedSubscription {
+impl DurableSubscription {
     pub(crate) fn start(
         inner: &Arc<Inner>,
         name: &str,
@@ -136,7 +136,7 @@ impl NamedSubscription {
     }
 }
 
-impl Iterator for NamedSubscription {
+impl Iterator for DurableSubscription {
     type Item = Result<Event, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
