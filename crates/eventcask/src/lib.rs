@@ -30,6 +30,7 @@
 //! | you want | use |
 //! | --- | --- |
 //! | to store events, many from one thread | [`Store::producer`] |
+//! | to store a few, from whichever thread or task | [`Store::append`] |
 //! | one aggregate as it is, or as it was | [`Store::aggregate`] |
 //! | the same ones often, folded to a value | [`Store::fold`] |
 //! | every event, in the order of the commits | [`Store::events`] |
