@@ -16,11 +16,11 @@ fn retry() -> Retry {
 }
 
 fn group(store: &Store) -> ConsumerGroup {
-    store.subscribe().group("mailer", retry()).unwrap()
+    store.events().group("mailer", retry()).unwrap()
 }
 
 fn letters(store: &Store) -> DurableSubscription {
-    store.subscribe().named("letters").unwrap()
+    store.events().named("letters").unwrap()
 }
 
 /// All events that are there, by name.

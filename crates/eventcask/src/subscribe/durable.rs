@@ -52,13 +52,13 @@ impl Drop for HeldName {
 /// producer.push("account-1", &NewEvent::json("Closed", b"{}"))?;
 /// producer.flush()?.wait()?;
 ///
-/// let mut letters = store.subscribe().named("letters")?;
+/// let mut letters = store.events().named("letters")?;
 /// let opened = letters.try_next()?.ok_or("two events are there")?;
 /// assert_eq!(opened.event_type(), "Opened");
 /// letters.save()?;
 /// drop(letters);
 ///
-/// let mut letters = store.subscribe().named("letters")?;
+/// let mut letters = store.events().named("letters")?;
 /// let closed = letters.try_next()?.ok_or("one event is left")?;
 /// assert_eq!(closed.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

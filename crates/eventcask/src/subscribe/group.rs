@@ -41,7 +41,7 @@ use crate::{Claim, Error, Event, Retry, Store, Subscription};
 /// }
 /// producer.flush()?.wait()?;
 ///
-/// let group = store.subscribe().group("mailer", Retry::new(1))?;
+/// let group = store.events().group("mailer", Retry::new(1))?;
 /// let mut mailed = Vec::new();
 /// while let Some(claim) = group.try_claim()? {
 ///     match claim.event().key() {
@@ -219,7 +219,7 @@ impl Store {
     /// let mut producer = store.producer();
     /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
     /// producer.flush()?.wait()?;
-    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// let group = store.events().group("mailer", Retry::default())?;
     /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
     ///
     /// assert_eq!(store.parked("mailer")?[0].key, "order-1");
