@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventcask::{
-    ApplyError, AsOf, Batch, Batches, Expected, Feed, Keyed, ModelError, NewEvent, Place,
-    Projected, Projection, SnapshotPolicy, Store, Timeout, route,
+    ApplyError, AsOf, Batch, Batches, Expected, ModelError, NewEvent, PerAggregate, Place,
+    Projection, ProjectionHandle, ReadModelRunner, SnapshotPolicy, Store, Timeout, route,
 };
 use eventcask_benches::{Load, argument, cpu_seconds, print_runs, print_times, workload};
 use eventcask_sqlite::rusqlite::Transaction;
@@ -42,11 +42,11 @@ struct Counts;
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(
         &self,
-        state: &mut Keyed<u64>,
+        state: &mut PerAggregate<u64>,
         batch: &Batch<'_>,
     ) -> std::result::Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -136,8 +136,8 @@ impl Kind {
 /// One that has begun.
 enum Reader {
     Nothing,
-    Counts(Projected<Counts>),
-    Model(Feed),
+    Counts(ProjectionHandle<Counts>),
+    Model(ReadModelRunner),
 }
 
 impl Reader {
@@ -321,7 +321,11 @@ fn saving(dir: &Path, events: u64) -> Result<()> {
 }
 
 /// Reads entries while another thread writes as fast as it can, for some seconds.
-fn read_beside(store: &Store, counts: &Projected<Counts>, load: &[Load]) -> Result<Vec<Duration>> {
+fn read_beside(
+    store: &Store,
+    counts: &ProjectionHandle<Counts>,
+    load: &[Load],
+) -> Result<Vec<Duration>> {
     let stops = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -376,7 +380,7 @@ fn past(dir: &Path, load: &[Load], events: u64) -> Result<()> {
     })
 }
 
-fn as_of(counts: &Projected<Counts>, moment: AsOf) -> Result<Vec<Duration>> {
+fn as_of(counts: &ProjectionHandle<Counts>, moment: AsOf) -> Result<Vec<Duration>> {
     let times = (0..ROUNDS).map(|_| {
         let started = Instant::now();
         black_box(counts.as_of(moment)?);

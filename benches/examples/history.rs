@@ -23,7 +23,7 @@ use eventcask::{
     StoredFile,
 };
 use eventcask_benches::workload;
-use eventcask_log::{BlockReader, Caches, EndedSegment, Payloads, ShardDir, Tail};
+use eventcask_log::{BlockReader, Caches, ClosedSegment, Payloads, ShardDir, Tail};
 
 /// Events of the aggregate that is read by itself.
 const NEEDLE_EVENTS: u64 = 50;
@@ -180,7 +180,7 @@ fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, f64)> {
     Ok((done, started.elapsed().as_secs_f64()))
 }
 
-fn read_segment(reader: &BlockReader, segment: &EndedSegment) -> Result<u64> {
+fn read_segment(reader: &BlockReader, segment: &ClosedSegment) -> Result<u64> {
     let (mut events, mut next) = (0, segment.first_position());
     while let Some(at) = reader.place_from(segment, next)? {
         let block = reader.read(&at, Payloads::All)?;

@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventcask::{
-    ApplyError, Batch, Codec, Expected, Keyed, NewEvent, Projection, Store, Timeout, route,
+    ApplyError, Batch, Codec, Expected, NewEvent, PerAggregate, Projection, Store, Timeout, route,
 };
 use eventcask_benches::{
     Load, argument, cpu_seconds, print_runs, print_times, thread_cpu_seconds, workload,
@@ -50,11 +50,11 @@ struct Counts;
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(
         &self,
-        state: &mut Keyed<u64>,
+        state: &mut PerAggregate<u64>,
         batch: &Batch<'_>,
     ) -> std::result::Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -281,7 +281,7 @@ fn beside_subscribers<T>(
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for _ in 0..subscribers {
-            let mut subscription = store.subscribe().types(&["Nothing"]).start()?;
+            let mut subscription = store.events().types(&["Nothing"]).subscribe()?;
             let stops = &stops;
             threads.push(scope.spawn(move || {
                 while !stops.load(Ordering::Relaxed) {

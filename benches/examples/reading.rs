@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eventcask::{
-    ApplyError, Batch, Codec, EventRef, Expected, Fold, Keyed, NewEvent, Projection, Store,
+    ApplyError, Batch, Codec, EventRef, Expected, Fold, NewEvent, PerAggregate, Projection, Store,
 };
 use eventcask_benches::{Load, argument, print_runs, print_times, workload};
 
@@ -43,11 +43,11 @@ struct Counts;
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(
         &self,
-        state: &mut Keyed<u64>,
+        state: &mut PerAggregate<u64>,
         batch: &Batch<'_>,
     ) -> std::result::Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -65,11 +65,11 @@ impl Projection for ThirdCounts {
     const NAME: &'static str = "third-counts";
     const VERSION: u32 = 1;
     const TYPES: Option<&'static [&'static str]> = Some(THIRD);
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(
         &self,
-        state: &mut Keyed<u64>,
+        state: &mut PerAggregate<u64>,
         batch: &Batch<'_>,
     ) -> std::result::Result<(), ApplyError> {
         Counts.apply(state, batch)

@@ -1,6 +1,6 @@
 //! The projection of the workload.
 
-use eventcask::{ApplyError, Batch, Keyed, Projection};
+use eventcask::{ApplyError, Batch, PerAggregate, Projection};
 
 /// Events and payload bytes of each aggregate.
 #[derive(Debug, Clone, Copy, Default)]
@@ -9,7 +9,7 @@ pub struct Sums;
 impl Projection for Sums {
     const NAME: &'static str = "sums";
     const VERSION: u32 = 1;
-    type State = Keyed<(u64, u64)>;
+    type State = PerAggregate<(u64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut sums = state.of(batch);

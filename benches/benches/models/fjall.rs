@@ -56,7 +56,7 @@ impl ReadModel for FjallModel {
 
     fn apply(&mut self, batches: &Batches<'_>) -> Result<(), ModelError> {
         let mut write = self.database.batch();
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             let to = advance.to;
             let known = self.progress.get(to.shard.to_be_bytes())?;
             advance.check(known.map_or(0, |known| decode(&known).0))?;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use eventcask::{Batches, Codec, Durability, FeedOptions, FlushTicket, ReadModel, Store};
+use eventcask::{Batches, Codec, Durability, FlushTicket, ReadModel, ReadModelOptions, Store};
 use eventcask_benches::{Outcome, size, workload};
 use std::collections::HashMap;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ fn filled(directory: &Path, events: usize) -> Store {
     store
 }
 
-fn feed(options: FeedOptions, batch: usize) {
+fn feed(options: ReadModelOptions, batch: usize) {
     let feed = options
         .batch_events(batch)
         .start()

@@ -1,7 +1,7 @@
 //! Blocks into a keyed projection.
 
 use criterion::{Criterion, Throughput};
-use eventcask::{Batch, Keyed, Projection};
+use eventcask::{Batch, PerAggregate, Projection};
 use eventcask_benches::{Outcome, Sums, size, workload};
 use eventcask_log::Block;
 
@@ -14,7 +14,7 @@ const BLOCKS: usize = 100;
 pub(super) fn benches(c: &mut Criterion) {
     for aggregates in size([1000, 10_000], [100_000, 1_000_000]) {
         let blocks = blocks(size(2, BLOCKS), aggregates);
-        let mut state = Keyed::default();
+        let mut state = PerAggregate::default();
         apply(&mut state, &blocks);
         print(&state, aggregates);
         let mut group = c.benchmark_group("projection/keyed");
@@ -34,14 +34,14 @@ fn blocks(count: usize, aggregates: u64) -> Vec<Block> {
     load.chunks(EVENTS).map(block).collect()
 }
 
-fn apply(state: &mut Keyed<(u64, u64)>, blocks: &[Block]) {
+fn apply(state: &mut PerAggregate<(u64, u64)>, blocks: &[Block]) {
     for block in blocks {
         let batch = Batch::new(block.events(), 0, false);
         Sums.apply(state, &batch).expect("applied");
     }
 }
 
-fn print(state: &Keyed<(u64, u64)>, aggregates: u64) {
+fn print(state: &PerAggregate<(u64, u64)>, aggregates: u64) {
     let mut outcome = Outcome::default();
     for (key, (events, bytes)) in state.iter() {
         outcome.add_bytes(key.as_bytes());

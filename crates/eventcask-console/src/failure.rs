@@ -41,14 +41,14 @@ impl Failure {
     pub fn of(error: &Error) -> Self {
         let sentence = error.to_string();
         match error.kind() {
+            _ if matches!(error, Error::UnknownAggregate { .. }) => Self::No(sentence),
             ErrorKind::Invalid
             | ErrorKind::IdConflict
+            | ErrorKind::InUse
             | ErrorKind::Locked
             | ErrorKind::NewerFormat
             | ErrorKind::NotAStore
-            | ErrorKind::UnknownSubscription
-            | ErrorKind::UnknownView => Self::Input(sentence),
-            ErrorKind::UnknownAggregate => Self::No(sentence),
+            | ErrorKind::NotFound => Self::Input(sentence),
             _ => Self::Engine(sentence),
         }
     }

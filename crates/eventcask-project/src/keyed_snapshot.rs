@@ -2,9 +2,9 @@
 //! order in which the aggregates came up first.
 
 use crate::snapshot::{take, take_count};
-use crate::{Keyed, Snapshot};
+use crate::{PerAggregate, Snapshot};
 
-impl<V: Snapshot> Snapshot for Keyed<V> {
+impl<V: Snapshot> Snapshot for PerAggregate<V> {
     fn encode(&self, bytes: &mut Vec<u8>) {
         (self.len() as u64).encode(bytes);
         for (key, value) in self.iter() {

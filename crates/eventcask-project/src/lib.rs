@@ -47,16 +47,16 @@ mod row;
 mod batch;
 mod projection;
 mod snapshot;
-mod keyed;
+mod per_aggregate;
 mod keyed_snapshot;
 
 pub use batch::Batch;
 pub use error::{DecodeError, SpecError};
-pub use keyed::{BatchValues, Keyed};
 pub use left_out::LeftOut;
 pub use limits::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH};
 pub use merged::MergedStates;
 pub use number::Number;
+pub use per_aggregate::{BatchEntries, PerAggregate};
 pub use projection::{ApplyError, Merge, Projection};
 pub use row::ViewRow;
 pub use snapshot::Snapshot;

@@ -12,7 +12,7 @@ pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;
 /// has a state of its own, and each event is applied once.
 ///
 /// ```
-/// use eventcask_project::{ApplyError, Batch, Keyed, Projection};
+/// use eventcask_project::{ApplyError, Batch, PerAggregate, Projection};
 ///
 /// /// How many events each aggregate has, and how many bytes they have.
 /// struct Sizes;
@@ -20,7 +20,7 @@ pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;
 /// impl Projection for Sizes {
 ///     const NAME: &'static str = "sizes";
 ///     const VERSION: u32 = 1;
-///     type State = Keyed<(u64, u64)>;
+///     type State = PerAggregate<(u64, u64)>;
 ///
 ///     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut sizes = state.of(batch);

@@ -1,6 +1,6 @@
 //! What is kept of the models of a database, in two tables of ours beside theirs.
 
-use eventcask::{Advance, ModelError, ModelIdentity, ModelProgress, Timestamp};
+use eventcask::{ModelError, ModelIdentity, ModelProgress, ProgressStep, Timestamp};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 /// By model: the store, and the version of the code.
@@ -55,10 +55,10 @@ pub(crate) fn progress(
 pub(crate) fn advance(
     transaction: &WriteTransaction,
     model: &str,
-    advances: &[Advance],
+    steps: &[ProgressStep],
 ) -> Result<(), ModelError> {
     let mut progress = transaction.open_table(PROGRESS)?;
-    for advance in advances {
+    for advance in steps {
         let to = advance.to;
         let next = (to.position, to.commit_time.as_nanos());
         let kept = progress.insert((model, to.shard), next)?;

@@ -2,7 +2,7 @@
 //!
 //! This crate has one job: to keep what events change in [`Tables`] and how far that is in one
 //! transaction of redb, so that each event has its effect once. Its main type is [`RedbModel`], which
-//! a [`Feed`](eventcask::Feed) of `eventcask` feeds; [`upsert`] writes many keys in their order. Its
+//! a [`ReadModelRunner`](eventcask::ReadModelRunner) of `eventcask` feeds; [`upsert`] writes many keys in their order. Its
 //! neighbours are `eventcask`, whose public face it uses and nothing else, and `redb`. It never opens
 //! a store and never starts a thread.
 //!

@@ -74,7 +74,7 @@ impl<T: Tables> ReadModel for RedbModel<T> {
         if !is_synced {
             transaction.set_durability(Durability::None)?;
         }
-        kept::advance(&transaction, T::NAME, batches.advances())?;
+        kept::advance(&transaction, T::NAME, batches.steps())?;
         if !batches.is_empty() {
             self.tables.apply(batches, &transaction)?;
         }

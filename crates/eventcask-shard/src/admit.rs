@@ -16,7 +16,7 @@ use eventcask_log::KeyPlace;
 use crate::build::BlockBuilder;
 use crate::dedup::Dedup;
 use crate::directory::{Admitted, AggregateSlot, Directory};
-use crate::{Answer, Outcome, Refused};
+use crate::{AppendError, AppendResult, Appended};
 
 /// What an event that came with an id before is to one that comes with it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +34,18 @@ pub(crate) enum Original {
 /// What was stored before and is not in memory.
 pub(crate) trait History {
     /// What the event at `position` is to `event` of the aggregate with this key.
-    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<Original, Refused>;
+    fn compare(
+        &self,
+        position: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<Original, AppendError>;
 
     /// Position of the newest event in this range that came with an id.
-    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused>;
+    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, AppendError>;
 
     /// Where an aggregate stands.
-    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused>;
+    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, AppendError>;
 }
 
 /// Decides on the appends of one batch.
@@ -90,12 +95,12 @@ impl Admission<'_> {
     }
 
     /// Decides on events of one aggregate that are stored together or not at all.
-    pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> Outcome {
+    pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> AppendResult {
         debug_assert!(!rows.is_empty());
         if self.is_consumed(rows.end - 1) {
             // Whichever they are, nothing that is not decided on yet is among them.
             let position = self.next_position().saturating_sub(1);
-            return Ok(Answer::Duplicate {
+            return Ok(Appended::Duplicate {
                 place: Place::new(self.shard, position),
                 version: None,
             });
@@ -107,7 +112,7 @@ impl Admission<'_> {
         let actual = slot.map_or(0, |slot| self.directory.version(slot));
         if !expected.holds(actual) {
             let key = self.batch.key(rows.start).to_owned();
-            return Err(Refused::Conflict {
+            return Err(AppendError::Conflict {
                 key,
                 expected,
                 actual,
@@ -118,7 +123,7 @@ impl Admission<'_> {
 
     /// Decides on an event that was pushed by itself with any version; says whether it is stored now.
     #[inline]
-    pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, Refused> {
+    pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, AppendError> {
         let id = self.batch.id(row);
         let position = self.next_position();
         let is_new =
@@ -138,7 +143,7 @@ impl Admission<'_> {
 
     /// The slot of a row's aggregate in the directory, brought there from the disk if need be.
     #[inline]
-    fn slot(&mut self, row: usize) -> Result<Option<AggregateSlot>, Refused> {
+    fn slot(&mut self, row: usize) -> Result<Option<AggregateSlot>, AppendError> {
         let (hash, key) = (self.batch.hash(row), self.batch.key(row));
         let likely = self.likely[row % ROWS_AHEAD];
         let slot = likely.filter(|slot| self.directory.is_at(*slot, key));
@@ -149,7 +154,11 @@ impl Admission<'_> {
     }
 
     #[cold]
-    fn slot_from_disk(&mut self, hash: u64, key: &str) -> Result<Option<AggregateSlot>, Refused> {
+    fn slot_from_disk(
+        &mut self,
+        hash: u64,
+        key: &str,
+    ) -> Result<Option<AggregateSlot>, AppendError> {
         let Some(place) = self.history.aggregate(key)? else {
             return Ok(None);
         };
@@ -160,7 +169,11 @@ impl Admission<'_> {
     }
 
     /// Position of the event of a row's aggregate that came with the row's id, and what it is to it.
-    fn original(&mut self, id: EventId, row: usize) -> Result<Option<(u64, Original)>, Refused> {
+    fn original(
+        &mut self,
+        id: EventId,
+        row: usize,
+    ) -> Result<Option<(u64, Original)>, AppendError> {
         let key = self.batch.key(row);
         for name in self.dedup.names() {
             let Some(position) = self.dedup.position(id, key, name) else {
@@ -192,7 +205,7 @@ impl Admission<'_> {
     }
 
     /// The answer to events of which some are known already.
-    fn known(&mut self, rows: &Range<usize>) -> Result<Option<Answer>, Refused> {
+    fn known(&mut self, rows: &Range<usize>) -> Result<Option<Appended>, AppendError> {
         if !self.batch.has_ids() {
             return Ok(None);
         }
@@ -208,7 +221,7 @@ impl Admission<'_> {
                     original = (position, version);
                     known.push(id);
                 }
-                Some(_) => return Err(Refused::IdConflict { id }),
+                Some(_) => return Err(AppendError::IdConflict { id }),
                 None => {}
             }
         }
@@ -216,29 +229,29 @@ impl Admission<'_> {
             Ok(None)
         } else if known.len() == rows.len() {
             let (position, version) = original;
-            Ok(Some(Answer::Duplicate {
+            Ok(Some(Appended::Duplicate {
                 place: Place::new(self.shard, position),
                 version: Some(version),
             }))
         } else {
-            Err(Refused::PartlyKnown { known })
+            Err(AppendError::PartlyKnown { known })
         }
     }
 
     /// One id names one event, also within an append.
-    fn check_distinct(&self, rows: &Range<usize>) -> Result<(), Refused> {
+    fn check_distinct(&self, rows: &Range<usize>) -> Result<(), AppendError> {
         if rows.len() == 1 {
             return Ok(());
         }
         let mut ids: Vec<EventId> = rows.clone().filter_map(|row| self.batch.id(row)).collect();
         ids.sort_unstable();
         match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Refused::IdConflict { id: pair[0] }),
+            Some(pair) => Err(AppendError::IdConflict { id: pair[0] }),
             None => Ok(()),
         }
     }
 
-    fn compare(&self, position: u64, row: usize) -> Result<Original, Refused> {
+    fn compare(&self, position: u64, row: usize) -> Result<Original, AppendError> {
         let (key, event) = (self.batch.key(row), self.batch.event(row));
         if position < self.first_position {
             return self.history.compare(position, key, &event);
@@ -255,7 +268,7 @@ impl Admission<'_> {
     }
 
     /// Admits rows of one aggregate, and remembers their ids.
-    fn admit_all(&mut self, rows: Range<usize>, mut slot: Option<AggregateSlot>) -> Answer {
+    fn admit_all(&mut self, rows: Range<usize>, mut slot: Option<AggregateSlot>) -> Appended {
         let (mut position, mut version) = (0, 0);
         for row in rows {
             position = self.next_position();
@@ -266,7 +279,7 @@ impl Admission<'_> {
             slot = Some(admitted.slot);
             version = admitted.version;
         }
-        Answer::Stored {
+        Appended::Stored {
             place: Place::new(self.shard, position),
             version,
         }

@@ -7,7 +7,7 @@ use eventcask_event::{EventId, Expected, Place};
 /// An append that was taken, or had been taken before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum Appended {
     /// The events are stored, as durable as the store's policy says.
     Stored {
         /// Where the last event is.
@@ -25,7 +25,7 @@ pub enum Answer {
     },
 }
 
-impl Answer {
+impl Appended {
     /// What to wait for so that the events are seen: where the last one is, or, for duplicates that were
     /// recognised by how far their source was consumed, a place that is not before it.
     #[must_use]
@@ -57,10 +57,9 @@ impl Answer {
     }
 }
 
-/// An append that was not taken. Nothing of it is stored, but for [`Refused::Poisoned`].
+/// An append that was not taken. Nothing of it is stored, but for [`AppendError::Poisoned`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
+pub enum AppendError {
     /// The aggregate is not at the expected version.
     #[error(
         "aggregate {key:?} has version {actual}, and {expected} was expected; read it again and decide anew"
@@ -117,4 +116,4 @@ pub enum Refused {
 }
 
 /// The one answer that each append gets.
-pub type Outcome = Result<Answer, Refused>;
+pub type AppendResult = Result<Appended, AppendError>;

@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crossbeam_queue::SegQueue;
 use eventcask_log::{Error, ErrorKind, LogEnd, NewSegment, PageBuffer, SegmentWriter, in_page};
 
-use crate::stages::{Lap, StageCounters, count};
+use crate::stages::{StageCounters, StageTimer, count};
 use crate::{Bell, ShardReader};
 
 /// Bytes that are written before a sync at most. Larger groups gain nothing and delay answers.
@@ -410,7 +410,7 @@ impl Target {
         else {
             return Ok(());
         };
-        let mut lap = Lap::start();
+        let mut lap = StageTimer::start();
         if let Some(new) = roll {
             self.writer.roll(new)?;
         }
@@ -453,7 +453,7 @@ impl Target {
     }
 
     fn sync(&mut self) -> Result<(), Failure> {
-        let mut lap = Lap::start();
+        let mut lap = StageTimer::start();
         if self.broken.is_none()
             && let Err(error) = self.writer.sync()
         {

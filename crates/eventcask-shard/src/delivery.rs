@@ -7,7 +7,7 @@ use std::time::Instant;
 use event_listener::{Event, Listener};
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent};
 
-use crate::{Completion, Outcome, Refused, Ticket};
+use crate::{AppendError, AppendResult, Completion, Ticket};
 
 /// A batch of events of one shard, and where its answers go. Rows that no append covers were
 /// pushed one by one with any version; the account counts them.
@@ -18,7 +18,7 @@ pub struct Delivery {
     /// Appends with an answer of their own, by rising rows.
     pub appends: Vec<Append>,
     /// The account in which rows without an answer of their own are counted.
-    pub account: Option<Share>,
+    pub account: Option<FlushShare>,
     /// When the batch got its first row, where batches are to linger.
     pub(crate) opened: Option<Instant>,
 }
@@ -62,7 +62,7 @@ impl Delivery {
         key: &str,
         hash: u64,
         event: &NewEvent<'_>,
-        share: impl FnOnce() -> Share,
+        share: impl FnOnce() -> FlushShare,
     ) -> Result<(), Invalid> {
         self.batch.push(key, hash, event)?;
         self.account.get_or_insert_with(share);
@@ -106,7 +106,7 @@ pub struct Flushed {
     /// Refused for what they are: their id belongs to an event with other content.
     pub refused: u64,
     /// Why the first of them was refused.
-    pub first_refused: Option<Refused>,
+    pub first_refused: Option<AppendError>,
 }
 
 impl Flushed {
@@ -115,11 +115,14 @@ impl Flushed {
     /// # Errors
     /// A refusal that is not the event's own fault.
     #[inline]
-    pub(crate) fn count(&mut self, is_stored: Result<bool, Refused>) -> Result<(), Refused> {
+    pub(crate) fn count(
+        &mut self,
+        is_stored: Result<bool, AppendError>,
+    ) -> Result<(), AppendError> {
         match is_stored {
             Ok(true) => self.stored += 1,
             Ok(false) => self.duplicates += 1,
-            Err(refused @ Refused::IdConflict { .. }) => {
+            Err(refused @ AppendError::IdConflict { .. }) => {
                 self.refused += 1;
                 self.first_refused.get_or_insert(refused);
             }
@@ -131,29 +134,29 @@ impl Flushed {
 
 /// Counts what becomes of pushed events until all of them are answered.
 #[derive(Debug, Default)]
-pub struct Account {
+pub struct FlushCounter {
     /// Batches that are not answered yet, and one for the producer until it flushes.
     open: AtomicU64,
     stored: AtomicU64,
     duplicates: AtomicU64,
     refused: AtomicU64,
-    first_refused: OnceLock<Refused>,
-    failed: OnceLock<Refused>,
+    first_refused: OnceLock<AppendError>,
+    failed: OnceLock<AppendError>,
     closed: Event,
 }
 
 /// One batch's part of an account. Dropped without a word it counts as refused, so that
 /// nothing is taken for stored because its worker failed.
 #[derive(Debug)]
-pub struct Share {
-    account: Arc<Account>,
+pub struct FlushShare {
+    account: Arc<FlushCounter>,
     settled: bool,
 }
 
-impl Account {
+impl FlushCounter {
     /// A new account and the producer's own share in it.
     #[must_use]
-    pub fn open() -> (Arc<Self>, Share) {
+    pub fn open() -> (Arc<Self>, FlushShare) {
         let account = Arc::new(Self::default());
         let share = Self::share(&account);
         (account, share)
@@ -161,9 +164,9 @@ impl Account {
 
     /// A share for one more batch.
     #[must_use]
-    pub fn share(account: &Arc<Self>) -> Share {
+    pub fn share(account: &Arc<Self>) -> FlushShare {
         account.open.fetch_add(1, Ordering::Relaxed);
-        Share {
+        FlushShare {
             account: Arc::clone(account),
             settled: false,
         }
@@ -180,7 +183,7 @@ impl Account {
     ///
     /// # Errors
     /// The first refusal of a whole batch; other batches are stored all the same.
-    pub fn wait(&self) -> Result<Flushed, Refused> {
+    pub fn wait(&self) -> Result<Flushed, AppendError> {
         while !self.is_settled() {
             let listener = self.closed.listen();
             if !self.is_settled() {
@@ -194,7 +197,7 @@ impl Account {
     ///
     /// # Errors
     /// The first refusal of a whole batch.
-    pub fn result(&self) -> Result<Flushed, Refused> {
+    pub fn result(&self) -> Result<Flushed, AppendError> {
         match self.failed.get() {
             Some(refused) => Err(refused.clone()),
             None => Ok(Flushed {
@@ -207,9 +210,9 @@ impl Account {
     }
 }
 
-impl Share {
+impl FlushShare {
     /// Counts what became of a batch's events; `failed` says why all of it was refused.
-    pub fn settle(mut self, counted: Flushed, failed: Option<&Refused>) {
+    pub fn settle(mut self, counted: Flushed, failed: Option<&AppendError>) {
         self.account
             .stored
             .fetch_add(counted.stored, Ordering::Relaxed);
@@ -229,7 +232,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for FlushShare {
     fn drop(&mut self) {
         if !self.settled {
             let _ = self.account.failed.set(crate::ticket::dropped());
@@ -241,9 +244,9 @@ impl Drop for Share {
 }
 
 /// Answers everything in a delivery in the same way.
-pub(crate) fn refuse_all(delivery: &mut Delivery, refused: &Refused) {
+pub(crate) fn refuse_all(delivery: &mut Delivery, refused: &AppendError) {
     for append in delivery.appends.drain(..) {
-        append.completion.answer(Outcome::Err(refused.clone()));
+        append.completion.answer(AppendResult::Err(refused.clone()));
     }
     if let Some(share) = delivery.account.take() {
         share.settle(Flushed::default(), Some(refused));

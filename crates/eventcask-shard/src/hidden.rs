@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 /// What readers of a shard are not shown any more.
 #[derive(Debug, Clone)]
-pub struct Hidden {
+pub struct Retired {
     /// The first version that is still there, of aggregates whose beginning was given up.
     keys: HashMap<String, u64, RandomState>,
     /// The keys among them that stand for erased ones.
@@ -22,7 +22,7 @@ pub struct Hidden {
     marks: u32,
 }
 
-impl Default for Hidden {
+impl Default for Retired {
     fn default() -> Self {
         Self {
             keys: HashMap::default(),
@@ -34,7 +34,7 @@ impl Default for Hidden {
     }
 }
 
-impl Hidden {
+impl Retired {
     pub(crate) fn truncate(&mut self, key: &str, version: u64) {
         let known = self.keys.get(key).copied();
         if known.is_some_and(|known| known >= version) {

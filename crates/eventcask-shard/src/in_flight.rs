@@ -3,7 +3,7 @@
 use eventcask_log::{Block, BlockPlace, Section, SourceMark, Tail};
 
 use crate::build::Touched;
-use crate::{Completion, Delivery, Flushed, Outcome, Refused, Share};
+use crate::{AppendError, AppendResult, Completion, Delivery, FlushShare, Flushed};
 
 /// A batch whose answers wait for the disk.
 #[derive(Debug, Default)]
@@ -13,11 +13,11 @@ pub(crate) struct InFlight {
     /// Bytes of the batch or of its block, whichever are more.
     pub(crate) bytes: usize,
     pub(crate) delivery: Box<Delivery>,
-    pub(crate) answers: Vec<(Completion, Outcome)>,
+    pub(crate) answers: Vec<(Completion, AppendResult)>,
     pub(crate) counted: Flushed,
     /// Why pushed events were refused, other than by their own fault.
-    pub(crate) failed: Option<Refused>,
-    pub(crate) flush: Option<Share>,
+    pub(crate) failed: Option<AppendError>,
+    pub(crate) flush: Option<FlushShare>,
     /// How the mark of the batch's source was before it.
     pub(crate) mark_before: Option<(String, Option<SourceMark>)>,
     pub(crate) stored: Option<InFlightBlock>,

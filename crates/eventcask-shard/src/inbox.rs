@@ -19,7 +19,7 @@ use crossbeam_queue::ArrayQueue;
 use event_listener::{Event, Listener};
 
 use crate::health::Health;
-use crate::{Delivery, Refused, Share};
+use crate::{AppendError, Delivery, FlushShare};
 
 /// Batches that wait at most. More hides a slow disk for longer and delays each answer; fewer
 /// than four let the worker run dry between two wake-ups of the producer.
@@ -49,16 +49,16 @@ impl Bell {
     }
 
     /// Sleeps until the bell rings, or as `look` says after falling asleep.
-    pub(crate) fn sleep(&self, look: impl FnOnce() -> Rest) {
+    pub(crate) fn sleep(&self, look: impl FnOnce() -> Idle) {
         *locked(&self.thread) = Some(std::thread::current());
         self.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         match look() {
-            Rest::Not => {}
-            Rest::Until(Some(due)) => {
+            Idle::Not => {}
+            Idle::Until(Some(due)) => {
                 std::thread::park_timeout(due.saturating_duration_since(Instant::now()));
             }
-            Rest::Until(None) => std::thread::park(),
+            Idle::Until(None) => std::thread::park(),
         }
         self.asleep.store(false, Ordering::Relaxed);
     }
@@ -66,7 +66,7 @@ impl Bell {
 
 /// How long a worker can sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum Idle {
     /// There is work.
     Not,
     /// Until this moment, or until the bell rings.
@@ -96,9 +96,9 @@ pub enum Message {
     /// Events.
     Delivery(Box<Delivery>),
     /// Make everything before durable, then settle.
-    Flush(Share),
+    Flush(FlushShare),
     /// End the open segment, so that it can be written anew, then settle.
-    EndSegment(Share),
+    EndSegment(FlushShare),
 }
 
 /// The queue of one shard and the open batches of its producers.
@@ -174,10 +174,10 @@ impl Inbox {
     /// Why the shard takes nothing, if so. A producer asks under the lock of its open batch: a worker
     /// that ends looks into it after the inbox was closed.
     #[must_use]
-    pub fn refusal(&self) -> Option<Refused> {
+    pub fn refusal(&self) -> Option<AppendError> {
         match self.poisoned() {
-            Some(reason) => Some(Refused::Poisoned(reason)),
-            None => self.is_closed().then_some(Refused::Closed),
+            Some(reason) => Some(AppendError::Poisoned(reason)),
+            None => self.is_closed().then_some(AppendError::Closed),
         }
     }
 
@@ -239,13 +239,28 @@ impl Inbox {
         }
     }
 
+    /// Waits until the queue may have room, or nothing more is taken. Whoever has waited and is done
+    /// [wakes the next](Self::wake_next).
+    pub fn wait_for_room(&self) {
+        let listener = self.space.listen();
+        if self.queue.is_full() && !self.is_closed() {
+            listener.wait();
+        }
+    }
+
+    /// Wakes the next who waits for room. One who was woken may have found the batch handed over by another
+    /// already; the room is for the next one then, who would hear of no other message.
+    pub fn wake_next(&self) {
+        self.space.notify(1);
+    }
+
     /// Asks that everything before be made durable.
-    pub fn flush(&self, share: Share) {
+    pub fn flush(&self, share: FlushShare) {
         self.wait_to_send(Message::Flush(share));
     }
 
     /// Asks that the segment that is being written to be ended.
-    pub fn end_segment(&self, share: Share) {
+    pub fn end_segment(&self, share: FlushShare) {
         self.wait_to_send(Message::EndSegment(share));
     }
 
@@ -381,9 +396,9 @@ impl Inbox {
     }
 
     /// Whether there is anything to take, or when there will be.
-    pub(crate) fn look(&self) -> Rest {
+    pub(crate) fn look(&self) -> Idle {
         if self.has_waiting() {
-            return Rest::Not;
+            return Idle::Not;
         }
         let old_enough = self.old_enough();
         let mut first = Due::Never;
@@ -391,17 +406,17 @@ impl Inbox {
             // A batch that is locked is being added to, or its producer waits for room in the queue:
             // to wait for it here could be to wait for one who waits for this thread.
             let Some(delivery) = batch.try_lock() else {
-                return Rest::Not;
+                return Idle::Not;
             };
             if !delivery.is_empty() {
                 let due = self.due(&delivery);
                 if due <= old_enough {
-                    return Rest::Not;
+                    return Idle::Not;
                 }
                 first = first.min(due);
             }
         }
-        Rest::Until(match first {
+        Idle::Until(match first {
             Due::At(moment) => Some(moment),
             Due::Always | Due::Never => None,
         })

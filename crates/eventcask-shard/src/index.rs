@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, Caches, EndedSegment, Error, ErrorKind, KeyPlace, LogEnd,
+    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, KeyPlace, LogEnd,
     Payloads, Section, ShardDir, Tail,
 };
 
@@ -163,7 +163,7 @@ impl ShardReader {
     }
 
     /// Takes up segments that were found complete, with what their small tables say.
-    pub(crate) fn take_ended(&self, ended: Vec<EndedSegment>) -> Result<(), Error> {
+    pub(crate) fn take_ended(&self, ended: Vec<ClosedSegment>) -> Result<(), Error> {
         // The newest first: what a source's mark says there holds.
         for segment in ended.into_iter().rev() {
             // What is said is true of newer forms too, of which there may be one by now.
@@ -197,7 +197,7 @@ impl ShardReader {
     }
 
     /// Puts a segment that was written anew in the place of its older form.
-    pub fn replace(&self, segment: EndedSegment) {
+    pub fn replace(&self, segment: ClosedSegment) {
         let number = segment.number();
         self.published_mut().end(segment);
         self.blocks.forget(number);
@@ -299,7 +299,7 @@ impl ShardReader {
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn is_in(&self, segment: &EndedSegment, key: &str) -> Result<bool, Error> {
+    pub fn is_in(&self, segment: &ClosedSegment, key: &str) -> Result<bool, Error> {
         let found = self.retried(segment, |segment| self.blocks.find_key(segment, key))?;
         Ok(found.is_some())
     }
@@ -320,7 +320,7 @@ impl ShardReader {
             if highest.is_some_and(|highest| id.as_u128() > highest) {
                 continue;
             }
-            let find = |segment: &EndedSegment| self.blocks.find_id(segment, id, range.end);
+            let find = |segment: &ClosedSegment| self.blocks.find_id(segment, id, range.end);
             if let Some(position) = self.retried(segment, find)? {
                 return Ok(Some(position).filter(|position| range.contains(position)));
             }
@@ -342,8 +342,8 @@ impl ShardReader {
     /// Asks a segment; where it was written anew meanwhile, its newer form, as often as it was.
     fn retried<T>(
         &self,
-        segment: &EndedSegment,
-        ask: impl Fn(&EndedSegment) -> Result<T, Error>,
+        segment: &ClosedSegment,
+        ask: impl Fn(&ClosedSegment) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let (mut answer, mut rewrite) = (ask(segment), segment.sealed().rewrite);
         while answer.as_ref().is_err_and(is_replaced) {
@@ -453,7 +453,7 @@ impl ShardReader {
                 Look::Nothing => return Ok(None),
                 Look::Ended(segment) => segment,
             };
-            let ask = |segment: &EndedSegment| self.blocks.place_from(segment, position);
+            let ask = |segment: &ClosedSegment| self.blocks.place_from(segment, position);
             if let Some(at) = self.retried(&segment, ask)? {
                 return Ok(Some(at));
             }
@@ -562,7 +562,7 @@ impl ShardReader {
     pub fn block_of(&self, key: &str, position: u64) -> Result<Option<Arc<Block>>, Error> {
         let segment = self.published().clustered_at(position);
         if let Some(segment) = segment {
-            let ask = |segment: &EndedSegment| self.blocks.cluster_of(segment, key, position);
+            let ask = |segment: &ClosedSegment| self.blocks.cluster_of(segment, key, position);
             if let Some(cluster) = self.retried(&segment, ask)? {
                 return Ok(Some(cluster));
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, Error};
 
-use crate::{Hidden, ShardReader};
+use crate::{Retired, ShardReader};
 
 /// Which events of an aggregate are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +64,10 @@ struct Found {
 
 /// The events of one aggregate, forwards, as rows of blocks.
 #[derive(Debug)]
-pub struct Aggregate {
+pub struct AggregateCursor {
     reader: Arc<ShardReader>,
     key: String,
-    hidden: Arc<Hidden>,
+    hidden: Arc<Retired>,
     bounds: Bounds,
     /// The blocks of the aggregate; the next one is last.
     found: Vec<Found>,
@@ -78,7 +78,7 @@ pub struct Aggregate {
     open: Option<(Arc<Block>, std::vec::IntoIter<usize>)>,
 }
 
-impl Aggregate {
+impl AggregateCursor {
     /// Finds the events of an aggregate; there are none where it does not exist.
     ///
     /// # Errors
@@ -187,7 +187,7 @@ impl Aggregate {
     }
 }
 
-impl Aggregate {
+impl AggregateCursor {
     /// The aggregate's newest position before a block, if it was not handed out: the block that held
     /// both when we walked back was cut in two since, as its segment was written anew.
     fn left_out(&self, events: &Events<'_>, position: u64) -> Option<u64> {
@@ -215,7 +215,7 @@ impl Aggregate {
     }
 }
 
-impl Iterator for Aggregate {
+impl Iterator for AggregateCursor {
     type Item = Result<(Arc<Block>, usize), Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

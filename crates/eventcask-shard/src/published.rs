@@ -5,23 +5,23 @@
 
 use std::sync::Arc;
 
-use eventcask_log::{Block, BlockPlace, EndedSegment, FIRST_BLOCK, Section};
+use eventcask_log::{Block, BlockPlace, ClosedSegment, FIRST_BLOCK, Section};
 
 use crate::SourceMark;
-use crate::hidden::Hidden;
+use crate::hidden::Retired;
 
 /// The durable events of a shard, in order.
 #[derive(Debug, Clone, Default)]
 pub struct Published {
     segments: Vec<Segment>,
     /// Those of them that are complete, oldest first, to be handed out.
-    ended: Arc<Vec<Arc<EndedSegment>>>,
+    ended: Arc<Vec<Arc<ClosedSegment>>>,
     /// Position after the last durable event.
     pub watermark: u64,
     /// How far each source is durably consumed.
     pub marks: Vec<SourceMark>,
     /// What readers are not shown any more.
-    pub hidden: Arc<Hidden>,
+    pub hidden: Arc<Retired>,
 }
 
 /// A segment as readers know it.
@@ -37,7 +37,7 @@ enum Layout {
     /// All its blocks are known.
     Written(Written),
     /// It is complete and answers from its tables.
-    Ended(Arc<EndedSegment>),
+    Ended(Arc<ClosedSegment>),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -58,7 +58,7 @@ pub struct SegmentSpan {
     /// Bytes of it on disk.
     pub disk_bytes: u64,
     /// The segment itself, where it answers from its tables.
-    pub ended: Option<Arc<EndedSegment>>,
+    pub ended: Option<Arc<ClosedSegment>>,
 }
 
 /// Counts of a shard or of one segment.
@@ -83,7 +83,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    fn of(segment: &EndedSegment) -> Self {
+    fn of(segment: &ClosedSegment) -> Self {
         let sealed = segment.sealed();
         Self {
             segments: 1,
@@ -209,7 +209,7 @@ impl Published {
 
     /// The segments that are complete, oldest first.
     #[must_use]
-    pub fn ended(&self) -> Arc<Vec<Arc<EndedSegment>>> {
+    pub fn ended(&self) -> Arc<Vec<Arc<ClosedSegment>>> {
         Arc::clone(&self.ended)
     }
 
@@ -276,7 +276,7 @@ impl Published {
     }
 
     /// Takes up a complete segment, or a newer form of it.
-    pub(crate) fn end(&mut self, ended: EndedSegment) {
+    pub(crate) fn end(&mut self, ended: ClosedSegment) {
         let ended = Arc::new(ended);
         self.watermark = self.watermark.max(ended.sealed().next_position);
         let segment = Segment {
@@ -313,7 +313,7 @@ impl Published {
     }
 
     /// The segment that a position belongs to, where it has a good clustered copy.
-    pub(crate) fn clustered_at(&self, position: u64) -> Option<Arc<EndedSegment>> {
+    pub(crate) fn clustered_at(&self, position: u64) -> Option<Arc<ClosedSegment>> {
         let before = self
             .segments
             .partition_point(|one| one.first_position <= position);
@@ -350,7 +350,7 @@ impl Published {
 
 pub(crate) enum Look {
     Found(BlockPlace),
-    Ended(Arc<EndedSegment>),
+    Ended(Arc<ClosedSegment>),
     Nothing,
 }
 

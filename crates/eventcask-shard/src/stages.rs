@@ -109,9 +109,9 @@ impl StageCounters {
 }
 
 /// Measures the stages that follow each other.
-pub(crate) struct Lap(Instant);
+pub(crate) struct StageTimer(Instant);
 
-impl Lap {
+impl StageTimer {
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

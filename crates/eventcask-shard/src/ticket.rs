@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 
 use event_listener::{Event, EventListener, Listener};
 
-use crate::{Outcome, Refused};
+use crate::{AppendError, AppendResult};
 
 struct Slot {
-    outcome: OnceLock<Outcome>,
+    outcome: OnceLock<AppendResult>,
     answered: Event,
 }
 
@@ -39,7 +39,7 @@ impl Ticket {
     ///
     /// # Errors
     /// Why the append was refused.
-    pub fn wait(self) -> Outcome {
+    pub fn wait(self) -> AppendResult {
         loop {
             if let Some(outcome) = self.poll() {
                 return outcome;
@@ -53,7 +53,7 @@ impl Ticket {
 
     /// The answer if it is there.
     #[must_use]
-    pub fn poll(&self) -> Option<Outcome> {
+    pub fn poll(&self) -> Option<AppendResult> {
         self.0.outcome.get().cloned()
     }
 }
@@ -74,11 +74,11 @@ impl std::fmt::Debug for Completion {
 
 impl Completion {
     /// Gives the answer. Only the first one counts.
-    pub fn answer(self, outcome: Outcome) {
+    pub fn answer(self, outcome: AppendResult) {
         self.set(outcome);
     }
 
-    fn set(&self, outcome: Outcome) {
+    fn set(&self, outcome: AppendResult) {
         if self.0.outcome.set(outcome).is_ok() {
             self.0.answered.notify(usize::MAX);
         }
@@ -95,11 +95,11 @@ impl Drop for Completion {
 
 /// The answer to what is dropped without one: nothing of it was stored, unless the thread that
 /// had it in hand is failing.
-pub(crate) fn dropped() -> Refused {
+pub(crate) fn dropped() -> AppendError {
     if std::thread::panicking() {
-        Refused::Poisoned("its worker failed at this batch".into())
+        AppendError::Poisoned("its worker failed at this batch".into())
     } else {
-        Refused::Closed
+        AppendError::Closed
     }
 }
 
@@ -116,7 +116,7 @@ impl std::fmt::Debug for TicketFuture {
 }
 
 impl IntoFuture for Ticket {
-    type Output = Outcome;
+    type Output = AppendResult;
     type IntoFuture = TicketFuture;
 
     fn into_future(self) -> TicketFuture {
@@ -128,9 +128,9 @@ impl IntoFuture for Ticket {
 }
 
 impl Future for TicketFuture {
-    type Output = Outcome;
+    type Output = AppendResult;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<AppendResult> {
         loop {
             if let Some(outcome) = self.ticket.poll() {
                 return Poll::Ready(outcome);

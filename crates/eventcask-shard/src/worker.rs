@@ -19,7 +19,7 @@ use crossbeam_channel::{Sender, bounded};
 use eventcask_log::Error;
 
 use crate::commit::{Job, Targets};
-use crate::inbox::Rest;
+use crate::inbox::Idle;
 use crate::shard::SendTask;
 use crate::{Bell, CommitClock, Delivery, Durability, Shard, WriteThread};
 
@@ -154,7 +154,7 @@ impl Worker {
         !has_deadline
             && job.task.bytes() < ALONE_BYTES
             && shard.has_one_in_flight()
-            && shard.look() != Rest::Not
+            && shard.look() != Idle::Not
     }
 
     fn write_held(&mut self) {
@@ -217,29 +217,29 @@ impl Worker {
 
     fn rest(&self) {
         for _ in 0..LOOKS {
-            if self.look() == Rest::Not {
+            if self.look() == Idle::Not {
                 return;
             }
             std::hint::spin_loop();
         }
         self.bell.sleep(|| {
             if self.shards.iter().all(Shard::is_finished) {
-                return Rest::Not;
+                return Idle::Not;
             }
             self.look()
         });
     }
 
     /// Whether any shard has something to do, or when the first of them will.
-    fn look(&self) -> Rest {
+    fn look(&self) -> Idle {
         let mut first = None;
         for shard in &self.shards {
             match shard.look() {
-                Rest::Not => return Rest::Not,
-                Rest::Until(due) => first = first.into_iter().chain(due).min(),
+                Idle::Not => return Idle::Not,
+                Idle::Until(due) => first = first.into_iter().chain(due).min(),
             }
         }
-        Rest::Until(first)
+        Idle::Until(first)
     }
 
     fn close(mut self) {

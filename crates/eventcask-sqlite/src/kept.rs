@@ -1,6 +1,6 @@
 //! What is kept of the models of a database, in two tables of ours beside theirs.
 
-use eventcask::{Advance, ModelError, ModelIdentity, ModelProgress, Timestamp};
+use eventcask::{ModelError, ModelIdentity, ModelProgress, ProgressStep, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Makes our tables, where they are not there yet.
@@ -67,7 +67,7 @@ pub(crate) fn progress(
 pub(crate) fn advance(
     transaction: &Connection,
     model: &str,
-    advance: &Advance,
+    advance: &ProgressStep,
 ) -> Result<(), ModelError> {
     let query = "SELECT position FROM eventcask_progress WHERE model = ?1 AND shard = ?2";
     let mut statement = transaction.prepare_cached(query)?;

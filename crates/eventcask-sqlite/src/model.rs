@@ -74,7 +74,7 @@ impl<T: Tables> ReadModel for SqliteModel<T> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             kept::advance(&transaction, T::NAME, advance)?;
         }
         if !batches.is_empty() {

@@ -40,7 +40,7 @@ fn withdraw(
         let answer = producer
             .append(account, Expected::Exact(version), &[event])?
             .wait();
-        match answer.map_err(Error::from) {
+        match answer {
             Ok(_) => return Ok(true),
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) => return Err(error),

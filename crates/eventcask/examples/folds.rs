@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let first = producer.append("account-42", account.expected(), &[withdrawal])?;
     first.wait()?;
     let second = producer.append("account-42", account.expected(), &[withdrawal])?;
-    let refused = second.wait().map_err(eventcask::Error::from);
+    let refused = second.wait();
     assert!(matches!(refused, Err(error) if error.kind() == ErrorKind::Conflict));
     assert_eq!(*balances.load("account-42")?, 300);
 

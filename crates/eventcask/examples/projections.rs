@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, AsOf, Batch, Expected, Keyed, Merge, NewEvent, Place, Projection, SnapshotPolicy,
-    Store, Timeout,
+    ApplyError, AsOf, Batch, Expected, Merge, NewEvent, PerAggregate, Place, Projection,
+    SnapshotPolicy, Store, Timeout,
 };
 
 /// The cents of each account.
@@ -17,9 +17,9 @@ impl Projection for Balances {
     // What is kept of another version is not taken up: raise it whenever `apply` changes.
     const NAME: &'static str = "balances";
     const VERSION: u32 = 1;
-    type State = Keyed<i64>;
+    type State = PerAggregate<i64>;
 
-    fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    fn apply(&self, state: &mut PerAggregate<i64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
         // All accounts of the batch are looked up together, then each event costs an addition.
         let mut balances = state.of(batch);
         for row in batch.rows() {

@@ -1,8 +1,10 @@
 //! What can go wrong, for people as a sentence and for programs as a kind.
 
-use eventcask_event::{Invalid, Place};
+use std::sync::Arc;
+
+use eventcask_event::{EventId, Expected, Invalid, Place};
 use eventcask_project::SpecError;
-use eventcask_shard::Refused;
+use eventcask_shard::AppendError;
 
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,18 +34,16 @@ pub enum ErrorKind {
     Locked,
     /// Stored bytes are not what was written.
     Damaged,
-    /// There is no view of this name.
-    UnknownView,
-    /// A projection stopped: make it anew, once what stopped it is mended.
-    ProjectionStopped,
-    /// A read model stopped: feed it anew, once what stopped it is mended.
-    ReadModelStopped,
+    /// What is asked for is not there: a view, a subscription, an aggregate, a shard.
+    NotFound,
+    /// A name is taken, or somebody holds what is asked for: let that one go first.
+    InUse,
+    /// A projection, a view or a read model stopped: begin it anew, once what stopped it is mended.
+    Stopped,
+    /// A group of consumers has parked as much as it may: somebody must look at what failed.
+    Parked,
     /// A projection or a read model has not come so far yet: wait longer, or go on with what it holds.
     Behind,
-    /// There is no aggregate with this key.
-    UnknownAggregate,
-    /// There is no subscription of this name.
-    UnknownSubscription,
     /// What is asked for is not there yet: wait for it, or ask for less.
     NotYet,
     /// Any other error of the disk or the operating system.
@@ -51,7 +51,25 @@ pub enum ErrorKind {
 }
 
 /// An error: a sentence that says what, where and what to do, and a [kind](Self::kind).
-#[derive(Debug, thiserror::Error)]
+///
+/// Two errors are the same if they say the same.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path())?;
+/// use eventcask::{Error, Expected, NewEvent};
+/// let event = [NewEvent::json("Opened", b"{}")];
+/// store.producer().append("account-42", Expected::NoStream, &event)?.wait()?;
+///
+/// let again = store.producer().append("account-42", Expected::NoStream, &event)?.wait();
+/// let Err(Error::Conflict { key, actual, missed_from, .. }) = again else {
+///     panic!("it is not new any more");
+/// };
+/// let missed = store.aggregate(&key).from_version(missed_from).events()?;
+/// assert_eq!((actual, missed.count()), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An event that can not be taken.
@@ -60,12 +78,64 @@ pub enum Error {
     /// A view that can not be.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// An append of which nothing was stored.
-    #[error(transparent)]
-    Refused(#[from] Refused),
+    /// The aggregate is not at the expected version; nothing of the append is stored.
+    #[error(
+        "aggregate {key:?} has version {actual}, and {expected} was expected; read it again from version {missed_from} and decide anew"
+    )]
+    Conflict {
+        /// Key of the aggregate.
+        key: String,
+        /// What the append expected.
+        expected: Expected,
+        /// The version that the aggregate has.
+        actual: u64,
+        /// The first version that the append did not know of: who decides anew reads from here.
+        missed_from: u64,
+    },
+    /// An event with this id and other content is stored, or in the same append.
+    #[error("the id {id} belongs to an event with other content; give each event an id of its own")]
+    IdConflict {
+        /// The id.
+        id: EventId,
+    },
+    /// Some of the append's events are stored, others are not.
+    #[error(
+        "{} of the events in this append are stored already, the first of them {}; an append is stored whole or not at all",
+        known.len(), known[0]
+    )]
+    PartlyKnown {
+        /// The ids that are stored; at least one.
+        known: Vec<EventId>,
+    },
+    /// Rows of the same source that come before these were refused.
+    #[error(
+        "source {source_name:?} goes on at a row after {next}, but rows before it were refused; begin again at the store's mark"
+    )]
+    SourceGap {
+        /// Name of the source.
+        source_name: String,
+        /// Where the shard's mark stands.
+        next: u64,
+    },
+    /// The disk is full; once there is space the same append can be tried again.
+    #[error("{0}")]
+    StorageFull(Arc<str>),
+    /// The shard stopped for a reason that only opening the store again can clear. Whether the
+    /// disk has the events is known only then; to append them again with the same ids is safe.
+    #[error("the shard has stopped: {0}; close the store and open it again")]
+    Poisoned(Arc<str>),
+    /// Stored events that had to be compared are not what was written.
+    #[error("{0}")]
+    Damaged(Arc<str>),
+    /// Stored events that had to be compared could not be read: the disk failed.
+    #[error("{0}")]
+    Unreadable(Arc<str>),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
     /// An error of the log.
     #[error(transparent)]
-    Log(#[from] eventcask_log::Error),
+    Log(Arc<eventcask_log::Error>),
     /// The queue of the shard is full.
     #[error("the queue of shard {shard} is full; try again later, or use the call that waits")]
     Full {
@@ -93,12 +163,6 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A name that a view can not have.
-    #[error("{name:?} can not name a view: 1 to 64 letters, digits, '-', '_' or '.' are allowed")]
-    ViewName {
-        /// The name.
-        name: String,
-    },
     /// There is no subscription of this name.
     #[error("there is no subscription named {name:?}")]
     UnknownSubscription {
@@ -108,14 +172,6 @@ pub enum Error {
     /// A subscription of this name is held by someone else in this process.
     #[error("subscription {name:?} is in use; drop the other one first, or clone its group")]
     SubscriptionInUse {
-        /// The name.
-        name: String,
-    },
-    /// A name that a subscription can not have.
-    #[error(
-        "{name:?} can not name a subscription: 1 to 64 letters, digits, '-', '_' or '.' are allowed"
-    )]
-    SubscriptionName {
         /// The name.
         name: String,
     },
@@ -145,6 +201,14 @@ pub enum Error {
     ProjectionStopped {
         /// The shard.
         shard: u32,
+        /// Why.
+        reason: String,
+    },
+    /// A view has stopped; the store goes on.
+    #[error("view {name:?} has stopped: {reason}; rebuild it")]
+    ViewStopped {
+        /// Name of the view.
+        name: String,
         /// Why.
         reason: String,
     },
@@ -182,8 +246,10 @@ pub enum Error {
         /// Position after the last event that it holds.
         progress: u64,
     },
-    /// A place of a shard that the store has not.
-    #[error("there is no shard {shard} in this store; the place is of another store")]
+    /// A shard, or a place in it, that the store has not.
+    #[error(
+        "there is no shard {shard} in this store; its first is 0, and Store::shards() counts them"
+    )]
     UnknownShard {
         /// The shard.
         shard: u32,
@@ -199,13 +265,18 @@ pub enum Error {
     /// A projection was asked for as of a version.
     #[error("only an aggregate has versions; a projection is asked for as of a position or a time")]
     AsOfVersion,
-    /// A name that a projection can not have.
+    /// A subscription was asked to end at a time.
     #[error(
-        "{name:?} can not name a projection: 1 to 64 letters, digits, '-', '_' or '.' are allowed"
+        "a subscription has no end, and until() gives it one; leave it out, or read with iter()"
     )]
-    ProjectionName {
+    SubscribeUntil,
+    /// A name that a view, a projection or a subscription can not have.
+    #[error("{name:?} can not name a {what}: 1 to 64 letters, digits, '-', '_' or '.' are allowed")]
+    BadName {
+        /// What it was to name.
+        what: &'static str,
         /// The name.
-        name: &'static str,
+        name: String,
     },
     /// Another producer of the same source is open.
     #[error(
@@ -224,28 +295,36 @@ impl Error {
         match self {
             Self::Invalid(_)
             | Self::Spec(_)
-            | Self::ViewExists { .. }
-            | Self::ViewName { .. }
+            | Self::SourceGap { .. }
             | Self::OtherShard { .. }
-            | Self::Owned
-            | Self::SubscriptionInUse { .. }
-            | Self::SubscriptionName { .. }
-            | Self::ReadModelInUse { .. }
-            | Self::ProjectionRuns { .. }
             | Self::AsOfVersion
-            | Self::UnknownShard { .. }
-            | Self::ProjectionName { .. }
-            | Self::SourceInUse { .. } => ErrorKind::Invalid,
-            Self::Refused(refused) => kind_of_refused(refused),
+            | Self::SubscribeUntil
+            | Self::BadName { .. } => ErrorKind::Invalid,
+            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::IdConflict { .. } | Self::PartlyKnown { .. } => ErrorKind::IdConflict,
+            Self::Full { .. } => ErrorKind::Full,
+            Self::TooManyParked { .. } => ErrorKind::Parked,
+            Self::StorageFull(_) => ErrorKind::StorageFull,
+            Self::Poisoned(_) => ErrorKind::Poisoned,
+            Self::Damaged(_) => ErrorKind::Damaged,
+            Self::Unreadable(_) => ErrorKind::Io,
+            Self::Closed => ErrorKind::Closed,
             Self::Log(error) => kind_of_log(error.kind()),
-            Self::Full { .. } | Self::TooManyParked { .. } => ErrorKind::Full,
             Self::ReadOnly => ErrorKind::ReadOnly,
-            Self::UnknownView { .. } => ErrorKind::UnknownView,
-            Self::UnknownAggregate { .. } => ErrorKind::UnknownAggregate,
-            Self::UnknownSubscription { .. } => ErrorKind::UnknownSubscription,
+            Self::UnknownView { .. }
+            | Self::UnknownAggregate { .. }
+            | Self::UnknownSubscription { .. }
+            | Self::UnknownShard { .. } => ErrorKind::NotFound,
+            Self::ViewExists { .. }
+            | Self::SubscriptionInUse { .. }
+            | Self::ReadModelInUse { .. }
+            | Self::SourceInUse { .. }
+            | Self::ProjectionRuns { .. }
+            | Self::Owned => ErrorKind::InUse,
+            Self::ProjectionStopped { .. }
+            | Self::ViewStopped { .. }
+            | Self::ReadModelStopped { .. } => ErrorKind::Stopped,
             Self::Behind { .. } => ErrorKind::Behind,
-            Self::ProjectionStopped { .. } => ErrorKind::ProjectionStopped,
-            Self::ReadModelStopped { .. } => ErrorKind::ReadModelStopped,
             Self::NotYet { .. } => ErrorKind::NotYet,
         }
     }
@@ -255,21 +334,52 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked | ErrorKind::NotYet
+            ErrorKind::Full
+                | ErrorKind::StorageFull
+                | ErrorKind::Locked
+                | ErrorKind::Behind
+                | ErrorKind::NotYet
         )
     }
 }
 
-fn kind_of_refused(refused: &Refused) -> ErrorKind {
-    match refused {
-        Refused::Conflict { .. } => ErrorKind::Conflict,
-        Refused::IdConflict { .. } | Refused::PartlyKnown { .. } => ErrorKind::IdConflict,
-        Refused::SourceGap { .. } => ErrorKind::Invalid,
-        Refused::StorageFull(_) => ErrorKind::StorageFull,
-        Refused::Poisoned(_) => ErrorKind::Poisoned,
-        Refused::Closed => ErrorKind::Closed,
-        Refused::Damaged(_) => ErrorKind::Damaged,
-        _ => ErrorKind::Io,
+impl From<eventcask_log::Error> for Error {
+    fn from(error: eventcask_log::Error) -> Self {
+        Self::Log(Arc::new(error))
+    }
+}
+
+/// The border between the shards, whose answers are small, and what callers are told.
+impl From<AppendError> for Error {
+    fn from(refused: AppendError) -> Self {
+        match refused {
+            AppendError::Conflict {
+                key,
+                expected,
+                actual,
+            } => Self::Conflict {
+                missed_from: first_unknown(expected),
+                key,
+                expected,
+                actual,
+            },
+            AppendError::IdConflict { id } => Self::IdConflict { id },
+            AppendError::PartlyKnown { known } => Self::PartlyKnown { known },
+            AppendError::SourceGap { source_name, next } => Self::SourceGap { source_name, next },
+            AppendError::StorageFull(reason) => Self::StorageFull(reason),
+            AppendError::Poisoned(reason) => Self::Poisoned(reason),
+            AppendError::Damaged(reason) => Self::Damaged(reason),
+            AppendError::Unreadable(reason) => Self::Unreadable(reason),
+            AppendError::Closed => Self::Closed,
+        }
+    }
+}
+
+/// The first version that an append with this expectation did not know of.
+fn first_unknown(expected: Expected) -> u64 {
+    match expected {
+        Expected::Exact(version) => version.saturating_add(1),
+        Expected::Any | Expected::NoStream | Expected::Exists => 1,
     }
 }
 

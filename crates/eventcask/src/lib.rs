@@ -30,13 +30,14 @@
 //! | you want | use |
 //! | --- | --- |
 //! | to store events, many from one thread | [`Store::producer`] |
+//! | to store a few, from whichever thread or task | [`Store::append`] |
 //! | one aggregate as it is, or as it was | [`Store::aggregate`] |
 //! | the same ones often, folded to a value | [`Store::fold`] |
 //! | every event, in the order of the commits | [`Store::events`] |
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
 //! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
-//! | to act once on each event, now and later | [`Store::subscribe`] |
+//! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
 //!
@@ -74,39 +75,36 @@ pub use eventcask_log::{
     StoredFile, Table, TableKind,
 };
 pub use eventcask_project::{
-    ApplyError, Batch, BatchValues, Keyed, LeftOut, Merge, Number, Projection, Snapshot, SpecError,
-    Value, ViewRow, ViewSpec,
+    ApplyError, Batch, BatchEntries, LeftOut, Merge, Number, PerAggregate, Projection, Snapshot,
+    SpecError, Value, ViewRow, ViewSpec,
 };
-pub use eventcask_shard::{
-    Answer, DedupWindow, Durability, Flushed, Outcome, Refused, Stages, Ticket, TicketFuture,
-};
+pub use eventcask_shard::{Appended, DedupWindow, Durability, Stages};
 pub use feed::batches::Batches;
 pub use feed::feeds::ReadModelStats;
-pub use feed::handle::{Feed, FeedOptions};
-pub use feed::progress::{Advance, ModelIdentity, ModelMismatch, ModelProgress};
+pub use feed::progress::{ModelIdentity, ModelMismatch, ModelProgress, ProgressStep};
 pub use feed::read_model::{ModelError, ReadModel};
+pub use feed::runner::{ReadModelOptions, ReadModelRunner};
 pub use fold::Fold;
 pub use fold::cache::FoldStats;
-pub use fold::folded::Folded;
-pub use fold::loaded::Loaded;
+pub use fold::repository::Repository;
+pub use fold::versioned::Versioned;
 pub use follow::reached::{Reached, Timeout};
 pub use projection::view::View;
 pub use projection::views::ViewStats;
 pub use projection::{
-    Entries, KeptProjection, Past, Projected, ProjectionOptions, ProjectionStats, Rebuild,
-    RebuildProgress, SnapshotPolicy,
+    EntryCache, KeptProjection, ProjectionAsOf, ProjectionHandle, ProjectionOptions,
+    ProjectionStats, Rebuild, RebuildProgress, SnapshotPolicy,
 };
-pub use read::aggregate::{AggregateEvents, AggregateReader};
+pub use read::aggregate::{Aggregate, AggregateEvents};
 pub use read::as_of::AsOf;
 pub use read::event::Event;
-pub use read::scan::{Scan, ScanEvents};
+pub use read::query::{EventIter, EventQuery};
 pub use store::handle::Store;
 pub use store::options::Options;
 pub use store::stats::{ShardStats, Stats};
-pub use subscribe::builder::Subscribe;
 pub use subscribe::claim::Claim;
+pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::{ConsumerGroup, Parked};
-pub use subscribe::named::NamedSubscription;
 pub use subscribe::retry::Retry;
 pub use subscribe::subscription::Subscription;
 pub use subscribe::subscriptions::SubscriptionStats;
@@ -115,7 +113,8 @@ pub use upkeep::reclaim::Reclaimed;
 pub use upkeep::repair::{RepairReport, repair};
 pub use upkeep::verify::{VerifyReport, verify, verify_storage};
 pub use write::owner::ShardOwner;
-pub use write::producer::{FlushTicket, Producer};
+pub use write::producer::Producer;
+pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture};
 
 use std::path::Path;
 

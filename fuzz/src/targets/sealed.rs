@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask::Store;
 use eventcask_event::EventId;
 use eventcask_log::{
-    Block, BlockReader, Caches, Codec, EndedSegment, Error, Fate, MemoryStorage, Rewriting,
+    Block, BlockReader, Caches, ClosedSegment, Codec, Error, Fate, MemoryStorage, Rewriting,
     SORT_BYTES, ShardDir,
 };
 
@@ -73,7 +73,7 @@ fn ask(dir: &ShardDir) {
     }
 }
 
-fn ask_one(reader: &BlockReader, segment: &EndedSegment, question: u32) {
+fn ask_one(reader: &BlockReader, segment: &ClosedSegment, question: u32) {
     match question {
         0 => drop(is_well(reader.marks(segment))),
         1 => drop(is_well(reader.truncations(segment))),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use eventcask::{AggregateReader, Error, Store, Timestamp};
+use eventcask::{Aggregate, Error, Store, Timestamp};
 use eventcask_cli::output::write_event;
 use serde::de::IgnoredAny;
 
@@ -87,7 +87,7 @@ fn read_part(store: &Store) {
 }
 
 /// How many events there are, damage being the last.
-fn read_aggregate(reader: &AggregateReader) -> usize {
+fn read_aggregate(reader: &Aggregate) -> usize {
     let events = match reader.events() {
         Ok(events) => events.take(EVENTS_MAX),
         Err(error) => return usize::from(said(&error)),

@@ -3,7 +3,7 @@
 use std::io::{Read as _, stdin};
 
 use eventcask::{
-    Answer, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Refused, Store, route,
+    Appended, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Store, route,
 };
 use serde::de::IgnoredAny;
 
@@ -58,17 +58,17 @@ fn wrong(invalid: &Invalid) -> Failure {
     Failure::Input(invalid.to_string())
 }
 
-fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Answer, Failure> {
+fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Appended, Failure> {
     let mut producer = store.producer();
     let ticket = producer.append(&args.key, args.expect, &[*event]);
     let outcome = ticket.map_err(|error| failure(&error))?.wait();
-    outcome.map_err(|refused| match refused {
-        Refused::Conflict { .. } | Refused::IdConflict { .. } => Failure::No(refused.to_string()),
-        other => failure(&Error::from(other)),
+    outcome.map_err(|error| match error {
+        Error::Conflict { .. } | Error::IdConflict { .. } => Failure::No(error.to_string()),
+        other => failure(&other),
     })
 }
 
-fn print(key: &str, answer: &Answer, shard: u32, global: &Global) -> Result<(), Failure> {
+fn print(key: &str, answer: &Appended, shard: u32, global: &Global) -> Result<(), Failure> {
     let is_duplicate = answer.is_duplicate();
     let version = answer.version().unwrap_or_default();
     let position = answer.position().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `--project sum`: a state for each aggregate, kept by the store before it acknowledges.
 
-use eventcask::{ApplyError, Batch, Keyed, Projected, Projection, Store};
+use eventcask::{ApplyError, Batch, PerAggregate, Projection, ProjectionHandle, Store};
 use eventcask_console::failure::Failure;
 
 /// How many events each aggregate has, and how many bytes their payloads have.
@@ -9,7 +9,7 @@ pub(crate) struct Totals;
 impl Projection for Totals {
     const NAME: &'static str = "totals";
     const VERSION: u32 = 1;
-    type State = Keyed<(u64, u64)>;
+    type State = PerAggregate<(u64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut totals = state.of(batch);
@@ -23,7 +23,7 @@ impl Projection for Totals {
 }
 
 /// Starts it.
-pub(crate) fn start(store: &Store) -> Result<Projected<Totals>, Failure> {
+pub(crate) fn start(store: &Store) -> Result<ProjectionHandle<Totals>, Failure> {
     store
         .projection(Totals)
         .sync()
@@ -32,7 +32,7 @@ pub(crate) fn start(store: &Store) -> Result<Projected<Totals>, Failure> {
 }
 
 /// Events of all aggregates together, as the projection has them.
-pub(crate) fn events(projected: &Projected<Totals>) -> Result<u64, Failure> {
+pub(crate) fn events(projected: &ProjectionHandle<Totals>) -> Result<u64, Failure> {
     let mut events = 0;
     let summed = projected.each_shard(|_, state| {
         events += state.iter().map(|(_, (events, _))| events).sum::<u64>();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Instant;
 
-use eventcask::{Answer, Expected, FlushTicket, NewEvent, Producer, ShardOwner};
+use eventcask::{Appended, Expected, FlushTicket, NewEvent, Producer, ShardOwner, Ticket};
 use eventcask_console::failure::Failure;
 
 use crate::send::counts::Counts;
@@ -120,12 +120,12 @@ impl Way<'_> {
         let answer = match self {
             Self::Producer { producer, .. } => producer
                 .append(key, Expected::Any, &[event])
-                .and_then(|ticket| Ok(ticket.wait()?)),
+                .and_then(Ticket::wait),
             Self::Owner { owner, .. } => owner
                 .append(key, Expected::Any, &[event])
-                .and_then(|ticket| Ok(owner.answer(ticket)?)),
+                .and_then(|ticket| owner.answer(ticket)),
         };
         let answer = answer.map_err(|error| Failure::of(&error))?;
-        Ok(matches!(answer, Answer::Stored { .. }))
+        Ok(matches!(answer, Appended::Stored { .. }))
     }
 }

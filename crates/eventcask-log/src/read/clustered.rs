@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::BlockPlace;
 use crate::format::sealed_header::TableKind;
 use crate::read::reader::{BlockReader, with_room};
+use crate::sealed::closed::ClosedSegment;
 use crate::sealed::cluster::{self, Order};
-use crate::sealed::ended::EndedSegment;
 use crate::sealed::index;
 use crate::{Block, Error, ErrorKind, MAX_BLOCK_BYTES, Payloads};
 
@@ -19,7 +19,7 @@ impl BlockReader {
     /// [`ErrorKind::Replaced`], or what the disk said.
     pub fn cluster_of(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         key: &str,
         position: u64,
     ) -> Result<Option<Arc<Block>>, Error> {
@@ -37,7 +37,7 @@ impl BlockReader {
 
     fn find_cluster(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         key: &str,
         position: u64,
     ) -> Result<Option<Arc<Block>>, Error> {
@@ -63,7 +63,7 @@ impl BlockReader {
     /// The cluster at a place, from memory where it was read before.
     fn cluster_at(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         place: u64,
         length: u32,
         position: u64,

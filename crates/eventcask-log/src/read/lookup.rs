@@ -12,7 +12,7 @@ use eventcask_event::EventId;
 use crate::format::sealed_header::{Table, TableKind};
 use crate::read::reader::BlockReader;
 use crate::read::table_cache::{TableCache, TableName};
-use crate::sealed::ended::{EndedSegment, KeptFilter};
+use crate::sealed::closed::{ClosedSegment, KeptFilter};
 use crate::sealed::filter;
 use crate::sealed::gather::gather;
 use crate::sealed::index::{self, Index, KeyPlace};
@@ -27,7 +27,7 @@ struct Paged {
     filter: TableKind,
     directory: TableKind,
     pages: TableKind,
-    kept: fn(&EndedSegment) -> &OnceLock<KeptFilter>,
+    kept: fn(&ClosedSegment) -> &OnceLock<KeptFilter>,
 }
 
 const KEYS: Paged = Paged {
@@ -50,7 +50,7 @@ impl BlockReader {
     /// [`ErrorKind::Damaged`], [`ErrorKind::Replaced`], or what the disk said.
     pub fn place_from(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         position: u64,
     ) -> Result<Option<BlockPlace>, Error> {
         let find = |blocks: &[BlockPlace]| {
@@ -74,7 +74,7 @@ impl BlockReader {
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
-    pub fn find_key(&self, segment: &EndedSegment, key: &str) -> Result<Option<KeyPlace>, Error> {
+    pub fn find_key(&self, segment: &ClosedSegment, key: &str) -> Result<Option<KeyPlace>, Error> {
         if let Some(index) = segment.gathered.get() {
             return Ok(index.place_of(key));
         }
@@ -95,7 +95,7 @@ impl BlockReader {
     /// As [`place_from`](Self::place_from).
     pub fn find_id(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         id: EventId,
         before: u64,
     ) -> Result<Option<u64>, Error> {
@@ -117,7 +117,7 @@ impl BlockReader {
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
-    pub fn marks(&self, segment: &EndedSegment) -> Result<Vec<SourceMark>, Error> {
+    pub fn marks(&self, segment: &ClosedSegment) -> Result<Vec<SourceMark>, Error> {
         if let Some(index) = segment.gathered.get() {
             return Ok(index.marks.clone());
         }
@@ -130,7 +130,7 @@ impl BlockReader {
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
-    pub fn truncations(&self, segment: &EndedSegment) -> Result<Vec<(String, u64)>, Error> {
+    pub fn truncations(&self, segment: &ClosedSegment) -> Result<Vec<(String, u64)>, Error> {
         let of = |index: &Index| index.truncations.clone().into_iter().collect();
         if let Some(index) = segment.gathered.get() {
             return Ok(of(index));
@@ -142,7 +142,7 @@ impl BlockReader {
     /// A table that need not be there, decoded.
     fn decoded<T: Default>(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         kind: TableKind,
         decode: impl FnOnce(&[u8]) -> Result<T, &'static str>,
     ) -> Result<T, Error> {
@@ -156,7 +156,7 @@ impl BlockReader {
     /// Looks something up by its hash: in the filter, then in the one page that can have it.
     fn find_in_page<T>(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         paged: &Paged,
         hash: u64,
         find: impl FnOnce(&[u8]) -> Result<Option<T>, &'static str>,
@@ -184,7 +184,7 @@ impl BlockReader {
     /// for it.
     fn kept_filter<'s>(
         &self,
-        segment: &'s EndedSegment,
+        segment: &'s ClosedSegment,
         paged: &Paged,
     ) -> Result<Option<&'s KeptFilter>, Error> {
         let kept = (paged.kept)(segment);
@@ -213,7 +213,7 @@ impl BlockReader {
     /// A page of a table, from memory where it was read before.
     fn page(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         kind: TableKind,
         page: Page,
     ) -> Result<Arc<[u8]>, Error> {
@@ -234,7 +234,7 @@ impl BlockReader {
     /// A table, from memory where it was read before; empty where the segment has none.
     pub(crate) fn table(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         kind: TableKind,
     ) -> Result<Arc<[u8]>, Error> {
         let Some(table) = segment.sealed().table(kind) else {
@@ -249,7 +249,7 @@ impl BlockReader {
     fn kept_or_read(
         &self,
         cache: &TableCache,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         (kind, start): (TableKind, u32),
         read: impl FnOnce() -> Result<Vec<u8>, Error>,
     ) -> Result<Arc<[u8]>, Error> {
@@ -271,7 +271,7 @@ impl BlockReader {
     /// Bytes of a sealed segment that have this checksum.
     fn bytes(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         place: u64,
         length: u64,
         crc: u32,
@@ -291,12 +291,12 @@ impl BlockReader {
         Ok(bytes)
     }
 
-    pub(crate) fn damaged(&self, segment: &EndedSegment, place: u64, reason: &str) -> Error {
+    pub(crate) fn damaged(&self, segment: &ClosedSegment, place: u64, reason: &str) -> Error {
         Error::damaged(&self.dir().describe(segment.number()), place, reason)
     }
 
     /// What the tables would say, where one of them is damaged.
-    fn gather_after(&self, segment: &EndedSegment, error: Error) -> Result<Arc<Index>, Error> {
+    fn gather_after(&self, segment: &ClosedSegment, error: Error) -> Result<Arc<Index>, Error> {
         if error.kind() != ErrorKind::Damaged {
             return Err(error);
         }

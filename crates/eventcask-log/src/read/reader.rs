@@ -10,7 +10,7 @@ use crate::BlockPlace;
 use crate::disk::chunks::for_chunks;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::read::caches::Caches;
-use crate::sealed::ended::EndedSegment;
+use crate::sealed::closed::ClosedSegment;
 use crate::segment::dir::ShardDir;
 use crate::{Block, BlockHead, Error, MAX_BLOCK_BYTES, Payloads};
 
@@ -113,7 +113,7 @@ impl BlockReader {
     /// Reads exactly the bytes of a cluster of this segment.
     pub(crate) fn read_cluster(
         &self,
-        segment: &EndedSegment,
+        segment: &ClosedSegment,
         bytes: &mut [u8],
         place: u64,
     ) -> Result<(), Error> {

@@ -19,7 +19,7 @@ pub(crate) mod reserve;
 
 use crate::disk::chunks::for_chunks;
 use crate::disk::storage::Open;
-use crate::sealed::ended::EndedSegment;
+use crate::sealed::closed::ClosedSegment;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
@@ -37,7 +37,7 @@ impl Tail {
     }
 
     /// Goes on after a segment to which nothing is added any more.
-    fn pass_ended(&mut self, segment: &EndedSegment) {
+    fn pass_ended(&mut self, segment: &ClosedSegment) {
         let sealed = segment.sealed();
         self.segment = segment.number();
         self.place = sealed.length;
@@ -73,7 +73,7 @@ pub struct Recovery {
     /// The torn end that was taken off, with the file that keeps it.
     pub cut: Option<Problem>,
     /// The segments whose blocks were not read, oldest first.
-    pub ended: Vec<EndedSegment>,
+    pub ended: Vec<ClosedSegment>,
 }
 
 /// Is told of each good block with events, and its place. Of the payloads those of truncations
@@ -127,7 +127,7 @@ impl ShardDir {
         &self,
         tail: &mut Tail,
         visit: &mut Visit<'_>,
-    ) -> Result<Vec<EndedSegment>, Error> {
+    ) -> Result<Vec<ClosedSegment>, Error> {
         let mut ended = Vec::new();
         self.walk(tail, &mut ended, visit)?;
         Ok(ended)
@@ -137,7 +137,7 @@ impl ShardDir {
     fn walk(
         &self,
         tail: &mut Tail,
-        ended: &mut Vec<EndedSegment>,
+        ended: &mut Vec<ClosedSegment>,
         visit: &mut Visit<'_>,
     ) -> Result<Option<&'static str>, Error> {
         let segments = self.segments()?;
@@ -185,7 +185,7 @@ impl ShardDir {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], or what the disk said.
-    pub fn sealed_segment(&self, number: u64) -> Result<EndedSegment, Error> {
+    pub fn sealed_segment(&self, number: u64) -> Result<ClosedSegment, Error> {
         let (scan, header) = Scan::begin(self, number)?;
         match header.sealed {
             Some(_) => self.end(scan, header),
@@ -205,14 +205,14 @@ impl ShardDir {
     }
 
     /// A segment to which nothing is added any more.
-    fn end(&self, scan: Scan, header: SegmentHeader) -> Result<EndedSegment, Error> {
+    fn end(&self, scan: Scan, header: SegmentHeader) -> Result<ClosedSegment, Error> {
         let Some(sealed) = header.sealed else {
             return self.gather_unsealed(scan, header.new);
         };
         if scan.len()? < sealed.blocks_end {
             return Err(scan.damaged("it is shorter than its blocks"));
         }
-        Ok(EndedSegment::new(header.new, sealed))
+        Ok(ClosedSegment::new(header.new, sealed))
     }
 
     /// Tells a torn end from damage. A writer may have gone on while this was read, so the

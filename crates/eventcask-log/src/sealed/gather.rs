@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::format::sealed_header::Sealed;
-use crate::sealed::ended::EndedSegment;
+use crate::sealed::closed::ClosedSegment;
 use crate::sealed::index::Index;
 use crate::segment::dir::ShardDir;
 use crate::segment::open_block::open_block;
@@ -12,7 +12,7 @@ use crate::{BlockHead, Error, NewSegment};
 
 impl ShardDir {
     /// A walk over a segment that must still be the same.
-    pub(crate) fn scan_again(&self, segment: &EndedSegment) -> Result<Scan, Error> {
+    pub(crate) fn scan_again(&self, segment: &ClosedSegment) -> Result<Scan, Error> {
         let (scan, header) = Scan::begin(self, segment.number())?;
         let rewrite = header.sealed.map_or(0, |sealed| sealed.rewrite);
         if rewrite == segment.sealed().rewrite {
@@ -28,7 +28,7 @@ impl ShardDir {
         &self,
         mut scan: Scan,
         new: NewSegment,
-    ) -> Result<EndedSegment, Error> {
+    ) -> Result<ClosedSegment, Error> {
         let mut sealed = Sealed::default();
         let index = gather_noting(&mut scan, 0, &mut |head| {
             sealed.epoch = head.epoch;
@@ -42,7 +42,7 @@ impl ShardDir {
         sealed.next_position = scan.next_position;
         sealed.last_crc = scan.previous_crc;
         (sealed.blocks_end, sealed.length) = (scan.place, scan.place);
-        let segment = EndedSegment::new(new, sealed);
+        let segment = ClosedSegment::new(new, sealed);
         let _ = segment.gathered.set(Arc::new(index));
         Ok(segment)
     }

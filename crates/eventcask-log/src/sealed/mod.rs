@@ -6,7 +6,7 @@ pub(crate) mod index;
 pub(crate) mod cluster;
 pub(crate) mod clustering;
 pub(crate) mod budget;
-pub(crate) mod ended;
+pub(crate) mod closed;
 pub(crate) mod gather;
 pub(crate) mod rewrite;
 mod seal;

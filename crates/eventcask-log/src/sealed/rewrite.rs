@@ -17,8 +17,8 @@ use crate::disk::storage::{Open, StoredFile};
 use crate::format::codec::{Codec, Compressor};
 use crate::format::head::{BlockHead, MAX_SECTION_BYTES};
 use crate::format::sealed_header::{Sealed, TABLE_ALIGN, Table, TableKind};
+use crate::sealed::closed::ClosedSegment;
 use crate::sealed::clustering::Clusterer;
-use crate::sealed::ended::EndedSegment;
 use crate::sealed::index::Index;
 use crate::segment::dir::{ShardDir, encode_header};
 use crate::segment::spare::UNSYNCED_BYTES;
@@ -289,7 +289,7 @@ impl<'r> Rewriter<'r> {
         mut self,
         before: &mut Before,
         removed: u64,
-    ) -> Result<Option<EndedSegment>, Error> {
+    ) -> Result<Option<ClosedSegment>, Error> {
         self.flush()?;
         let span = before.next_position - self.new.first_position;
         before.removed = removed.min(span - self.events);
@@ -298,7 +298,7 @@ impl<'r> Rewriter<'r> {
 
     /// Ends the new form and puts it in the place of the old one, durably; `None` where it was told
     /// not to go on.
-    pub(crate) fn finish(mut self, before: &Before) -> Result<Option<EndedSegment>, Error> {
+    pub(crate) fn finish(mut self, before: &Before) -> Result<Option<ClosedSegment>, Error> {
         let ended = self.complete(before);
         if !matches!(ended, Ok(Some(_))) {
             self.abandon();
@@ -306,7 +306,7 @@ impl<'r> Rewriter<'r> {
         ended
     }
 
-    fn complete(&mut self, before: &Before) -> Result<Option<EndedSegment>, Error> {
+    fn complete(&mut self, before: &Before) -> Result<Option<ClosedSegment>, Error> {
         self.flush()?;
         self.write_marks();
         let (first_commit, last_commit) = self.index.commit_range();
@@ -337,7 +337,7 @@ impl<'r> Rewriter<'r> {
         self.write()?;
         let header = encode_header(self.dir, &self.new, Some(&sealed));
         self.replace(&header)?;
-        Ok(Some(EndedSegment::new(self.new, sealed)))
+        Ok(Some(ClosedSegment::new(self.new, sealed)))
     }
 
     fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use crate::disk::storage::Open;
 use crate::format::sealed_header::Sealed;
-use crate::sealed::ended::EndedSegment;
+use crate::sealed::closed::ClosedSegment;
 use crate::sealed::rewrite::{Before, Rewriter};
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::scan::{Scan, Step};
@@ -14,7 +14,7 @@ impl ShardDir {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], or what the disk said.
-    pub fn seal(&self, number: u64, how: &Rewriting<'_>) -> Result<Option<EndedSegment>, Error> {
+    pub fn seal(&self, number: u64, how: &Rewriting<'_>) -> Result<Option<ClosedSegment>, Error> {
         let (mut scan, header) = Scan::begin(self, number)?;
         let rewrite = header.sealed.as_ref().map_or(0, |sealed| sealed.rewrite) + 1;
         let was_clustered = header.sealed.as_ref().is_some_and(Sealed::is_clustered);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use eventcask_log::{
-    Codec, EndedSegment, Error, ErrorKind, Fate, MemoryStorage, Open, Rewriting, SORT_BYTES,
+    ClosedSegment, Codec, Error, ErrorKind, Fate, MemoryStorage, Open, Rewriting, SORT_BYTES,
     Storage, TableKind,
 };
 
@@ -55,7 +55,7 @@ fn ask(storage: &MemoryStorage, truth: &[Seen]) -> Result<Vec<Option<Seen>>, Err
 }
 
 /// The events of the first segment.
-fn in_first(storage: &MemoryStorage, segment: &EndedSegment) -> Vec<Seen> {
+fn in_first(storage: &MemoryStorage, segment: &ClosedSegment) -> Vec<Seen> {
     let mut truth = read(storage).unwrap();
     truth.retain(|event| event.position < segment.sealed().next_position);
     truth
@@ -163,7 +163,7 @@ fn sealing_stops_where_it_is_told_to_and_leaves_nothing() {
 }
 
 /// Where the tables of clusters lie in the first segment.
-fn tables(segment: &EndedSegment) -> [std::ops::Range<usize>; 2] {
+fn tables(segment: &ClosedSegment) -> [std::ops::Range<usize>; 2] {
     [TableKind::Clusters, TableKind::ClusterDirectory].map(|kind| {
         let tables = &segment.sealed().tables;
         let table = tables.iter().find(|table| table.kind == kind).unwrap();
@@ -203,7 +203,7 @@ fn c1_every_flipped_byte_of_clusters_is_found_and_changes_no_answer() {
 }
 
 /// Puts the checksums of the cluster at `place`, of both tables and of the header right.
-fn seal_all(bytes: &mut [u8], segment: &EndedSegment, place: usize) {
+fn seal_all(bytes: &mut [u8], segment: &ClosedSegment, place: usize) {
     let [clusters, directory] = tables(segment);
     let cluster = &mut bytes[place..clusters.end];
     let field = |bytes: &[u8], at: usize| {

@@ -271,7 +271,7 @@ fn is_early(events: &Events<'_>, row: usize) -> bool {
 }
 
 /// Takes early events out; the newest event of an aggregate stays as a truncation.
-fn thin(dir: &ShardDir, segment: u64, truth: &[Seen]) -> eventcask_log::EndedSegment {
+fn thin(dir: &ShardDir, segment: u64, truth: &[Seen]) -> eventcask_log::ClosedSegment {
     let newest: HashMap<&str, u64> = truth
         .iter()
         .map(|seen| (&*seen.aggregate, seen.position))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use eventcask_event::EventId;
 use eventcask_log::{
-    BlockPlace, BlockReader, Caches, Codec, EndedSegment, Fate, KeyPlace, MemoryStorage,
+    BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Fate, KeyPlace, MemoryStorage,
     SourceMark, TableKind,
 };
 
@@ -51,7 +51,7 @@ struct Answers {
 }
 
 /// Asks in an order that begins with each kind of question in turn.
-fn ask(reader: &BlockReader, segment: &EndedSegment, seen: &[Seen], first: usize) -> Answers {
+fn ask(reader: &BlockReader, segment: &ClosedSegment, seen: &[Seen], first: usize) -> Answers {
     let mut answers = Answers {
         keys: Vec::new(),
         ids: Vec::new(),

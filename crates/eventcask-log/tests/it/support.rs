@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventcask_event::{Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, Timestamp};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, BlockReader, Caches, Codec, Compressor, EndedSegment, Error,
+    Block, BlockHead, BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Compressor, Error,
     ErrorKind, Fate, Manifest, MemoryStorage, NewSegment, Open, Payloads, Problem, Recovery,
     Rewriting, SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
 };
@@ -301,7 +301,7 @@ pub(crate) fn recover(
 
 fn read_places(
     dir: &ShardDir,
-    ended: &[EndedSegment],
+    ended: &[ClosedSegment],
     places: &[BlockPlace],
 ) -> Result<Vec<Seen>, Error> {
     let reader = reader_of(dir);
@@ -324,7 +324,7 @@ pub(crate) fn reader_of(dir: &ShardDir) -> BlockReader {
 /// The places of all blocks of an ended segment, found one after the other.
 pub(crate) fn places_of(
     reader: &BlockReader,
-    segment: &EndedSegment,
+    segment: &ClosedSegment,
 ) -> Result<Vec<BlockPlace>, Error> {
     let mut places = Vec::new();
     let mut position = segment.first_position();
@@ -342,7 +342,7 @@ pub(crate) fn seal_with(
     segment: u64,
     codec: Codec,
     fate: &dyn Fn(&Events<'_>, usize) -> Fate,
-) -> Result<EndedSegment, Error> {
+) -> Result<ClosedSegment, Error> {
     let how = Rewriting {
         codec,
         clustered: false,
@@ -359,7 +359,7 @@ pub(crate) fn seal_clustered(
     segment: u64,
     codec: Codec,
     sort_bytes: usize,
-) -> EndedSegment {
+) -> ClosedSegment {
     let how = Rewriting {
         codec,
         clustered: true,
@@ -371,7 +371,7 @@ pub(crate) fn seal_clustered(
 }
 
 /// Seals a segment and keeps all its events.
-pub(crate) fn seal(storage: &(impl Storage + Clone + 'static), segment: u64) -> EndedSegment {
+pub(crate) fn seal(storage: &(impl Storage + Clone + 'static), segment: u64) -> ClosedSegment {
     let dir = shard_on(storage.clone());
     seal_with(&dir, segment, Codec::Lz4, &|_, _| Fate::Kept).unwrap()
 }

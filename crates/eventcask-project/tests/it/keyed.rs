@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
-use eventcask_project::{Batch, Keyed, Snapshot};
+use eventcask_project::{Batch, PerAggregate, Snapshot};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
@@ -55,14 +55,14 @@ fn archived(columns: &AlignedVec) -> &ArchivedColumns {
     rkyv::access::<ArchivedColumns, rancor::Error>(columns).unwrap()
 }
 
-fn count(state: &mut Keyed<u64>, batch: &Batch<'_>) {
+fn count(state: &mut PerAggregate<u64>, batch: &Batch<'_>) {
     let mut counts = state.of(batch);
     for row in batch.rows() {
         counts[batch.aggregate_index(row)] += 1;
     }
 }
 
-fn all(state: &Keyed<u64>) -> BTreeMap<String, u64> {
+fn all(state: &PerAggregate<u64>) -> BTreeMap<String, u64> {
     let pairs = state.iter().map(|(key, count)| (key.to_owned(), *count));
     pairs.collect()
 }
@@ -72,7 +72,7 @@ fn counts_equal_those_of_a_map() {
     for seed in 1..=40 {
         println!("seed {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
-        let (mut state, mut model) = (Keyed::default(), BTreeMap::<String, u64>::new());
+        let (mut state, mut model) = (PerAggregate::default(), BTreeMap::<String, u64>::new());
         let keys = random.u32(1..5000);
         for _ in 0..random.u32(1..20) {
             let rows = random.usize(0..700);
@@ -104,7 +104,7 @@ fn counts_equal_those_of_a_map() {
 
 #[test]
 fn an_aggregate_of_which_no_event_is_seen_has_no_value() {
-    let mut state = Keyed::default();
+    let mut state = PerAggregate::default();
     let rows = ["a", "b", "a"].map(str::to_owned);
     Block::new(&rows).with_events(|events| {
         count(&mut state, &Batch::new(events, 2, false));
@@ -114,13 +114,13 @@ fn an_aggregate_of_which_no_event_is_seen_has_no_value() {
         (state.get("a"), state.get("b"), state.len()),
         (Some(&1), None, 1)
     );
-    assert!(Keyed::<u64>::default().is_empty());
+    assert!(PerAggregate::<u64>::default().is_empty());
 }
 
 #[test]
 #[should_panic(expected = "out of bounds")]
 fn a_value_without_an_event_in_the_batch_is_not_handed_out() {
-    let mut state = Keyed::<u64>::default();
+    let mut state = PerAggregate::<u64>::default();
     let rows = ["a", "b"].map(str::to_owned);
     Block::new(&rows).with_events(|events| {
         let batch = Batch::listed(events, &[1], false);
@@ -131,11 +131,11 @@ fn a_value_without_an_event_in_the_batch_is_not_handed_out() {
 #[test]
 fn it_comes_back_from_bytes_and_goes_on() {
     let keys: Vec<String> = (0..300).map(|number| format!("key-{number}")).collect();
-    let mut state = Keyed::default();
+    let mut state = PerAggregate::default();
     Block::new(&keys).with_events(|events| count(&mut state, &Batch::new(events, 0, false)));
     let mut bytes = Vec::new();
     state.encode(&mut bytes);
-    let mut again = Keyed::<u64>::decode(&mut &bytes[..]).unwrap();
+    let mut again = PerAggregate::<u64>::decode(&mut &bytes[..]).unwrap();
     for state in [&mut state, &mut again] {
         let more: Vec<String> = (200..400).map(|number| format!("key-{number}")).collect();
         Block::new(&more).with_events(|events| count(state, &Batch::new(events, 0, false)));
@@ -150,7 +150,7 @@ fn it_comes_back_from_bytes_and_goes_on() {
     let twice = [2_u64.to_le_bytes(), [1, 0, b'k', 0, 0, 0, 0, 0]].concat();
     let twice = [&twice[..], &[0; 3], &[1, 0, b'k'], &[0; 8]].concat();
     assert!(
-        Keyed::<u64>::decode(&mut &twice[..]).is_none(),
+        PerAggregate::<u64>::decode(&mut &twice[..]).is_none(),
         "a key twice"
     );
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use eventcask_project::{Keyed, Snapshot};
+use eventcask_project::{PerAggregate, Snapshot};
 
 fn check<S: Snapshot + PartialEq + Debug>(state: &S) {
     let mut bytes = Vec::new();
@@ -37,7 +37,7 @@ fn s1_any_bytes_are_a_state_or_none() {
         // Lengths that can be, and some that can not.
         bytes[random.usize(1..8)] = 0;
         bytes[3..8].fill(random.u8(..2) * 255);
-        let _ = Keyed::<(u64, u8)>::decode(&mut &bytes[..]);
+        let _ = PerAggregate::<(u64, u8)>::decode(&mut &bytes[..]);
         let _ = Vec::<Option<String>>::decode(&mut &bytes[..]);
         let _ = BTreeMap::<String, bool>::decode(&mut &bytes[..]);
     }

@@ -39,7 +39,7 @@ fn l5_a_transaction_that_fails_leaves_nothing() {
         let broken = model(&database, Balances::<1> { fails_at });
         let broken = store.feed(broken).batch_events(10).start().unwrap();
         let error = broken.catch_up(FOR_EVER).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
         assert!(error.to_string().contains("it fails here"), "{error}");
         drop(broken);
         let events: u64 = read(&database).values().map(|(_, events)| events).sum();

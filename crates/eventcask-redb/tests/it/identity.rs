@@ -30,7 +30,7 @@ fn a_raised_version_fills_the_tables_anew_and_a_lower_one_is_refused() {
         .feed(model(&database, balances::<1>()))
         .start()
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     assert!(
         error.to_string().contains("version 2 of its code"),
         "{error}"

@@ -16,7 +16,7 @@ use std::hash::BuildHasher;
 use std::ops::{Range, RangeInclusive};
 
 use eventcask_event::{EventBatch, EventId};
-use eventcask_log::{Block, EndedSegment, Error, SourceMark};
+use eventcask_log::{Block, ClosedSegment, Error, SourceMark};
 use foldhash::fast::RandomState;
 
 use self::slices::Slices;
@@ -131,7 +131,7 @@ impl Dedup {
     }
 
     /// Says that the ids of a segment are not in memory, and can be looked up in it.
-    pub(crate) fn rest_in(&mut self, segment: &EndedSegment) {
+    pub(crate) fn rest_in(&mut self, segment: &ClosedSegment) {
         let sealed = segment.sealed();
         if segment.has_no_ids() {
             return;

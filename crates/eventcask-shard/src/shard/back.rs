@@ -7,7 +7,7 @@ use eventcask_log::Tail;
 use super::Shard;
 use crate::delivery::refuse_all;
 use crate::in_flight::InFlight;
-use crate::{Flushed, Refused};
+use crate::{AppendError, Flushed};
 
 impl Shard {
     /// Takes back what was admitted of a batch of which a row could not be decided: the mark of
@@ -36,7 +36,7 @@ impl Shard {
 
     /// Takes back the block of a full disk and all that was chained to it.
     pub(super) fn take_back(&mut self, sequence: u64, reason: &Arc<str>) {
-        let refused = Refused::StorageFull(Arc::clone(reason));
+        let refused = AppendError::StorageFull(Arc::clone(reason));
         let first = self
             .in_flight
             .iter()
@@ -84,7 +84,7 @@ impl Shard {
         if is_new {
             self.apply.stopped(reason);
         }
-        let refused = Refused::Poisoned(first);
+        let refused = AppendError::Poisoned(first);
         for mut in_flight in self.in_flight.drain(..) {
             in_flight.refuse(&refused);
         }
@@ -94,7 +94,7 @@ impl Shard {
 }
 
 impl InFlight {
-    fn refuse(&mut self, refused: &Refused) {
+    fn refuse(&mut self, refused: &AppendError) {
         for (completion, _) in self.answers.drain(..) {
             completion.answer(Err(refused.clone()));
         }

@@ -7,8 +7,8 @@ use super::{SendTask, Shard};
 use crate::admit::{Admission, ROWS_AHEAD};
 use crate::delivery::refuse_all;
 use crate::in_flight::InFlight;
-use crate::stages::{Lap, count};
-use crate::{Delivery, Refused};
+use crate::stages::{StageTimer, count};
+use crate::{AppendError, Delivery};
 
 impl Shard {
     /// Decides on a batch, and sends what is admitted of it to the disk.
@@ -24,7 +24,7 @@ impl Shard {
             return;
         }
         let commit_time = self.take_time(now);
-        let mut lap = Lap::start();
+        let mut lap = StageTimer::start();
         count(&self.stages.events, delivery.batch.len() as u64);
         count(&self.stages.batches, 1);
         let mut in_flight = self.judge(delivery);
@@ -59,14 +59,14 @@ impl Shard {
     }
 
     /// Why a whole batch is refused, if it is.
-    pub(super) fn refusal(&self, delivery: &Delivery) -> Option<Refused> {
+    pub(super) fn refusal(&self, delivery: &Delivery) -> Option<AppendError> {
         if let Some(reason) = self.inbox.poisoned() {
-            return Some(Refused::Poisoned(reason));
+            return Some(AppendError::Poisoned(reason));
         }
         let rows = delivery.batch.source()?;
         let next = self.dedup.passed(&delivery.batch);
         let source_name = rows.source.clone();
-        (rows.after > next).then_some(Refused::SourceGap { source_name, next })
+        (rows.after > next).then_some(AppendError::SourceGap { source_name, next })
     }
 
     /// Decides on each append of a batch; what is admitted is in the builder then.
@@ -101,7 +101,8 @@ impl Shard {
                     let rows = row..row + append.rows as usize;
                     row = rows.end;
                     let outcome = admission.judge(rows, append.expected);
-                    if let Err(refused @ (Refused::Damaged(_) | Refused::Unreadable(_))) = &outcome
+                    if let Err(refused @ (AppendError::Damaged(_) | AppendError::Unreadable(_))) =
+                        &outcome
                         && delivery.batch.source().is_some()
                     {
                         // It was not decided on, so the mark of its source must not pass it.

@@ -4,8 +4,6 @@
 //! compression, checksum, a place in the log) -> the write thread -> `complete` -> `publish`
 //! (index, projections, answers). Between `store` and `publish` a block is *in flight*: its
 //! effects are in the tables, nothing of it is visible, and all of it can be taken back.
-//!
-//! This file is long: recovery, the pipeline, the tail and going back have no files of their own yet.
 
 mod recover;
 mod decide;
@@ -23,7 +21,7 @@ use crate::build::BlockBuilder;
 use crate::commit::{Reports, Task};
 use crate::dedup::Dedup;
 use crate::in_flight::InFlight;
-use crate::inbox::{Message, Rest};
+use crate::inbox::{Idle, Message};
 use crate::stages::StageCounters;
 use crate::{Apply, Inbox, ShardReader};
 
@@ -96,7 +94,7 @@ impl Shard {
 
     /// Whether something is on its way to the disk, or waits.
     pub(crate) fn has_more(&self) -> bool {
-        !self.in_flight.is_empty() || self.look() == Rest::Not
+        !self.in_flight.is_empty() || self.look() == Idle::Not
     }
 
     /// One turn: what came back from the disk, then the next batch. Says whether there was
@@ -137,9 +135,9 @@ impl Shard {
     }
 
     /// Whether [`turn`](Self::turn) would do something, or when it will without being called.
-    pub(crate) fn look(&self) -> Rest {
+    pub(crate) fn look(&self) -> Idle {
         if !self.reports.is_empty() {
-            return Rest::Not;
+            return Idle::Not;
         }
         if self.in_flight.is_empty() && self.taken.is_empty() {
             return self.inbox.look();
@@ -147,14 +145,14 @@ impl Shard {
         let is_asked = || self.is_group_done && self.inbox.is_asked();
         let waits = !self.taken.is_empty() || self.inbox.has_waiting() || is_asked();
         if waits && !self.is_busy() {
-            Rest::Not
+            Idle::Not
         } else {
-            Rest::Until(None)
+            Idle::Until(None)
         }
     }
 
     /// Whether all is done and nothing more will come.
     pub(crate) fn is_finished(&self) -> bool {
-        self.inbox.is_closed() && self.in_flight.is_empty() && self.look() != Rest::Not
+        self.inbox.is_closed() && self.in_flight.is_empty() && self.look() != Idle::Not
     }
 }

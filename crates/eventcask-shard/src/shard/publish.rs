@@ -6,7 +6,7 @@ use super::{SPARE_BUFFERS, Shard};
 use crate::Flushed;
 use crate::commit::{Done, Failure};
 use crate::in_flight::InFlight;
-use crate::stages::Lap;
+use crate::stages::StageTimer;
 
 impl Shard {
     /// Publishes what came back from the disk.
@@ -73,7 +73,7 @@ impl Shard {
 
     pub(super) fn publish(&mut self, mut in_flight: InFlight) {
         self.in_flight_bytes -= in_flight.bytes;
-        let mut lap = Lap::start();
+        let mut lap = StageTimer::start();
         if let Some(stored) = in_flight.stored.take() {
             let (place, block) = (&stored.place, Arc::new(stored.block));
             let mut freed = self.reader.take_recent(place, &block);

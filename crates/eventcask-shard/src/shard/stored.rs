@@ -9,7 +9,7 @@ use eventcask_log::{Block, BlockPlace, Error, ErrorKind, KeyPlace};
 use crate::admit::{History, Original};
 use crate::in_flight::InFlight;
 use crate::index::with_event;
-use crate::{Refused, ShardReader};
+use crate::{AppendError, ShardReader};
 
 /// Events that are in flight or stored.
 pub(super) struct Stored<'s> {
@@ -18,7 +18,12 @@ pub(super) struct Stored<'s> {
 }
 
 impl History for Stored<'_> {
-    fn compare(&self, position: u64, key: &str, event: &NewEvent<'_>) -> Result<Original, Refused> {
+    fn compare(
+        &self,
+        position: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<Original, AppendError> {
         let flying = self.in_flight.iter().filter_map(|one| one.stored.as_ref());
         let holds = |at: &BlockPlace| (at.first_position..at.next_position).contains(&position);
         if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
@@ -33,24 +38,24 @@ impl History for Stored<'_> {
         }))
     }
 
-    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Refused> {
+    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, AppendError> {
         self.reader
             .position_of(id, range)
             .map_err(|error| unreadable(&error))
     }
 
-    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Refused> {
+    fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, AppendError> {
         self.reader
             .not_met_aggregate(key)
             .map_err(|error| unreadable(&error))
     }
 }
 
-fn unreadable(error: &Error) -> Refused {
+fn unreadable(error: &Error) -> AppendError {
     let reason = error.to_string().into();
     match error.kind() {
-        ErrorKind::Damaged => Refused::Damaged(reason),
-        _ => Refused::Unreadable(reason),
+        ErrorKind::Damaged => AppendError::Damaged(reason),
+        _ => AppendError::Unreadable(reason),
     }
 }
 

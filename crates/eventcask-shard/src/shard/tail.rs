@@ -10,8 +10,8 @@ use eventcask_log::{
 use super::{LOADED_BYTES, SendTask, Shard};
 use crate::commit::{Target, Task};
 use crate::in_flight::{InFlight, InFlightBlock};
-use crate::stages::Lap;
-use crate::{Flushed, Refused, Share};
+use crate::stages::StageTimer;
+use crate::{AppendError, FlushShare, Flushed};
 
 impl Shard {
     /// The write thread's side of the shard.
@@ -36,7 +36,7 @@ impl Shard {
         in_flight: &mut InFlight,
         commit_time: i64,
         send: SendTask<'_>,
-        lap: &mut Lap,
+        lap: &mut StageTimer,
     ) -> Result<(), String> {
         in_flight.tail_before = Some(self.tail.clone());
         let roll = self.roll();
@@ -129,9 +129,9 @@ impl Shard {
         self.sequence
     }
 
-    pub(super) fn flush(&mut self, share: Share, send: SendTask<'_>) {
+    pub(super) fn flush(&mut self, share: FlushShare, send: SendTask<'_>) {
         if let Some(reason) = self.inbox.poisoned() {
-            return share.settle(Flushed::default(), Some(&Refused::Poisoned(reason)));
+            return share.settle(Flushed::default(), Some(&AppendError::Poisoned(reason)));
         }
         let sequence = self.send(Task::Sync, send);
         self.in_flight.push_back(InFlight {
@@ -143,7 +143,7 @@ impl Shard {
 
     /// Begins a new segment, so that the one before is complete. What is in the new one says that all
     /// before is durable, which it is then.
-    pub(super) fn end_segment(&mut self, share: Share, commit_time: i64, send: SendTask<'_>) {
+    pub(super) fn end_segment(&mut self, share: FlushShare, commit_time: i64, send: SendTask<'_>) {
         let is_empty = self.tail.segment == 0 || self.tail.place == FIRST_BLOCK;
         if is_empty || self.tail.ended || self.inbox.poisoned().is_some() {
             return self.flush(share, send);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use eventcask::{Answer, DedupWindow};
+use eventcask::{Appended, DedupWindow};
 
 use crate::disk::journal::{Level, Note, Step};
 use crate::model::attempt::{Attempt, Fate};
@@ -175,7 +175,7 @@ impl Facts {
     }
 
     /// Notes where an answer says that the events of an entry are.
-    fn locate(&mut self, entry: usize, answer: Answer, level: Level, ledger: &Ledger) {
+    fn locate(&mut self, entry: usize, answer: Appended, level: Level, ledger: &Ledger) {
         let shard = answer.place().shard;
         let Some((position, version)) = answer.position().zip(answer.version()) else {
             return self.require_entries(&[entry], level);
@@ -258,12 +258,12 @@ fn raise(these: &mut [u64], those: &[u64]) {
 
 #[cfg(test)]
 mod tests {
-    use eventcask::{Answer, Place};
+    use eventcask::{Appended, Place};
 
     use super::*;
     use crate::model::ledger::Wish;
 
-    fn answered(lane: u32, answer: Answer) -> Step {
+    fn answered(lane: u32, answer: Appended) -> Step {
         Step::Note(Note::Answered {
             entry: 0,
             lane,
@@ -287,9 +287,9 @@ mod tests {
         let submitted = |lane| Step::Note(Note::Submitted { entry: 0, lane });
         let (shard, position, version) = (0, 0, 1);
         let place = Place::new(shard, position);
-        let stored = Answer::Stored { place, version };
+        let stored = Appended::Stored { place, version };
         let version = Some(version);
-        let duplicate = Answer::Duplicate { place, version };
+        let duplicate = Appended::Duplicate { place, version };
         let journal = [
             submitted(0),
             submitted(1),

@@ -63,7 +63,7 @@ impl Judge<'_> {
             let counts = match only.fate {
                 Fate::Stored => true,
                 Fate::Doubt => !known.is_picky && !only.loose,
-                Fate::Duplicate | Fate::Refused => false,
+                Fate::Duplicate | Fate::AppendError => false,
             };
             if counts && known.row.is_none() {
                 let lane = (only.lane, route(&known.key, shards));

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventcask::{Error, Place, Projected, Rebuild, SnapshotPolicy, Store, Timeout};
+use eventcask::{Error, Place, ProjectionHandle, Rebuild, SnapshotPolicy, Store, Timeout};
 
 use crate::model::content::Content;
 use crate::model::ledger::Ledger;
@@ -87,7 +87,7 @@ pub(crate) fn start<P: Checked>(
 }
 
 struct Followed<P: Checked> {
-    projected: Projected<P>,
+    projected: ProjectionHandle<P>,
     how: How,
     seen: Mutex<Vec<Seen<P::Plain>>>,
     /// The most events that were seen in each shard.

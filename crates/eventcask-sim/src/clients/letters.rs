@@ -1,6 +1,6 @@
 //! A client of a named subscription.
 
-use eventcask::NamedSubscription;
+use eventcask::DurableSubscription;
 use fastrand::Rng;
 
 use crate::clients::opened::Opened;
@@ -12,7 +12,7 @@ use crate::planted::Planted;
 
 /// Reads on where it was, handles what it reads, and has that kept now and then.
 pub(crate) struct Letters {
-    subscription: NamedSubscription,
+    subscription: DurableSubscription,
     disk: SimDisk,
     /// Where it began, and what it was given since, one a shard.
     begin: Vec<u64>,
@@ -29,7 +29,7 @@ impl Letters {
     /// L11, where an event was passed over that is not handled.
     pub(crate) fn start(opened: &Opened<'_>, handling: &Handling) -> Result<Self, String> {
         let (content, disk) = (opened.content, opened.disk);
-        let subscription = opened.store.subscribe().named("letters");
+        let subscription = opened.store.events().named("letters");
         let subscription = subscription.map_err(|error| format!("L11: {error}"))?;
         let begin = subscription.positions();
         let handled = handling.handled();

@@ -55,7 +55,7 @@ impl Mailer {
     /// L11, where it is not.
     pub(crate) fn start(opened: &Opened<'_>, handling: &Handling) -> Result<Self, String> {
         let retry = Retry::new(TRIES).first(Duration::ZERO);
-        let group = opened.store.subscribe().group("mailer", retry);
+        let group = opened.store.events().group("mailer", retry);
         let group = group.map_err(|error| format!("L11: {error}"))?;
         let mut parked = BTreeMap::new();
         for one in group.parked() {

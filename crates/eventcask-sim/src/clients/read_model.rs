@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eventcask::{
-    Batches, Error, ErrorKind, Feed, ModelError, ModelIdentity, ModelProgress, ReadModel, Store,
+    Batches, Error, ErrorKind, ModelError, ModelIdentity, ModelProgress, ReadModel,
+    ReadModelRunner, Store,
 };
 
 use crate::clients::opened::Opened;
@@ -69,7 +70,7 @@ impl ReadModel for Database {
 
     fn apply(&mut self, batches: &Batches<'_>) -> Result<(), ModelError> {
         let mut kept = Kept::clone(&self.kept());
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             advance.check(kept.position(advance.to.shard))?;
         }
         for event in batches.events() {
@@ -82,7 +83,7 @@ impl ReadModel for Database {
         if self.planted == Some(Planted::ModelCommitsTwice) {
             self.commit(&kept);
         }
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             kept.progress.retain(|one| one.shard != advance.to.shard);
             kept.progress.push(advance.to);
         }
@@ -95,7 +96,7 @@ impl ReadModel for Database {
 pub(crate) struct Model {
     database: Database,
     batch_events: usize,
-    feed: Option<Feed>,
+    feed: Option<ReadModelRunner>,
 }
 
 impl Model {
@@ -125,7 +126,7 @@ impl Model {
         };
         match model.restart(store) {
             Ok(()) if fits => return Ok(model),
-            Err(error) if !fits && error.kind() == ErrorKind::ReadModelStopped => {}
+            Err(error) if !fits && error.kind() == ErrorKind::Stopped => {}
             other => {
                 return Err(format!(
                     "L5: a read model of which the store {} everything is taken as {other:?}",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eventcask::{DedupWindow, Outcome};
+use eventcask::{AppendResult, DedupWindow};
 
 use crate::model::attempt::Fate;
 use crate::model::content::Content;
@@ -79,7 +79,7 @@ pub(crate) enum Note {
     Answered {
         entry: usize,
         lane: u32,
-        outcome: Box<Outcome>,
+        outcome: Box<AppendResult>,
         level: Level,
     },
     /// Pushed entries were flushed; all of them are stored, or some were refused.

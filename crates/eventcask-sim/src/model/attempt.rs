@@ -1,6 +1,6 @@
 //! One submission and what became of it.
 
-use eventcask::{Outcome, Refused};
+use eventcask::{AppendResult, Error};
 
 /// What became of one submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,17 +12,17 @@ pub(crate) enum Fate {
     /// Stored before.
     Duplicate,
     /// Nothing of it was stored.
-    Refused,
+    AppendError,
 }
 
 impl Fate {
-    pub(crate) fn of(outcome: &Outcome) -> Self {
+    pub(crate) fn of(outcome: &AppendResult) -> Self {
         match outcome {
             Ok(answer) if answer.is_duplicate() => Self::Duplicate,
             Ok(_) => Self::Stored,
             // A shard that stopped can not know what the disk has.
-            Err(Refused::Poisoned(_) | Refused::Closed) => Self::Doubt,
-            Err(_) => Self::Refused,
+            Err(Error::Poisoned(_) | Error::Closed) => Self::Doubt,
+            Err(_) => Self::AppendError,
         }
     }
 }

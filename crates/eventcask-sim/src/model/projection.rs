@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
-use eventcask::{ApplyError, Batch, EventRef, Keyed, Projection, Snapshot};
+use eventcask::{ApplyError, Batch, EventRef, PerAggregate, Projection, Snapshot};
 
 use crate::model::content::Row;
 use crate::model::handler::Handler;
@@ -182,9 +182,9 @@ impl Snapshot for Chain {
 impl<const V: u32> Projection for Chaining<V> {
     const NAME: &'static str = "chaining";
     const VERSION: u32 = V;
-    type State = Keyed<Chain>;
+    type State = PerAggregate<Chain>;
 
-    fn apply(&self, state: &mut Keyed<Chain>, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    fn apply(&self, state: &mut PerAggregate<Chain>, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut chains = state.of(batch);
         for at in batch.rows() {
             let (entry, index) = named_in(batch.payload(at)).unwrap_or((usize::MAX, 0));
@@ -198,7 +198,7 @@ impl<const V: u32> Projection for Chaining<V> {
 impl<const V: u32> Checked for Chaining<V> {
     type Plain = BTreeMap<String, Chain>;
 
-    fn plain(state: &Keyed<Chain>) -> (u64, BTreeMap<String, Chain>) {
+    fn plain(state: &PerAggregate<Chain>) -> (u64, BTreeMap<String, Chain>) {
         let chains: BTreeMap<_, _> = state
             .iter()
             .map(|(key, chain)| (key.to_owned(), *chain))
@@ -217,7 +217,7 @@ impl<const V: u32> Checked for Chaining<V> {
     }
 
     /// The state names no entries: only the answer tells.
-    fn place(_state: &Keyed<Chain>, _entry: usize, answered: Option<u64>) -> Option<u64> {
+    fn place(_state: &PerAggregate<Chain>, _entry: usize, answered: Option<u64>) -> Option<u64> {
         answered.or(Some(0))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use eventcask::{DedupWindow, Expected, Refused, Ticket};
+use eventcask::{DedupWindow, Error, Expected, Ticket};
 use fastrand::Rng;
 
 use crate::disk::faults::Faults;
@@ -235,7 +235,7 @@ impl<'s> Actor<'s> {
         while self.open.len() > keep {
             if let Some((number, ticket)) = self.open.pop_front() {
                 let outcome = self.stage.settle(&mut self.door, self.lane, number, ticket);
-                if matches!(outcome, Err(Refused::StorageFull(_))) && self.rng.bool() {
+                if matches!(outcome, Err(Error::StorageFull(_))) && self.rng.bool() {
                     self.stage.disk.set_faults(Faults::none());
                 }
             }

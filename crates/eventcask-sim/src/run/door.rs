@@ -1,7 +1,8 @@
 //! How events get into the store.
 
 use eventcask::{
-    Error, Expected, FlushTicket, Flushed, NewEvent, Outcome, Producer, ShardOwner, Ticket, route,
+    AppendResult, Error, Expected, FlushTicket, Flushed, NewEvent, Producer, ShardOwner, Ticket,
+    route,
 };
 
 /// What an actor writes by.
@@ -71,7 +72,7 @@ impl Door {
     }
 
     /// Waits for the answer to an append.
-    pub(crate) fn answer(&mut self, ticket: Ticket) -> Outcome {
+    pub(crate) fn answer(&mut self, ticket: Ticket) -> AppendResult {
         match self {
             Self::Producer(_) | Self::Session(_) => ticket.wait(),
             Self::Owner(owner) => owner.answer(ticket),

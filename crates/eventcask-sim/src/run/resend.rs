@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use eventcask::{DedupWindow, EventId, Expected, Outcome, Refused, Store};
+use eventcask::{AppendResult, DedupWindow, Error, EventId, Expected, Store};
 use fastrand::Rng;
 
 use crate::check::repeats::Repeats;
@@ -99,17 +99,17 @@ impl Resend<'_> {
 
     /// A window may have forgotten some of an append's ids, or other events may have them since; then
     /// it is refused.
-    fn check_answer(&self, outcome: &Outcome, is_taken: bool) -> Result<(), String> {
+    fn check_answer(&self, outcome: &AppendResult, is_taken: bool) -> Result<(), String> {
         let may_be = is_taken || self.repeats.window != DedupWindow::All;
         match outcome {
-            Err(Refused::PartlyKnown { .. } | Refused::IdConflict { .. }) if may_be => Ok(()),
+            Err(Error::PartlyKnown { .. } | Error::IdConflict { .. }) if may_be => Ok(()),
             Err(refused) => Err(format!("L4: sending again: {refused}")),
             Ok(_) => Ok(()),
         }
     }
 
     fn send_rows(&self, source: &Source) -> Result<(), String> {
-        let failed = |error: eventcask::Error| format!("L4: sending rows again: {error}");
+        let failed = |error: Error| format!("L4: sending rows again: {error}");
         let mut door = source.open(self.store, self.ledger, 0).map_err(failed)?;
         let mut tickets = Vec::new();
         for number in &source.rows {
@@ -129,6 +129,6 @@ impl Resend<'_> {
             return Err(format!("L10: {counted:?} of {pushed} rows"));
         }
         let mut answers = tickets.into_iter().map(|ticket| door.answer(ticket));
-        answers.try_for_each(|answer| answer.map(drop).map_err(|refused| failed(refused.into())))
+        answers.try_for_each(|answer| answer.map(drop).map_err(failed))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use eventcask::{DedupWindow, Error, Expected, Outcome, Refused, Store, Ticket, ViewSpec, route};
+use eventcask::{AppendResult, DedupWindow, Expected, Store, Ticket, ViewSpec, route};
 
 use crate::check::view::VIEW;
 use crate::clients::reading::Reading;
@@ -79,7 +79,7 @@ impl Stage {
                 Some(ticket)
             }
             Err(error) => {
-                self.answered(number, lane, Err(refusal(error)));
+                self.answered(number, lane, Err(error));
                 None
             }
         }
@@ -92,12 +92,12 @@ impl Stage {
         lane: u32,
         number: usize,
         ticket: Ticket,
-    ) -> Outcome {
+    ) -> AppendResult {
         let mut outcome = door.answer(ticket);
         if let Ok(answer) = &outcome {
             self.check_projected(number, answer.position());
         }
-        if let Ok(eventcask::Answer::Stored { version, .. }) = &mut outcome {
+        if let Ok(eventcask::Appended::Stored { version, .. }) = &mut outcome {
             *version += u64::from(self.has(Planted::VersionIsOffByOne, number));
         }
         if self.has(Planted::AnswerIsInvented, number) && outcome.is_err() {
@@ -108,7 +108,7 @@ impl Stage {
         outcome
     }
 
-    fn answered(&self, entry: usize, lane: u32, outcome: Outcome) {
+    fn answered(&self, entry: usize, lane: u32, outcome: AppendResult) {
         let (outcome, level) = (Box::new(outcome), self.level);
         self.disk.note(Note::Answered {
             entry,
@@ -243,12 +243,5 @@ impl Stage {
             self.disk.note(Note::ViewMade);
         }
         Ok(())
-    }
-}
-
-fn refusal(error: Error) -> Refused {
-    match error {
-        Error::Refused(refused) => refused,
-        other => Refused::Unreadable(other.to_string().into()),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eventcask::{Error, ErrorKind, Event, Expected, NewEvent, Options, Outcome, Store};
+use eventcask::{AppendResult, Error, ErrorKind, Event, Expected, NewEvent, Options, Store};
 use eventcask_sim::{Faults, SimDisk};
 
 pub(crate) fn options() -> Options {
@@ -30,7 +30,7 @@ pub(crate) fn payload(number: u32) -> String {
 }
 
 /// Deposits with these numbers, one after the other, and what they were answered.
-pub(crate) fn deposit(store: &Store, numbers: std::ops::Range<u32>) -> Vec<(u32, Outcome)> {
+pub(crate) fn deposit(store: &Store, numbers: std::ops::Range<u32>) -> Vec<(u32, AppendResult)> {
     let mut producer = store.producer();
     let mut answers = Vec::new();
     for number in numbers {
@@ -38,15 +38,14 @@ pub(crate) fn deposit(store: &Store, numbers: std::ops::Range<u32>) -> Vec<(u32,
         let event = NewEvent::json("Deposited", payload.as_bytes());
         let outcome = match producer.append(&account(number), Expected::Any, &[event]) {
             Ok(ticket) => ticket.wait(),
-            Err(Error::Refused(refused)) => Err(refused),
-            Err(other) => panic!("{other}"),
+            Err(error) => Err(error),
         };
         answers.push((number, outcome));
     }
     answers
 }
 
-pub(crate) fn acknowledged(answers: &[(u32, Outcome)]) -> BTreeSet<u32> {
+pub(crate) fn acknowledged(answers: &[(u32, AppendResult)]) -> BTreeSet<u32> {
     let stored = answers.iter().filter(|(_, outcome)| outcome.is_ok());
     stored.map(|(number, _)| *number).collect()
 }
@@ -76,7 +75,6 @@ pub(crate) fn reopened(options: &Options, disk: &SimDisk) -> Store {
     open_with(options, disk)
 }
 
-pub(crate) fn kind(outcome: &Outcome) -> Option<ErrorKind> {
-    let refused = outcome.as_ref().err()?.clone();
-    Some(Error::from(refused).kind())
+pub(crate) fn kind(outcome: &AppendResult) -> Option<ErrorKind> {
+    Some(outcome.as_ref().err()?.kind())
 }

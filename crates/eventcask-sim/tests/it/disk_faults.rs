@@ -1,8 +1,6 @@
 use std::collections::BTreeSet;
 
-use eventcask::{
-    Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options, Outcome, Refused,
-};
+use eventcask::{AppendResult, Durability, ErrorKind, Expected, FlushTicket, NewEvent, Options};
 use eventcask_sim::{Faults, SimDisk};
 
 use crate::bank::{
@@ -51,7 +49,7 @@ fn check_failed_sync(options: &Options, faults: Faults) -> bool {
 }
 
 /// Once a shard has stopped, it answers nothing else any more.
-fn check_poisoned(answers: &[(u32, Outcome)]) {
+fn check_poisoned(answers: &[(u32, AppendResult)]) {
     let mut stopped = BTreeSet::new();
     for (number, outcome) in answers {
         let shard = eventcask::route(&account(*number), 2);
@@ -171,7 +169,7 @@ fn f3_a_refused_source_gets_a_gap_and_not_a_hole() {
     disk.set_faults(Faults::none());
     let end = refused + 10;
     let gap = push(refused + 5..end).unwrap_err();
-    let eventcask::Error::Refused(Refused::SourceGap { next, .. }) = gap else {
+    let eventcask::Error::SourceGap { next, .. } = gap else {
         panic!("no gap: {gap}");
     };
     assert!((refused..refused + 5).contains(&(next as u32)), "{next}");

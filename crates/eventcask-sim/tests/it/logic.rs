@@ -105,7 +105,7 @@ fn l4_a_repeat_after_a_crash_gets_the_first_answer() {
     let store = open_with(&options(), &crashed);
     let again = append(&store, event).unwrap();
     assert!(again.is_duplicate());
-    let place = |answer: eventcask::Answer| (answer.position(), answer.version());
+    let place = |answer: eventcask::Appended| (answer.position(), answer.version());
     assert_eq!(place(again), place(first));
     let other = append(&store, NewEvent::json("Withdrawn", b"{}").id(id));
     assert_eq!(kind(&other), Some(ErrorKind::IdConflict));

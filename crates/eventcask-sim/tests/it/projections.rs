@@ -1,7 +1,7 @@
 //! Projections that keep snapshots, cut short at any moment.
 
 use eventcask::{
-    ApplyError, Batch, Durability, Options, Projected, Projection, SnapshotPolicy, Store,
+    ApplyError, Batch, Durability, Options, Projection, ProjectionHandle, SnapshotPolicy, Store,
 };
 use eventcask_sim::{Faults, SimDisk};
 use fastrand::Rng;
@@ -27,14 +27,14 @@ impl<const V: u32> Projection for Diary<V> {
     }
 }
 
-fn start<const V: u32>(store: &Store) -> Projected<Diary<V>> {
+fn start<const V: u32>(store: &Store) -> ProjectionHandle<Diary<V>> {
     let policy = SnapshotPolicy::default().events(7);
     let options = store.projection(Diary::<V>).snapshots(policy);
     options.sync().start().unwrap()
 }
 
 /// The projection holds what the log has, each event once.
-fn check<const V: u32>(store: &Store, projected: &Projected<Diary<V>>, what: &str) {
+fn check<const V: u32>(store: &Store, projected: &ProjectionHandle<Diary<V>>, what: &str) {
     for shard in 0..store.shards() {
         let events = store.events().shard(shard).iter();
         let line = |event: Result<eventcask::Event, eventcask::Error>| {

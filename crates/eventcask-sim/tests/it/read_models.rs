@@ -59,7 +59,7 @@ impl ReadModel for Database {
 
     fn apply(&mut self, batches: &Batches<'_>) -> Result<(), ModelError> {
         let mut kept = self.kept();
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             let shard = advance.to.shard;
             let known = kept.progress.iter().position(|one| one.shard == shard);
             let known = known.map(|index| kept.progress.swap_remove(index));
@@ -173,7 +173,7 @@ fn a_read_model_that_holds_what_the_store_has_lost_is_refused() {
             Ok(()) => assert!(agrees(&store, &kept.kept()), "seed {seed}"),
             Err(error) => {
                 refused += 1;
-                assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+                assert_eq!(error.kind(), ErrorKind::Stopped);
                 deposit(&store, 200..240);
                 let later = feed(&store, &kept).unwrap_err();
                 assert!(later.to_string().contains("is not the store's"), "{later}");
@@ -193,7 +193,7 @@ fn a_read_error_of_the_log_stops_the_feed_and_leaves_the_rest() {
     let database = Database::of(&disk, Kept::default());
     disk.set_faults(Faults::none().read_fails(1));
     let error = feed(&store, &database).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ReadModelStopped, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
     disk.set_faults(Faults::none());
     feed(&store, &database).unwrap();
     assert_eq!(database.kept().events.len(), stored.len());

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventcask::{ConsumerGroup, Durability, NamedSubscription, Options, Retry, Store};
+use eventcask::{ConsumerGroup, Durability, DurableSubscription, Options, Retry, Store};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 
@@ -16,11 +16,11 @@ fn retry() -> Retry {
 }
 
 fn group(store: &Store) -> ConsumerGroup {
-    store.subscribe().group("mailer", retry()).unwrap()
+    store.events().group("mailer", retry()).unwrap()
 }
 
-fn letters(store: &Store) -> NamedSubscription {
-    store.subscribe().named("letters").unwrap()
+fn letters(store: &Store) -> DurableSubscription {
+    store.events().named("letters").unwrap()
 }
 
 /// All events that are there, by name.

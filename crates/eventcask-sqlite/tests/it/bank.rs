@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Batches, Feed, MemoryStorage, ModelError, NewEvent, Options, Store};
+use eventcask::{Batches, MemoryStorage, ModelError, NewEvent, Options, ReadModelRunner, Store};
 use eventcask_sqlite::rusqlite::{Connection, Row, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 
@@ -114,7 +114,12 @@ where
     }
 }
 
-pub(crate) fn feed<T: Tables>(store: &Store, file: &Path, tables: T, batch: usize) -> Feed {
+pub(crate) fn feed<T: Tables>(
+    store: &Store,
+    file: &Path,
+    tables: T,
+    batch: usize,
+) -> ReadModelRunner {
     let model = SqliteModel::open(file, tables).unwrap();
     store.feed(model).batch_events(batch).start().unwrap()
 }

@@ -84,7 +84,7 @@ fn l5_a_transaction_that_fails_leaves_nothing() {
         };
         let broken = feed(&store, &file, Balances::<1, _>::with(during), 10);
         let error = broken.catch_up(FOR_EVER).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
         assert!(error.to_string().contains("it fails here"), "{error}");
         drop(broken);
         let events: u64 = read(&file).values().map(|(_, events)| events).sum();

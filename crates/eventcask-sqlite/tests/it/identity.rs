@@ -22,7 +22,7 @@ fn a_raised_version_fills_the_tables_anew() {
 
     let model = SqliteModel::open(&file, balances::<1>()).unwrap();
     let error = store.feed(model).start().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     assert!(
         error.to_string().contains("version 2 of its code"),
         "{error}"

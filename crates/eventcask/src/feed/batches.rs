@@ -6,7 +6,7 @@ use eventcask_event::EventRef;
 use eventcask_log::Block;
 use eventcask_project::Batch;
 
-use crate::Advance;
+use crate::ProgressStep;
 
 /// Events that a read model takes in by one transaction, with how far it is then.
 ///
@@ -15,7 +15,7 @@ use crate::Advance;
 pub struct Batches<'a> {
     store: u128,
     taken: &'a [Taken],
-    advances: &'a [Advance],
+    steps: &'a [ProgressStep],
 }
 
 /// Events of a block, in these rows.
@@ -27,11 +27,11 @@ pub(crate) struct Taken {
 }
 
 impl<'a> Batches<'a> {
-    pub(crate) fn new(store: u128, taken: &'a [Taken], advances: &'a [Advance]) -> Self {
+    pub(crate) fn new(store: u128, taken: &'a [Taken], steps: &'a [ProgressStep]) -> Self {
         Self {
             store,
             taken,
-            advances,
+            steps,
         }
     }
 
@@ -56,8 +56,8 @@ impl<'a> Batches<'a> {
     /// What the model has to keep with the effect of the events: one for each shard in which it
     /// moves on.
     #[must_use]
-    pub fn advances(&self) -> &'a [Advance] {
-        self.advances
+    pub fn steps(&self) -> &'a [ProgressStep] {
+        self.steps
     }
 
     /// The events by block: the fast way, where names are looked at once for all rows of a block.

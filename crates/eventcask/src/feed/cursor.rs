@@ -7,8 +7,8 @@ use eventcask_log::{Block, Payloads};
 use eventcask_shard::ShardReader;
 
 use crate::feed::batches::Taken;
-use crate::follow::shown::{add_shown, durable, row_from};
-use crate::{Advance, Error, ModelProgress};
+use crate::follow::visible::{add_shown, durable, row_from};
+use crate::{Error, ModelProgress, ProgressStep};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
 /// is large by itself, with one wanted event, must not pile up.
@@ -142,14 +142,14 @@ impl Cursor {
     }
 
     /// How the model moves on in this shard, if it does.
-    pub(crate) fn advance(&self) -> Option<Advance> {
+    pub(crate) fn advance(&self) -> Option<ProgressStep> {
         let to = ModelProgress {
             shard: self.reader.shard(),
             position: self.next,
             commit_time: self.commit_time,
         };
         let from = self.kept;
-        (self.next > from).then_some(Advance { from, to })
+        (self.next > from).then_some(ProgressStep { from, to })
     }
 
     pub(crate) fn keep(&mut self) {

@@ -119,8 +119,8 @@ impl Feeder {
 
     /// Goes on where nothing was wanted of what there is.
     fn pass(&mut self) -> Result<(), String> {
-        let advances = self.cursors.iter().filter_map(Cursor::advance);
-        let passed: u64 = advances.map(|one| one.to.position - one.from).sum();
+        let steps = self.cursors.iter().filter_map(Cursor::advance);
+        let passed: u64 = steps.map(|one| one.to.position - one.from).sum();
         if passed >= PASSED_EVENTS {
             return self.apply();
         }
@@ -136,9 +136,9 @@ impl Feeder {
 
     /// Has the model take in what was gathered and how far it is then.
     fn apply(&mut self) -> Result<(), String> {
-        let advances: Vec<_> = self.cursors.iter().filter_map(Cursor::advance).collect();
-        if !advances.is_empty() {
-            let batches = Batches::new(self.store, &self.taken, &advances);
+        let steps: Vec<_> = self.cursors.iter().filter_map(Cursor::advance).collect();
+        if !steps.is_empty() {
+            let batches = Batches::new(self.store, &self.taken, &steps);
             let model = &mut self.model;
             let applied = match caught(|| model.apply(&batches)) {
                 Ok(applied) => applied.map_err(|error| error.to_string()),
@@ -164,10 +164,10 @@ impl Feeder {
 
 /// Where the events of a transaction are.
 fn places(batches: &Batches<'_>) -> String {
-    let place = |one: &crate::Advance| {
+    let place = |one: &crate::ProgressStep| {
         let (shard, last) = (one.to.shard, one.to.position.saturating_sub(1));
         format!("positions {} to {last} of shard {shard}", one.from)
     };
-    let places: Vec<_> = batches.advances().iter().map(place).collect();
+    let places: Vec<_> = batches.steps().iter().map(place).collect();
     places.join(", ")
 }

@@ -5,7 +5,6 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use eventcask_event::Place;
-use eventcask_shard::Refused;
 
 use crate::Error;
 use crate::follow::reached::Follows;
@@ -222,7 +221,7 @@ impl Follows for FeedState {
         }
         let is_past = |ends: &Vec<u64>| position >= ends[shard];
         if status.ends.as_ref().is_some_and(is_past) {
-            return Poll::Ready(Err(Refused::Closed.into()));
+            return Poll::Ready(Err(Error::Closed));
         }
         status.waiters[shard].add(number, position, waker);
         Poll::Pending

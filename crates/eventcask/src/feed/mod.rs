@@ -6,4 +6,4 @@ pub(crate) mod batches;
 pub(crate) mod cursor;
 pub(crate) mod feeds;
 pub(crate) mod feeder;
-pub(crate) mod handle;
+pub(crate) mod runner;

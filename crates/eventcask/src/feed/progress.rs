@@ -87,7 +87,7 @@ impl ModelIdentity {
 
 /// How a transaction moves a read model on in one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Advance {
+pub struct ProgressStep {
     /// The position that the model had. A model that finds itself at another one is fed by somebody
     /// else too, and must refuse.
     pub from: u64,
@@ -95,7 +95,7 @@ pub struct Advance {
     pub to: ModelProgress,
 }
 
-impl Advance {
+impl ProgressStep {
     /// Holds the position that a model has, 0 where it has nothing of the shard, against the one that
     /// this begins at: a model that keeps it in the transaction is never fed by two at once.
     ///

@@ -6,7 +6,7 @@ use crate::{Batches, ModelProgress};
 pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A read model in a database of its own, which is fed with the events of a store by a
-/// [`Feed`](crate::Feed).
+/// [`ReadModelRunner`](crate::ReadModelRunner).
 ///
 /// What makes each event have its effect once is the model's transaction: it takes what the events
 /// change and how far the model got *together*, or nothing of both. Whatever is killed between two
@@ -37,7 +37,7 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 ///         for event in batches.events() {
 ///             *counts.entry(event.aggregate.to_owned()).or_default() += 1;
 ///         }
-///         progress.extend(batches.advances().iter().map(|advance| (advance.to.shard, advance.to)));
+///         progress.extend(batches.steps().iter().map(|advance| (advance.to.shard, advance.to)));
 ///         Ok(())
 ///     }
 /// }
@@ -65,7 +65,7 @@ pub trait ReadModel: Send + 'static {
     /// What its database says, or that it was filled from another store.
     fn progress(&mut self, store: u128) -> Result<Vec<ModelProgress>, ModelError>;
 
-    /// Takes in events, and [how far](Batches::advances) it is then, in one transaction. There may be
+    /// Takes in events, and [how far](Batches::steps) it is then, in one transaction. There may be
     /// no event at all, where none was wanted.
     ///
     /// # Errors

@@ -40,7 +40,7 @@ impl Folds {
     }
 }
 
-/// Figures of one fold over aggregates, see [`Folded`](crate::Folded).
+/// Figures of one fold over aggregates, see [`Repository`](crate::Repository).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FoldStats {

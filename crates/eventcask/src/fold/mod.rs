@@ -1,13 +1,13 @@
 //! Folding the events of single aggregates: what users write, and what keeps the states.
 
-pub(crate) mod loaded;
+pub(crate) mod versioned;
 pub(crate) mod cache;
 pub(crate) mod snapshots;
-pub(crate) mod folded;
+pub(crate) mod repository;
 
 use eventcask_event::EventRef;
 
-/// A state of one aggregate that its events are folded into, one after the other; [`Folded`](crate::Folded) keeps and
+/// A state of one aggregate that its events are folded into, one after the other; [`Repository`](crate::Repository) keeps and
 /// loads such states.
 ///
 /// A fold looks at nothing but the state and the event: the same events give the same state, whether
@@ -39,7 +39,7 @@ use eventcask_event::EventRef;
 /// }
 /// ```
 ///
-/// [`Folded`](crate::Folded): crate::Folded
+/// [`Repository`](crate::Repository): crate::Folded
 pub trait Fold: Send + Sync + 'static {
     /// What snapshots are kept under. Two folds of a store must not share it.
     const NAME: &'static str;

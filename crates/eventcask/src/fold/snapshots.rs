@@ -11,7 +11,7 @@ use eventcask_event::{EventId, EventRef, Timestamp};
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage};
 use eventcask_shard::ShardReader;
 
-use crate::fold::loaded::Mark;
+use crate::fold::versioned::Mark;
 use crate::sync::locked;
 
 const DIR: &str = "folds";

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_project::ApplyError;
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::{Retired, ShardReader};
 
 use crate::follow::read_ahead;
-use crate::follow::shown::durable;
+use crate::follow::visible::durable;
 use crate::notices::{self, Who};
 use crate::parallel;
 use crate::sync::locked;
@@ -25,7 +25,7 @@ pub(crate) trait Follow: Send {
     ///
     /// # Errors
     /// Why it could not; it is not to be used any more then.
-    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError>;
+    fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError>;
 
     /// Notes that there are no events of the shard before a position that were not taken in: they are gone.
     fn pass(&mut self, shard: u32, position: u64);
@@ -139,7 +139,7 @@ impl<F: Follow> Follower<F> {
     }
 
     /// Takes in a block; see [`take_with`](Self::take_with).
-    pub(crate) fn take(&mut self, block: &Block, hidden: &Hidden) -> bool {
+    pub(crate) fn take(&mut self, block: &Block, hidden: &Retired) -> bool {
         let position = block.head().first_position;
         self.take_with(position, |fold| fold.take(block, hidden))
     }

@@ -4,6 +4,6 @@ pub(crate) mod lag;
 pub(crate) mod waiters;
 pub(crate) mod reached;
 pub(crate) mod arrivals;
-pub(crate) mod shown;
+pub(crate) mod visible;
 pub(crate) mod read_ahead;
 pub(crate) mod follower;

@@ -51,7 +51,7 @@ pub(crate) trait Follows: Send + Sync {
 
 /// Comes true once a projection or a read model holds the event at a place: its progress in that shard
 /// then, which is the position after the last event that it holds. From
-/// [`Projected::reaches`](crate::Projected::reaches) and [`Feed::reaches`](crate::Feed::reaches).
+/// [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches) and [`ReadModelRunner::reaches`](crate::ReadModelRunner::reaches).
 ///
 /// Dropping it ends the waiting, so the timer of any runtime can be put around it.
 #[must_use = "futures do nothing unless they are awaited"]

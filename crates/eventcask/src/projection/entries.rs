@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use eventcask_event::{Place, route};
-use eventcask_project::{Batch, Keyed, Projection};
+use eventcask_project::{Batch, PerAggregate, Projection};
 use quick_cache::sync::Cache;
 
-use super::Projected;
+use super::ProjectionHandle;
 use crate::{Error, Timeout};
 
-/// The entries of a [`Keyed`] projection that are asked for often: [`Projected::entries`].
+/// The entries of a [`PerAggregate`] projection that are asked for often: [`ProjectionHandle::entries`].
 ///
 /// Reading one that is kept takes less than a microsecond and never waits while a batch is applied, also
 /// where the writers leave no core idle; one that is not kept is read from the state, as
-/// [`read`](Projected::read) does, and kept from then on. It is bounded by a number of entries, of which
+/// [`read`](ProjectionHandle::read) does, and kept from then on. It is bounded by a number of entries, of which
 /// those that are read least are let go. An entry is as new as the state: with
 /// [`sync`](crate::ProjectionOptions::sync) it holds every event that was acknowledged before the question.
 ///
@@ -27,7 +27,7 @@ use crate::{Error, Timeout};
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::{ApplyError, Batch, Expected, Keyed, NewEvent, Projection, Timeout};
+/// use eventcask::{ApplyError, Batch, Expected, PerAggregate, NewEvent, Projection, Timeout};
 ///
 /// /// How many events each account has.
 /// struct Counts;
@@ -35,9 +35,9 @@ use crate::{Error, Timeout};
 /// impl Projection for Counts {
 ///     const NAME: &'static str = "counts";
 ///     const VERSION: u32 = 1;
-///     type State = Keyed<u64>;
+///     type State = PerAggregate<u64>;
 ///
-///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
+///     fn apply(&self, state: &mut PerAggregate<u64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut counts = state.of(batch);
 ///         for row in batch.rows() {
 ///             counts[batch.aggregate_index(row)] += 1;
@@ -59,11 +59,11 @@ use crate::{Error, Timeout};
 /// assert_eq!(hot.get("account-43")?, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Entries<P, V>
+pub struct EntryCache<P, V>
 where
-    P: Projection<State = Keyed<V>>,
+    P: Projection<State = PerAggregate<V>>,
 {
-    projected: Projected<P>,
+    projected: ProjectionHandle<P>,
     kept: Arc<Kept<V>>,
 }
 
@@ -90,12 +90,12 @@ struct Kept<V> {
     progress: Vec<AtomicU64>,
 }
 
-impl<P, V> Entries<P, V>
+impl<P, V> EntryCache<P, V>
 where
-    P: Projection<State = Keyed<V>>,
+    P: Projection<State = PerAggregate<V>>,
     V: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new(projected: Projected<P>, capacity: usize) -> Self {
+    pub(super) fn new(projected: ProjectionHandle<P>, capacity: usize) -> Self {
         let shards = projected.live().shards.len();
         let kept = Arc::new(Kept {
             entries: Cache::new(capacity.max(1)),
@@ -121,10 +121,10 @@ where
         })
     }
 
-    /// As [`get`](Self::get), not older than a place, such as the one that an append was answered; waits for it as [`wait_for`](Projected::wait_for) does.
+    /// As [`get`](Self::get), not older than a place, such as the one that an append was answered; waits for it as [`wait_for`](ProjectionHandle::wait_for) does.
     ///
     /// # Errors
-    /// As [`get`](Self::get) and [`wait_for`](Projected::wait_for).
+    /// As [`get`](Self::get) and [`wait_for`](ProjectionHandle::wait_for).
     pub fn get_at_least(
         &self,
         key: &str,
@@ -148,7 +148,7 @@ where
 
     /// The projection that they are of.
     #[must_use]
-    pub fn projected(&self) -> &Projected<P> {
+    pub fn projected(&self) -> &ProjectionHandle<P> {
         &self.projected
     }
 
@@ -159,10 +159,10 @@ where
 
 impl<P, V> Watch<P> for Kept<V>
 where
-    P: Projection<State = Keyed<V>>,
+    P: Projection<State = PerAggregate<V>>,
     V: Clone + Send + Sync + 'static,
 {
-    fn applied(&self, state: &Keyed<V>, batch: &Batch<'_>) {
+    fn applied(&self, state: &PerAggregate<V>, batch: &Batch<'_>) {
         let mut last = None;
         for row in batch.rows() {
             let aggregate = batch.aggregate_index(row);
@@ -188,9 +188,9 @@ where
     }
 }
 
-impl<P, V> Clone for Entries<P, V>
+impl<P, V> Clone for EntryCache<P, V>
 where
-    P: Projection<State = Keyed<V>>,
+    P: Projection<State = PerAggregate<V>>,
 {
     fn clone(&self) -> Self {
         Self {
@@ -200,9 +200,9 @@ where
     }
 }
 
-impl<P, V> std::fmt::Debug for Entries<P, V>
+impl<P, V> std::fmt::Debug for EntryCache<P, V>
 where
-    P: Projection<State = Keyed<V>>,
+    P: Projection<State = PerAggregate<V>>,
 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entries")

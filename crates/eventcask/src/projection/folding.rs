@@ -6,11 +6,11 @@ use std::sync::{Arc, Weak};
 use eventcask_event::Events;
 use eventcask_log::Block;
 use eventcask_project::{ApplyError, Batch, Projection};
-use eventcask_shard::Hidden;
+use eventcask_shard::Retired;
 
 use super::entries::Watches;
 use crate::follow::follower::Follow;
-use crate::follow::shown::{add_shown, row_from};
+use crate::follow::visible::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<P: Projection> {
@@ -59,7 +59,7 @@ impl<P: Projection> Folding<P> {
         &mut self,
         block: &Block,
         end: usize,
-        hidden: &Hidden,
+        hidden: &Retired,
     ) -> Result<(), ApplyError> {
         let events = block.events();
         self.given_up.get_or_insert_with(|| hidden.mark());
@@ -85,7 +85,7 @@ impl<P: Projection> Folding<P> {
         &mut self,
         events: &Events<'_>,
         rows: Range<usize>,
-        hidden: &Hidden,
+        hidden: &Retired,
         replay: bool,
     ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
@@ -112,7 +112,7 @@ impl<P: Projection> Follow for Folding<P> {
         self.progress
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError> {
+    fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError> {
         self.take_rows(block, block.events().len(), hidden)
     }
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use eventcask_log::{Block, Error as LogError, Payloads};
 use eventcask_project::Projection;
-use eventcask_shard::{Refused, ShardReader};
+use eventcask_shard::ShardReader;
 
 use super::background::Bell;
 use super::entries::Watch;
@@ -268,7 +268,7 @@ impl<P: Projection> LiveProjection<P> {
     pub(crate) fn check_runs(&self, shard: u32, position: u64) -> Result<(), Error> {
         let is_past = || position >= self.readers[shard as usize].published().watermark;
         if self.stops() || self.is_over.load(Ordering::Acquire) && is_past() {
-            return Err(Refused::Closed.into());
+            return Err(Error::Closed);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use eventcask_project::{Projection, Snapshot};
 use crate::Store;
 use crate::projection::keep::Codec;
 use crate::store::handle::Inner;
-use crate::{Error, Projected};
+use crate::{Error, ProjectionHandle};
 
 /// Events of a batch behind the acknowledgement. A reader waits for a batch at most, and that many
 /// take about a millisecond.
@@ -79,7 +79,7 @@ pub(crate) struct BatchLimits {
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
 /// ```
-/// use eventcask::{ApplyError, Batch, Keyed, Projection, SnapshotPolicy};
+/// use eventcask::{ApplyError, Batch, PerAggregate, Projection, SnapshotPolicy};
 ///
 /// /// How many events each aggregate has.
 /// struct Counts;
@@ -87,9 +87,9 @@ pub(crate) struct BatchLimits {
 /// impl Projection for Counts {
 ///     const NAME: &'static str = "counts";
 ///     const VERSION: u32 = 1;
-///     type State = Keyed<u64>;
+///     type State = PerAggregate<u64>;
 ///
-///     fn apply(&self, state: &mut Keyed<u64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
+///     fn apply(&self, state: &mut PerAggregate<u64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut counts = state.of(batch);
 ///         for row in batch.rows() {
 ///             counts[batch.aggregate_index(row)] += 1;
@@ -183,13 +183,13 @@ impl<P: Projection> ProjectionOptions<P> {
 
     /// Starts the projection; it ends when the handle and its clones are dropped, or with the store.
     /// With [`sync`](Self::sync) the states are filled first; otherwise that is done behind it as
-    /// well, see [`Projected::wait_for`].
+    /// well, see [`ProjectionHandle::wait_for`].
     ///
     /// # Errors
-    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held, [`Error::ProjectionName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
+    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held, [`Error::BadName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
     /// fails on what is stored, damage, or what the disk said.
-    pub fn start(self) -> Result<Projected<P>, Error> {
-        Projected::start(self)
+    pub fn start(self) -> Result<ProjectionHandle<P>, Error> {
+        ProjectionHandle::start(self)
     }
 }
 

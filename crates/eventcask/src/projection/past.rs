@@ -14,16 +14,16 @@ use super::folding::Folding;
 use super::live::LiveProjection;
 use crate::follow::follower::Follower;
 use crate::follow::read_ahead;
-use crate::follow::shown::durable;
+use crate::follow::visible::durable;
 use crate::{AsOf, Error, parallel};
 
-/// The states of a projection at a moment of the past. From [`crate::Projected::as_of`].
-pub struct Past<P: Projection> {
+/// The states of a projection at a moment of the past. From [`crate::ProjectionHandle::as_of`].
+pub struct ProjectionAsOf<P: Projection> {
     projection: Arc<P>,
     shards: Vec<Folding<P>>,
 }
 
-impl<P: Projection> std::fmt::Debug for Past<P> {
+impl<P: Projection> std::fmt::Debug for ProjectionAsOf<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Past")
             .field("name", &P::NAME)
@@ -56,7 +56,7 @@ impl End {
     }
 }
 
-impl<P: Projection> Past<P> {
+impl<P: Projection> ProjectionAsOf<P> {
     pub(crate) fn of(live: &LiveProjection<P>, as_of: AsOf) -> Result<Self, Error> {
         let end = match as_of {
             AsOf::Position(position) => End {

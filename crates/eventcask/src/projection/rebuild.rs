@@ -27,7 +27,7 @@ use crate::{Error, parallel};
 /// one before left, unless events come faster than they can be applied.
 const ROUNDS: usize = 4;
 
-/// States of a projection that are being filled anew. From [`crate::Projected::rebuild`].
+/// States of a projection that are being filled anew. From [`crate::ProjectionHandle::rebuild`].
 ///
 /// Dropping it cancels what is not done.
 #[derive(Debug)]

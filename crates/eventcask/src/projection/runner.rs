@@ -21,7 +21,7 @@ use super::live::{LiveProjection, ShardState};
 use super::options::BatchLimits;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
-use crate::follow::shown::durable;
+use crate::follow::visible::durable;
 use crate::parallel;
 use crate::sync::locked;
 

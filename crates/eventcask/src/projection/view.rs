@@ -212,7 +212,7 @@ impl Store {
     /// Makes a view, fills it with all events and keeps it up to date from then on.
     ///
     /// # Errors
-    /// [`Error::ViewExists`], [`Error::ViewName`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::ReadOnly`], or what the disk said.
     pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
         self.running()?;
         let live = self.inner.views.create(name, spec)?;

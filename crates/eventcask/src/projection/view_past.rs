@@ -8,7 +8,7 @@ use eventcask_project::ViewState;
 use eventcask_shard::ShardReader;
 
 use crate::follow::read_ahead;
-use crate::follow::shown::durable;
+use crate::follow::visible::durable;
 use crate::projection::views::{LiveView, Views};
 use crate::{Error, parallel};
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use eventcask_log::{Block, Error as LogError, Framed, FramedKind, Payloads, Storage};
 use eventcask_project::{ApplyError, LeftOut, MergedStates, ViewSpec, ViewState};
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::{Retired, ShardReader};
 
 use crate::clock::now_nanos;
 use crate::follow::follower::{Follow, Follower};
@@ -89,8 +89,10 @@ impl OpenStates<'_> {
         let Some(reason) = states.find_map(ShardState::failure) else {
             return Ok(());
         };
-        let sentence = format!("view {:?} has stopped: {reason}; rebuild it", view.name);
-        Err(LogError::new(eventcask_log::ErrorKind::Damaged, sentence).into())
+        Err(Error::ViewStopped {
+            name: view.name.clone(),
+            reason: reason.to_owned(),
+        })
     }
 }
 
@@ -550,7 +552,7 @@ impl Follow for ViewState {
         self.progress()
     }
 
-    fn take(&mut self, block: &Block, hidden: &Hidden) -> Result<(), ApplyError> {
+    fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError> {
         let events = block.events();
         // An event by which others are given up has no JSON and counts for no group.
         if !hidden.may_hide(&events) {
@@ -655,7 +657,8 @@ fn check_name(name: &str) -> Result<(), Error> {
     if is_name(name) {
         return Ok(());
     }
-    Err(Error::ViewName {
+    Err(Error::BadName {
+        what: "view",
         name: name.chars().take(80).collect(),
     })
 }

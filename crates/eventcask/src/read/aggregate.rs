@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventcask_event::{Timestamp, route};
 use eventcask_log::ErrorKind as LogErrorKind;
-use eventcask_shard::{Aggregate, Bounds, ShardReader};
+use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
 use crate::Store;
 use crate::store::handle::Inner;
@@ -31,14 +31,14 @@ use crate::{AsOf, Error, Event};
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct AggregateReader {
+pub struct Aggregate {
     inner: Arc<Inner>,
     key: String,
     bounds: Bounds,
     last: Option<usize>,
 }
 
-impl AggregateReader {
+impl Aggregate {
     pub(crate) fn new(inner: Arc<Inner>, key: &str) -> Self {
         Self {
             inner,
@@ -146,7 +146,7 @@ impl AggregateReader {
         }
         let reader = Arc::clone(self.shard());
         let all = AggregateEvents {
-            rows: Aggregate::load(reader, &self.key, bounds)?,
+            rows: AggregateCursor::load(reader, &self.key, bounds)?,
             kept: None,
         };
         match self.last {
@@ -159,7 +159,7 @@ impl AggregateReader {
 /// The events of an aggregate, oldest first.
 #[derive(Debug)]
 pub struct AggregateEvents {
-    rows: Aggregate,
+    rows: AggregateCursor,
     kept: Option<VecDeque<Event>>,
 }
 
@@ -194,7 +194,7 @@ impl Iterator for AggregateEvents {
 
 impl Store {
     /// Reads the events of one aggregate.
-    pub fn aggregate(&self, key: &str) -> AggregateReader {
-        AggregateReader::new(Arc::clone(&self.inner), key)
+    pub fn aggregate(&self, key: &str) -> Aggregate {
+        Aggregate::new(Arc::clone(&self.inner), key)
     }
 }

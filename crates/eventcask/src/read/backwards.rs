@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventcask_event::Timestamp;
 use eventcask_log::Block;
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::{Retired, ShardReader};
 
 use crate::read::filter::Filter;
 use crate::read::merge::Cursor;
@@ -14,7 +14,7 @@ use crate::{Error, Event};
 #[derive(Debug)]
 pub(crate) struct Backwards {
     reader: Arc<ShardReader>,
-    hidden: Arc<Hidden>,
+    hidden: Arc<Retired>,
     /// The position at which it ends.
     from: u64,
     /// Events at this position and after it were handed out, or passed over.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventcask_event::Timestamp;
 use eventcask_log::Block;
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::{Retired, ShardReader};
 
 use crate::read::filter::Filter;
 use crate::read::merge::Cursor;
@@ -14,7 +14,7 @@ use crate::{Error, Event};
 #[derive(Debug)]
 pub(crate) struct Forwards {
     reader: Arc<ShardReader>,
-    hidden: Arc<Hidden>,
+    hidden: Arc<Retired>,
     /// Events before this position are passed over.
     from: u64,
     /// Position after the block that was read last.

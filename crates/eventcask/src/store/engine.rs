@@ -142,7 +142,7 @@ impl Engine {
                     .map(|cut| format!("{}: {}", cut.file, cut.reason)),
             );
             let inbox = Arc::clone(&inboxes[index]);
-            let apply = Box::new(Applying {
+            let apply = Box::new(BlockListeners {
                 followers: followers.clone(),
                 reader: Arc::clone(&shard.reader),
                 sealer: sealer.bell(index),
@@ -282,13 +282,13 @@ pub(crate) struct Followers {
 }
 
 /// Hands the durable blocks of a shard to those who follow it, and tells the sealer of new segments.
-struct Applying {
+struct BlockListeners {
     followers: Followers,
     reader: Arc<ShardReader>,
     sealer: SealerBell,
 }
 
-impl Apply for Applying {
+impl Apply for BlockListeners {
     fn apply(&mut self, block: &Block) {
         let to = &self.followers;
         to.views.apply(&self.reader, block);

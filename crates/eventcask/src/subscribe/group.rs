@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::read::filter::Filter;
 use crate::store::handle::Inner;
-use crate::subscribe::named::HeldName;
-use crate::subscribe::saved::{Held, Saved, Saves};
+use crate::subscribe::dispatcher::Dispatcher;
+use crate::subscribe::durable::HeldName;
+use crate::subscribe::saved::{Blocked, Saved, Saves};
 use crate::subscribe::shared::Shared;
-use crate::subscribe::turns::Turns;
 use crate::sync::locked;
 use crate::{Claim, Error, Event, Retry, Store, Subscription};
 
@@ -41,7 +41,7 @@ use crate::{Claim, Error, Event, Retry, Store, Subscription};
 /// }
 /// producer.flush()?.wait()?;
 ///
-/// let group = store.subscribe().group("mailer", Retry::new(1))?;
+/// let group = store.events().group("mailer", Retry::new(1))?;
 /// let mut mailed = Vec::new();
 /// while let Some(claim) = group.try_claim()? {
 ///     match claim.event().key() {
@@ -86,7 +86,7 @@ pub struct Parked {
 
 impl Parked {
     /// Those that are parked of all that are held back.
-    pub(crate) fn all_of(held: &BTreeMap<String, Held>) -> Vec<Self> {
+    pub(crate) fn all_of(held: &BTreeMap<String, Blocked>) -> Vec<Self> {
         let parked = held.iter().filter(|(_, held)| held.is_parked);
         let parked = parked.map(|(key, held)| Self {
             key: key.clone(),
@@ -109,7 +109,7 @@ impl ConsumerGroup {
         start: impl FnOnce(Option<&Saved>) -> Result<Subscription, Error>,
     ) -> Result<Self, Error> {
         let (held_name, saved) = HeldName::take(inner, name)?;
-        let mut turns = Turns::new(inner, name, filter, start(saved.as_ref())?);
+        let mut turns = Dispatcher::new(inner, name, filter, start(saved.as_ref())?);
         turns.hold(saved.unwrap_or_default().held, Instant::now());
         let shared = Shared {
             name: held_name,
@@ -219,7 +219,7 @@ impl Store {
     /// let mut producer = store.producer();
     /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
     /// producer.flush()?.wait()?;
-    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// let group = store.events().group("mailer", Retry::default())?;
     /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
     ///
     /// assert_eq!(store.parked("mailer")?[0].key, "order-1");

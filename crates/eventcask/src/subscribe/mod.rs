@@ -1,12 +1,12 @@
 //! Reading on: what is stored, and then what is new, alone or in groups.
 
-pub(crate) mod builder;
 pub(crate) mod subscription;
 pub(crate) mod saved;
 pub(crate) mod subscriptions;
-pub(crate) mod named;
+pub(crate) mod durable;
 pub(crate) mod retry;
-pub(crate) mod turns;
+pub(crate) mod dispatcher;
 pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;
+mod start;

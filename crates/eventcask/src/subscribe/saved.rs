@@ -27,13 +27,13 @@ pub(crate) struct Saved {
     /// back.
     pub(crate) positions: Vec<u64>,
     /// Aggregates that are held back, by key.
-    pub(crate) held: BTreeMap<String, Held>,
+    pub(crate) held: BTreeMap<String, Blocked>,
 }
 
 /// An aggregate whose events are not handed out in their turn, because one of them failed. All its
 /// events from that one on wait here, as a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct Blocked {
     /// Version of the event that comes next.
     pub(crate) version: u64,
     /// Position of the event that failed.
@@ -58,7 +58,7 @@ pub(crate) enum Left {
     Nothing,
 }
 
-impl Held {
+impl Blocked {
     /// An aggregate whose event was not handled yet when progress was saved.
     pub(crate) fn open(shard: u32, position: u64, version: u64, tries: u32) -> Self {
         Self {
@@ -142,9 +142,9 @@ impl Saved {
     }
 }
 
-fn take_held(bytes: &mut &[u8]) -> Option<(String, Held)> {
+fn take_held(bytes: &mut &[u8]) -> Option<(String, Blocked)> {
     let key = take_text(bytes)?;
-    let held = Held {
+    let held = Blocked {
         version: u64::from_le_bytes(take(bytes)?),
         position: u64::from_le_bytes(take(bytes)?),
         shard: u32::from_le_bytes(take(bytes)?),
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn saved() -> Saved {
-        let held = |is_parked| Held {
+        let held = |is_parked| Blocked {
             version: 7,
             position: 40,
             shard: 1,

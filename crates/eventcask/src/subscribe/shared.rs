@@ -8,9 +8,9 @@ use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
 use crate::notices;
-use crate::subscribe::named::HeldName;
+use crate::subscribe::dispatcher::{Dispatcher, left_of};
+use crate::subscribe::durable::HeldName;
 use crate::subscribe::saved::{Saved, Saves};
-use crate::subscribe::turns::{Turns, left_of};
 use crate::sync::locked;
 use crate::{Error, ErrorKind, Event, Retry};
 
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) name: HeldName,
     pub(crate) retry: Retry,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) turns: Mutex<Turns>,
+    pub(crate) turns: Mutex<Dispatcher>,
     /// Consumers that wait for an event.
     pub(crate) waiting: AtomicUsize,
 }

@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, Weak};
 use eventcask_log::{
     Error as LogError, ErrorKind as LogErrorKind, Framed, FramedKind, Storage, with_reserve,
 };
-use eventcask_shard::{Refused, ShardReader};
+use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::name::{is_name, is_numbered};
-use crate::subscribe::saved::{Held, Left, Saved, Saves};
+use crate::subscribe::saved::{Blocked, Left, Saved, Saves};
 use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
 
 /// Says what is left of an aggregate that is held back.
-pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Held) -> Result<Left, Error>;
+pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Blocked) -> Result<Left, Error>;
 
 /// All named subscriptions.
 pub(crate) struct Subscriptions {
@@ -133,7 +133,10 @@ impl Subscriptions {
         let owned = || name.to_owned();
         if !is_name(name) {
             let name = name.chars().take(80).collect();
-            return Err(Error::SubscriptionName { name });
+            return Err(Error::BadName {
+                what: "subscription",
+                name,
+            });
         }
         let mut known = locked(&self.known);
         let saved = known.find(name).map(|(_, saved)| saved.clone());
@@ -163,7 +166,7 @@ impl Subscriptions {
     pub(crate) fn save(&self, make: impl FnOnce() -> Saved) -> Result<(), Error> {
         let is_closed = locked(&self.is_closed);
         if *is_closed {
-            return Err(Refused::Closed.into());
+            return Err(Error::Closed);
         }
         self.keep(make())
     }
@@ -216,7 +219,7 @@ impl Subscriptions {
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let is_closed = locked(&self.is_closed);
         if *is_closed {
-            return Err(Refused::Closed.into());
+            return Err(Error::Closed);
         }
         let mut known = locked(&self.known);
         let name = name.to_owned();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use eventcask_event::{Events, TRUNCATED_TYPE, erased_id_of, erased_key};
 use eventcask_log::{Error, Fate, Payloads};
-use eventcask_shard::{Hidden, SegmentSpan, ShardReader};
+use eventcask_shard::{Retired, SegmentSpan, ShardReader};
 
 /// What was given up of one shard at a moment.
 pub(crate) struct GivenUp {
     reader: Arc<ShardReader>,
-    hidden: Arc<Hidden>,
+    hidden: Arc<Retired>,
     /// Events from this position on may be lost with the power: they stand in for nothing.
     durable_to: u64,
     shards: u32,

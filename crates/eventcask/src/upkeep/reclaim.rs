@@ -9,11 +9,11 @@
 
 use eventcask_event::Events;
 use eventcask_log::{Error as LogError, Framed, Storage};
-use eventcask_shard::{Account, Flushed, SegmentSpan};
+use eventcask_shard::{FlushCounter, Flushed, SegmentSpan};
 
 use super::given_up::{Found, GivenUp};
 use crate::store::handle::Inner;
-use crate::subscribe::turns;
+use crate::subscribe::dispatcher;
 use crate::{Error, Store, fold};
 
 /// What can be taken back, or was.
@@ -140,7 +140,7 @@ impl Store {
     /// Ends the segments that are being written to and hold events that were given up; says of each
     /// shard which segment is the last complete one.
     fn end_open_segments(&self, given_up: &[GivenUp]) -> Result<Vec<u64>, Error> {
-        let (account, own) = Account::open();
+        let (account, own) = FlushCounter::open();
         let mut complete_to = Vec::new();
         for (shard, one) in given_up.iter().enumerate() {
             let open = self.inner.readers[shard].published().spans().pop();
@@ -151,7 +151,7 @@ impl Store {
             let is_ended = !one.count(&open)?.is_nothing();
             if is_ended {
                 let inbox = &self.engine()?.inboxes[shard];
-                inbox.end_segment(Account::share(&account));
+                inbox.end_segment(FlushCounter::share(&account));
             }
             complete_to.push(open.number - u64::from(!is_ended));
         }
@@ -168,7 +168,7 @@ impl Store {
         all.snapshots += inner.drop_states("projections")?;
         let (storage, saving) = (&*inner.storage, &inner.folds.saving);
         all.snapshots += fold::snapshots::drop_given_up(storage, &inner.readers, saving)?;
-        let left_of = |key: &str, held: &_| turns::left_of(inner, key, held);
+        let left_of = |key: &str, held: &_| dispatcher::left_of(inner, key, held);
         inner.subscriptions.forget_given_up(&left_of)?;
         all.left = inner.put_aside()?;
         all.left.extend(inner.subscriptions.damage());

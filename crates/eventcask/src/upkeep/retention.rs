@@ -6,7 +6,7 @@
 
 use eventcask_event::{Expected, Timestamp};
 use eventcask_log::{Error as LogError, Framed, FramedKind, Manifest, Storage};
-use eventcask_shard::{Refused, ShardReader};
+use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
 use crate::{Error, Store};
@@ -60,8 +60,8 @@ impl Store {
             let ticket = producer.append_truncation(key, Expected::Exact(newest), first)?;
             match ticket.wait() {
                 // Someone appended in between.
-                Err(Refused::Conflict { .. }) => {}
-                other => return Ok(other.map(|_stored| ())?),
+                Err(Error::Conflict { .. }) => {}
+                other => return other.map(|_stored| ()),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The ways in: where an event becomes a row in the open batch of its shard.
 
 pub(crate) mod router;
+pub(crate) mod ticket;
 pub(crate) mod producer;
+pub(crate) mod append;
 pub(crate) mod session;
 pub(crate) mod owner;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use eventcask_event::{EventBatch, Expected, NewEvent, check_key, route};
-use eventcask_shard::{Delivery, Flushed, Inbox, Outcome, Refused, Ticket, Worker};
+use eventcask_shard::{Delivery, Inbox, Worker};
 
 use crate::store::engine::{Engine, OwnedWorker};
 use crate::store::handle::Inner;
-use crate::write::producer::{FlushTicket, Ledger, check_append, engine_of};
+use crate::write::producer::{Ledger, check_append, engine_of};
+use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
 use crate::{Error, Store};
 
 /// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes events
@@ -126,7 +127,7 @@ impl ShardOwner {
         for event in events {
             self.open.push(key, hash, event, || self.ledger.share())?;
         }
-        Ok(self.open.join(first_row, expected))
+        Ok(Ticket::new(self.open.join(first_row, expected)))
     }
 
     /// Works off the open batch. The ticket is done once everything pushed and appended so far is
@@ -157,9 +158,9 @@ impl ShardOwner {
     ///
     /// # Errors
     /// Why the append was refused.
-    pub fn answer(&mut self, ticket: Ticket) -> Outcome {
+    pub fn answer(&mut self, ticket: Ticket) -> AppendResult {
         if self.hand_over(Worker::take_to_wait).is_err() {
-            return Err(Refused::Closed);
+            return Err(Error::Closed);
         }
         self.run_until(|| ticket.poll().is_some());
         ticket.wait()
@@ -197,7 +198,7 @@ impl ShardOwner {
             self.work_off()?;
         }
         match self.inbox().poisoned() {
-            Some(reason) => Err(Refused::Poisoned(reason).into()),
+            Some(reason) => Err(Error::Poisoned(reason)),
             None => Ok(()),
         }
     }
@@ -212,7 +213,7 @@ impl ShardOwner {
             return Ok(());
         }
         if self.inbox().is_closed() {
-            return Err(Refused::Closed.into());
+            return Err(Error::Closed);
         }
         let empty = self.inbox().empty_batch();
         let delivery = std::mem::replace(&mut self.open, empty);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
 use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
-use eventcask_shard::{Account, Flushed, ShardReader, Share, Ticket};
+use eventcask_shard::{FlushCounter, FlushShare, Flushed, ShardReader};
 
 use crate::store::engine::Engine;
 use crate::store::handle::Inner;
 use crate::sync::locked;
 use crate::write::router::{Lane, Room, Route, Router, SendBy};
+use crate::write::ticket::{FlushTicket, Ticket};
 use crate::{Error, ErrorKind, Store};
 
 /// Bytes that the events of one append may have together: they share a block.
@@ -56,22 +57,16 @@ impl Origin {
     }
 }
 
-/// What became of pushed events, once all of it is known.
-#[derive(Debug)]
-pub struct FlushTicket {
-    account: Arc<Account>,
-}
-
 /// Counts what becomes of the events that are pushed, from one flush to the next.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    account: Arc<Account>,
-    own: Option<Share>,
+    account: Arc<FlushCounter>,
+    own: Option<FlushShare>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        let (account, own) = Account::open();
+        let (account, own) = FlushCounter::open();
         Self {
             account,
             own: Some(own),
@@ -81,16 +76,14 @@ impl Default for Ledger {
 
 impl Ledger {
     /// A batch's part of what is counted.
-    pub(crate) fn share(&self) -> Share {
-        Account::share(&self.account)
+    pub(crate) fn share(&self) -> FlushShare {
+        FlushCounter::share(&self.account)
     }
 
     /// Ends the counting of what was pushed so far, and begins anew.
     pub(crate) fn flush(&mut self) -> FlushTicket {
         let flushed = std::mem::take(self);
-        FlushTicket {
-            account: Arc::clone(&flushed.account),
-        }
+        FlushTicket::new(Arc::clone(&flushed.account))
     }
 }
 
@@ -99,24 +92,6 @@ impl Drop for Ledger {
         if let Some(own) = self.own.take() {
             own.settle(Flushed::default(), None);
         }
-    }
-}
-
-impl FlushTicket {
-    /// Blocks until all events before the flush are answered.
-    ///
-    /// # Errors
-    /// Why a shard refused what it was given: a full disk, a failed one, a closed store. An event
-    /// that is refused for what it is counts as refused, and is no error.
-    pub fn wait(self) -> Result<Flushed, Error> {
-        Ok(self.account.wait()?)
-    }
-
-    /// Whether all events before the flush are answered, so that [`wait`](Self::wait) returns
-    /// at once.
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.account.is_settled()
     }
 }
 
@@ -218,7 +193,7 @@ impl Producer {
         }
         let ticket = open.join(first_row, expected);
         lane.leave(open, was_empty);
-        Ok(ticket)
+        Ok(Ticket::new(ticket))
     }
 
     fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {

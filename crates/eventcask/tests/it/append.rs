@@ -1,10 +1,10 @@
 //! Appending: versions, expectations, and all or nothing.
 
-use eventcask::{Answer, Error, ErrorKind, Expected, Invalid, NewEvent, Place, Refused, Store};
+use eventcask::{Appended, Error, ErrorKind, Expected, Invalid, NewEvent, Place, Store};
 
 use crate::support::{Bank, all, deposit, payloads, put};
 
-fn try_put(store: &Store, key: &str, expected: Expected) -> Result<Answer, Error> {
+fn try_put(store: &Store, key: &str, expected: Expected) -> Result<Appended, Error> {
     Ok(store
         .producer()
         .append(key, expected, &[deposit("{}")])?
@@ -18,7 +18,7 @@ fn l2_versions_count_from_one_and_positions_from_zero() {
         let answer = put(&store, "a", "{}");
         assert_eq!(
             answer,
-            Answer::Stored {
+            Appended::Stored {
                 place: Place::new(0, number),
                 version: number + 1
             }
@@ -26,7 +26,7 @@ fn l2_versions_count_from_one_and_positions_from_zero() {
     }
     assert_eq!(
         put(&store, "b", "{}"),
-        Answer::Stored {
+        Appended::Stored {
             place: Place::new(0, 3),
             version: 1
         }
@@ -81,7 +81,7 @@ fn l1_events_of_one_append_are_stored_together() {
         .unwrap();
     assert_eq!(
         answer,
-        Answer::Stored {
+        Appended::Stored {
             place: Place::new(0, 2),
             version: 3
         }
@@ -92,7 +92,7 @@ fn l1_events_of_one_append_are_stored_together() {
         .unwrap()
         .wait();
     assert!(
-        matches!(refused, Err(Refused::Conflict { actual: 3, .. })),
+        matches!(refused, Err(Error::Conflict { actual: 3, .. })),
         "{refused:?}"
     );
     assert_eq!(payloads(&store, "a"), ["1", "2", "3"]);

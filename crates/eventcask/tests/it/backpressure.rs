@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use eventcask::{
-    Error, ErrorKind, Expected, MemoryStorage, Options, Outcome, Producer, Refused, Storage, Store,
+    AppendResult, Error, ErrorKind, Expected, MemoryStorage, Options, Producer, Storage, Store,
     Ticket,
 };
 
@@ -68,7 +68,7 @@ impl Slow {
 }
 
 /// All answers, in time.
-fn answers(tickets: Vec<Ticket>) -> Vec<Outcome> {
+fn answers(tickets: Vec<Ticket>) -> Vec<AppendResult> {
     let wait = || tickets.into_iter().map(Ticket::wait).collect();
     in_time("a ticket", wait)
 }
@@ -179,11 +179,11 @@ fn an_append_beside_a_stream_of_events_is_answered_though_the_stream_never_pause
 
 /// What became of appends when the store was closed over them: each has one answer, and those that
 /// were told "stored" are there.
-fn check_answered(slow: &Slow, outcomes: &[Outcome]) {
-    let told = |outcome: &&Outcome| match outcome {
+fn check_answered(slow: &Slow, outcomes: &[AppendResult]) {
+    let told = |outcome: &&AppendResult| match outcome {
         Ok(_) => true,
         Err(refused) => {
-            assert_eq!(*refused, Refused::Closed);
+            assert_eq!(*refused, Error::Closed);
             false
         }
     };
@@ -269,7 +269,7 @@ fn l2_a_hot_aggregate_keeps_its_versions_and_the_order_of_each_producer() {
     });
     let mut versions = HashMap::<String, u64>::new();
     let mut newest = HashMap::<(String, u64), u64>::new();
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event = event.unwrap();
         let version = versions.entry(event.key().to_owned()).or_default();
         *version += 1;

@@ -22,7 +22,7 @@ fn store() -> (Bank, Store) {
     for number in 0..10 {
         put(&store, &format!("account-{number}"), r#"{"n":1}"#);
     }
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap();
     letters.save().unwrap();
     drop(letters);

@@ -6,8 +6,8 @@ use eventcask::{
     AsOf, Codec, EventId, EventRef, Fold, Manifest, MemoryStorage, NewEvent, Open, Options,
     Problem, Sealed, Storage, Store, TableKind, Timestamp,
 };
-use eventcask_log::{Caches, EndedSegment, ShardDir};
-use eventcask_shard::{Aggregate, Bounds, KeyHasher, ShardReader};
+use eventcask_log::{Caches, ClosedSegment, ShardDir};
+use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
 
 use crate::support::put;
 
@@ -232,13 +232,13 @@ fn a_load_reads_one_cluster_of_each_segment_that_has_the_aggregate() {
         let events = store.aggregate(key).events().unwrap();
         let positions: Vec<u64> = events.map(|event| event.unwrap().position()).collect();
         let ended = reader.published().ended();
-        let has = |one: &&Arc<EndedSegment>| {
+        let has = |one: &&Arc<ClosedSegment>| {
             let range = one.first_position()..one.sealed().next_position;
             positions.iter().any(|at| range.contains(at))
         };
         let segments = ended.iter().filter(has).count() as u64;
         let reader = Arc::new(reader);
-        let loaded = Aggregate::load(Arc::clone(&reader), key, Bounds::default()).unwrap();
+        let loaded = AggregateCursor::load(Arc::clone(&reader), key, Bounds::default()).unwrap();
         assert_eq!(loaded.count(), positions.len());
         assert_eq!(reader.blocks().blocks_read(), segments, "{key}");
         assert!(segments > 1, "{key} is in several");

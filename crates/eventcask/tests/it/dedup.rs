@@ -1,12 +1,12 @@
 //! Exactly once by id.
 
 use eventcask::{
-    Answer, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Refused, Storage, Store,
+    Appended, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Storage, Store,
 };
 
 use crate::support::{Bank, deposit, id, payloads, put};
 
-fn put_with_id(store: &Store, key: &str, number: u128, payload: &str) -> Result<Answer, Refused> {
+fn put_with_id(store: &Store, key: &str, number: u128, payload: &str) -> Result<Appended, Error> {
     let event = deposit(payload).id(id(number));
     store
         .producer()
@@ -25,7 +25,7 @@ fn l4_the_same_id_twice_stores_once_and_names_the_original() {
     for _ in 0..2 {
         let answer = put_with_id(&store, "a", 7, "1").unwrap();
         let (place, version) = (Place::new(0, 1), Some(2));
-        assert_eq!(answer, Answer::Duplicate { place, version });
+        assert_eq!(answer, Appended::Duplicate { place, version });
         store.close().unwrap();
         store = bank.open();
     }
@@ -74,7 +74,7 @@ fn l4_the_same_id_with_other_content_is_refused() {
             .append(key, Expected::Any, &[event])
             .unwrap()
             .wait();
-        assert_eq!(answer, Err(Refused::IdConflict { id: id(7) }));
+        assert_eq!(answer, Err(Error::IdConflict { id: id(7) }));
     }
 }
 
@@ -88,14 +88,14 @@ fn l4_a_partly_known_append_is_refused_and_names_the_known_ids() {
         .append("a", Expected::Any, &events)
         .unwrap()
         .wait();
-    assert_eq!(answer, Err(Refused::PartlyKnown { known: vec![id(1)] }));
+    assert_eq!(answer, Err(Error::PartlyKnown { known: vec![id(1)] }));
     let twice = [deposit("z").id(id(3)), deposit("z").id(id(3))];
     let answer = store
         .producer()
         .append("a", Expected::Any, &twice)
         .unwrap()
         .wait();
-    assert_eq!(answer, Err(Refused::IdConflict { id: id(3) }));
+    assert_eq!(answer, Err(Error::IdConflict { id: id(3) }));
     assert_eq!(payloads(&store, "a"), ["x"]);
 }
 
@@ -172,10 +172,7 @@ fn l4_a_pushed_event_whose_id_has_other_content_is_counted_as_refused() {
     let flushed = producer.flush().unwrap().wait().unwrap();
     let counts = (flushed.stored, flushed.duplicates, flushed.refused);
     assert_eq!(counts, (1, 1, 1));
-    assert_eq!(
-        flushed.first_refused,
-        Some(Refused::IdConflict { id: id(7) })
-    );
+    assert_eq!(flushed.first_refused, Some(Error::IdConflict { id: id(7) }));
 }
 
 /// Damage that an append met was told as an error of the disk: the refusal kept the sentence and lost the
@@ -195,5 +192,5 @@ fn damage_that_an_append_meets_is_told_as_damage() {
 
     let refused = put_with_id(&store, "a", 7, "first").unwrap_err();
     assert!(refused.to_string().contains(path), "{refused}");
-    assert_eq!(Error::from(refused).kind(), ErrorKind::Damaged);
+    assert_eq!(refused.kind(), ErrorKind::Damaged);
 }

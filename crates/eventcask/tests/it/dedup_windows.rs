@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    Answer, Codec, DedupWindow, ErrorKind, EventId, Expected, Lock, NewEvent, Open, Options,
-    Outcome, Place, Refused, ShardStats, Storage, Store, StoredFile, Ticket,
+    AppendResult, Appended, Codec, DedupWindow, Error, ErrorKind, EventId, Expected, Lock,
+    NewEvent, Open, Options, Place, ShardStats, Storage, Store, StoredFile, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -140,7 +140,7 @@ impl Model {
         }
     }
 
-    fn append(&self, ids: &[EventId]) -> Vec<Outcome> {
+    fn append(&self, ids: &[EventId]) -> Vec<AppendResult> {
         let mut producer = self.store().producer();
         let mut append = |id: &EventId| {
             let event = deposit("1").id(*id);
@@ -155,7 +155,7 @@ impl Model {
         for (id, outcome) in ids.iter().zip(self.append(ids)) {
             let (position, version) = self.known[id];
             let (place, version) = (Place::new(0, position), Some(version));
-            let wanted = Ok(Answer::Duplicate { place, version });
+            let wanted = Ok(Appended::Duplicate { place, version });
             assert_eq!(outcome, wanted, "{what}, {id}");
         }
     }
@@ -316,7 +316,7 @@ fn ids_out_of_the_window_are_stored_again() {
             for (id, outcome) in old.iter().zip(model.append(&old)) {
                 let (position, version) = model.enter(*id);
                 let place = Place::new(0, position);
-                let wanted = Ok(Answer::Stored { place, version });
+                let wanted = Ok(Appended::Stored { place, version });
                 assert_eq!(outcome, wanted, "{window} {order:?}");
             }
             // The new event is the one that is repeated from now on.
@@ -374,7 +374,7 @@ fn l4_ids_of_sealed_segments_are_known_when_there_is_no_memory_for_them() {
         let other = deposit("2").id(ids[5]);
         let mut producer = model.store().producer();
         let refused = producer.append(&key_of(ids[5]), Expected::Any, &[other]);
-        let wanted = Err(Refused::IdConflict { id: ids[5] });
+        let wanted = Err(Error::IdConflict { id: ids[5] });
         assert_eq!(refused.unwrap().wait(), wanted, "{order:?}");
         drop(producer);
         model.push(&order.ids(4 * SLICE..5 * SLICE));
@@ -572,7 +572,7 @@ fn check_random(seed: u64) {
     }
 }
 
-fn judge(model: &mut Model, id: EventId, answer: Answer, must_be_known: bool) {
+fn judge(model: &mut Model, id: EventId, answer: Appended, must_be_known: bool) {
     let found = answer.position().zip(answer.version());
     if answer.is_duplicate() {
         assert_eq!(found, Some(model.known[&id]));

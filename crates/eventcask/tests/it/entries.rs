@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, Batch, ErrorKind, Expected, Keyed, Place, Projection, Store, Timeout, route,
+    ApplyError, Batch, ErrorKind, Expected, PerAggregate, Place, Projection, Store, Timeout, route,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
@@ -29,7 +29,7 @@ impl Counts {
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -125,7 +125,7 @@ fn an_entry_of_a_shard_that_stands_still_is_read_without_its_state() {
     let place = place_of(&store, "ada");
     let hot = counts.entries(10);
     hot.get("ada").unwrap();
-    let read = |_: &Keyed<u64>| {
+    let read = |_: &PerAggregate<u64>| {
         let read = move || hot.get_at_least("ada", place, LONG);
         let entry = in_time("reading while the state is in use", read);
         assert_eq!(entry.unwrap(), Some(1));
@@ -210,7 +210,7 @@ fn a_stopped_projection_has_no_entries() {
     answer.wait().unwrap();
     let asked = hot.clone();
     let error = in_time("reading", move || asked.get("ada")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     assert_eq!(hot.get(&other).unwrap(), Some(1));
 }
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use eventcask::{
-    Codec, EventId, Inspection, NewEvent, Options, Projected, SnapshotPolicy, Store, inspect,
-    verify,
+    Codec, EventId, Inspection, NewEvent, Options, ProjectionHandle, SnapshotPolicy, Store,
+    inspect, verify,
 };
 
 use crate::support::Counts;
@@ -32,7 +32,7 @@ fn payload(number: u64) -> String {
     )
 }
 
-fn counts(store: &Store) -> Projected<Counts> {
+fn counts(store: &Store) -> ProjectionHandle<Counts> {
     let counts = store.projection(Counts).sync();
     counts.snapshots(SnapshotPolicy::default()).start().unwrap()
 }
@@ -60,7 +60,7 @@ fn write(directory: &Path) {
     let store = options().open(directory).unwrap();
     push(&store, 40..EVENTS);
     store.seal().unwrap();
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     for _ in 0..LETTERS {
         letters.try_next().unwrap().unwrap();
     }
@@ -124,7 +124,7 @@ fn check(directory: &Path) {
     let versions: Vec<_> = of_one.map(|event| event.unwrap().version()).collect();
     assert_eq!(versions, Vec::from_iter(1..=13));
 
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     assert_eq!(letters.positions(), [LETTERS]);
     let next = letters.try_next().unwrap().unwrap();
     assert_eq!(next.payload(), payload(LETTERS).as_bytes());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eventcask::{
-    AsOf, Error, ErrorKind, EventRef, Expected, Fold, Folded, MemoryStorage, NewEvent, Place,
+    AsOf, Error, ErrorKind, EventRef, Expected, Fold, MemoryStorage, NewEvent, Place, Repository,
     Storage, Store, Timestamp,
 };
 
@@ -109,7 +109,7 @@ fn snapshots(storage: &MemoryStorage) -> Vec<String> {
     files
 }
 
-fn check(folded: &Folded<Accounts>, store: &Store, key: &str) {
+fn check(folded: &Repository<Accounts>, store: &Store, key: &str) {
     let loaded = folded.load(key).unwrap();
     assert_eq!(*loaded, truth(store, key, None), "{key}");
     assert_eq!(loaded.version(), store.aggregate(key).version().unwrap());
@@ -361,7 +361,7 @@ fn l8_an_aggregate_is_loaded_as_of_any_moment_from_whatever_is_there() {
     }
     moments.extend([AsOf::Version(0), AsOf::Version(u64::MAX)]);
     let folded = store.fold(Accounts::default()).snapshot_every(25);
-    let check_all = |folded: &Folded<Accounts>| {
+    let check_all = |folded: &Repository<Accounts>| {
         for moment in &moments {
             let then = folded.load_as_of("account-1", *moment).unwrap();
             assert_eq!(

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use eventcask::{
-    AsOf, Event, Keyed, Past, Place, Projected, ProjectionOptions, SnapshotPolicy, Storage, Store,
-    Timeout, Timestamp, ViewRow, ViewSpec,
+    AsOf, Event, PerAggregate, Place, ProjectionAsOf, ProjectionHandle, ProjectionOptions,
+    SnapshotPolicy, Storage, Store, Timeout, Timestamp, ViewRow, ViewSpec,
 };
 
 use eventcask_log::Framed;
@@ -51,7 +51,7 @@ fn filled() -> Bank {
 /// What a reader of the log counts.
 fn in_the_log(store: &Store) -> Found {
     let mut found = Found::new();
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event: Event = event.unwrap();
         *found.entry(event.key().to_owned()).or_default() += 1;
     }
@@ -65,7 +65,7 @@ fn options(store: &Store, is_sync: bool) -> ProjectionOptions<Counts> {
     if is_sync { kept.sync() } else { kept }
 }
 
-fn start(store: &Store, is_sync: bool) -> Projected<Counts> {
+fn start(store: &Store, is_sync: bool) -> ProjectionHandle<Counts> {
     let counts = options(store, is_sync).start().unwrap();
     let long = Timeout::Error(std::time::Duration::from_secs(60));
     for (shard, end) in (0..).zip(store.positions()) {
@@ -74,13 +74,13 @@ fn start(store: &Store, is_sync: bool) -> Projected<Counts> {
     counts
 }
 
-fn add(found: &mut Found, state: &Keyed<u64>) {
+fn add(found: &mut Found, state: &PerAggregate<u64>) {
     found.extend(state.iter().map(|(key, count)| (key.to_owned(), *count)));
     // An aggregate of which nothing is left may have no entry, or one that counts nothing.
     found.retain(|_, count| *count > 0);
 }
 
-fn counted(counts: &Projected<Counts>) -> Found {
+fn counted(counts: &ProjectionHandle<Counts>) -> Found {
     let mut found = Found::new();
     counts
         .each_shard(|_, state| add(&mut found, state))
@@ -88,7 +88,7 @@ fn counted(counts: &Projected<Counts>) -> Found {
     found
 }
 
-fn counted_then(past: &Past<Counts>) -> Found {
+fn counted_then(past: &ProjectionAsOf<Counts>) -> Found {
     let mut found = Found::new();
     (0..2).for_each(|shard| add(&mut found, past.state(shard)));
     found
@@ -140,7 +140,9 @@ fn l7_what_was_given_up_does_not_count_after_a_start_whether_snapshots_were_lost
             check(&bank, is_sync, &what);
 
             let store = bank.open();
-            assert!(store.reclaim().unwrap().events > 0, "{what}");
+            // Sealing may have left them out before.
+            store.reclaim().unwrap();
+            assert_eq!(store.reclaimable().unwrap().events, 0, "{what}");
             store.close().unwrap();
             check(&bank, is_sync, &format!("{what}, taken back"));
         }

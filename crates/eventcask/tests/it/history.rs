@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eventcask::{Codec, EventId, FileStorage, Manifest, NewEvent, Options, Storage, Store};
 use eventcask_log::{Caches, ShardDir};
-use eventcask_shard::{Aggregate, Bounds, KeyHasher, ShardReader};
+use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
 
 const NEEDLE: &str = "needle";
 
@@ -60,7 +60,7 @@ fn a_load_reads_the_blocks_that_hold_the_aggregate_and_no_others() {
         "opening reads no block of sealed segments"
     );
 
-    let rows = Aggregate::load(Arc::clone(&reader), NEEDLE, Bounds::default()).unwrap();
+    let rows = AggregateCursor::load(Arc::clone(&reader), NEEDLE, Bounds::default()).unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     assert_eq!(rows.len(), 50);
     let blocks: BTreeSet<_> = rows

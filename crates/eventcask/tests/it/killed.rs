@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use eventcask::{ApplyError, Batch, ConsumerGroup, Keyed, Projection, Retry, Store};
+use eventcask::{ApplyError, Batch, ConsumerGroup, PerAggregate, Projection, Retry, Store};
 
 use crate::support::put;
 
@@ -18,7 +18,7 @@ struct Counts {
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -40,7 +40,7 @@ fn open(dir: &Path) -> Store {
 }
 
 fn group(store: &Store) -> ConsumerGroup {
-    let subscription = store.subscribe();
+    let subscription = store.events();
     subscription.group("mailer", Retry::new(9)).unwrap()
 }
 

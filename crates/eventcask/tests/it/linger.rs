@@ -28,7 +28,7 @@ fn an_open_batch_waits_until_it_is_flushed() {
     // The worker has done all there was to do, and did not take the batch.
     store.flush().unwrap();
     assert!(ticket.poll().is_none());
-    producer.flush().unwrap();
+    drop(producer.flush().unwrap());
     let answer = in_time("the append", move || ticket.wait());
     assert_eq!(answer.unwrap().version(), Some(1));
 }
@@ -75,7 +75,7 @@ fn batches_of_one_producer_keep_their_order_while_they_linger() {
     for (number, payload) in expected.iter().enumerate() {
         producer.push("a", &deposit(payload)).unwrap();
         if number % 700 == 0 {
-            producer.flush().unwrap();
+            drop(producer.flush().unwrap());
         }
     }
     producer.flush().unwrap().wait().unwrap();

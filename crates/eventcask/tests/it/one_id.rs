@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask::{
-    Answer, DedupWindow, ErrorKind, EventId, Expected, NewEvent, Options, Refused, Store,
+    Appended, DedupWindow, Error, ErrorKind, EventId, Expected, NewEvent, Options, Store,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -21,10 +21,10 @@ fn bank(shards: u32, set: fn(Options) -> Options) -> Bank {
 fn append(store: &Store, key: &str, events: &[NewEvent<'_>]) -> String {
     let ticket = store.producer().append(key, Expected::Any, events);
     match ticket.unwrap().wait() {
-        Ok(Answer::Stored { version, .. }) => format!("stored {version}"),
-        Ok(Answer::Duplicate { version, .. }) => format!("known {}", version.unwrap()),
-        Err(Refused::IdConflict { .. }) => "conflict".to_owned(),
-        Err(Refused::PartlyKnown { known }) => format!("{} known", known.len()),
+        Ok(Appended::Stored { version, .. }) => format!("stored {version}"),
+        Ok(Appended::Duplicate { version, .. }) => format!("known {}", version.unwrap()),
+        Err(Error::IdConflict { .. }) => "conflict".to_owned(),
+        Err(Error::PartlyKnown { known }) => format!("{} known", known.len()),
         other => panic!("{other:?}"),
     }
 }
@@ -158,7 +158,7 @@ fn f3_an_id_that_a_full_disk_refused_under_one_key_stays_known_under_another() {
     disk.fails(Operation::Write, "shards", Fault::Errno(ENOSPC));
     for key in ["b", "c"] {
         let ticket = store.producer().append(key, Expected::Any, &event);
-        let refused = eventcask::Error::from(ticket.unwrap().wait().unwrap_err());
+        let refused = ticket.unwrap().wait().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::StorageFull, "{refused}");
     }
     disk.is_well();
@@ -223,7 +223,7 @@ fn an_event_is_found_by_the_id_that_the_engine_made() {
         .unwrap();
     for (id, key) in &made {
         assert_eq!(found(&store, *id), [format!("{key}@1")]);
-        let other = EventId::from_u128(id.as_u128() + 1);
+        let other = EventId::from_u128(id.as_u128() + 1_000);
         assert_eq!(found(&store, other), [""; 0], "a position that nobody has");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use eventcask::{
-    Answer, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Place, Refused, ShardOwner,
+    Appended, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Place, ShardOwner,
     Storage, Store, Ticket, route,
 };
 
@@ -65,12 +65,8 @@ fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> ErrorKind {
 }
 
 /// Appends one deposit and waits for its answer.
-fn put(owner: &mut ShardOwner, key: &str, payload: &str) -> Result<Answer, Refused> {
-    let ticket = owner.append(key, Expected::Any, &[deposit(payload)]);
-    let ticket = ticket.map_err(|error| match error {
-        Error::Refused(refused) => refused,
-        other => panic!("{other}"),
-    })?;
+fn put(owner: &mut ShardOwner, key: &str, payload: &str) -> Result<Appended, Error> {
+    let ticket = owner.append(key, Expected::Any, &[deposit(payload)])?;
     owner.answer(ticket)
 }
 
@@ -115,21 +111,22 @@ fn l10_an_owner_gets_one_answer_to_each_append() {
     assert!(first.poll().is_none(), "nothing was worked off yet");
     // The last is asked for first: that answers all of them.
     let other = owner.answer(other.unwrap());
-    assert_eq!(other, Err(Refused::IdConflict { id: id(7) }));
-    let stored = |position, version| Answer::Stored {
+    assert_eq!(other, Err(Error::IdConflict { id: id(7) }));
+    let stored = |position, version| Appended::Stored {
         place: Place::new(0, position),
         version,
     };
     assert_eq!(first.wait(), Ok(stored(0, 1)));
     assert_eq!(second.unwrap().wait(), Ok(stored(3, 4)));
-    let conflict = Refused::Conflict {
+    let conflict = Error::Conflict {
         key: "a".to_owned(),
         expected: Expected::Exact(1),
         actual: 4,
+        missed_from: 2,
     };
     assert_eq!(wrong.unwrap().wait(), Err(conflict));
     let (place, version) = (Place::new(0, 0), Some(1));
-    assert_eq!(again.wait(), Ok(Answer::Duplicate { place, version }));
+    assert_eq!(again.wait(), Ok(Appended::Duplicate { place, version }));
     assert_eq!(payloads(&store, "a"), ["1", "2", "2", "2"]);
 }
 
@@ -490,10 +487,10 @@ fn f1_a_failed_disk_stops_the_shard_of_its_owner_and_no_other() {
             let flushed = broken.flush().unwrap();
             assert_eq!(kind(broken.wait(flushed)), ErrorKind::Poisoned);
             let early = broken.answer(early.unwrap());
-            assert!(matches!(early, Err(Refused::Poisoned(_))), "{early:?}");
+            assert!(matches!(early, Err(Error::Poisoned(_))), "{early:?}");
             for _ in 0..3 {
                 let later = put(broken, &keys[1], "4");
-                assert!(matches!(later, Err(Refused::Poisoned(_))), "{later:?}");
+                assert!(matches!(later, Err(Error::Poisoned(_))), "{later:?}");
                 let pushed = broken.push(&keys[1], &deposit("5"));
                 assert_eq!(kind(pushed), ErrorKind::Poisoned);
                 broken.run();
@@ -526,7 +523,7 @@ fn f3_a_full_disk_refuses_and_the_owner_goes_on_once_there_is_room() {
         .disk
         .fails(Operation::Write, "shards", Fault::Errno(ENOSPC));
     let refused = put(&mut owner, "a", "2");
-    assert!(matches!(refused, Err(Refused::StorageFull(_))));
+    assert!(matches!(refused, Err(Error::StorageFull(_))));
     for number in 0..10 {
         owner.push("a", &deposit(&number.to_string())).unwrap();
     }

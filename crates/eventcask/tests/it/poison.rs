@@ -6,8 +6,8 @@ use std::task::{Context, Wake};
 use std::thread;
 
 use eventcask::{
-    Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent, Options,
-    Outcome, Place, Producer, Refused, Storage, Store, Ticket,
+    AppendResult, Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent,
+    Options, Place, Producer, Storage, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -31,16 +31,9 @@ fn open(disk: &FaultyDisk, options: &Options) -> Store {
     options.open_storage(disk).expect("the store opens")
 }
 
-fn append(producer: &mut Producer, key: &str, event: NewEvent<'_>) -> Outcome {
+fn append(producer: &mut Producer, key: &str, event: NewEvent<'_>) -> AppendResult {
     let ticket = producer.append(key, Expected::Any, &[event]);
-    ticket.map_err(refusal).and_then(Ticket::wait)
-}
-
-fn refusal(error: Error) -> Refused {
-    match error {
-        Error::Refused(refused) => refused,
-        other => panic!("{other}"),
-    }
+    ticket.and_then(Ticket::wait)
 }
 
 /// The sentence has the shape of one about a stopped shard, and names all of `parts`.
@@ -174,7 +167,7 @@ fn store_with_ids(threads: usize) -> (FaultyDisk, Options, Store) {
 }
 
 /// Appends to each shard, new events and known ones: tickets, or refusals at once.
-fn tickets(store: &Store) -> Vec<(u32, Result<Ticket, Refused>)> {
+fn tickets(store: &Store) -> Vec<(u32, Result<Ticket, Error>)> {
     let mut producer = store.producer();
     let mut tickets = Vec::new();
     for round in 0..40 {
@@ -184,7 +177,7 @@ fn tickets(store: &Store) -> Vec<(u32, Result<Ticket, Refused>)> {
                 event = event.id(id(u128::from(shard) + 1));
             }
             let ticket = producer.append(&account(shard, SHARDS), Expected::Any, &[event]);
-            tickets.push((shard, ticket.map_err(refusal)));
+            tickets.push((shard, ticket));
         }
     }
     tickets
@@ -205,7 +198,7 @@ fn push_much(store: &Store) -> Result<FlushTicket, Error> {
 
 /// What all who wait are answered while a shard's thread fails.
 struct Answers {
-    outcomes: Vec<(u32, Outcome)>,
+    outcomes: Vec<(u32, AppendResult)>,
     pushed: Vec<Option<ErrorKind>>,
     flushed: Vec<Option<ErrorKind>>,
 }
@@ -288,7 +281,7 @@ fn check_answers(answers: &Answers, is_well: impl Fn(&u32) -> bool) {
     let refused = answers.outcomes.iter().filter_map(|(shard, outcome)| {
         let refused = outcome.as_ref().err()?.clone();
         assert!(!is_well(shard), "shard {shard} is well: {refused}");
-        Some(Error::from(refused).kind())
+        Some(refused.kind())
     });
     let refused: Vec<_> = refused.collect();
     assert!(!refused.is_empty(), "somebody has to be told");
@@ -299,7 +292,12 @@ fn check_answers(answers: &Answers, is_well: impl Fn(&u32) -> bool) {
 }
 
 /// Closes and opens again: all that was acknowledged is there, and the shard takes events.
-fn check_reopened(disk: &FaultyDisk, options: &Options, store: Store, outcomes: &[(u32, Outcome)]) {
+fn check_reopened(
+    disk: &FaultyDisk,
+    options: &Options,
+    store: Store,
+    outcomes: &[(u32, AppendResult)],
+) {
     // Whether it says that a shard had stopped is for F2; here it has to return.
     let _ = in_time("close", move || store.close());
     disk.is_well();
@@ -309,7 +307,7 @@ fn check_reopened(disk: &FaultyDisk, options: &Options, store: Store, outcomes: 
         let key = account(shard, SHARDS);
         let acknowledged = outcomes.iter().filter(|(of, _)| *of == shard);
         let answers = acknowledged.filter_map(|(_, outcome)| outcome.as_ref().ok());
-        let newest = answers.filter_map(eventcask::Answer::version).max();
+        let newest = answers.filter_map(eventcask::Appended::version).max();
         let stored = events
             .iter()
             .filter(|event| event.starts_with(&format!("{key}@")));
@@ -398,10 +396,10 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     for _ in 0..20 {
         let events = [deposit("{}"); 1000];
         let ticket = producer.append("account-1", Expected::Any, &events);
-        outcomes.push(ticket.map_err(refusal));
+        outcomes.push(ticket);
     }
-    let outcomes: Vec<Outcome> = in_time("a waiter", move || {
-        let wait = |ticket: Result<Ticket, Refused>| ticket.and_then(Ticket::wait);
+    let outcomes: Vec<AppendResult> = in_time("a waiter", move || {
+        let wait = |ticket: Result<Ticket, Error>| ticket.and_then(Ticket::wait);
         outcomes.into_iter().map(wait).collect()
     });
     assert!(
@@ -411,13 +409,14 @@ fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     drop(producer);
     let _ = in_time("close", move || store.close());
     let stored = open(&disk, &options).stats().events;
-    let answered =
-        |kind: fn(&Outcome) -> bool| outcomes.iter().filter(|one| kind(one)).count() as u64 * 1000;
-    let acknowledged = answered(Outcome::is_ok);
-    let doubtful = answered(|one| matches!(one, Err(Refused::Poisoned(_))));
+    let answered = |kind: fn(&AppendResult) -> bool| {
+        outcomes.iter().filter(|one| kind(one)).count() as u64 * 1000
+    };
+    let acknowledged = answered(AppendResult::is_ok);
+    let doubtful = answered(|one| matches!(one, Err(Error::Poisoned(_))));
     let told_nothing_is_stored = outcomes
         .iter()
-        .find(|one| matches!(one, Err(Refused::Closed)));
+        .find(|one| matches!(one, Err(Error::Closed)));
     assert!(
         (acknowledged..=acknowledged + doubtful).contains(&stored)
             && told_nothing_is_stored.is_none(),

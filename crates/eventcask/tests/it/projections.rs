@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc;
 
 use eventcask::{
-    ApplyError, Batch, ErrorKind, Expected, Keyed, NewEvent, Projected, Projection, Store,
-    Timestamp, ViewSpec,
+    ApplyError, Batch, ErrorKind, Expected, NewEvent, PerAggregate, Projection, ProjectionHandle,
+    Store, Timestamp, ViewSpec,
 };
 
 use crate::support::{Bank, deposit, put};
@@ -18,7 +18,7 @@ struct Balances;
 impl Projection for Balances {
     const NAME: &'static str = "balances";
     const VERSION: u32 = 1;
-    type State = Keyed<(i64, u64)>;
+    type State = PerAggregate<(i64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let booms = (0..batch.types()).find(|index| batch.type_name(*index) == "Boom");
@@ -63,7 +63,7 @@ struct Late;
 impl Projection for Late {
     const NAME: &'static str = "late";
     const VERSION: u32 = 1;
-    type State = Keyed<(i64, u64)>;
+    type State = PerAggregate<(i64, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         Balances.apply(state, batch)
@@ -72,9 +72,11 @@ impl Projection for Late {
 
 type Fold = BTreeMap<String, (i64, u64)>;
 
-fn balances<P: Projection<State = Keyed<(i64, u64)>>>(projected: &Projected<P>) -> Fold {
+fn balances<P: Projection<State = PerAggregate<(i64, u64)>>>(
+    projected: &ProjectionHandle<P>,
+) -> Fold {
     let mut all = Fold::new();
-    let mut add = |_: u32, state: &Keyed<(i64, u64)>| {
+    let mut add = |_: u32, state: &PerAggregate<(i64, u64)>| {
         let pairs = state.iter().map(|(key, value)| (key.to_owned(), *value));
         all.extend(pairs);
     };
@@ -82,7 +84,7 @@ fn balances<P: Projection<State = Keyed<(i64, u64)>>>(projected: &Projected<P>) 
     all
 }
 
-fn diary(projected: &Projected<Diary>) -> Vec<String> {
+fn diary(projected: &ProjectionHandle<Diary>) -> Vec<String> {
     projected.read(0, Clone::clone).unwrap()
 }
 
@@ -125,7 +127,7 @@ fn a_projection_that_can_not_take_in_an_event_stops_and_says_why() {
     assert_eq!(strict.read(0, |cents| *cents).unwrap(), 5);
     put(&store, "a", "five");
     let error = strict.read(0, |cents| *cents).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let sentence = error.to_string();
     assert!(sentence.contains("position 1: invalid digit"), "{sentence}");
     put(&store, "a", "7");
@@ -216,7 +218,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
     put(&store, &keys[1], "3");
 
     let error = fragile.read(0, |_| ()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let sentence = error.to_string();
     let at = format!(
         "shard 0: it failed in the block at position {}",
@@ -237,7 +239,7 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
             .all(|one| one.poisoned.is_none())
     );
     let late = store.projection(Late).sync().start().map(|_| ());
-    assert_eq!(late.unwrap_err().kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Stopped);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use eventcask::{
-    ApplyError, AsOf, Batch, ErrorKind, Keyed, Merge, NewEvent, Projected, Projection,
-    SnapshotPolicy, Storage, Store, Timestamp,
+    ApplyError, AsOf, Batch, ErrorKind, Merge, NewEvent, PerAggregate, Projection,
+    ProjectionHandle, SnapshotPolicy, Storage, Store, Timestamp,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -21,7 +21,7 @@ struct Counts {
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         if self.fails.load(Ordering::Relaxed) {
@@ -57,9 +57,9 @@ impl Merge for Total {
 
 type Fold = BTreeMap<String, u64>;
 
-fn counts(projected: &Projected<Counts>) -> Fold {
+fn counts(projected: &ProjectionHandle<Counts>) -> Fold {
     let mut all = Fold::new();
-    let add = |_: u32, state: &Keyed<u64>| {
+    let add = |_: u32, state: &PerAggregate<u64>| {
         all.extend(state.iter().map(|(key, count)| (key.to_owned(), *count)));
     };
     projected.each_shard(add).unwrap();
@@ -119,7 +119,7 @@ fn a_rebuild_sets_one_that_stopped_going_again() {
     push(&store, &mut random, 50, &mut fold);
     assert!(projected.stats().failure.is_some());
     let error = projected.rebuild().unwrap().wait().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     projection.fails.store(false, Ordering::Relaxed);
     projected.rebuild().unwrap().wait().unwrap().unwrap();
     push(&store, &mut random, 50, &mut fold);
@@ -265,7 +265,7 @@ fn as_of_is_the_fold_over_what_came_before() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 
-fn check_position(store: &Store, projected: &Projected<Counts>, position: u64) {
+fn check_position(store: &Store, projected: &ProjectionHandle<Counts>, position: u64) {
     let past = projected.as_of(AsOf::Position(position)).unwrap();
     for shard in 0..store.shards() {
         let events = store.events().shard(shard).iter();
@@ -279,7 +279,7 @@ fn check_position(store: &Store, projected: &Projected<Counts>, position: u64) {
     }
 }
 
-fn check_time(store: &Store, projected: &Projected<Counts>, time: Timestamp) {
+fn check_time(store: &Store, projected: &ProjectionHandle<Counts>, time: Timestamp) {
     let past = projected.as_of(AsOf::Time(time)).unwrap();
     let mut is = Fold::new();
     for shard in 0..store.shards() {
@@ -287,7 +287,7 @@ fn check_time(store: &Store, projected: &Projected<Counts>, time: Timestamp) {
         is.extend(state.map(|(key, count)| (key.to_owned(), *count)));
     }
     let mut wanted = Fold::new();
-    for event in store.events().until(time).iter() {
+    for event in &store.events().until(time) {
         *wanted.entry(event.unwrap().key().to_owned()).or_default() += 1;
     }
     assert_eq!(is, wanted, "at {time}");
@@ -304,6 +304,6 @@ fn a_panic_in_the_past_stops_nothing_in_use() {
     producer.flush().unwrap().wait().unwrap();
     projection.fails.store(true, Ordering::Relaxed);
     let error = projected.as_of(AsOf::Position(0)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     assert!(projected.read(0, |_| ()).is_ok());
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projected, Projection,
+    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projection, ProjectionHandle,
     Storage, Store, Timeout, ViewSpec,
 };
 
@@ -78,7 +78,7 @@ fn push(store: &Store, numbers: std::ops::Range<usize>) {
 }
 
 /// Checks that it holds each event below its progress, once and in order.
-fn check(projected: &Projected<Positions>, at_least: &[u64]) {
+fn check(projected: &ProjectionHandle<Positions>, at_least: &[u64]) {
     for (shard, at_least) in (0..).zip(at_least) {
         let held = projected.read(shard, Clone::clone).unwrap();
         assert!(held.len() as u64 >= *at_least, "shard {shard}");
@@ -164,7 +164,7 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     damage(&bank, 7_000);
 
     let rebuilt = before.rebuild().unwrap().wait().unwrap_err();
-    assert_eq!(rebuilt.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(rebuilt.kind(), ErrorKind::Stopped);
     check(&before, &[10_000]);
     drop(before);
 
@@ -173,12 +173,12 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
         .sync()
         .start()
         .unwrap_err();
-    assert_eq!(late.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(late.kind(), ErrorKind::Stopped);
     assert!(late.to_string().contains(".segment"), "{late}");
 
     let behind = store.projection(Positions::default()).start().unwrap();
     let stopped = behind.wait_for(Place::new(0, 9_999), LONG).unwrap_err();
-    assert_eq!(stopped.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(stopped.kind(), ErrorKind::Stopped);
     let progress = behind.progress(0);
     // The block with the event holds some others before it.
     assert!((6_950..=7_000).contains(&progress), "{progress}");

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, Batch, Codec, ErrorKind, Expected, Keyed, MemoryStorage, Merge, NewEvent, Place,
-    Projected, Projection, Storage, Store, Timeout, ViewSpec,
+    ApplyError, Batch, Codec, ErrorKind, Expected, MemoryStorage, Merge, NewEvent, PerAggregate,
+    Place, Projection, ProjectionHandle, Storage, Store, Timeout, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -23,7 +23,7 @@ struct Counts;
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 3;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -66,7 +66,7 @@ impl Merge for Total {
 }
 
 /// Waits until all is applied that is durable now.
-fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
+fn wait_for_all<P: Projection>(store: &Store, projected: &ProjectionHandle<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if end > 0 {
             projected
@@ -142,7 +142,10 @@ fn a_time_out_is_an_error_or_the_stale_answer() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Behind);
     let sentence = error.to_string();
-    assert!(sentence.contains("position 1 of shard 0"), "{sentence}");
+    assert!(
+        sentence.contains("position 7 of shard 0 in the time given: it is at 1"),
+        "{sentence}"
+    );
 }
 
 #[test]
@@ -228,9 +231,9 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     put(&store, "account-1", "1");
 
     let error = in_time("waiting", || waiting.join().unwrap()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let error = counts.read(0, |_| ()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(error.kind(), ErrorKind::Stopped);
     let stats = counts.stats();
     assert!(stats.failure.unwrap().contains("more than it can take"));
     assert!(stats.lag_events >= 2, "{}", stats.lag_events);
@@ -306,7 +309,7 @@ fn l6_one_whose_thread_fails_says_so_to_all_who_ask_or_wait() {
     let counts = store.projection(Counts).start().unwrap();
     for shard in 0..2 {
         let error = counts.wait_for(Place::new(shard, 0), LONG).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ProjectionStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
         assert!(error.to_string().contains(PANIC), "{error}");
     }
     disk.is_well();

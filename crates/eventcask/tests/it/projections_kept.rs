@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, Batch, ErrorKind, Keyed, MemoryStorage, Open, Projected, Projection,
+    ApplyError, Batch, ErrorKind, MemoryStorage, Open, PerAggregate, Projection, ProjectionHandle,
     ProjectionOptions, SnapshotPolicy, Storage, Store, ViewSpec,
 };
 
@@ -19,7 +19,7 @@ struct Counts<const VERSION: u32>(Arc<AtomicU64>);
 impl<const V: u32> Projection for Counts<V> {
     const NAME: &'static str = "counts";
     const VERSION: u32 = V;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);
@@ -45,7 +45,7 @@ fn kept<const V: u32>(store: &Store, counts: &Counts<V>) -> ProjectionOptions<Co
     store.projection(counts.clone()).sync().snapshots(policy)
 }
 
-fn sum<const V: u32>(projected: &Projected<Counts<V>>) -> u64 {
+fn sum<const V: u32>(projected: &ProjectionHandle<Counts<V>>) -> u64 {
     let mut sum = 0;
     projected
         .each_shard(|_, state| sum += state.iter().map(|(_, count)| count).sum::<u64>())
@@ -182,7 +182,7 @@ fn a_projection_runs_once_in_a_store_at_a_time() {
         store.clone().projection(counts.clone()).sync().start(),
     ];
     for error in again.map(Result::unwrap_err) {
-        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.kind(), ErrorKind::InUse);
         let sentence = error.to_string();
         assert!(
             sentence.contains(r#"projection "counts" runs already"#),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eventcask::{
     ApplyError, AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Place,
-    Projected, Projection, SnapshotPolicy, Storage, Store, Timeout,
+    Projection, ProjectionHandle, SnapshotPolicy, Storage, Store, Timeout,
 };
 
 use crate::support::Bank;
@@ -85,7 +85,7 @@ fn scanned(store: &Store, shard: u32, set: u8, to: u64) -> Vec<String> {
 }
 
 /// Waits until all is passed that is durable now.
-fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
+fn wait_for_all<P: Projection>(store: &Store, projected: &ProjectionHandle<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if let Some(last) = end.checked_sub(1) {
             projected.wait_for(Place::new(shard, last), LONG).unwrap();
@@ -93,7 +93,7 @@ fn wait_for_all<P: Projection>(store: &Store, projected: &Projected<P>) {
     }
 }
 
-fn check<const SET: u8>(store: &Store, projected: &Projected<Shown<SET>>, what: &str) {
+fn check<const SET: u8>(store: &Store, projected: &ProjectionHandle<Shown<SET>>, what: &str) {
     wait_for_all(store, projected);
     for shard in 0..store.shards() {
         let shown = projected.read(shard, Clone::clone).unwrap();
@@ -173,10 +173,10 @@ fn payloads_of_other_types_stay_shut() {
     assert!(typed.as_of(AsOf::Position(60)).is_ok());
     drop(typed);
     let all = store.projection(Shown::<0>).sync().start().unwrap_err();
-    assert_eq!(all.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(all.kind(), ErrorKind::Stopped);
     flip_a_payload(&bank, b"Deposited-");
     let damaged = store.projection(Shown::<2>).sync().start().unwrap_err();
-    assert_eq!(damaged.kind(), ErrorKind::ProjectionStopped);
+    assert_eq!(damaged.kind(), ErrorKind::Stopped);
 }
 
 /// Changes a byte behind the first place of this text in the first segment.

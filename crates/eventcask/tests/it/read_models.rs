@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use eventcask::{
-    ApplyError, Batch, Batches, ErrorKind, Expected, Feed, ModelError, ModelProgress, NewEvent,
-    Place, Projection, ReadModel, Store, Timeout, Timestamp,
+    ApplyError, Batch, Batches, ErrorKind, Expected, ModelError, ModelProgress, NewEvent, Place,
+    Projection, ReadModel, ReadModelRunner, Store, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
@@ -78,7 +78,7 @@ impl ReadModel for Ledger {
             return Err("the database is gone".into());
         }
         let mut kept = self.kept().clone();
-        for advance in batches.advances() {
+        for advance in batches.steps() {
             let known = kept.progress.insert(advance.to.shard, advance.to);
             advance.check(known.map_or(0, |known| known.position))?;
         }
@@ -117,12 +117,12 @@ fn transfer(store: &Store, random: &mut fastrand::Rng, count: u64, fold: &mut Fo
     producer.flush().unwrap().wait().unwrap();
 }
 
-fn feed(store: &Store, ledger: &Ledger) -> Feed {
+fn feed(store: &Store, ledger: &Ledger) -> ReadModelRunner {
     store.feed(ledger.clone()).start().unwrap()
 }
 
 /// What a ledger holds once it is up to date.
-fn caught_up(feed: &Feed, ledger: &Ledger) -> Fold {
+fn caught_up(feed: &ReadModelRunner, ledger: &Ledger) -> Fold {
     assert!(feed.catch_up(FOR_EVER).unwrap());
     ledger.kept().balances.clone()
 }
@@ -187,7 +187,7 @@ fn l5_a_read_model_that_stops_between_any_two_steps_holds_each_event_once() {
             ledger.fails(transaction, step);
             let broken = store.feed(ledger.clone()).batch_events(10).start().unwrap();
             let error = broken.catch_up(FOR_EVER).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ReadModelStopped, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             drop(broken);
             ledger.is_well();
             let again = store.feed(ledger.clone()).batch_events(10).start().unwrap();
@@ -227,7 +227,7 @@ fn l6_a_read_model_that_stops_says_so_and_holds_up_nobody() {
         (&figures.positions[..], &figures.failure),
         (&[1][..], &feed.failure())
     );
-    assert_eq!(feed.stop().unwrap_err().kind(), ErrorKind::ReadModelStopped);
+    assert_eq!(feed.stop().unwrap_err().kind(), ErrorKind::Stopped);
     assert!(store.stats().read_models.is_empty());
 
     ledger.is_well();
@@ -384,7 +384,7 @@ fn a_store_feeds_one_model_of_a_name_at_a_time() {
     let store = Bank::new(1).open();
     let first = feed(&store, &Ledger::default());
     let second = store.feed(Ledger::default()).start();
-    assert_eq!(second.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::InUse);
     drop(first);
     feed(&store, &Ledger::default()).stop().unwrap();
 }
@@ -418,7 +418,7 @@ fn a_model_of_another_history_is_refused() {
         let ledger = Ledger::default();
         ledger.kept().progress.insert(progress.shard, progress);
         let error = store.feed(ledger).start().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
         error.to_string()
     };
     let ahead = with(ModelProgress {
@@ -550,7 +550,7 @@ fn a_model_can_be_awaited_and_given_up() {
         begins(fails.as_mut(), &waker);
         put(&store, "a", "1");
         let error = ends(fails.as_mut(), &waker, &told).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
     });
 }
 
@@ -565,7 +565,7 @@ fn who_awaits_a_model_is_told_that_it_ended_or_that_the_store_was_closed() {
         begins(waits.as_mut(), &waker);
         first.stop().unwrap();
         let error = ends(waits.as_mut(), &waker, &told).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ReadModelStopped);
+        assert_eq!(error.kind(), ErrorKind::Stopped);
 
         let second = feed(&store, &Ledger::default());
         let mut waits = pin!(second.reaches(Place::new(1, 0)));
@@ -589,7 +589,7 @@ fn a_waker_may_ask_the_store() {
             let counts = store.projection(Events);
             let counts = if is_sync { counts.sync() } else { counts };
             let counts = counts.start().unwrap();
-            let mut subscription = store.subscribe().start().unwrap();
+            let mut subscription = store.events().subscribe().unwrap();
             let mut reaches = pin!(counts.reaches(Place::new(0, 0)));
             let mut next = pin!(subscription.next_async());
             let mut never = pin!(counts.reaches(Place::new(0, 9)));

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use eventcask::{
-    Answer, ErrorKind, Expected, Flushed, MAX_SESSION_BYTES, MemoryStorage, Options, Place,
-    Producer, Refused, Storage, Store,
+    Appended, Error, ErrorKind, Expected, Flushed, MAX_SESSION_BYTES, MemoryStorage, Options,
+    Place, Producer, Storage, Store,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -109,7 +109,7 @@ fn a_session_has_one_producer_at_a_time() {
     let store = Bank::new(1).open();
     let mut first = store.session("teller").unwrap();
     let second = store.session("teller").map(|_| ());
-    assert_eq!(second.unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::InUse);
     push(&mut first, 0..10);
     // What it still holds is handed over when it is dropped, and counts for its successor.
     drop(first);
@@ -138,7 +138,7 @@ fn l1_an_append_is_one_with_its_ordinals() {
     let answer = send(&mut session).wait().unwrap();
     // Which of the events they are is not known, but nothing after the last one can be among them.
     let (place, version) = (Place::new(0, 4), None);
-    assert_eq!(answer, Answer::Duplicate { place, version });
+    assert_eq!(answer, Appended::Duplicate { place, version });
     flush(&mut session);
     assert_eq!(payloads(&store, "a"), ["2", "3", "4"]);
 }
@@ -168,7 +168,7 @@ fn l3_a_refused_append_has_no_ordinal_and_stays_refused() {
     let (first, second, third) = send(&mut session);
     assert_eq!(first.unwrap().version(), Some(1));
     assert_eq!(second.unwrap().version(), Some(2));
-    assert!(matches!(third, Err(Refused::Conflict { actual: 2, .. })));
+    assert!(matches!(third, Err(Error::Conflict { actual: 2, .. })));
     assert_eq!(flush(&mut session).stored, 6, "what comes after goes on");
     drop(session);
     let killed = Bank {
@@ -180,7 +180,7 @@ fn l3_a_refused_append_has_no_ordinal_and_stays_refused() {
     session.resume_at(0).unwrap();
     let (first, second, third) = send(&mut session);
     for again in [first, second, third] {
-        assert!(matches!(again, Err(Refused::Conflict { .. })), "{again:?}");
+        assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
     }
     assert_eq!(flush(&mut session).duplicates, 6);
     assert_eq!(payloads(&store, "a"), ["x", "x"]);
@@ -191,7 +191,7 @@ fn l3_a_refused_append_has_no_ordinal_and_stays_refused() {
 fn what_a_session_can_not_take_has_no_ordinal() {
     let store = Bank::new(1).open();
     let mut session = store.session("teller").unwrap();
-    let kind = |result: Result<(), eventcask::Error>| result.unwrap_err().kind();
+    let kind = |result: Result<(), Error>| result.unwrap_err().kind();
     let exists = session.append("a", Expected::Exists, &[deposit("x")]);
     assert_eq!(kind(exists.map(drop)), ErrorKind::Invalid);
     assert_eq!(kind(session.push("", &deposit("x"))), ErrorKind::Invalid);
@@ -239,13 +239,7 @@ fn f3_a_full_disk_lets_no_later_event_pass_and_all_can_be_sent_again() {
     // There is room again, but events of the shard before these were refused.
     push(&mut session, 100..120);
     let refused = session.flush().unwrap().wait().unwrap_err();
-    assert!(
-        matches!(
-            &refused,
-            eventcask::Error::Refused(Refused::SourceGap { .. })
-        ),
-        "{refused}"
-    );
+    assert!(matches!(&refused, Error::SourceGap { .. }), "{refused}");
     session.resume_at(safe).unwrap();
     push(&mut session, 50..150);
     let flushed = flush(&mut session);
@@ -276,7 +270,7 @@ fn after_a_kill_at_any_moment_all_that_is_sent_again_is_there_once() {
                     flush(&mut session);
                     safe = session.next_ordinal().unwrap();
                 } else {
-                    session.flush().unwrap();
+                    drop(session.flush().unwrap());
                     // While the shards are at it.
                     killed = Some((bank.storage.copy(), safe));
                 }

@@ -51,7 +51,7 @@ fn a_source_has_one_producer_at_a_time() {
     let store = Bank::new(1).open();
     let first = store.producer_from("file").unwrap();
     let second = store.producer_from("file").map(|_| ());
-    assert_eq!(second.expect_err("in use").kind(), ErrorKind::Invalid);
+    assert_eq!(second.expect_err("in use").kind(), ErrorKind::InUse);
     drop(first);
     assert!(store.producer_from("file").is_ok());
 }
@@ -107,5 +107,6 @@ fn the_next_producer_of_a_source_finds_all_that_the_one_before_handed_over() {
         // Nobody waits for this flush, and the drop flushes what came after it.
         let _ = producer.flush().unwrap();
     }
+    store.flush().unwrap();
     assert_eq!(all(&store).len(), 1000);
 }

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use eventcask::{
-    Answer, ApplyError, Batch, Codec, EventId, Expected, Keyed, MemoryStorage, NewEvent, Open,
-    Options, Projection, Storage, Store,
+    Appended, ApplyError, Batch, Codec, EventId, Expected, MemoryStorage, NewEvent, Open, Options,
+    PerAggregate, Projection, Storage, Store,
 };
 
 /// A store in memory that is closed and opened again without touching a disk.
@@ -103,7 +103,7 @@ pub(crate) fn id(number: u128) -> EventId {
 }
 
 /// Appends one deposit with any version.
-pub(crate) fn put(store: &Store, key: &str, payload: &str) -> Answer {
+pub(crate) fn put(store: &Store, key: &str, payload: &str) -> Appended {
     let ticket = store
         .producer()
         .append(key, Expected::Any, &[deposit(payload)]);
@@ -159,7 +159,7 @@ pub(crate) struct Counts;
 impl Projection for Counts {
     const NAME: &'static str = "counts";
     const VERSION: u32 = 1;
-    type State = Keyed<u64>;
+    type State = PerAggregate<u64>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let mut counts = state.of(batch);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use eventcask::{ErrorKind, Expected, Outcome, Ticket};
+use eventcask::{AppendResult, ErrorKind, Expected, Ticket};
 
 use crate::support::{Bank, deposit, put};
 
@@ -19,7 +19,7 @@ impl Wake for Unpark {
 }
 
 /// Awaits a ticket on this thread, without any runtime.
-fn block_on(ticket: Ticket) -> Outcome {
+pub(crate) fn block_on(ticket: Ticket) -> AppendResult {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(ticket.into_future());
@@ -146,7 +146,7 @@ fn l10_producers_that_flush_often_never_block_the_worker() {
                         let key = format!("account-{number}");
                         producer.push(&key, &deposit(&payload)).unwrap();
                     }
-                    producer.flush().unwrap();
+                    drop(producer.flush().unwrap());
                 }
             });
         }

@@ -234,7 +234,7 @@ fn views_have_names_of_their_own() {
             .map(|_| ())
             .unwrap_err()
             .kind(),
-        ErrorKind::Invalid
+        ErrorKind::InUse
     );
     store.create_view("Deposits", spec()).unwrap();
     let names: Vec<String> = store
@@ -246,11 +246,11 @@ fn views_have_names_of_their_own() {
     store.drop_view("Deposits").unwrap();
     assert_eq!(
         store.view("Deposits").map(|_| ()).unwrap_err().kind(),
-        ErrorKind::UnknownView
+        ErrorKind::NotFound
     );
     assert_eq!(
         store.drop_view("Deposits").unwrap_err().kind(),
-        ErrorKind::UnknownView
+        ErrorKind::NotFound
     );
     store.close().unwrap();
     assert_eq!(bank.open().views().len(), 1);
@@ -261,7 +261,7 @@ fn a_handle_on_a_dropped_view_says_so() {
     let store = Bank::new(1).open();
     let view = store.create_view("deposits", spec()).unwrap();
     store.drop_view("deposits").unwrap();
-    assert_eq!(view.rows().unwrap_err().kind(), ErrorKind::UnknownView);
+    assert_eq!(view.rows().unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod fields;
 
 use std::collections::BTreeMap;
 
-use eventcask::{AsOf, EventRef, Loaded, Store, Timestamp};
+use eventcask::{AsOf, EventRef, Store, Timestamp, Versioned};
 
 use self::fields::{Fields, Json, NewestFields, Path};
 use super::store::{failure, open_to_read, shown};
@@ -182,7 +182,7 @@ fn changes(before: &Fields, after: &Fields, events: &[Cause]) -> Vec<Change> {
 }
 
 impl Moment {
-    fn of(loaded: &Loaded<Fields>) -> Self {
+    fn of(loaded: &Versioned<Fields>) -> Self {
         Self {
             version: loaded.version(),
             commit_time: loaded.commit_time(),

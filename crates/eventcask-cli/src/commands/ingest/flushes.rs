@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventcask::{FlushTicket, Producer, Refused};
+use eventcask::{Error, FlushTicket, Producer};
 use hdrhistogram::Histogram;
 
 use super::super::store::failure;
@@ -22,7 +22,7 @@ pub(super) struct Flushes {
     rows: u64,
     answered: Arc<Answered>,
     refused: u64,
-    first_refused: Option<Refused>,
+    first_refused: Option<Error>,
     /// Rows that are durable, or were refused.
     acked: u64,
     asked_rows: u64,
@@ -86,7 +86,7 @@ impl Flushes {
     }
 
     /// Rows that the store refused, and why it refused the first of them.
-    pub(super) fn refused(&self) -> (u64, Option<&Refused>) {
+    pub(super) fn refused(&self) -> (u64, Option<&Error>) {
         (self.refused, self.first_refused.as_ref())
     }
 

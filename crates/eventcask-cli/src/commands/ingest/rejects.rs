@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use eventcask::Refused;
+use eventcask::Error;
 
 use super::listing::check_listing;
 use crate::args::{Global, IngestArgs, OnError};
@@ -75,7 +75,7 @@ impl Rejects {
 
     /// Takes rows that the store refused, or ends the command. Which lines they were is not
     /// known: they are refused long after they were read, and named by their id.
-    pub(super) fn refused(&mut self, count: u64, first: Option<&Refused>) -> Result<(), Failure> {
+    pub(super) fn refused(&mut self, count: u64, first: Option<&Error>) -> Result<(), Failure> {
         let Some(first) = first else { return Ok(()) };
         self.count += count;
         if self.first.is_none() {

@@ -11,7 +11,7 @@ use crate::sealed::cluster::Order;
 use crate::sealed::index::Index;
 
 /// A segment to which nothing is added any more.
-pub struct EndedSegment {
+pub struct ClosedSegment {
     new: NewSegment,
     sealed: Sealed,
     pub(crate) key_filter: OnceLock<KeptFilter>,
@@ -20,7 +20,7 @@ pub struct EndedSegment {
     clusters_are_bad: AtomicBool,
 }
 
-impl fmt::Debug for EndedSegment {
+impl fmt::Debug for ClosedSegment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndedSegment")
             .field("number", &self.new.number)
@@ -29,7 +29,7 @@ impl fmt::Debug for EndedSegment {
     }
 }
 
-impl EndedSegment {
+impl ClosedSegment {
     pub(crate) fn new(new: NewSegment, sealed: Sealed) -> Self {
         Self {
             new,

@@ -28,7 +28,7 @@ const ASKED: u32 = NONE - 1;
 /// An aggregate takes 16 bytes, its key, its value, and about 12 bytes of a table whose hash is
 /// seeded anew in each process. [`of`](Self::of) looks up all aggregates of a batch at once.
 #[derive(Debug)]
-pub struct Keyed<V> {
+pub struct PerAggregate<V> {
     hasher: RandomState,
     table: IndexTable,
     entries: Vec<Entry<V>>,
@@ -45,7 +45,7 @@ struct Entry<V> {
     value: V,
 }
 
-impl<V> Default for Keyed<V> {
+impl<V> Default for PerAggregate<V> {
     fn default() -> Self {
         Self {
             hasher: RandomState::default(),
@@ -68,12 +68,12 @@ struct Probe {
 
 /// The values of a batch's aggregates, by their index in the batch.
 #[derive(Debug)]
-pub struct BatchValues<'k, V> {
+pub struct BatchEntries<'k, V> {
     entries: &'k mut [Entry<V>],
     slots: &'k [u32],
 }
 
-impl<V> Keyed<V> {
+impl<V> PerAggregate<V> {
     /// The value of an aggregate; none where no event of it was applied.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&V> {
@@ -164,13 +164,13 @@ impl<V> Keyed<V> {
     }
 }
 
-impl<V: Default> Keyed<V> {
+impl<V: Default> PerAggregate<V> {
     /// The values of all aggregates that have an event in the batch, to be read and changed by
     /// [`Batch::aggregate_index`]; those that are new have the default value.
     ///
     /// # Panics
     /// Where there are 2^32 - 2 aggregates.
-    pub fn of(&mut self, batch: &Batch<'_>) -> BatchValues<'_, V> {
+    pub fn of(&mut self, batch: &Batch<'_>) -> BatchEntries<'_, V> {
         let mut slots = std::mem::take(&mut self.slots);
         slots.clear();
         if batch.has_all_aggregates() {
@@ -183,7 +183,7 @@ impl<V: Default> Keyed<V> {
         }
         self.look_up(batch, &mut slots);
         self.slots = slots;
-        BatchValues {
+        BatchEntries {
             entries: &mut self.entries,
             slots: &self.slots,
         }
@@ -241,7 +241,7 @@ impl<V: Default> Keyed<V> {
     }
 }
 
-impl<V> Index<usize> for BatchValues<'_, V> {
+impl<V> Index<usize> for BatchEntries<'_, V> {
     type Output = V;
 
     /// # Panics
@@ -252,7 +252,7 @@ impl<V> Index<usize> for BatchValues<'_, V> {
     }
 }
 
-impl<V> IndexMut<usize> for BatchValues<'_, V> {
+impl<V> IndexMut<usize> for BatchEntries<'_, V> {
     #[inline]
     fn index_mut(&mut self, aggregate: usize) -> &mut V {
         &mut self.entries[self.slots[aggregate] as usize].value

@@ -52,24 +52,24 @@ impl Drop for HeldName {
 /// producer.push("account-1", &NewEvent::json("Closed", b"{}"))?;
 /// producer.flush()?.wait()?;
 ///
-/// let mut letters = store.subscribe().named("letters")?;
+/// let mut letters = store.events().named("letters")?;
 /// let opened = letters.try_next()?.ok_or("two events are there")?;
 /// assert_eq!(opened.event_type(), "Opened");
 /// letters.save()?;
 /// drop(letters);
 ///
-/// let mut letters = store.subscribe().named("letters")?;
+/// let mut letters = store.events().named("letters")?;
 /// let closed = letters.try_next()?.ok_or("one event is left")?;
 /// assert_eq!(closed.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct NamedSubscription {
+pub struct DurableSubscription {
     subscription: Subscription,
     held: HeldName,
 }
 
-impl NamedSubscription {
+impl DurableSubscription {
     pub(crate) fn start(
         inner: &Arc<Inner>,
         name: &str,
@@ -136,7 +136,7 @@ impl NamedSubscription {
     }
 }
 
-impl Iterator for NamedSubscription {
+impl Iterator for DurableSubscription {
     type Item = Result<Event, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {

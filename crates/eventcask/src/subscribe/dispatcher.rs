@@ -19,9 +19,9 @@ use event_listener::EventListener;
 use crate::follow::arrivals::Watch;
 use crate::read::filter::Filter;
 use crate::store::handle::Inner;
-use crate::subscribe::saved::{Held, Left, Saved, short};
+use crate::subscribe::saved::{Blocked, Left, Saved, short};
 use crate::subscribe::subscription::Look;
-use crate::{AggregateReader, Error, Event, Subscription};
+use crate::{Aggregate, Error, Event, Subscription};
 
 /// Events that wait for one before them at most: each may hold a block of its own.
 const WAITING: usize = 256;
@@ -40,7 +40,7 @@ const AHEAD_BYTES: usize = WAITING_BYTES / AHEAD_AGGREGATES;
 
 /// The turns of a group's events.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct Dispatcher {
     inner: Arc<Inner>,
     /// Name of the group.
     name: String,
@@ -49,7 +49,7 @@ pub(crate) struct Turns {
     waiting: VecDeque<Event>,
     /// What is out, by aggregate.
     claimed: HashMap<String, Turn>,
-    held: BTreeMap<String, Held>,
+    held: BTreeMap<String, Blocked>,
     /// When the aggregates that are held back, neither parked nor claimed, are due.
     due: BTreeSet<(Instant, String)>,
     ahead: HashMap<String, VecDeque<Event>>,
@@ -68,7 +68,7 @@ struct Turn {
     tries: u32,
 }
 
-impl Turns {
+impl Dispatcher {
     pub(crate) fn new(
         inner: &Arc<Inner>,
         name: &str,
@@ -91,7 +91,7 @@ impl Turns {
     }
 
     /// Takes up the aggregates that were held back before.
-    pub(crate) fn hold(&mut self, held: BTreeMap<String, Held>, now: Instant) {
+    pub(crate) fn hold(&mut self, held: BTreeMap<String, Blocked>, now: Instant) {
         let due = held.iter().filter(|(_, held)| !held.is_parked);
         self.due = due.map(|(key, _)| (now, key.clone())).collect();
         self.held = held;
@@ -173,7 +173,7 @@ impl Turns {
             return Ok(None);
         };
         let end = self.subscription.position(held.shard);
-        let events = AggregateReader::new(Arc::clone(&self.inner), key);
+        let events = Aggregate::new(Arc::clone(&self.inner), key);
         let mut found = VecDeque::new();
         for event in events.from_version(held.version).events()? {
             let event = event?;
@@ -296,7 +296,7 @@ impl Turns {
         let turn = self.claimed.remove(key)?;
         let tries = turn.tries.saturating_add(1);
         let wait = wait(tries);
-        let held = Held {
+        let held = Blocked {
             version: turn.version,
             position: turn.position,
             shard: turn.shard,
@@ -329,7 +329,7 @@ impl Turns {
     }
 
     /// The aggregates that are held back.
-    pub(crate) fn held(&self) -> &BTreeMap<String, Held> {
+    pub(crate) fn held(&self) -> &BTreeMap<String, Blocked> {
         &self.held
     }
 
@@ -344,7 +344,7 @@ impl Turns {
     }
 
     /// Forgets what is gone of an aggregate that is held back, unless it went on meanwhile.
-    pub(crate) fn give_up(&mut self, key: &str, held: &Held, left: Left) {
+    pub(crate) fn give_up(&mut self, key: &str, held: &Blocked, left: Left) {
         if self.held.get(key) != Some(held) || self.claimed.contains_key(key) {
             return;
         }
@@ -370,13 +370,14 @@ impl Turns {
         let mut held = self.held.clone();
         let claimed = self.claimed.iter();
         for (key, turn) in claimed.filter(|(key, _)| !self.held.contains_key(*key)) {
-            let open = Held::open(turn.shard, turn.position, turn.version, turn.tries);
+            let open = Blocked::open(turn.shard, turn.position, turn.version, turn.tries);
             held.insert(key.clone(), open);
         }
         for event in &self.waiting {
             // The first one that waits counts, or the one before it that is out.
-            held.entry(event.key().to_owned())
-                .or_insert_with(|| Held::open(event.shard(), event.position(), event.version(), 0));
+            held.entry(event.key().to_owned()).or_insert_with(|| {
+                Blocked::open(event.shard(), event.position(), event.version(), 0)
+            });
         }
         Saved {
             name: self.name.clone(),
@@ -406,8 +407,8 @@ impl Turns {
 }
 
 /// What is left of an aggregate that is held back.
-pub(crate) fn left_of(inner: &Arc<Inner>, key: &str, held: &Held) -> Result<Left, Error> {
-    let events = AggregateReader::new(Arc::clone(inner), key);
+pub(crate) fn left_of(inner: &Arc<Inner>, key: &str, held: &Blocked) -> Result<Left, Error> {
+    let events = Aggregate::new(Arc::clone(inner), key);
     let next = events.from_version(held.version).events()?.next();
     let version = next.transpose()?.map(|event| event.version());
     Ok(match version {

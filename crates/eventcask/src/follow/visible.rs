@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use eventcask_event::Events;
-use eventcask_shard::{Hidden, ShardReader};
+use eventcask_shard::{Retired, ShardReader};
 
 /// Position after the last durable event of a shard, and what readers are not shown of what is before it.
-pub(crate) fn durable(reader: &ShardReader) -> (u64, Arc<Hidden>) {
+pub(crate) fn durable(reader: &ShardReader) -> (u64, Arc<Retired>) {
     let published = reader.published();
     (published.watermark, Arc::clone(&published.hidden))
 }
@@ -25,7 +25,7 @@ pub(crate) fn add_shown<S: AsRef<str>>(
     events: &Events<'_>,
     range: Range<usize>,
     types: Option<&[S]>,
-    hidden: &Hidden,
+    hidden: &Retired,
 ) {
     match types {
         Some(names) => events.rows_of_types(range, &events.types_named(names), rows),

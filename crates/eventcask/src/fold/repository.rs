@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use eventcask_event::{Place, route};
-use eventcask_shard::{Aggregate, Bounds, Hidden, ShardReader};
+use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::Store;
 use crate::fold::cache::Counted;
-use crate::fold::loaded::{Kept, Mark};
 use crate::fold::snapshots::FoldSnapshots;
+use crate::fold::versioned::{Kept, Mark};
 use crate::store::engine::Engine;
 use crate::store::handle::Inner;
-use crate::{AsOf, Error, Fold, FoldStats, Loaded};
+use crate::{AsOf, Error, Fold, FoldStats, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
 /// reading a snapshot from a disk that is busy.
@@ -75,7 +75,7 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 /// assert_eq!(*balances.load_as_of("account-42", AsOf::Version(1))?, 500);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Folded<F: Fold> {
+pub struct Repository<F: Fold> {
     inner: Arc<Inner>,
     fold: Arc<F>,
     cache: Arc<FoldCache<F>>,
@@ -125,7 +125,7 @@ impl<F: Fold> Weighter<String, Arc<Kept<F::State>>> for StateWeight<F> {
     }
 }
 
-impl<F: Fold> Clone for Folded<F> {
+impl<F: Fold> Clone for Repository<F> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -137,7 +137,7 @@ impl<F: Fold> Clone for Folded<F> {
     }
 }
 
-impl<F: Fold> std::fmt::Debug for Folded<F> {
+impl<F: Fold> std::fmt::Debug for Repository<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Folded")
             .field("name", &F::NAME)
@@ -173,7 +173,7 @@ fn cache_of<F: Fold>(
     cache
 }
 
-impl<F: Fold> Folded<F> {
+impl<F: Fold> Repository<F> {
     pub(crate) fn new(inner: Arc<Inner>, fold: F) -> Self {
         let (storage, store) = (Arc::clone(&inner.storage), inner.manifest.store);
         let fold = Arc::new(fold);
@@ -227,14 +227,14 @@ impl<F: Fold> Folded<F> {
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
-    pub fn load(&self, key: &str) -> Result<Loaded<F::State>, Error> {
+    pub fn load(&self, key: &str) -> Result<Versioned<F::State>, Error> {
         let reader = self.reader(key);
         let kept = self.kept_of(reader, key);
         if let Some(kept) = &kept
             && kept.is_newest(reader.newest_met(key))
         {
             self.cache.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Loaded::new(Arc::clone(kept)));
+            return Ok(Versioned::new(Arc::clone(kept)));
         }
         self.cache.misses.fetch_add(1, Ordering::Relaxed);
         self.load_newer(reader, key, kept)
@@ -278,7 +278,7 @@ impl<F: Fold> Folded<F> {
     /// assert_eq!(later.map_err(|error| error.kind()), Err(ErrorKind::NotYet));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn load_at_least(&self, key: &str, place: Place) -> Result<Loaded<F::State>, Error> {
+    pub fn load_at_least(&self, key: &str, place: Place) -> Result<Versioned<F::State>, Error> {
         let reader = self.reader(key);
         let Place { shard, position } = place;
         if shard != reader.shard() {
@@ -291,7 +291,7 @@ impl<F: Fold> Folded<F> {
         };
         if let Some(kept) = self.kept_of(reader, key).filter(holds) {
             self.cache.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Loaded::new(kept));
+            return Ok(Versioned::new(kept));
         }
         if reader.published().watermark <= position {
             self.inner.refresh()?;
@@ -312,7 +312,7 @@ impl<F: Fold> Folded<F> {
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
-    pub fn load_as_of(&self, key: &str, moment: AsOf) -> Result<Loaded<F::State>, Error> {
+    pub fn load_as_of(&self, key: &str, moment: AsOf) -> Result<Versioned<F::State>, Error> {
         let reader = self.reader(key);
         let bounds = bounds_of(moment);
         let is_before = |kept: &Kept<F::State>| kept.is_within(&bounds);
@@ -324,7 +324,7 @@ impl<F: Fold> Folded<F> {
         };
         let (mut then, _) = self.fold_shown(reader, key, start.unwrap_or_default(), bounds)?;
         then.newest = then.last;
-        Ok(Loaded::new(Arc::new(then)))
+        Ok(Versioned::new(Arc::new(then)))
     }
 
     /// How many states are kept in memory, what they take, and how often a load found its own there: the
@@ -349,7 +349,7 @@ impl<F: Fold> Folded<F> {
     /// The state that is kept in memory, unless events in it were given up since.
     fn kept_of(&self, reader: &ShardReader, key: &str) -> Option<Arc<Kept<F::State>>> {
         let kept = self.cache.states.get(key)?;
-        let hidden: Arc<Hidden> = Arc::clone(&reader.published().hidden);
+        let hidden: Arc<Retired> = Arc::clone(&reader.published().hidden);
         kept.is_shown(&hidden, key).then_some(kept)
     }
 
@@ -358,7 +358,7 @@ impl<F: Fold> Folded<F> {
         reader: &Arc<ShardReader>,
         key: &str,
         kept: Option<Arc<Kept<F::State>>>,
-    ) -> Result<Loaded<F::State>, Error> {
+    ) -> Result<Versioned<F::State>, Error> {
         let start = match kept.map(Arc::unwrap_or_clone) {
             None => self.snapshot_of(reader, key)?,
             kept => kept,
@@ -372,7 +372,7 @@ impl<F: Fold> Folded<F> {
         self.save_if_due(reader, key, &mut now);
         let now = Arc::new(now);
         self.cache.states.insert(key.to_owned(), Arc::clone(&now));
-        Ok(Loaded::new(now))
+        Ok(Versioned::new(now))
     }
 
     /// The state of the newest snapshot, if there is one that still holds.
@@ -431,7 +431,7 @@ impl<F: Fold> Folded<F> {
             from_version: kept.last.map_or(1, |last| last.version + 1),
             ..bounds
         };
-        let mut aggregate = Aggregate::load(Arc::clone(reader), key, bounds)?;
+        let mut aggregate = AggregateCursor::load(Arc::clone(reader), key, bounds)?;
         while let Some((block, rows)) = aggregate.next_block()? {
             let events = block.events();
             for row in &rows {
@@ -494,7 +494,7 @@ impl Store {
     ///
     /// One handle, or clones of it, should serve the whole process: they share what is kept.
     #[must_use]
-    pub fn fold<F: Fold>(&self, fold: F) -> Folded<F> {
-        Folded::new(Arc::clone(&self.inner), fold)
+    pub fn fold<F: Fold>(&self, fold: F) -> Repository<F> {
+        Repository::new(Arc::clone(&self.inner), fold)
     }
 }

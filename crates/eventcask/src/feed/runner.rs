@@ -25,13 +25,13 @@ const BATCH_BYTES: usize = 5 << 20;
 /// A transaction takes what there is as soon as the one before is done, up to the limits: under load
 /// it grows by itself, and a single event need not wait.
 #[must_use]
-pub struct FeedOptions {
+pub struct ReadModelOptions {
     inner: Arc<Inner>,
     model: Box<dyn ReadModel>,
     limits: Limits,
 }
 
-impl std::fmt::Debug for FeedOptions {
+impl std::fmt::Debug for ReadModelOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FeedOptions")
             .field("model", &self.model.name())
@@ -40,7 +40,7 @@ impl std::fmt::Debug for FeedOptions {
     }
 }
 
-impl FeedOptions {
+impl ReadModelOptions {
     pub(crate) fn new(inner: Arc<Inner>, model: Box<dyn ReadModel>) -> Self {
         let limits = Limits {
             events: BATCH_EVENTS,
@@ -88,14 +88,14 @@ impl FeedOptions {
     /// # Errors
     /// [`Error::ReadModelInUse`]; [`Error::ReadModelStopped`] where the model does not say how far it
     /// is, or holds events that the store has not; damage, or what the disk said.
-    pub fn start(mut self) -> Result<Feed, Error> {
+    pub fn start(mut self) -> Result<ReadModelRunner, Error> {
         let name = self.model.name().to_owned();
         let shards = self.inner.readers.len();
         let Some(state) = self.inner.feeds.add(&name, shards) else {
             return Err(Error::ReadModelInUse { name });
         };
         // From here on the handle's end takes the feed out of the store.
-        let mut feed = Feed {
+        let mut feed = ReadModelRunner {
             inner: Arc::clone(&self.inner),
             state,
             thread: None,
@@ -141,13 +141,13 @@ impl FeedOptions {
 ///
 /// Its thread reads what is durable from the log, at the pace of the model: it holds up no writer and
 /// no other reader.
-pub struct Feed {
+pub struct ReadModelRunner {
     inner: Arc<Inner>,
     state: Arc<FeedState>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl std::fmt::Debug for Feed {
+impl std::fmt::Debug for ReadModelRunner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Feed")
             .field("model", &self.state.name)
@@ -157,7 +157,7 @@ impl std::fmt::Debug for Feed {
     }
 }
 
-impl Feed {
+impl ReadModelRunner {
     /// Name of the model.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -197,7 +197,7 @@ impl Feed {
     /// /// Returns once the model holds what was appended.
     /// async fn append_and_see(
     ///     producer: &mut eventcask::Producer,
-    ///     feed: &eventcask::Feed,
+    ///     feed: &eventcask::ReadModelRunner,
     /// ) -> Result<(), Box<dyn std::error::Error>> {
     ///     let event = eventcask::NewEvent::json("Deposited", b"{}");
     ///     let ticket = producer.append("ada", eventcask::Expected::Any, &[event])?;
@@ -254,7 +254,7 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for ReadModelRunner {
     fn drop(&mut self) {
         self.end();
         self.inner.feeds.remove(&self.state);
@@ -263,9 +263,9 @@ impl Drop for Feed {
 
 impl Store {
     /// Says how a read model in a database of its own is to be fed with the events of this store;
-    /// [`FeedOptions::start`] begins. In a store that is open for reading only, it is fed with what
+    /// [`ReadModelOptions::start`] begins. In a store that is open for reading only, it is fed with what
     /// [`refresh`](Self::refresh) finds.
-    pub fn feed(&self, model: impl ReadModel) -> FeedOptions {
-        FeedOptions::new(Arc::clone(&self.inner), Box::new(model))
+    pub fn feed(&self, model: impl ReadModel) -> ReadModelOptions {
+        ReadModelOptions::new(Arc::clone(&self.inner), Box::new(model))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use eventcask_event::{Place, route};
-use eventcask_project::{Keyed, Merge, Projection};
+use eventcask_project::{Merge, PerAggregate, Projection};
 
 use super::files::{Files, Identity};
 use super::keep::Keep;
@@ -16,7 +16,7 @@ use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::store::handle::Inner;
 use crate::sync::locked;
-use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeout};
+use crate::{AsOf, EntryCache, Error, ProjectionAsOf, ProjectionStats, Reached, Rebuild, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
 /// goes once it is durable: before its append is answered
@@ -28,7 +28,7 @@ use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeo
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::{ApplyError, Batch, Expected, Keyed, NewEvent, Projection, Timeout};
+/// use eventcask::{ApplyError, Batch, Expected, PerAggregate, NewEvent, Projection, Timeout};
 ///
 /// /// The cents of each account.
 /// struct Balances;
@@ -36,9 +36,9 @@ use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeo
 /// impl Projection for Balances {
 ///     const NAME: &'static str = "balances";
 ///     const VERSION: u32 = 1;
-///     type State = Keyed<i64>;
+///     type State = PerAggregate<i64>;
 ///
-///     fn apply(&self, state: &mut Keyed<i64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
+///     fn apply(&self, state: &mut PerAggregate<i64>, batch: &Batch<'_>) -> Result<(), ApplyError> {
 ///         let mut balances = state.of(batch);
 ///         for row in batch.rows() {
 ///             let cents = batch.payload(row).try_into().map_or(0, i64::from_le_bytes);
@@ -61,7 +61,7 @@ use crate::{AsOf, Entries, Error, Past, ProjectionStats, Reached, Rebuild, Timeo
 /// assert_eq!(cents, Some(500));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Projected<P: Projection> {
+pub struct ProjectionHandle<P: Projection> {
     held: Arc<Held<P>>,
 }
 
@@ -117,7 +117,7 @@ impl<P: Projection> Follows for Held<P> {
     }
 }
 
-impl<P: Projection> Clone for Projected<P> {
+impl<P: Projection> Clone for ProjectionHandle<P> {
     fn clone(&self) -> Self {
         Self {
             held: Arc::clone(&self.held),
@@ -125,7 +125,7 @@ impl<P: Projection> Clone for Projected<P> {
     }
 }
 
-impl<P: Projection> std::fmt::Debug for Projected<P> {
+impl<P: Projection> std::fmt::Debug for ProjectionHandle<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shards = 0..self.held.inner.readers.len() as u32;
         let progress: Vec<u64> = shards.map(|shard| self.progress(shard)).collect();
@@ -136,11 +136,14 @@ impl<P: Projection> std::fmt::Debug for Projected<P> {
     }
 }
 
-impl<P: Projection> Projected<P> {
+impl<P: Projection> ProjectionHandle<P> {
     /// Takes up what was kept, fills the rest from the log, then follows what is new.
     pub(super) fn start(options: ProjectionOptions<P>) -> Result<Self, Error> {
         if !is_name(P::NAME) {
-            return Err(Error::ProjectionName { name: P::NAME });
+            return Err(Error::BadName {
+                what: "projection",
+                name: P::NAME.to_owned(),
+            });
         }
         let inner = options.inner;
         let name = inner.projections.take(P::NAME)?;
@@ -240,12 +243,12 @@ impl<P: Projection> Projected<P> {
     /// The entries that are asked for often, so many of them at most, kept so that who reads one waits for
     /// nobody who writes.
     #[must_use]
-    pub fn entries<V>(&self, capacity: usize) -> Entries<P, V>
+    pub fn entries<V>(&self, capacity: usize) -> EntryCache<P, V>
     where
-        P: Projection<State = Keyed<V>>,
+        P: Projection<State = PerAggregate<V>>,
         V: Clone + Send + Sync + 'static,
     {
-        Entries::new(self.clone(), capacity)
+        EntryCache::new(self.clone(), capacity)
     }
 
     /// Position after the last event that the state of a shard holds. Where the projection has
@@ -296,8 +299,8 @@ impl<P: Projection> Projected<P> {
     /// # Errors
     /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what
     /// the disk said.
-    pub fn as_of(&self, as_of: AsOf) -> Result<Past<P>, Error> {
-        Past::of(&self.held.live, as_of)
+    pub fn as_of(&self, as_of: AsOf) -> Result<ProjectionAsOf<P>, Error> {
+        ProjectionAsOf::of(&self.held.live, as_of)
     }
 
     /// How it is getting on: how far it is behind, and why it stopped, if it did.

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use eventcask_event::{Events, Expected, Timestamp};
-use eventcask_shard::{Bounds, Hidden};
+use eventcask_shard::{Bounds, Retired};
 
 /// The state of an aggregate at a moment: a share of it, which does not change any more.
 ///
@@ -36,11 +36,11 @@ use eventcask_shard::{Bounds, Hidden};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Loaded<S> {
+pub struct Versioned<S> {
     kept: Arc<Kept<S>>,
 }
 
-impl<S> Clone for Loaded<S> {
+impl<S> Clone for Versioned<S> {
     fn clone(&self) -> Self {
         Self {
             kept: Arc::clone(&self.kept),
@@ -48,7 +48,7 @@ impl<S> Clone for Loaded<S> {
     }
 }
 
-impl<S> Deref for Loaded<S> {
+impl<S> Deref for Versioned<S> {
     type Target = S;
 
     fn deref(&self) -> &S {
@@ -56,7 +56,7 @@ impl<S> Deref for Loaded<S> {
     }
 }
 
-impl<S> Loaded<S> {
+impl<S> Versioned<S> {
     pub(crate) fn new(kept: Arc<Kept<S>>) -> Self {
         Self { kept }
     }
@@ -105,7 +105,7 @@ pub(crate) struct Kept<S> {
 
 impl<S> Kept<S> {
     /// Whether no event in the state was given up since.
-    pub(crate) fn is_shown(&self, hidden: &Hidden, key: &str) -> bool {
+    pub(crate) fn is_shown(&self, hidden: &Retired, key: &str) -> bool {
         // Of an aggregate only the beginning is ever given up.
         self.first.is_none_or(|first| first.is_shown(hidden, key))
     }
@@ -144,7 +144,7 @@ impl Mark {
     }
 
     /// Whether the event of an aggregate is not given up.
-    pub(crate) fn is_shown(self, hidden: &Hidden, key: &str) -> bool {
+    pub(crate) fn is_shown(self, hidden: &Retired, key: &str) -> bool {
         hidden.is_empty()
             || (self.commit_time.as_nanos() >= hidden.before()
                 && self.version >= hidden.first_version(key))

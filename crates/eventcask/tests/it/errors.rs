@@ -1,0 +1,368 @@
+//! Errors are sentences for people and kinds for programs: all of them, in one table.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use eventcask::{Error, ErrorKind, Expected, Invalid, Place, ViewSpec};
+
+use crate::support::{Bank, deposit, id, put};
+
+/// The error, its kind, whether the same call may succeed later, and what its sentence has to say.
+type Row = (
+    &'static str,
+    Error,
+    ErrorKind,
+    bool,
+    &'static [&'static str],
+);
+
+fn text(text: &str) -> Arc<str> {
+    text.into()
+}
+
+fn of_appends() -> Vec<Row> {
+    let (key, name) = (|| "account-1".to_owned(), || "teller".to_owned());
+    let conflict = Error::Conflict {
+        key: key(),
+        expected: Expected::Exact(2),
+        actual: 5,
+        missed_from: 3,
+    };
+    let other = Error::OtherShard {
+        key: key(),
+        shard: 3,
+    };
+    let gap = Error::SourceGap {
+        source_name: name(),
+        next: 7,
+    };
+    let full = text("could not write SEGMENT: no space left; free some space and try again");
+    let known = vec![id(7)];
+    vec![
+        (
+            "Invalid",
+            Invalid::NoSource.into(),
+            ErrorKind::Invalid,
+            false,
+            &[";"],
+        ),
+        (
+            "Conflict",
+            conflict,
+            ErrorKind::Conflict,
+            false,
+            &["\"account-1\"", "5", "2", "from version 3"],
+        ),
+        (
+            "IdConflict",
+            Error::IdConflict { id: id(7) },
+            ErrorKind::IdConflict,
+            false,
+            &["id", "give each event"],
+        ),
+        (
+            "PartlyKnown",
+            Error::PartlyKnown { known },
+            ErrorKind::IdConflict,
+            false,
+            &["stored already"],
+        ),
+        (
+            "SourceGap",
+            gap,
+            ErrorKind::Invalid,
+            false,
+            &["\"teller\"", "7", "begin again"],
+        ),
+        (
+            "StorageFull",
+            Error::StorageFull(full),
+            ErrorKind::StorageFull,
+            true,
+            &["free some space"],
+        ),
+        (
+            "Poisoned",
+            Error::Poisoned(text("no sync")),
+            ErrorKind::Poisoned,
+            false,
+            &["no sync", "open it again"],
+        ),
+        (
+            "Damaged",
+            Error::Damaged(text("SEGMENT is damaged")),
+            ErrorKind::Damaged,
+            false,
+            &["SEGMENT"],
+        ),
+        (
+            "Unreadable",
+            Error::Unreadable(text("could not read SEGMENT")),
+            ErrorKind::Io,
+            false,
+            &["SEGMENT"],
+        ),
+        (
+            "Closed",
+            Error::Closed,
+            ErrorKind::Closed,
+            false,
+            &["the store is closed"],
+        ),
+        (
+            "Full",
+            Error::Full { shard: 3 },
+            ErrorKind::Full,
+            true,
+            &["shard 3", "try again"],
+        ),
+        (
+            "ReadOnly",
+            Error::ReadOnly,
+            ErrorKind::ReadOnly,
+            false,
+            &["open it with"],
+        ),
+        (
+            "OtherShard",
+            other,
+            ErrorKind::Invalid,
+            false,
+            &["\"account-1\"", "shard 3"],
+        ),
+        (
+            "Owned",
+            Error::Owned,
+            ErrorKind::InUse,
+            false,
+            &["drop all of them"],
+        ),
+        (
+            "SourceInUse",
+            Error::SourceInUse { name: name() },
+            ErrorKind::InUse,
+            false,
+            &["\"teller\""],
+        ),
+    ]
+}
+
+fn of_followers() -> Vec<Row> {
+    let name = || "mailer".to_owned();
+    let reason = || "it panicked".to_owned();
+    let place = Place::new(1, 7);
+    let not_yet = Error::NotYet { place, next: 5 };
+    let behind = Error::Behind {
+        name: name(),
+        place,
+        progress: 5,
+    };
+    let projection = Error::ProjectionStopped {
+        shard: 1,
+        reason: reason(),
+    };
+    let model = Error::ReadModelStopped {
+        name: name(),
+        reason: reason(),
+    };
+    let view = Error::ViewStopped {
+        name: name(),
+        reason: reason(),
+    };
+    let parked = Error::TooManyParked {
+        name: name(),
+        parked: 10_000,
+    };
+    let bad = Error::BadName {
+        what: "view",
+        name: "a b".to_owned(),
+    };
+    let spec = ViewSpec::new("", &["sum"], None, None).unwrap_err();
+    let runs = Error::ProjectionRuns { name: "balances" };
+    vec![
+        (
+            "Spec",
+            spec.into(),
+            ErrorKind::Invalid,
+            false,
+            &["path of a field"],
+        ),
+        (
+            "BadName",
+            bad,
+            ErrorKind::Invalid,
+            false,
+            &["\"a b\" can not name a view", "1 to 64 letters"],
+        ),
+        (
+            "AsOfVersion",
+            Error::AsOfVersion,
+            ErrorKind::Invalid,
+            false,
+            &["as of a position or a time"],
+        ),
+        (
+            "UnknownView",
+            Error::UnknownView { name: name() },
+            ErrorKind::NotFound,
+            false,
+            &["\"mailer\""],
+        ),
+        (
+            "UnknownAggregate",
+            Error::UnknownAggregate { key: name() },
+            ErrorKind::NotFound,
+            false,
+            &["\"mailer\""],
+        ),
+        (
+            "UnknownSubscription",
+            Error::UnknownSubscription { name: name() },
+            ErrorKind::NotFound,
+            false,
+            &["\"mailer\""],
+        ),
+        (
+            "UnknownShard",
+            Error::UnknownShard { shard: 9 },
+            ErrorKind::NotFound,
+            false,
+            &["shard 9"],
+        ),
+        (
+            "ViewExists",
+            Error::ViewExists { name: name() },
+            ErrorKind::InUse,
+            false,
+            &["\"mailer\"", "drop it first"],
+        ),
+        (
+            "SubscriptionInUse",
+            Error::SubscriptionInUse { name: name() },
+            ErrorKind::InUse,
+            false,
+            &["\"mailer\"", "drop"],
+        ),
+        (
+            "ReadModelInUse",
+            Error::ReadModelInUse { name: name() },
+            ErrorKind::InUse,
+            false,
+            &["\"mailer\"", "stop that"],
+        ),
+        (
+            "ProjectionRuns",
+            runs,
+            ErrorKind::InUse,
+            false,
+            &["\"balances\"", "drop them"],
+        ),
+        (
+            "ProjectionStopped",
+            projection,
+            ErrorKind::Stopped,
+            false,
+            &["shard 1", "it panicked", "mend it"],
+        ),
+        (
+            "ViewStopped",
+            view,
+            ErrorKind::Stopped,
+            false,
+            &["\"mailer\"", "it panicked", "rebuild it"],
+        ),
+        (
+            "ReadModelStopped",
+            model,
+            ErrorKind::Stopped,
+            false,
+            &["\"mailer\"", "it panicked", "mend it"],
+        ),
+        (
+            "TooManyParked",
+            parked,
+            ErrorKind::Parked,
+            false,
+            &["10000", "\"mailer\"", "redrive or skip"],
+        ),
+        (
+            "NotYet",
+            not_yet,
+            ErrorKind::NotYet,
+            true,
+            &["position 7 of shard 1", "5"],
+        ),
+        (
+            "Behind",
+            behind,
+            ErrorKind::Behind,
+            true,
+            &["\"mailer\"", "position 7 of shard 1", "wait longer"],
+        ),
+    ]
+}
+
+/// The one that is left comes from the disk.
+fn of_the_log() -> Row {
+    let empty = tempfile::tempdir().unwrap();
+    let options = eventcask::Store::options().create(false);
+    let error = options.open(empty.path()).unwrap_err();
+    ("Log", error, ErrorKind::NotAStore, false, &["event store"])
+}
+
+#[test]
+fn each_error_is_a_sentence_with_a_kind() {
+    let rows = of_appends().into_iter().chain(of_followers());
+    let mut met = BTreeSet::new();
+    for (variant, error, kind, is_retryable, parts) in rows.chain([of_the_log()]) {
+        let sentence = error.to_string();
+        assert!(format!("{error:?}").starts_with(variant), "{error:?}");
+        assert_eq!(error.kind(), kind, "{sentence}");
+        assert_eq!(error.is_retryable(), is_retryable, "{sentence}");
+        for part in parts {
+            assert!(
+                sentence.contains(part),
+                "{sentence:?} says nothing of {part:?}"
+            );
+        }
+        met.insert(variant);
+    }
+    assert_eq!(met, variants(), "the table has all of them");
+}
+
+/// The variants that the source lists.
+fn variants() -> BTreeSet<&'static str> {
+    let source = include_str!("../../src/error.rs");
+    let (_, listed) = source.split_once("pub enum Error {\n").unwrap();
+    let (listed, _) = listed.split_once("\n}\n").unwrap();
+    let names = listed.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    let is_name = |letter: char| letter.is_ascii_alphanumeric();
+    names
+        .filter_map(|line| line.split(|letter| !is_name(letter)).next())
+        .collect()
+}
+
+/// An append was refused by `Error::AppendError(AppendError::Conflict { .. })`, and its ticket by
+/// `AppendError::Conflict { .. }`: two types, at two depths. Both are `eventcask::Error` now.
+#[test]
+fn a_conflict_says_from_where_a_retry_reads() {
+    let store = Bank::new(1).open();
+    for _ in 0..5 {
+        put(&store, "a", "{}");
+    }
+    let mut producer = store.producer();
+    let mut retry = |expected| -> Result<u64, Error> {
+        let ticket = producer.append("a", expected, &[deposit("1")])?;
+        Ok(ticket.wait()?.place().position)
+    };
+    let read_from = |error| match error {
+        Error::Conflict { missed_from, .. } => missed_from,
+        other => panic!("{other}"),
+    };
+    assert_eq!(read_from(retry(Expected::Exact(2)).unwrap_err()), 3);
+    assert_eq!(read_from(retry(Expected::NoStream).unwrap_err()), 1);
+    let missed = store.aggregate("a").from_version(3).events().unwrap();
+    assert_eq!(missed.count(), 3);
+    assert_eq!(retry(Expected::Exact(5)), Ok(5));
+}
