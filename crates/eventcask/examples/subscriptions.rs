@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut letters = store.events().named("letters")?;
     let first = letters.next().transpose()?.ok_or("an order is there")?;
     println!("a letter about {}", first.key());
-    letters.save()?;
+    letters.checkpoint()?;
     drop(letters);
 
     append("order-1", "Shipped")?;
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(event) = letters.try_next()? {
         left.push(name(Ok(event))?);
     }
-    letters.save()?;
+    letters.checkpoint()?;
     println!("letters to write: {left:?}");
     assert_eq!(left, ["invoice-1 Sent", "order-1 Shipped"]);
 

@@ -114,7 +114,7 @@ impl Letters {
 
     fn save(&mut self, may_fail: bool) -> Result<(), String> {
         self.note(Deed::Saving(self.subscription.positions()));
-        match self.subscription.save() {
+        match self.subscription.checkpoint() {
             Ok(()) => self.note(Deed::Saved),
             Err(_) if may_fail => {}
             Err(error) => return Err(format!("L11: saving: {error}")),

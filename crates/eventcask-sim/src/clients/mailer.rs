@@ -213,7 +213,7 @@ impl Mailer {
         }
         self.late.push(given);
         self.allow(claim.ack())?;
-        self.allow(self.group.save()).map(drop)
+        self.allow(self.group.checkpoint()).map(drop)
     }
 
     fn count(&mut self, key: &str, row: Row) {
@@ -225,7 +225,7 @@ impl Mailer {
     /// Has the store keep what is handled before the first event that is not.
     fn save(&mut self) -> Result<(), String> {
         self.note(Deed::Saving(self.group.positions()));
-        if self.allow(self.group.save())?.is_some() {
+        if self.allow(self.group.checkpoint())?.is_some() {
             self.note(Deed::Saved);
         }
         Ok(())

@@ -54,7 +54,7 @@ impl EventQuery {
     ///
     /// let mut letters = store.events().types(&["Placed"]).named("letters")?;
     /// assert_eq!(letters.try_next()?.ok_or("one is there")?.key(), "order-1");
-    /// letters.save()?;
+    /// letters.checkpoint()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

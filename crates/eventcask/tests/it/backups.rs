@@ -24,7 +24,7 @@ fn store() -> (Bank, Store) {
     }
     let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap();
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop(letters);
     store
         .truncate_before(eventcask::Timestamp::from_nanos(0))

@@ -56,7 +56,7 @@ fn a_named_subscription_goes_on_where_it_was_saved() {
             let event = letters.try_next().unwrap().unwrap();
             seen.push(format!("{}@{}", event.key(), event.version()));
         }
-        letters.save().unwrap();
+        letters.checkpoint().unwrap();
         // This one is not handled.
         assert!(letters.try_next().unwrap().is_some());
     }
@@ -96,7 +96,7 @@ fn a_subscription_can_be_forgotten() {
     fill(&store, &["a", "b"]);
     let mut letters = store.events().named("letters").unwrap();
     assert!(letters.try_next().unwrap().is_some());
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     let stats = store.stats().subscriptions;
     assert_eq!(
         (stats[0].name.as_str(), stats[0].lag_events),
@@ -162,7 +162,7 @@ fn several_consumers_handle_each_event_once_and_each_aggregate_in_order() {
                         drop(handled);
                         claim.ack().unwrap();
                         if all == 600 {
-                            group.save().unwrap();
+                            group.checkpoint().unwrap();
                             store.clone().close().unwrap();
                         }
                     }
@@ -240,7 +240,7 @@ fn l11_what_is_skipped_before_the_group_comes_to_it_does_not_come_again() {
         assert_eq!(group.positions(), store.positions(), "a@1 is held back");
         assert!(go_on(&group));
         // It is kept as well.
-        group.save().unwrap();
+        group.checkpoint().unwrap();
         drop(group);
         store.close().unwrap();
     };
@@ -276,7 +276,7 @@ fn l11_what_is_acknowledged_behind_an_open_claim_does_not_come_again() {
     let open = group.try_claim().unwrap().unwrap();
     assert_eq!(name(&open), "a@1");
     assert_eq!(work(&group, &[]), ["b@1", "c@1", "b@2", "d@1"]);
-    group.save().unwrap();
+    group.checkpoint().unwrap();
     assert_eq!(group.positions(), [0], "nothing is left out before");
     // The process ends here: the claim is never answered.
     let crashed = Bank {
@@ -409,7 +409,7 @@ fn what_is_parked_and_how_often_it_failed_outlives_a_restart() {
             _ => unanswered = Some(claim),
         }
     }
-    group.save().unwrap();
+    group.checkpoint().unwrap();
     store.close().unwrap();
     drop((unanswered, group));
 
@@ -491,7 +491,7 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     fill(&store, &["a", "b"]);
     let mut letters = store.events().named("letters").unwrap();
     assert!(letters.try_next().unwrap().is_some());
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
 
     let copy = Bank::new(1);
     let to: Arc<dyn eventcask::Storage> = Arc::new(copy.storage.clone());

@@ -64,7 +64,7 @@ fn write(directory: &Path) {
     for _ in 0..LETTERS {
         letters.try_next().unwrap().unwrap();
     }
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop((letters, counts(&store)));
     store.close().unwrap();
 }

@@ -17,7 +17,7 @@ fn make(path: &Path) {
     put(&store, "c", "3");
     let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap();
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop(letters);
     store.truncate_before(Timestamp::from_nanos(after)).unwrap();
     store.close().unwrap();

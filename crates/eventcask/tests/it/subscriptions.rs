@@ -360,10 +360,10 @@ fn l11_a_first_save_that_failed_is_replaced_by_the_next() {
     let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap().unwrap();
     disk.fails(Operation::SyncDir, "subscriptions", Fault::Errno(5));
-    assert!(letters.save().is_err());
+    assert!(letters.checkpoint().is_err());
     disk.is_well();
     letters.try_next().unwrap().unwrap();
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop(letters);
     store.close().unwrap();
 
