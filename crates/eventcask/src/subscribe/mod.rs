@@ -10,3 +10,5 @@ pub(crate) mod dispatcher;
 pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;
+#[cfg(feature = "stream")]
+pub(crate) mod stream;
