@@ -6,7 +6,7 @@ use std::thread;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
-use eventcask::{Codec, Durability, Options, ShardOwner, Store, route};
+use eventcask::{Codec, Durability, Expected, Options, ShardOwner, Store, Ticket, route};
 use eventcask_benches::Load;
 
 use super::{events, fill, load, outcome, plain_log};
@@ -21,6 +21,9 @@ const CODECS: [Codec; 6] = [
 ];
 /// Fixed, so that the outcome is the same on all machines.
 const SHARDS: u32 = 2;
+/// Handlers that append at the same time, and events that they have together at most.
+const HANDLERS: usize = 16;
+const HANDLED: usize = 4_000;
 
 pub(super) fn benches(c: &mut Criterion) {
     let load = load();
@@ -50,7 +53,48 @@ pub(super) fn benches(c: &mut Criterion) {
             fill_owned(&options, directory, &by_shard);
         });
     }
+    handlers(&mut group, &by_shard.concat());
     group.finish();
+}
+
+/// Handlers that append one event at a time, each when the one before was answered: with a producer
+/// each, and with none.
+fn handlers(group: &mut BenchmarkGroup<'_, WallTime>, load: &[Load]) {
+    let load = &load[..HANDLED.min(load.len())];
+    group.throughput(Throughput::Elements(load.len() as u64));
+    for durability in [Durability::Sync, Durability::Os] {
+        let options = options(Codec::Auto, durability);
+        for (way, handler) in [("producers", by_producer as Handler), ("store", by_store)] {
+            let name = format!("handlers/{durability}/{way}");
+            in_fresh(group, &name, |directory| {
+                let store = options.open(directory).expect("the store opens");
+                thread::scope(|scope| {
+                    for load in load.chunks(load.len().div_ceil(HANDLERS)) {
+                        let store = &store;
+                        scope.spawn(move || handler(store, load));
+                    }
+                });
+                store.close().expect("the store closes");
+            });
+        }
+    }
+}
+
+type Handler = fn(&Store, &[Load]);
+
+fn by_producer(store: &Store, load: &[Load]) {
+    let mut producer = store.producer();
+    for one in load {
+        let ticket = producer.append(&one.key, Expected::Any, &[one.event()]);
+        ticket.and_then(Ticket::wait).expect("it is stored");
+    }
+}
+
+fn by_store(store: &Store, load: &[Load]) {
+    for one in load {
+        let ticket = store.append(&one.key, Expected::Any, &[one.event()]);
+        ticket.and_then(Ticket::wait).expect("it is stored");
+    }
 }
 
 fn options(codec: Codec, durability: Durability) -> Options {

@@ -239,6 +239,21 @@ impl Inbox {
         }
     }
 
+    /// Waits until the queue may have room, or nothing more is taken. Whoever has waited and is done
+    /// [wakes the next](Self::wake_next).
+    pub fn wait_for_room(&self) {
+        let listener = self.space.listen();
+        if self.queue.is_full() && !self.is_closed() {
+            listener.wait();
+        }
+    }
+
+    /// Wakes the next who waits for room. One who was woken may have found the batch handed over by another
+    /// already; the room is for the next one then, who would hear of no other message.
+    pub fn wake_next(&self) {
+        self.space.notify(1);
+    }
+
     /// Asks that everything before be made durable.
     pub fn flush(&self, share: FlushShare) {
         self.wait_to_send(Message::Flush(share));

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .append("order-1", Expected::Any, &[placed])?
         .await?;
 
-    let mut orders = store.subscribe().start()?.into_stream();
+    let mut orders = store.events().subscribe()?.into_stream();
     let reader = tokio::spawn(async move {
         let mut seen = Vec::new();
         while let Some(event) = next(&mut orders).await? {

@@ -30,20 +30,21 @@
 //! | you want | use |
 //! | --- | --- |
 //! | to store events, many from one thread | [`Store::producer`] |
+//! | to store a few, from whichever thread or task | [`Store::append`] |
 //! | one aggregate as it is, or as it was | [`Store::aggregate`] |
 //! | the same ones often, folded to a value | [`Store::fold`] |
 //! | every event, in the order of the commits | [`Store::events`] |
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
 //! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
-//! | to act once on each event, now and later | [`Store::subscribe`] |
+//! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
 //!
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
-//! With the feature `stream` subscriptions and scans are streams of the crate `futures-core`.
+//! With the feature `stream` subscriptions and queries are streams of the crate `futures-core`.
 //!
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
@@ -99,11 +100,10 @@ pub use projection::{
 pub use read::aggregate::{Aggregate, AggregateEvents};
 pub use read::as_of::AsOf;
 pub use read::event::Event;
-pub use read::scan::{Scan, ScanEvents};
+pub use read::query::{EventIter, EventQuery};
 pub use store::handle::Store;
 pub use store::options::Options;
 pub use store::stats::{ShardStats, Stats};
-pub use subscribe::builder::Subscribe;
 pub use subscribe::claim::Claim;
 pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::{ConsumerGroup, Parked};

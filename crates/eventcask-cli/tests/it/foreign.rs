@@ -125,10 +125,10 @@ fn check_restored(place: &Place, file: &str) {
     let path = place.path("store").join(file);
     let aside = place.path("aside");
     if aside.exists() {
-        // A snapshot is made again in place of what is none.
+        // What is no snapshot goes, and one is made again once its view is asked for.
         if path.is_dir() && !path.is_symlink() {
             fs::remove_dir_all(&path).expect("it can be removed");
-        } else {
+        } else if path.is_symlink() || path.exists() {
             fs::remove_file(&path).expect("it can be removed");
         }
         fs::rename(aside, &path).expect("it can be moved");

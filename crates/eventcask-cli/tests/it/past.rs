@@ -157,11 +157,13 @@ fn diff_knows_values_that_only_look_different() {
         for [one, two] in pairs {
             let row = |value: &str| format!(r#"{{"order":"o-7","state":"x","v":{value}}}"#);
             let place = with_rows(&[&row(one), &row(two), &row(one)]);
-            let changes = |from, to| {
-                place.json(&["diff", "o-7", "--from", from, "--to", to])["changes"].take()
+            // Half a surrogate is printed as it is stored, which not every reader of JSON takes.
+            let is_without_changes = |from, to| {
+                let diff = ["diff", "o-7", "--from", from, "--to", to, "--json"];
+                place.ok(&diff).contains("\"changes\":[]")
             };
-            assert_eq!(changes("1", "2") == json!([]), is_same, "{one} {two}");
-            assert_eq!(changes("1", "3"), json!([]), "{one} {two}");
+            assert_eq!(is_without_changes("1", "2"), is_same, "{one} {two}");
+            assert!(is_without_changes("1", "3"), "{one} {two}");
         }
     }
 }

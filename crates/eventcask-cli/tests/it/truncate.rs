@@ -1,7 +1,10 @@
 //! Events that were given up are seen no more, and their room is taken back.
 
-use std::time::Duration;
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use eventcask::{NewEvent, Store};
 use serde_json::{Value, json};
 
 use crate::binary::{Events, FLIGHTS, Place, Running, flights, said_in_time, tree};
@@ -90,6 +93,41 @@ fn an_aggregate_that_was_given_up_goes_on_with_its_versions() {
     let line: Value = serde_json::from_str(&place.ok(&["read", KEY])).expect("one event");
     assert_eq!(line["version"], newest + 2, "one is the truncation's own");
     assert_eq!(place.json(&["verify"])["ok"], true);
+}
+
+/// Sealing drops events that were given up, also beside an ingest. The rows that it stored were told
+/// from the number of events, which fell below what it was before: it panicked, or said nonsense.
+/// They are told from positions, which never fall.
+#[test]
+fn rows_are_counted_where_events_that_were_given_up_go_meanwhile() {
+    let place = Place::new();
+    let options = Store::options().shards(1).segment_bytes(150_000);
+    let store = options.seal(false).open(place.path("store"));
+    let store = store.expect("it is made");
+    let mut producer = store.producer();
+    let payload = format!("\"{}\"", "x".repeat(1000));
+    for _ in 0..1000 {
+        let pushed = producer.push(KEY, &NewEvent::json("T", payload.as_bytes()));
+        pushed.expect("there is room");
+        let flushed = producer.flush().expect("it is open").wait();
+        flushed.expect("it is stored");
+    }
+    drop(producer);
+    store.close().expect("it is closed");
+    place.ok(&["truncate", "--before", "2200-01-01T00:00:00Z"]);
+    let mut command = place.command(&["ingest", "-", "--aggregate", "k", "--acks"]);
+    let mut ingest = Running::start(command.stdin(Stdio::piped()));
+    let mut pipe = ingest.child.stdin.take().expect("it is piped");
+    pipe.write_all(b"{\"k\":1}\n").expect("it is read");
+    assert_eq!(ingest.line(), Some(json!({"acked_rows": 1})));
+    let until = Instant::now() + Duration::from_secs(60);
+    while place.json(&["stats"])["events"].as_u64() >= Some(1000) {
+        assert!(Instant::now() < until, "no segment is sealed");
+    }
+    drop(pipe);
+    let (_, code, err) = ingest.end();
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("1 stored, 0 known before"), "{err}");
 }
 
 /// Gives events up and takes their room back; says what that said.
@@ -192,10 +230,10 @@ fn what_was_given_up_is_found_nowhere_once_its_room_is_taken_back() {
 #[test]
 fn a_time_to_come_takes_nothing_that_is_stored_later() {
     let place = Place::new();
-    let first = place.file("first.ndjson", "{\"k\":\"a\"}\n".to_owned());
+    let first = place.file("first.ndjson", "{\"k\":\"a\"}\n");
     place.ok(&["ingest", &first, "--aggregate", "k"]);
     place.ok(&["truncate", "--before", "2099-01-01T00:00:00Z"]);
-    let later = place.file("later.ndjson", "{\"k\":\"a\"}\n{\"k\":\"b\"}\n".to_owned());
+    let later = place.file("later.ndjson", "{\"k\":\"a\"}\n{\"k\":\"b\"}\n");
     place.ok(&["ingest", &later, "--aggregate", "k"]);
     let seen: Vec<_> = place.events().into_keys().collect();
     assert_eq!(seen, [("a".to_owned(), 2), ("b".to_owned(), 1)]);

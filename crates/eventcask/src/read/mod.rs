@@ -7,5 +7,5 @@ pub(crate) mod forwards;
 pub(crate) mod backwards;
 pub(crate) mod merge;
 pub(crate) mod aggregate;
-pub(crate) mod scan;
+pub(crate) mod query;
 mod find;

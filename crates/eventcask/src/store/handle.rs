@@ -1,7 +1,7 @@
 //! The handle that users hold.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use eventcask_event::{Timestamp, route};
 use eventcask_log::{Ends, Manifest, Storage, Tail};
@@ -16,6 +16,7 @@ use crate::projection::views::Views;
 use crate::store::engine::Engine;
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
+use crate::write::router::Router;
 use crate::{Error, ErrorKind};
 
 /// An open event store: a cheap handle that can be cloned and shared between threads.
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) engine: Option<Engine>,
     /// Where a reader goes on, one a shard.
     pub(crate) tails: Mutex<Vec<Tail>>,
+    /// The way of those who append without a producer, once there was one.
+    pub(crate) appender: OnceLock<Router>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -69,6 +72,8 @@ impl Store {
                 let kept = self.inner.subscriptions.end();
                 self.inner.sealer.stop();
                 let mut woken = Woken::default();
+                // A shard that stopped has answered already.
+                let _ = self.inner.hand_over_appended();
                 let stopped = engine.stop(|is_durable| self.inner.save_all(is_durable, &mut woken));
                 self.inner.feeds.end(&self.positions());
                 woken.wake();
@@ -86,6 +91,8 @@ impl Store {
     /// # Errors
     /// The first refusal of a shard, or [`Error::ReadOnly`].
     pub fn flush(&self) -> Result<(), Error> {
+        self.engine()?;
+        self.inner.hand_over_appended()?;
         let (account, own) = FlushCounter::open();
         for inbox in &self.engine()?.inboxes {
             inbox.flush(FlushCounter::share(&account));
@@ -181,6 +188,7 @@ impl Drop for Inner {
             self.sealer.stop();
             // Nobody is left to be told; `close` tells.
             let mut woken = Woken::default();
+            let _ = self.hand_over_appended();
             let _ = engine.stop(|is_durable| self.save_all(is_durable, &mut woken));
             woken.wake();
         }

@@ -1,7 +1,7 @@
 //! Opens stores.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use eventcask_log::{Error as LogError, FileStorage, Manifest, ShardDir, Storage};
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
@@ -153,7 +153,6 @@ impl Store {
         };
         let (engine, sealer, owned) =
             Engine::start(options, by, opened, clock_after, &followers, lock)?;
-        let tails = Mutex::default();
         let inner = Inner {
             manifest,
             hasher,
@@ -167,7 +166,8 @@ impl Store {
             sealer,
             engine: Some(engine),
             storage,
-            tails,
+            tails: Mutex::default(),
+            appender: OnceLock::new(),
         };
         let inner = Arc::new(inner);
         Ok((Self { inner }, owned))
@@ -210,6 +210,7 @@ impl Store {
             storage,
             engine: None,
             tails: Mutex::new(tails),
+            appender: OnceLock::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),

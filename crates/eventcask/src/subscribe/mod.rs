@@ -1,6 +1,5 @@
 //! Reading on: what is stored, and then what is new, alone or in groups.
 
-pub(crate) mod builder;
 pub(crate) mod subscription;
 pub(crate) mod saved;
 pub(crate) mod subscriptions;
@@ -12,3 +11,4 @@ pub(crate) mod claim;
 pub(crate) mod group;
 #[cfg(feature = "stream")]
 pub(crate) mod stream;
+mod start;

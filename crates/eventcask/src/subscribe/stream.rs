@@ -1,4 +1,4 @@
-//! Subscriptions and scans as streams.
+//! Subscriptions and queries as streams.
 //!
 //! A stream has no thread and no runtime: whoever makes an event visible wakes the task that waits
 //! for it, and the task reads the log itself.
@@ -10,17 +10,17 @@ use event_listener::EventListener;
 use futures_core::Stream;
 
 use crate::subscribe::subscription::Look;
-use crate::{DurableSubscription, Error, Event, Scan, ScanEvents, Subscription};
+use crate::{DurableSubscription, Error, Event, EventIter, EventQuery, Subscription};
 
 /// Events that a task takes in a row before it lets others have a turn. Tokio allows a task as many
 /// steps, and an event takes well under a microsecond, so a turn is short.
 const EVENTS_IN_A_ROW: u32 = 128;
 
-/// The events of a [`Subscription`], a [`DurableSubscription`] or a [`Scan`] as a
+/// The events of a [`Subscription`], a [`DurableSubscription`] or a [`EventQuery`] as a
 /// [`Stream`](futures_core::Stream), for any async runtime.
 ///
 /// While nothing comes, a task that waits costs nothing; a new event wakes it. The stream of a
-/// subscription ends when the store is closed and all of it was handed out, that of a scan after
+/// subscription ends when the store is closed and all of it was handed out, that of a query after
 /// what was durable when it began. After an error the next poll tries the same again.
 ///
 /// A poll reads the log where the next event is not in memory yet, so it can wait for the disk and
@@ -42,7 +42,7 @@ const EVENTS_IN_A_ROW: u32 = 128;
 /// let opened = NewEvent::json("Opened", b"{}");
 /// store.producer().append("account-1", Expected::Any, &[opened])?.await?;
 ///
-/// let mut events = store.subscribe().start()?.into_stream();
+/// let mut events = store.events().subscribe()?.into_stream();
 /// // With `StreamExt` of the crates futures or tokio-stream this is `events.next().await`.
 /// let next = poll_fn(|context| Pin::new(&mut events).poll_next(context)).await;
 /// assert_eq!(next.ok_or("one is there")??.key(), "account-1");
@@ -73,7 +73,7 @@ impl<S> EventStream<S> {
         &self.source
     }
 
-    /// What the events come from, to [save](DurableSubscription::save) its progress for example.
+    /// What the events come from, to [keep](DurableSubscription::checkpoint) its progress for example.
     /// Events that are taken from it do not come again.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.source
@@ -148,7 +148,7 @@ impl Stream for EventStream<DurableSubscription> {
     }
 }
 
-impl Stream for EventStream<ScanEvents> {
+impl Stream for EventStream<EventIter> {
     type Item = Result<Event, Error>;
 
     fn poll_next(
@@ -172,16 +172,16 @@ impl Subscription {
 
 impl DurableSubscription {
     /// The same as a stream, for programs with an async runtime (feature `stream`). Progress is saved by
-    /// `stream.get_mut().save()`, which is a durable write and waits for the disk.
+    /// `stream.get_mut().checkpoint()`, which is a durable write and waits for the disk.
     pub fn into_stream(self) -> EventStream<Self> {
         EventStream::new(self)
     }
 }
 
-impl Scan {
+impl EventQuery {
     /// As [`iter`](Self::iter), as a stream for programs with an async runtime (feature `stream`). Each
     /// poll reads what it needs, and waits for the disk where that takes long.
-    pub fn stream(&self) -> EventStream<ScanEvents> {
+    pub fn stream(&self) -> EventStream<EventIter> {
         EventStream::new(self.iter())
     }
 }

@@ -63,13 +63,25 @@ impl Router {
     }
 
     pub(crate) fn route(&mut self, key: &str) -> Route<'_> {
-        let shards = self.lanes.len() as u32;
-        // Where there is one shard only, it need not be asked for.
-        let shard = if shards == 1 { 0 } else { route(key, shards) };
+        let shard = self.shard_of(key);
         Route {
-            lane: &self.lanes[shard as usize],
-            sent: &mut self.sent[shard as usize],
+            lane: &self.lanes[shard],
+            sent: &mut self.sent[shard],
             hash: self.hasher.hash(key),
+        }
+    }
+
+    /// The lane to the shard of a key, and the key's hash in its tables, for one of many users.
+    pub(crate) fn lane_of(&self, key: &str) -> (&Lane, u64) {
+        (&self.lanes[self.shard_of(key)], self.hasher.hash(key))
+    }
+
+    #[inline]
+    fn shard_of(&self, key: &str) -> usize {
+        match self.lanes.len() {
+            // Where there is one shard only, it need not be asked for.
+            1 => 0,
+            shards => route(key, shards as u32) as usize,
         }
     }
 
@@ -82,6 +94,12 @@ impl Router {
     pub(crate) fn send(&self) -> Result<(), Error> {
         let mut lanes = self.lanes.iter();
         lanes.try_for_each(|lane| lane.send(&mut lane.open.lock()))
+    }
+
+    /// As [`send`](Self::send), where others may be adding to the batches.
+    pub(crate) fn send_shared(&self) -> Result<(), Error> {
+        let mut lanes = self.lanes.iter();
+        lanes.try_for_each(|lane| lane.when_room(|| lane.try_send(&mut lane.open.lock())))
     }
 }
 
@@ -111,6 +129,29 @@ impl Lane {
             self.inbox.note_age(&mut open);
             drop(open);
             self.inbox.opened();
+        }
+    }
+
+    /// Does what may need room in the queue, once there is some. It waits without the lock of the open
+    /// batch, so that those who do not want to wait learn at once that the queue is full.
+    pub(crate) fn when_room<T>(
+        &self,
+        mut work: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut has_waited = false;
+        loop {
+            match work() {
+                Err(Error::Full { .. }) => {
+                    has_waited = true;
+                    self.inbox.wait_for_room();
+                }
+                done => {
+                    if has_waited {
+                        self.inbox.wake_next();
+                    }
+                    return done;
+                }
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod entries;
 mod source;
 mod session;
 mod tickets;
+mod handlers;
 mod linger;
 mod backpressure;
 mod owner;

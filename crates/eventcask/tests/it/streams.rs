@@ -1,4 +1,4 @@
-//! Subscriptions and scans as streams, on a runtime.
+//! Subscriptions and queries as streams, on a runtime.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ where
 }
 
 fn stream(store: &Store) -> EventStream<Subscription> {
-    store.subscribe().start().unwrap().into_stream()
+    store.events().subscribe().unwrap().into_stream()
 }
 
 /// Counts how often its task is woken.
@@ -183,19 +183,19 @@ async fn a_stream_that_ended_says_so_again() {
 async fn a_named_stream_goes_on_where_it_was_saved() {
     let store = Bank::new(2).open();
     push(&store, &["account-1"], 3);
-    let mut letters = store.subscribe().named("letters").unwrap().into_stream();
+    let mut letters = store.events().named("letters").unwrap().into_stream();
     next(&mut letters).await.unwrap();
-    letters.get_mut().save().unwrap();
+    letters.get_mut().checkpoint().unwrap();
     next(&mut letters).await.unwrap();
     drop(letters);
 
-    let mut letters = store.subscribe().named("letters").unwrap().into_stream();
+    let mut letters = store.events().named("letters").unwrap().into_stream();
     assert_eq!(letters.get_ref().name(), "letters");
     assert_eq!(next(&mut letters).await.unwrap().version(), 2);
 }
 
 #[tokio::test]
-async fn a_scan_streams_what_is_durable_and_ends() {
+async fn a_query_streams_what_is_durable_and_ends() {
     let store = Bank::new(2).open();
     push(&store, &["account-1", "account-2"], 400);
     let mut events = store.events().key_prefix("account-2").stream();

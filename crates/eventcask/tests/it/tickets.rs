@@ -19,7 +19,7 @@ impl Wake for Unpark {
 }
 
 /// Awaits a ticket on this thread, without any runtime.
-fn block_on(ticket: Ticket) -> AppendResult {
+pub(crate) fn block_on(ticket: Ticket) -> AppendResult {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(ticket.into_future());

@@ -209,7 +209,7 @@ impl<'a> Feed<'a> {
             return Ok(false);
         }
         let mut rows = Rows::open(self.path, self.target.args.row_spec())?;
-        let mut marks = marks.from_the_start();
+        let mut marks = marks.rewound();
         while !marks.are_met() {
             let (ordinal, check) = match rows.next()? {
                 None => break,

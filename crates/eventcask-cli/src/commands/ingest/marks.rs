@@ -30,7 +30,7 @@ impl Marks {
     }
 
     /// The same marks, for who reads the file once more.
-    pub(super) fn from_the_start(&self) -> Self {
+    pub(super) fn rewound(&self) -> Self {
         Self {
             passed: self.passed.clone(),
             checks: self.checks.clone(),

@@ -86,7 +86,7 @@ pub(super) fn run(args: &IngestArgs, global: &Global) -> Result<(), Failure> {
         args,
         global,
         stats,
-        events_before: target.events_before(),
+        gained: target.gained(),
         flushes,
         rejects,
         waiting,

@@ -20,8 +20,8 @@ pub(super) struct Summary<'a> {
     pub(super) global: &'a Global,
     /// Figures of the store, unless nothing was put into one.
     pub(super) stats: Option<Stats>,
-    /// Events that the store had at the beginning.
-    pub(super) events_before: u64,
+    /// Events that the store gained.
+    pub(super) gained: u64,
     pub(super) flushes: Flushes,
     pub(super) rejects: Rejects,
     /// File and line of last rows that have no end yet.
@@ -50,11 +50,9 @@ impl Summary<'_> {
         out.flush()
     }
 
-    /// Rows that were stored now. After a refusal the answers do not tell, but the store does:
-    /// nobody else writes to it.
+    /// Rows that were stored now. After a refusal the answers do not tell, but the store does.
     fn stored(&self) -> u64 {
-        let gained = self.figure(|stats| stats.events) - self.events_before;
-        gained.max(self.flushes.stored())
+        self.gained.max(self.flushes.stored())
     }
 
     /// A figure of the store, 0 where there is none.

@@ -17,17 +17,20 @@ pub(super) struct Target<'a> {
 
 struct Opened {
     store: Store,
-    events_before: u64,
+    ends_before: u64,
 }
 
 impl From<Store> for Opened {
     fn from(store: Store) -> Self {
-        let events_before = store.stats().events;
-        Self {
-            store,
-            events_before,
-        }
+        let ends_before = ends(&store);
+        Self { store, ends_before }
     }
+}
+
+/// The ends of all shards. Nobody else writes to the store, so what they gain are the rows that were
+/// stored; the number of events can fall beside, as events that were given up are reclaimed.
+fn ends(store: &Store) -> u64 {
+    store.positions().iter().sum()
 }
 
 impl<'a> Target<'a> {
@@ -62,9 +65,10 @@ impl<'a> Target<'a> {
         Ok(&self.opened.get_or_init(|| made.into()).store)
     }
 
-    /// Events that the store had at the beginning.
-    pub(super) fn events_before(&self) -> u64 {
-        self.opened.get().map_or(0, |opened| opened.events_before)
+    /// Events that the store has gained.
+    pub(super) fn gained(&self) -> u64 {
+        let gained = |opened: &Opened| ends(&opened.store) - opened.ends_before;
+        self.opened.get().map_or(0, gained)
     }
 
     /// Closes the store, and gives its figures.
