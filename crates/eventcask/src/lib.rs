@@ -44,6 +44,8 @@
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
+//! With the feature `stream` subscriptions and queries are streams of the crate `futures-core`.
+//!
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
 
@@ -106,6 +108,8 @@ pub use subscribe::claim::Claim;
 pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::{ConsumerGroup, Parked};
 pub use subscribe::retry::Retry;
+#[cfg(feature = "stream")]
+pub use subscribe::stream::EventStream;
 pub use subscribe::subscription::Subscription;
 pub use subscribe::subscriptions::SubscriptionStats;
 pub use upkeep::backup::BackupReport;

@@ -9,4 +9,6 @@ pub(crate) mod dispatcher;
 pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;
+#[cfg(feature = "stream")]
+pub(crate) mod stream;
 mod start;
