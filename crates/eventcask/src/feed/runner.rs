@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use eventcask_event::Place;
+use eventcask_event::{Place, Timestamp};
 use eventcask_log::Error as LogError;
 
 use crate::Store;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
 use crate::feed::feeds::FeedState;
+use crate::read::filter::Filter;
 use crate::store::handle::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
@@ -20,7 +21,7 @@ const BATCH_EVENTS: usize = 5_000;
 /// Bytes of keys and payloads of a transaction at most, unless set: 5,000 events of 1 KiB.
 const BATCH_BYTES: usize = 5 << 20;
 
-/// How a read model is fed; [`start`](Self::start) begins. See [`Store::feed`](crate::Store::feed).
+/// How a read model is fed; [`start`](Self::start) begins. See [`Store::read_model`](crate::Store::read_model).
 ///
 /// A transaction takes what there is as soon as the one before is done, up to the limits: under load
 /// it grows by itself, and a single event need not wait.
@@ -46,7 +47,7 @@ impl ReadModelOptions {
             events: BATCH_EVENTS,
             bytes: BATCH_BYTES,
             delay: Duration::ZERO,
-            types: None,
+            filter: Filter::default(),
         };
         Self {
             inner,
@@ -74,12 +75,25 @@ impl ReadModelOptions {
         self
     }
 
-    /// Only events of the types with these names. The payloads of others are not decompressed. A
-    /// model that wants other types than before does not get old events of theirs: have it filled
-    /// anew.
+    /// Only events of the types with these names, as [`EventQuery::types`](crate::EventQuery::types).
+    /// A model that wants other events than before does not get old ones: have it filled anew.
     pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
         let names = types.iter().map(|name| name.as_ref().to_owned());
-        self.limits.types = Some(names.collect());
+        self.limits.filter.types = Some(names.collect());
+        self
+    }
+
+    /// Only events of aggregates whose key begins like this, as
+    /// [`EventQuery::key_prefix`](crate::EventQuery::key_prefix).
+    pub fn key_prefix(mut self, prefix: &str) -> Self {
+        self.limits.filter.key_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// Only events committed at this time or later, as
+    /// [`EventQuery::since`](crate::EventQuery::since).
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.limits.filter.since = time;
         self
     }
 
@@ -265,7 +279,7 @@ impl Store {
     /// Says how a read model in a database of its own is to be fed with the events of this store;
     /// [`ReadModelOptions::start`] begins. In a store that is open for reading only, it is fed with what
     /// [`refresh`](Self::refresh) finds.
-    pub fn feed(&self, model: impl ReadModel) -> ReadModelOptions {
+    pub fn read_model(&self, model: impl ReadModel) -> ReadModelOptions {
         ReadModelOptions::new(Arc::clone(&self.inner), Box::new(model))
     }
 }

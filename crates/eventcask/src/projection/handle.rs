@@ -16,7 +16,7 @@ use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::store::handle::Inner;
 use crate::sync::locked;
-use crate::{AsOf, EntryCache, Error, ProjectionAsOf, ProjectionStats, Reached, Rebuild, Timeout};
+use crate::{AsOf, Error, ProjectionAsOf, ProjectionStats, Reached, Rebuild, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
 /// goes once it is durable: before its append is answered
@@ -251,17 +251,6 @@ impl<P: Projection> ProjectionHandle<P> {
         let projection = &self.held.live.projection;
         self.each_shard(|_, state| projection.merge(&mut merged, state))?;
         Ok(merged)
-    }
-
-    /// The entries that are asked for often, so many of them at most, kept so that who reads one waits for
-    /// nobody who writes.
-    #[must_use]
-    pub fn entries<V>(&self, capacity: usize) -> EntryCache<P, V>
-    where
-        P: Projection<State = PerAggregate<V>>,
-        V: Clone + Send + Sync + 'static,
-    {
-        EntryCache::new(self.clone(), capacity)
     }
 
     /// Position after the last event that the state of a shard holds. Where the projection has
