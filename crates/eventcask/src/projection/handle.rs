@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use eventcask_event::{Place, route};
-use eventcask_project::{Merge, PerAggregate, Projection};
+use eventcask_project::{Merge, Projection};
 
 use super::files::{Files, Identity};
 use super::keep::Keep;
