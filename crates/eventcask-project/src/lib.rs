@@ -49,7 +49,11 @@ mod projection;
 mod snapshot;
 mod per_aggregate;
 mod keyed_snapshot;
+#[cfg(feature = "serde")]
+mod as_json;
 
+#[cfg(feature = "serde")]
+pub use as_json::AsJson;
 pub use batch::Batch;
 pub use error::{DecodeError, SpecError};
 pub use left_out::LeftOut;

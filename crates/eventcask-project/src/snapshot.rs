@@ -2,9 +2,14 @@
 //!
 //! All numbers are little-endian. What has a length has it before its content, in eight bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, Hash};
 
 /// A state that can be kept as bytes, the same for equal states.
+///
+/// Numbers, texts, options, tuples, vectors, maps and sets have it. Those of a hash map are put in the
+/// order of their keys, so that equal maps give equal bytes, which are those of a [`BTreeMap`] as well.
+/// With the feature `serde`, `AsJson` has it for any type that serde knows.
 ///
 /// A type of your own puts its parts one after the other, and takes them off in the same order:
 ///
@@ -132,18 +137,85 @@ impl<T: Snapshot> Snapshot for Vec<T> {
 
 impl<K: Snapshot + Ord, V: Snapshot> Snapshot for BTreeMap<K, V> {
     fn encode(&self, bytes: &mut Vec<u8>) {
-        (self.len() as u64).encode(bytes);
-        for (key, value) in self {
-            key.encode(bytes);
-            value.encode(bytes);
-        }
+        put_pairs(self.iter(), bytes);
     }
 
     fn decode(bytes: &mut &[u8]) -> Option<Self> {
-        let count = take_count(bytes)?;
-        let pair = |_| Some((K::decode(bytes)?, V::decode(bytes)?));
-        (0..count).map(pair).collect()
+        Some(take_pairs(bytes)?.into_iter().collect())
     }
+}
+
+impl<K, V, S> Snapshot for HashMap<K, V, S>
+where
+    K: Snapshot + Ord + Hash,
+    V: Snapshot,
+    S: BuildHasher + Default,
+{
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut pairs: Vec<(&K, &V)> = self.iter().collect();
+        pairs.sort_unstable_by_key(|(key, _)| *key);
+        put_pairs(pairs.into_iter(), bytes);
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        Some(take_pairs(bytes)?.into_iter().collect())
+    }
+}
+
+impl<T: Snapshot + Ord> Snapshot for BTreeSet<T> {
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        (self.len() as u64).encode(bytes);
+        self.iter().for_each(|value| value.encode(bytes));
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        Some(take_rising(bytes)?.into_iter().collect())
+    }
+}
+
+impl<T, S> Snapshot for HashSet<T, S>
+where
+    T: Snapshot + Ord + Hash,
+    S: BuildHasher + Default,
+{
+    fn encode(&self, bytes: &mut Vec<u8>) {
+        let mut values: Vec<&T> = self.iter().collect();
+        values.sort_unstable();
+        (values.len() as u64).encode(bytes);
+        values.iter().for_each(|value| value.encode(bytes));
+    }
+
+    fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        Some(take_rising(bytes)?.into_iter().collect())
+    }
+}
+
+/// Puts the entries of a map, whose keys rise.
+fn put_pairs<'a, K: Snapshot + 'a, V: Snapshot + 'a>(
+    pairs: impl ExactSizeIterator<Item = (&'a K, &'a V)>,
+    bytes: &mut Vec<u8>,
+) {
+    (pairs.len() as u64).encode(bytes);
+    for (key, value) in pairs {
+        key.encode(bytes);
+        value.encode(bytes);
+    }
+}
+
+/// Takes off the entries of a map; none where their keys do not rise, as those of every map do.
+fn take_pairs<K: Snapshot + Ord, V: Snapshot>(bytes: &mut &[u8]) -> Option<Vec<(K, V)>> {
+    let pairs = Vec::<(K, V)>::decode(bytes)?;
+    pairs
+        .is_sorted_by(|one, next| one.0 < next.0)
+        .then_some(pairs)
+}
+
+/// Takes off the values of a set; none where they do not rise.
+fn take_rising<T: Snapshot + Ord>(bytes: &mut &[u8]) -> Option<Vec<T>> {
+    let values = Vec::<T>::decode(bytes)?;
+    values
+        .is_sorted_by(|one, next| one < next)
+        .then_some(values)
 }
 
 macro_rules! tuples {

@@ -36,7 +36,7 @@
 //! | every event, in the order of the commits | [`Store::events`] |
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
-//! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
+//! | tables in SQLite, redb or a database of yours | [`Store::read_model`] |
 //! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
@@ -44,6 +44,7 @@
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
+//! With the feature `serde` the state of a projection can be of any type that serde knows: `AsJson`.
 //! With the feature `stream` subscriptions and queries are streams of the crate `futures-core`.
 //!
 //! This crate never starts an async runtime, and never makes anything visible before it is
@@ -76,6 +77,8 @@ pub use eventcask_log::{
     Open, Problem, RepairedSegment, Sealed, Section, SegmentInspection, SourceMark, Storage,
     StoredFile, Table, TableKind,
 };
+#[cfg(feature = "serde")]
+pub use eventcask_project::AsJson;
 pub use eventcask_project::{
     ApplyError, Batch, BatchEntries, LeftOut, Merge, Number, PerAggregate, Projection, Snapshot,
     SpecError, Value, ViewRow, ViewSpec,
