@@ -29,7 +29,31 @@ pub(super) fn find<'a>(
             "the row nests deeper than {MAX_NESTING} levels"
         )));
     }
+    if has_control_in_text(row) {
+        return Err(Reason::new(
+            "the row is not JSON: a control character in a text must be escaped",
+        ));
+    }
     find_in(text, paths).map_err(|error| not_json(&error))
+}
+
+/// Whether a text holds a control character as it is. Names are read as bytes, and their reader does
+/// not look for one.
+fn has_control_in_text(row: &[u8]) -> bool {
+    let is_control = |byte: &u8| *byte < 0x20;
+    if !row.iter().any(is_control) {
+        return false;
+    }
+    let (mut in_text, mut escaped) = (false, false);
+    row.iter().any(|byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ => {}
+        }
+        in_text && is_control(byte)
+    })
 }
 
 fn find_in<'a>(

@@ -71,6 +71,8 @@ fn of_appends() -> Vec<Row> {
             Error::Full { shard: 3 };
         "ReadOnly", ErrorKind::ReadOnly, false, &["open it with"];
             Error::ReadOnly;
+        "SubscribeUntil", ErrorKind::Invalid, false, &["subscription", "until"];
+            Error::SubscribeUntil;
         "OtherShard", ErrorKind::Invalid, false, &["\"account-1\"", "shard 3"];
             other;
         "Owned", ErrorKind::InUse, false, &["drop all of them"];
