@@ -5,7 +5,7 @@
 //! the shards, and how they are asked.
 
 mod options;
-mod projections;
+pub(crate) mod projections;
 mod live;
 mod folding;
 mod files;
@@ -16,7 +16,7 @@ mod runner;
 mod saver;
 mod rebuild;
 mod past;
-mod handle;
+pub(crate) mod handle;
 mod entries;
 pub(crate) mod views;
 pub(crate) mod view;
@@ -24,11 +24,10 @@ mod view_past;
 mod view_saver;
 
 pub use entries::EntryCache;
+pub use eventcask_project::{BatchEntries, Merge, Snapshot};
 pub(crate) use files::forget_what_is_ahead;
-pub use handle::ProjectionHandle;
 pub use kept::KeptProjection;
 pub use options::{ProjectionOptions, SnapshotPolicy};
 pub use past::ProjectionAsOf;
-pub use projections::ProjectionStats;
 pub(crate) use projections::Projections;
 pub use rebuild::{Rebuild, RebuildProgress};

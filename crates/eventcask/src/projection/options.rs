@@ -25,7 +25,7 @@ const SHORTEST_TIME: Duration = Duration::from_millis(1);
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::SnapshotPolicy;
+/// use eventcask::projection::SnapshotPolicy;
 /// let policy = SnapshotPolicy::default().events(100_000).time(Duration::from_secs(60));
 /// # let _ = policy;
 /// ```
@@ -79,7 +79,8 @@ pub(crate) struct BatchLimits {
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
 /// ```
-/// use eventcask::{ApplyError, Batch, PerAggregate, Projection, SnapshotPolicy};
+/// use eventcask::{ApplyError, Batch, PerAggregate, Projection};
+/// use eventcask::projection::SnapshotPolicy;
 ///
 /// /// How many events each aggregate has.
 /// struct Counts;

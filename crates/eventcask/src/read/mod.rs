@@ -9,3 +9,6 @@ pub(crate) mod merge;
 pub(crate) mod aggregate;
 pub(crate) mod scan;
 mod find;
+
+pub use aggregate::AggregateEvents;
+pub use scan::ScanEvents;

@@ -8,8 +8,9 @@ use crate::Store;
 use crate::read::filter::Filter;
 use crate::read::forwards::Forwards;
 use crate::store::handle::Inner;
+use crate::subscribe::Retry;
 use crate::subscribe::saved::Saved;
-use crate::{ConsumerGroup, DurableSubscription, Error, Retry, Subscription};
+use crate::{ConsumerGroup, DurableSubscription, Error, Subscription};
 
 /// Says which events a [`Subscription`] is to; [`start`](Self::start) begins it.
 ///

@@ -10,3 +10,8 @@ pub(crate) mod dispatcher;
 pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;
+
+pub use builder::Subscribe;
+pub use claim::Claim;
+pub use group::Parked;
+pub use retry::Retry;

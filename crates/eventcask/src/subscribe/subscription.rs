@@ -143,7 +143,7 @@ impl Subscription {
     }
 
     /// Where another subscription goes on after the last event that was handed out: a position for
-    /// each shard, for [`Subscribe::from_positions`](crate::Subscribe::from_positions).
+    /// each shard, for [`Subscribe::from_positions`](crate::subscribe::Subscribe::from_positions).
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
         let mut positions = self.others.clone();

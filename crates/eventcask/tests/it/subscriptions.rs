@@ -6,7 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use eventcask::{Error, Event, MemoryStorage, NewEvent, Storage, Store, Subscription, Timestamp};
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::{Error, Event, NewEvent, Store, Subscription, Timestamp};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, in_time, put};
