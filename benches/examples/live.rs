@@ -281,7 +281,7 @@ fn beside_subscribers<T>(
     thread::scope(|scope| {
         let mut threads = Vec::new();
         for _ in 0..subscribers {
-            let mut subscription = store.subscribe().types(&["Nothing"]).start()?;
+            let mut subscription = store.events().types(&["Nothing"]).subscribe()?;
             let stops = &stops;
             threads.push(scope.spawn(move || {
                 while !stops.load(Ordering::Relaxed) {

@@ -49,7 +49,7 @@ fn fill(options: &Options, directory: &Path, load: &[Load]) -> Store {
 fn outcome(store: &Store) -> Outcome {
     let mut outcome = Outcome::default();
     for shard in 0..store.shards() {
-        for event in store.events().shard(shard).iter() {
+        for event in &store.events().shard(shard) {
             let event = event.expect("read");
             outcome.add(event.position());
             outcome.add(event.version());

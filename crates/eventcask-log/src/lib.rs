@@ -47,7 +47,7 @@ pub use read::block_cache::{BLOCK_CACHE_BYTES, BlockCache};
 pub use read::caches::{Caches, FILTER_BYTES, PAGE_CACHE_BYTES};
 pub use read::reader::BlockReader;
 pub use read::table_cache::{TABLE_CACHE_BYTES, TableCache};
-pub use recovery::ends::Ends;
+pub use recovery::ends::{Ends, LogEnd};
 pub use recovery::reserve::{keep_reserve, with_reserve};
 pub use recovery::{Recovery, Visit};
 pub use sealed::budget::Budget;

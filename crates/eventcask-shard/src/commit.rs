@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use crossbeam_queue::SegQueue;
-use eventcask_log::{Error, ErrorKind, NewSegment, PageBuffer, SegmentWriter, in_page};
+use eventcask_log::{Error, ErrorKind, LogEnd, NewSegment, PageBuffer, SegmentWriter, in_page};
 
-use crate::Bell;
 use crate::stages::{StageCounters, StageTimer, count};
+use crate::{Bell, ShardReader};
 
 /// Bytes that are written before a sync at most. Larger groups gain nothing and delay answers.
 const GROUP_BYTES: usize = 4 << 20;
@@ -124,6 +124,8 @@ pub(crate) type Reports = Arc<SegQueue<Done>>;
 /// One shard as the write thread knows it.
 #[derive(Debug)]
 pub(crate) struct Target {
+    /// Is told where the log ends once all is written.
+    pub(crate) reader: Arc<ShardReader>,
     pub(crate) writer: SegmentWriter,
     pub(crate) reports: Reports,
     /// Jobs up to this generation are dropped.
@@ -199,11 +201,7 @@ impl WriteThread {
             deadline = deadline.or_else(|| self.next_deadline());
         }
         self.sync_unsynced();
-        for mut target in self.targets.all() {
-            if let (None, Some((_, place))) = (&target.broken, target.written) {
-                target.writer.trim(place);
-            }
-        }
+        self.targets.all().for_each(|mut target| target.end());
         let mut targets = self.targets.all();
         match targets.find_map(|target| target.broken.clone()) {
             Some(reason) => Err(reason.to_string()),
@@ -337,6 +335,18 @@ impl Job {
 }
 
 impl Target {
+    /// Takes leave of a log to which nothing more is written, and which is synced.
+    fn end(&mut self) {
+        if let (None, Some((segment, place))) = (&self.broken, self.written) {
+            self.writer.trim(place);
+            self.reader.set_end(LogEnd {
+                position: self.reader.published().watermark,
+                segment,
+                place,
+            });
+        }
+    }
+
     /// Does the jobs of the group but for their sync.
     fn do_group(&mut self) -> Vec<Done> {
         let mut jobs = std::mem::take(&mut self.group);

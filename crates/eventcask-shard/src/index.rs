@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, KeyPlace, Payloads,
-    Section, ShardDir, Tail,
+    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, KeyPlace, LogEnd,
+    Payloads, Section, ShardDir, Tail,
 };
 
 use crate::KeyHasher;
@@ -36,6 +36,8 @@ pub struct ShardReader {
     met_from: AtomicU64,
     /// What was committed at this time or before is visible, or never will be.
     settled: AtomicI64,
+    /// Where the log ended when it was opened, or now that it is closed.
+    end: Mutex<LogEnd>,
     stages: Arc<StageCounters>,
     ids: AtomicU64,
     id_bytes: AtomicU64,
@@ -53,6 +55,7 @@ impl ShardReader {
             recent: Recent::default(),
             met_from: AtomicU64::new(0),
             settled: AtomicI64::new(i64::MAX),
+            end: Mutex::default(),
             stages: Arc::default(),
             ids: AtomicU64::new(0),
             id_bytes: AtomicU64::new(0),
@@ -85,6 +88,17 @@ impl ShardReader {
 
     pub(crate) fn set_settled(&self, time: i64) {
         self.settled.store(time, Ordering::Release);
+    }
+
+    /// Where the log ended when its writer opened it, or where it ends now that the writer has gone.
+    /// All before that is durable.
+    #[must_use]
+    pub fn end(&self) -> LogEnd {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_end(&self, end: LogEnd) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
     }
 
     pub(crate) fn note_ids(&self, dedup: &Dedup) {

@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Two tries, then the aggregate is parked.
     let retry = Retry::new(2).first(Duration::from_millis(10));
-    let group = store.subscribe().group("mailer", retry)?;
+    let group = store.events().group("mailer", retry)?;
     let mailed = Mutex::default();
     thread::scope(|scope| {
         let consumers = [0, 1, 2].map(|_| scope.spawn(|| consume(&group, &mailed)));

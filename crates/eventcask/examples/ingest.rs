@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         second.stored, second.duplicates
     );
     assert_eq!((second.stored, second.duplicates), (1, 3));
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event = event?;
         println!(
             "{} {} {}",

@@ -23,14 +23,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A subscription begins with what is stored, of the aggregates it is to, and goes on with what
     // is new. As an iterator it waits, and ends when the store is closed.
-    let orders = store.subscribe().key_prefix("order-").start()?;
+    let orders = store.events().key_prefix("order-").subscribe()?;
     let reader = std::thread::spawn(move || orders.map(name).collect::<Result<Vec<_>, _>>());
 
     // One with a name keeps its progress, whenever it says that all it got is handled.
-    let mut letters = store.subscribe().named("letters")?;
+    let mut letters = store.events().named("letters")?;
     let first = letters.next().transpose()?.ok_or("an order is there")?;
     println!("a letter about {}", first.key());
-    letters.save()?;
+    letters.checkpoint()?;
     drop(letters);
 
     append("order-1", "Shipped")?;
@@ -41,24 +41,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // After a restart it goes on behind the event that was handled.
     let store = eventcask::open(directory.path().join("orders"))?;
-    let mut letters = store.subscribe().named("letters")?;
+    let mut letters = store.events().named("letters")?;
     let mut left = Vec::new();
     while let Some(event) = letters.try_next()? {
         left.push(name(Ok(event))?);
     }
-    letters.save()?;
+    letters.checkpoint()?;
     println!("letters to write: {left:?}");
     assert_eq!(left, ["invoice-1 Sent", "order-1 Shipped"]);
 
     // Only some types, of one shard, from a moment on. What else there is is not decompressed.
-    let shipped = store.subscribe().types(&["Shipped"]);
+    let shipped = store.events().types(&["Shipped"]);
     let shipped = shipped.shard(eventcask::route("order-1", store.shards()));
-    let mut shipped = shipped.since(first.commit_time()).start()?;
+    let mut shipped = shipped.since(first.commit_time()).subscribe()?;
     let found = shipped.try_next().transpose().map(name).transpose()?;
     assert_eq!(found.as_deref(), Some("order-1 Shipped"));
 
     // Backwards, by the way: the newest event of all orders.
-    let newest = store.events().key_prefix("order-").rev().iter().next();
+    let newest = store.events().key_prefix("order-").rev().next();
     assert_eq!(
         newest.map(name).transpose()?.as_deref(),
         Some("order-1 Shipped")

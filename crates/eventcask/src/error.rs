@@ -246,8 +246,10 @@ pub enum Error {
         /// Position after the last event that it holds.
         progress: u64,
     },
-    /// A place of a shard that the store has not.
-    #[error("there is no shard {shard} in this store; the place is of another store")]
+    /// A shard, or a place in it, that the store has not.
+    #[error(
+        "there is no shard {shard} in this store; its first is 0, and Store::shards() counts them"
+    )]
     UnknownShard {
         /// The shard.
         shard: u32,
@@ -263,6 +265,11 @@ pub enum Error {
     /// A projection was asked for as of a version.
     #[error("only an aggregate has versions; a projection is asked for as of a position or a time")]
     AsOfVersion,
+    /// A subscription was asked to end at a time.
+    #[error(
+        "a subscription has no end, and until() gives it one; leave it out, or read with iter()"
+    )]
+    SubscribeUntil,
     /// A name that a view, a projection or a subscription can not have.
     #[error("{name:?} can not name a {what}: 1 to 64 letters, digits, '-', '_' or '.' are allowed")]
     BadName {
@@ -291,6 +298,7 @@ impl Error {
             | Self::SourceGap { .. }
             | Self::OtherShard { .. }
             | Self::AsOfVersion
+            | Self::SubscribeUntil
             | Self::BadName { .. } => ErrorKind::Invalid,
             Self::Conflict { .. } => ErrorKind::Conflict,
             Self::IdConflict { .. } | Self::PartlyKnown { .. } => ErrorKind::IdConflict,

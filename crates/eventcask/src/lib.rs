@@ -37,7 +37,7 @@
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
 //! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
-//! | to act once on each event, now and later | [`Store::subscribe`] |
+//! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
 //!
@@ -82,7 +82,7 @@ pub use projection::view::View;
 pub use read::aggregate::Aggregate;
 pub use read::as_of::AsOf;
 pub use read::event::Event;
-pub use read::scan::Scan;
+pub use read::query::EventQuery;
 pub use store::handle::Store;
 pub use store::options::Options;
 pub use subscribe::durable::DurableSubscription;

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use super::store::failure;
 use crate::args::{AppendArgs, Global};
 use crate::failure::{Failure, io_reason};
-use crate::input::event_id;
+use crate::input::{MAX_NESTING, event_id, is_too_deep};
 use crate::output::{Out, count, escaped, print_object};
 
 pub(super) fn run(args: &AppendArgs, global: &Global) -> Result<(), Failure> {
@@ -38,6 +38,11 @@ fn payload(json: &str) -> Result<String, Failure> {
             .take(2 * MAX_PAYLOAD_BYTES as u64)
             .read_to_string(&mut text);
         read.map_err(|error| Failure::Input(format!("stdin: {}", io_reason(&error))))?;
+    }
+    if is_too_deep(text.as_bytes()) {
+        return Err(Failure::Input(format!(
+            "what happened nests deeper than {MAX_NESTING} levels"
+        )));
     }
     match serde_json::from_str::<IgnoredAny>(&text) {
         Ok(_) => Ok(text.trim().to_owned()),

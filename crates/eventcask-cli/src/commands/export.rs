@@ -1,6 +1,6 @@
 //! `eventcask export`: all events.
 
-use eventcask::{Scan, Store};
+use eventcask::{EventQuery, Store};
 
 use super::store::{failure, open_to_read};
 use crate::args::{ExportArgs, Global, type_names};
@@ -9,18 +9,18 @@ use crate::output::{Document, Out, write_event};
 
 pub(super) fn run(args: &ExportArgs, global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
-    let mut scan = scan_of(&store, args.shard, &args.types)?;
+    let mut query = query_of(&store, args.shard, &args.types)?;
     if let Some(position) = args.from {
-        scan = scan.from_position(position);
+        query = query.from_position(position);
     }
     if let Some(time) = args.since {
-        scan = scan.since(time);
+        query = query.since(time);
     }
     if let Some(time) = args.until {
-        scan = scan.until(time);
+        query = query.until(time);
     }
     let mut document = Document::new(Out::new(), global.json);
-    for event in scan.iter() {
+    for event in &query {
         let event = event.map_err(|error| failure(&error))?;
         document.object(|out| write_event(out, &event.get()))?;
     }
@@ -28,12 +28,12 @@ pub(super) fn run(args: &ExportArgs, global: &Global) -> Result<(), Failure> {
 }
 
 /// The events of all shards or one, of all types or some.
-pub(super) fn scan_of(
+pub(super) fn query_of(
     store: &Store,
     shard: Option<u32>,
     types: &[String],
-) -> Result<Scan, Failure> {
-    let mut scan = store.events();
+) -> Result<EventQuery, Failure> {
+    let mut query = store.events();
     if let Some(shard) = shard {
         let shards = store.shards();
         if shard >= shards {
@@ -41,10 +41,10 @@ pub(super) fn scan_of(
             let sentence = format!("there is no shard {shard}: the store has 0 to {last}");
             return Err(Failure::Input(sentence));
         }
-        scan = scan.shard(shard);
+        query = query.shard(shard);
     }
     if !types.is_empty() {
-        scan = scan.types(&type_names(types));
+        query = query.types(&type_names(types));
     }
-    Ok(scan)
+    Ok(query)
 }

@@ -122,7 +122,7 @@ fn keys_of(store: &Store, args: &RedriveArgs) -> Result<Vec<String>, Failure> {
 }
 
 fn go_on(store: &Store, name: &str, keys: &[String], skips: bool) -> Result<(), Error> {
-    let group = store.subscribe().group(name, Retry::default())?;
+    let group = store.events().group(name, Retry::default())?;
     for key in keys {
         if skips {
             group.skip(key)?;

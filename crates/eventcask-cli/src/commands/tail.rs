@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::export::scan_of;
+use super::export::query_of;
 use super::store::{failure, open_to_read};
 use crate::args::{Global, TailArgs};
 use crate::failure::Failure;
@@ -17,9 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) fn run(args: &TailArgs, global: &Global) -> Result<(), Failure> {
     signals::listen()?;
     let store = open_to_read(global)?;
-    let mut scan = scan_of(&store, args.shard, &args.types)?;
+    let mut query = query_of(&store, args.shard, &args.types)?;
     if !args.from_start {
-        scan = scan.from_positions(&store.positions());
+        query = query.from_positions(&store.positions());
     }
     // What has no end is no document: it is one object a line, also with --json.
     let mut document = Document::new(Out::new(), false);
@@ -27,12 +27,12 @@ pub(super) fn run(args: &TailArgs, global: &Global) -> Result<(), Failure> {
         store.refresh().map_err(|error| failure(&error))?;
         // Nothing is added before the next refresh, so the scan ends exactly here.
         let read_to = store.positions();
-        for event in scan.iter() {
+        for event in &query {
             let event = event.map_err(|error| failure(&error))?;
             document.object(|out| write_event(out, &event.get()))?;
         }
         document.flush()?;
-        scan = scan.from_positions(&read_to);
+        query = query.from_positions(&read_to);
         if !has_reader(LOOK_EVERY) {
             break;
         }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{Parts, Reason, Value};
 
 /// Objects and arrays inside each other; what common readers of JSON take without a setting.
-const MAX_NESTING: usize = 127;
+pub(crate) const MAX_NESTING: usize = 127;
 
 /// Checks that `row` is one JSON object and finds the values at dotted paths.
 ///
@@ -69,7 +69,7 @@ fn value_of(raw: &str) -> Value<'_> {
 }
 
 /// Tells whether valid JSON would nest too deep for a reader that recurses.
-fn is_too_deep(row: &[u8]) -> bool {
+pub(crate) fn is_too_deep(row: &[u8]) -> bool {
     let opening = row
         .iter()
         .filter(|byte| matches!(byte, b'{' | b'['))

@@ -30,6 +30,7 @@ mod rows;
 pub use check::RowCheck;
 pub use envelope::event_id;
 pub use format::Format;
+pub(crate) use json::{MAX_NESTING, is_too_deep};
 pub use row::{Next, Rejected, Row};
 pub use rows::Rows;
 pub use source::check_source;

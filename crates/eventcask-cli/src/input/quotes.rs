@@ -8,7 +8,9 @@ pub(super) struct Quotes {
     lines: u64,
     /// Ends of lines before the quote that was opened last.
     opened_after: u64,
-    /// The same for a quote that is closed in another line, in the middle of a field.
+    /// Whether there is an end of a line behind that quote, also one of a CR alone.
+    is_in_later_line: bool,
+    /// Ends of lines before a quote that is closed in another line, in the middle of a field.
     torn_after: Option<u64>,
 }
 
@@ -36,20 +38,21 @@ impl Quotes {
         for byte in bytes {
             self.state = match (self.state, byte) {
                 (State::Begin, b'"') => {
-                    self.opened_after = self.lines;
+                    (self.opened_after, self.is_in_later_line) = (self.lines, false);
                     State::Quoted
                 }
                 (State::Quoted, b'"') => State::Closing,
                 (State::Quoted, _) | (State::Closing, b'"') => State::Quoted,
                 (_, b',' | b'\r' | b'\n') => State::Begin,
                 (State::Closing, _) => {
-                    if self.opened_after < self.lines {
+                    if self.is_in_later_line {
                         self.torn_after.get_or_insert(self.opened_after);
                     }
                     State::Plain
                 }
                 _ => State::Plain,
             };
+            self.is_in_later_line |= matches!(byte, b'\r' | b'\n');
             self.lines += u64::from(*byte == b'\n');
         }
     }

@@ -84,11 +84,14 @@ fn an_event_with_an_id_is_stored_once() {
 fn what_is_no_event_is_refused_and_makes_no_store() {
     let place = Place::new();
     let long = "k".repeat(1025);
+    // As with ingest: common readers of JSON could not read it.
+    let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
     for args in [
         &["a", "T", "{"][..],
         &["a", "T", ""],
         &["a", "T", "1 2"],
         &["a", "T", "-"],
+        &["a", "T", &deep],
         &["a", "", "1"],
         &["", "T", "1"],
         &[&long, "T", "1"],

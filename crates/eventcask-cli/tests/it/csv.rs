@@ -146,6 +146,15 @@ fn a_quote_that_is_closed_in_the_middle_of_a_later_field_is_one_rejected_row() {
             "2:5 d\ne {\"k\":\"d\\ne\",\"v\":1}",
         ],
     );
+    // Lines may end in a CR alone.
+    check(
+        "k,v\ra,\"Bonn\rb,\"Kiel\"\rc,Ulm\r",
+        &by_k(),
+        &[
+            "0:1 NO a quote that is opened in line 1 is closed in the middle of a field of a later line, as where one is missing",
+            "1:1 c {\"k\":\"c\",\"v\":\"Ulm\"}",
+        ],
+    );
     check(
         "k,v\n\"a\"b,1\n",
         &by_k(),

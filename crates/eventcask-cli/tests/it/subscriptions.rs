@@ -13,7 +13,7 @@ fn open(place: &Place) -> Store {
 }
 
 fn group(store: &Store) -> ConsumerGroup {
-    let group = store.subscribe().group("mailer", Retry::new(1));
+    let group = store.events().group("mailer", Retry::new(1));
     group.expect("the name is free")
 }
 

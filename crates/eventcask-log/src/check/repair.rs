@@ -107,7 +107,7 @@ impl ShardDir {
             };
             let mut examined = self.examine(number, before, after, number == last)?;
             // An unfinished write may end a log, and not a segment that others come after.
-            if matches!(&examined, Ok(ends) if number == last && self.events_missing(ends.0) > 0) {
+            if number == last && examined.is_ok() && self.is_short(&self.find_end()?) {
                 examined = self.examine(number, before, after, false)?;
             }
             before = match examined {
@@ -119,7 +119,7 @@ impl ShardDir {
                 }
             };
         }
-        if self.events_missing(before.0) > 0 {
+        if self.is_short(&self.find_end()?) {
             repaired.push(self.give_up_end(last, before)?);
         }
         Ok(repaired)
@@ -134,7 +134,8 @@ impl ShardDir {
             sealed: None,
             is_missing: true,
         };
-        let after = self.known_end.map(|end| (end, before.1));
+        let known = self.known_end.map_or(0, |end| end.position);
+        let after = Some((known.max(before.0), before.1));
         Ok(self.mend(&missing, before, after)?.0)
     }
 

@@ -8,12 +8,11 @@ use std::ops::Range;
 use crate::Problem;
 use crate::check::cluster_check::{self, EventSum};
 use crate::format::sealed_header::{START, Sealed, Table, TableKind};
-use crate::recovery::ends::LogEnd;
 use crate::sealed::index::Index;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::open_block::decode_block;
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, BlockHead, Error, Payloads};
+use crate::{Block, BlockHead, Error, LogEnd, Payloads};
 
 /// What a check of a shard read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -167,32 +166,23 @@ impl ShardDir {
         }
         if let Some((position, _)) = expected {
             let last = parts.last();
+            let written = last.filter(|part| !part.is_sealed);
             let end = LogEnd {
-                segment: segments.last().copied().unwrap_or(0),
-                is_sealed: last.is_some_and(|part| part.is_sealed),
-                place: last.map_or(0, |part| part.bytes),
                 position,
+                segment: segments.last().copied().unwrap_or(0),
+                place: written.map_or(0, |part| part.bytes),
             };
             problems.extend(self.missing_after(&end)?);
         }
         Ok(problems)
     }
 
-    /// What is missing behind the last segment. A writer seals one only once there is a next one, and
-    /// what else leaves a sealed one behind notes that the log ends there.
+    /// What is missing behind the last segment, unless a writer has gone on since the check began.
     fn missing_after(&self, end: &LogEnd) -> Result<Option<Problem>, Error> {
-        let missing = self.missing_end(end);
-        let is_cut = missing.is_none()
-            && self.known_end.is_some_and(|known| end.position > known)
-            && end.is_sealed;
-        // It was the last one when the check began, and a writer may have gone on.
-        if !is_cut || self.segments()?.last() != Some(&end.segment) {
-            return Ok(missing);
-        }
-        Ok(Some(self.problem_at_end(
-            end,
-            "the segment is missing: the one before is sealed, which a writer never does to the last one",
-        )))
+        let missing = self.missing_known(end);
+        let missing = missing.or_else(|| self.missing_later(end));
+        let is_last = self.segments()?.last().copied().unwrap_or(0) == end.segment;
+        Ok(missing.filter(|_| is_last))
     }
 }
 

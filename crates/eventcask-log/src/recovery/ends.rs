@@ -4,26 +4,89 @@
 //! copy, looks whole. What it was known to hold when the store was last opened or closed tells.
 
 use crate::disk::storage::Storage;
+use crate::format::wire::Fields;
 use crate::segment::dir::ShardDir;
-use crate::{Error, ErrorKind, Framed, FramedKind, Manifest, Problem};
+use crate::{Error, ErrorKind, Framed, FramedKind, Manifest, Problem, Tail};
 
 const NAME: &str = "ENDS";
 
-/// Of each shard the position after its last event, when all of the log was durable. No log is ever
-/// shorter, also where a weak durability loses the end of what came later.
+/// Bytes that say where one log ends.
+const END_BYTES: usize = 24;
+
+/// Where a log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogEnd {
+    /// Position after the last event.
+    pub position: u64,
+    /// Number of the last segment; 0 where there is none.
+    pub segment: u64,
+    /// Place after the last block of that one; 0 where nothing can be added to it, so that it may be
+    /// written anew and its length says nothing.
+    pub place: u64,
+}
+
+impl LogEnd {
+    /// The end that a writer or a reader stands at.
+    #[must_use]
+    pub fn of(tail: &Tail) -> Self {
+        Self {
+            position: tail.next_position,
+            segment: tail.segment,
+            place: if tail.ended { 0 } else { tail.place },
+        }
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.segment > 0 && self.place == 0
+    }
+
+    /// Whether a log that ends here has lost what was known to be there. A block without events, such
+    /// as the mark of a clean close, is missed by its place only.
+    fn is_before(&self, known: &Self) -> bool {
+        let place = if self.is_sealed() {
+            u64::MAX
+        } else {
+            self.place
+        };
+        self.position < known.position || (self.segment, place) < (known.segment, known.place)
+    }
+
+    /// Whether there was a segment behind. A writer seals one only once there is a next one, and what
+    /// else leaves a sealed one behind notes that the log ends there.
+    fn was_not_last(&self, known: &Self) -> bool {
+        self.is_sealed() && (self.segment, 0) != (known.segment, known.place)
+    }
+
+    fn encode(&self) -> impl Iterator<Item = u8> + use<> {
+        let fields = [self.position, self.segment, self.place];
+        fields.into_iter().flat_map(u64::to_le_bytes)
+    }
+
+    fn decode(bytes: &[u8; END_BYTES]) -> Self {
+        let fields = Fields(bytes);
+        Self {
+            position: fields.u64(0),
+            segment: fields.u64(8),
+            place: fields.u64(16),
+        }
+    }
+}
+
+/// Where the log of each shard ended when all of it was durable. No log is ever shorter, also where a
+/// weak durability loses the end of what came later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ends(Vec<u64>);
+pub struct Ends(Vec<LogEnd>);
 
 impl Ends {
     /// The ends of all shards, in their order.
     #[must_use]
-    pub fn new(positions: Vec<u64>) -> Self {
-        Self(positions)
+    pub fn new(ends: Vec<LogEnd>) -> Self {
+        Self(ends)
     }
 
     /// The end of a shard, where it is known.
     #[must_use]
-    pub fn of(&self, shard: u32) -> Option<u64> {
+    pub fn of(&self, shard: u32) -> Option<LogEnd> {
         self.0.get(shard as usize).copied()
     }
 
@@ -39,13 +102,12 @@ impl Ends {
         }
         let framed = Framed::read(storage, NAME)?;
         let is_ours = (framed.store, framed.kind) == (manifest.store, FramedKind::Ends);
-        let (positions, rest) = framed.body.as_chunks::<8>();
-        if !is_ours || positions.len() != manifest.shards as usize || !rest.is_empty() {
+        let (ends, rest) = framed.body.as_chunks::<END_BYTES>();
+        if !is_ours || ends.len() != manifest.shards as usize || !rest.is_empty() {
             let reason = "it does not say how long the logs of this store are";
             return Err(Error::damaged(&storage.describe(NAME), 128, reason));
         }
-        let positions = positions.iter().map(|bytes| u64::from_le_bytes(*bytes));
-        Ok(Some(Self(positions.collect())))
+        Ok(Some(Self(ends.iter().map(LogEnd::decode).collect())))
     }
 
     /// As [`read`](Self::read), where damage means that nothing is known.
@@ -74,7 +136,7 @@ impl Ends {
             shard: 0,
             progress: 0,
             definition: 0,
-            body: self.0.iter().flat_map(|end| end.to_le_bytes()).collect(),
+            body: self.0.iter().flat_map(LogEnd::encode).collect(),
         };
         match framed.write(storage, "", NAME) {
             Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
@@ -83,41 +145,56 @@ impl Ends {
     }
 }
 
-/// Where a log ends.
-pub(crate) struct LogEnd {
-    /// Number of its last segment; 0 where there is none.
-    pub(crate) segment: u64,
-    /// Whether nothing can be added to that one.
-    pub(crate) is_sealed: bool,
-    /// Place after its last block, where something can.
-    pub(crate) place: u64,
-    /// Position after the last event.
-    pub(crate) position: u64,
-}
-
 impl ShardDir {
-    /// The shard, whose log is known to hold all events before this position.
+    /// The shard, whose log is known to go to this end.
     #[must_use]
-    pub fn known_to(mut self, position: Option<u64>) -> Self {
-        self.known_end = position;
+    pub fn known_to(mut self, end: Option<LogEnd>) -> Self {
+        self.known_end = end;
         self
     }
 
-    /// How many events are missing at the end of the log, as far as that is known.
-    pub(crate) fn events_missing(&self, position: u64) -> u64 {
-        self.known_end.unwrap_or(0).saturating_sub(position)
+    /// Where the log ends, whether or not that is where it should.
+    ///
+    /// # Errors
+    /// As [`follow`](Self::follow).
+    pub fn find_end(&self) -> Result<LogEnd, Error> {
+        let mut tail = Tail::empty();
+        self.follow(&mut tail, &mut |_, _| Ok(()))?;
+        Ok(LogEnd::of(&tail))
     }
 
-    /// What is missing at the end of the log, as far as that is known.
-    pub(crate) fn missing_end(&self, end: &LogEnd) -> Option<Problem> {
-        let (missing, position) = (self.events_missing(end.position), end.position);
-        let reason = format!("{missing} events from position {position} on are missing");
-        (missing > 0).then(|| self.problem_at_end(end, &reason))
+    /// Whether something is missing behind this end that is known to have been there.
+    pub(crate) fn is_short(&self, end: &LogEnd) -> bool {
+        self.known_end.is_some_and(|known| end.is_before(&known))
     }
 
-    pub(crate) fn problem_at_end(&self, end: &LogEnd, reason: &str) -> Problem {
+    /// What is missing that is known to have been at the end of the log.
+    pub(crate) fn missing_known(&self, end: &LogEnd) -> Option<Problem> {
+        let known = self.known_end.filter(|known| end.is_before(known))?;
+        let reason = match known.position.saturating_sub(end.position) {
+            0 => {
+                let (place, file) = (known.place, self.describe(known.segment));
+                format!("it went on to byte {place} of {file}, though without an event")
+            }
+            events => {
+                let position = end.position;
+                format!("{events} events from position {position} on are missing")
+            }
+        };
+        Some(self.problem_at_end(end, &known, &reason))
+    }
+
+    /// What is missing that came after what is known. A copy of the files of a store that is written to
+    /// may lack it as well, and can be opened all the same.
+    pub(crate) fn missing_later(&self, end: &LogEnd) -> Option<Problem> {
+        let known = self.known_end.filter(|known| end.was_not_last(known))?;
+        let reason = "the segment is missing: the one before is sealed, which a writer never does to the last one";
+        Some(self.problem_at_end(end, &known, reason))
+    }
+
+    fn problem_at_end(&self, end: &LogEnd, known: &LogEnd, reason: &str) -> Problem {
         // Whatever follows a complete segment is in a file of its own.
-        let is_next = end.is_sealed || end.segment == 0;
+        let is_next = end.place == 0 || known.segment > end.segment;
         let (segment, place) = match is_next {
             true => (end.segment + 1, 0),
             false => (end.segment, end.place),

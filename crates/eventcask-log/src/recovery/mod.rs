@@ -19,12 +19,11 @@ pub(crate) mod reserve;
 
 use crate::disk::chunks::for_chunks;
 use crate::disk::storage::Open;
-use crate::recovery::ends::LogEnd;
 use crate::sealed::closed::ClosedSegment;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::open_block::open_block;
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, BlockHead, BlockPlace, Error, ErrorKind, Problem, Tail};
+use crate::{Block, BlockHead, BlockPlace, Error, ErrorKind, LogEnd, Problem, Tail};
 
 impl Tail {
     fn enter(&mut self, scan: &Scan) {
@@ -112,13 +111,7 @@ impl ShardDir {
     /// Refuses a log that is shorter than it is known to be: what is appended to it would take the
     /// positions of events that were acknowledged.
     fn check_end(&self, tail: &Tail) -> Result<(), Error> {
-        let missing = self.missing_end(&LogEnd {
-            segment: tail.segment,
-            is_sealed: tail.ended,
-            place: tail.place,
-            position: tail.next_position,
-        });
-        match missing {
+        match self.missing_known(&LogEnd::of(tail)) {
             None => Ok(()),
             Some(problem) => Err(Error::of(problem)),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::format::sealed_header::Sealed;
 use crate::format::wire::{self, FILE_HEADER_BYTES, Fields, put};
-use crate::{Error, ErrorKind, FIRST_BLOCK, Manifest, NewSegment};
+use crate::{Error, ErrorKind, FIRST_BLOCK, LogEnd, Manifest, NewSegment};
 
 const MAGIC: [u8; 8] = *b"ECASKSEG";
 /// A segment is ended by the first block that would start beyond this place.
@@ -22,8 +22,8 @@ pub struct ShardDir {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) store: u128,
     pub(crate) shard: u32,
-    /// Position before which the log is known to hold all events.
-    pub(crate) known_end: Option<u64>,
+    /// Where the log is known to have ended; it is never shorter.
+    pub(crate) known_end: Option<LogEnd>,
 }
 
 impl fmt::Debug for ShardDir {

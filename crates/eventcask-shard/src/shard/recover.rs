@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use eventcask_log::{Caches, Compressor, Error, ShardDir, Tail};
+use eventcask_log::{Caches, Compressor, Error, LogEnd, ShardDir, Tail};
 
 use super::{Shard, ShardSettings};
 use crate::build::BlockBuilder;
@@ -48,6 +48,7 @@ impl Opened {
         })?;
         reader.take_ended(recovery.ended)?;
         reader.note_what_was_met();
+        reader.set_end(LogEnd::of(&recovery.tail));
         for segment in reader.published().ended().iter() {
             dedup.rest_in(segment);
         }

@@ -19,6 +19,7 @@ impl Shard {
         let writer = SegmentWriter::open(self.reader.dir().clone(), &self.tail)?.with_runway();
         let reports = Arc::clone(&self.reports);
         Ok(Target {
+            reader: Arc::clone(&self.reader),
             writer,
             reports,
             refused_generation: None,
@@ -149,7 +150,8 @@ impl Shard {
         }
         let tail_before = Some(self.tail.clone());
         self.tail.ended = true;
-        let sequence = self.write_close(commit_time, send);
+        let roll = self.roll();
+        let sequence = self.write_close(roll, commit_time, send);
         self.in_flight.push_back(InFlight {
             sequence,
             flush: Some(share),
@@ -166,12 +168,20 @@ impl Shard {
         }
         // The mark says that all before it is durable, so it is written after a sync.
         self.send(Task::Sync, send);
-        self.write_close(commit_time, send);
+        // It needs no segment of its own, however full this one is. Where something was refused, the next
+        // one may be there already.
+        let was_refused = self.generation > 0;
+        let roll = was_refused.then(|| self.roll()).flatten();
+        self.write_close(roll, commit_time, send);
         self.send(Task::Sync, send);
     }
 
-    pub(super) fn write_close(&mut self, commit_time: i64, send: SendTask<'_>) -> u64 {
-        let roll = self.roll();
+    fn write_close(
+        &mut self,
+        roll: Option<NewSegment>,
+        commit_time: i64,
+        send: SendTask<'_>,
+    ) -> u64 {
         let mut head = self.head(0, commit_time);
         head.close = true;
         head.durable_place = head.place;

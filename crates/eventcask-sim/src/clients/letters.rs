@@ -29,7 +29,7 @@ impl Letters {
     /// L11, where an event was passed over that is not handled.
     pub(crate) fn start(opened: &Opened<'_>, handling: &Handling) -> Result<Self, String> {
         let (content, disk) = (opened.content, opened.disk);
-        let subscription = opened.store.subscribe().named("letters");
+        let subscription = opened.store.events().named("letters");
         let subscription = subscription.map_err(|error| format!("L11: {error}"))?;
         let begin = subscription.positions();
         let handled = handling.handled();
@@ -114,7 +114,7 @@ impl Letters {
 
     fn save(&mut self, may_fail: bool) -> Result<(), String> {
         self.note(Deed::Saving(self.subscription.positions()));
-        match self.subscription.save() {
+        match self.subscription.checkpoint() {
             Ok(()) => self.note(Deed::Saved),
             Err(_) if may_fail => {}
             Err(error) => return Err(format!("L11: saving: {error}")),

@@ -56,7 +56,7 @@ impl Mailer {
     /// L11, where it is not.
     pub(crate) fn start(opened: &Opened<'_>, handling: &Handling) -> Result<Self, String> {
         let retry = Retry::new(TRIES).first(Duration::ZERO);
-        let group = opened.store.subscribe().group("mailer", retry);
+        let group = opened.store.events().group("mailer", retry);
         let group = group.map_err(|error| format!("L11: {error}"))?;
         let mut parked = BTreeMap::new();
         for one in group.parked() {
@@ -214,7 +214,7 @@ impl Mailer {
         }
         self.late.push(given);
         self.allow(claim.ack())?;
-        self.allow(self.group.save()).map(drop)
+        self.allow(self.group.checkpoint()).map(drop)
     }
 
     fn count(&mut self, key: &str, row: Row) {
@@ -226,7 +226,7 @@ impl Mailer {
     /// Has the store keep what is handled before the first event that is not.
     fn save(&mut self) -> Result<(), String> {
         self.note(Deed::Saving(self.group.positions()));
-        if self.allow(self.group.save())?.is_some() {
+        if self.allow(self.group.checkpoint())?.is_some() {
             self.note(Deed::Saved);
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Content {
         let mut keys = HashSet::new();
         for shard in 0..shards {
             let mut rows = Vec::new();
-            for event in store.events().shard(shard).iter() {
+            for event in &store.events().shard(shard) {
                 let event = event.map_err(|error| format!("reading shard {shard}: {error}"))?;
                 if (event.shard(), event.position()) != (shard, rows.len() as u64) {
                     let at = (event.shard(), event.position());

@@ -98,7 +98,7 @@ fn check(store: &Store, before: &Accounts, after: &Accounts, what: &str) {
         );
     }
     let mut listed: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event = event.unwrap();
         listed
             .entry(event.key().to_owned())

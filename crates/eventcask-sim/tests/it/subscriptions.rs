@@ -17,11 +17,11 @@ fn retry() -> Retry {
 }
 
 fn group(store: &Store) -> ConsumerGroup {
-    store.subscribe().group("mailer", retry()).unwrap()
+    store.events().group("mailer", retry()).unwrap()
 }
 
 fn letters(store: &Store) -> DurableSubscription {
-    store.subscribe().named("letters").unwrap()
+    store.events().named("letters").unwrap()
 }
 
 /// All events that are there, by name.
@@ -55,7 +55,7 @@ fn work(group: &ConsumerGroup, handled: &mut Handled, disk: &SimDisk, rng: &mut 
         }
     }
     match rng.u32(..3) {
-        0 => group.save().unwrap(),
+        0 => group.checkpoint().unwrap(),
         1 => {
             for parked in group.parked() {
                 group.redrive(&parked.key).unwrap();
@@ -139,7 +139,7 @@ fn trial(options: &Options, seed: u64) -> usize {
             0 => drop(deposit(&store, step * 8..step * 8 + rng.u32(1..8))),
             1 => {
                 (0..rng.u32(..9)).for_each(|_| drop(letter.try_next().unwrap()));
-                letter.save().unwrap();
+                letter.checkpoint().unwrap();
                 saved = letter.positions();
             }
             2 if rng.u32(..4) == 0 => drop(store.seal().unwrap()),

@@ -3,6 +3,9 @@
 use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 
+/// No event is committed after this time.
+const NO_END: Timestamp = Timestamp::from_nanos(i64::MAX);
+
 /// What an event must be like.
 #[derive(Debug, Clone)]
 pub(crate) struct Filter {
@@ -18,12 +21,17 @@ impl Default for Filter {
             types: None,
             key_prefix: None,
             since: Timestamp::from_nanos(i64::MIN),
-            until: Timestamp::from_nanos(i64::MAX),
+            until: NO_END,
         }
     }
 }
 
 impl Filter {
+    /// Whether events after some time are not wanted.
+    pub(crate) fn has_end(&self) -> bool {
+        self.until < NO_END
+    }
+
     /// The payloads that are to be opened.
     pub(crate) fn payloads(&self) -> Payloads<'_> {
         let types = self.types.as_deref();

@@ -7,8 +7,8 @@ pub(crate) mod forwards;
 pub(crate) mod backwards;
 pub(crate) mod merge;
 pub(crate) mod aggregate;
-pub(crate) mod scan;
+pub(crate) mod query;
 mod find;
 
 pub use aggregate::AggregateEvents;
-pub use scan::ScanEvents;
+pub use query::EventIter;

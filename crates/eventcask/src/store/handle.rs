@@ -169,9 +169,12 @@ impl Inner {
         self.engine.as_ref().is_some_and(Engine::is_running)
     }
 
-    /// Saves what follows the log, which is at its end, and notes that end where all before it is
-    /// durable. Who waits for more is to be woken.
+    /// Gives back what was taken ahead of need, saves what follows the log, which is at its end, and
+    /// notes that end where all before it is durable. Who waits for more is to be woken.
     fn save_all(&self, is_durable: bool, woken: &mut Woken) -> Result<(), Error> {
+        self.readers.iter().for_each(|reader| {
+            reader.dir().give_spare_back();
+        });
         let views = unless_full(self.views.save_all());
         let projections = unless_full(self.projections.close(woken));
         let noted = match is_durable {
@@ -201,7 +204,7 @@ pub(crate) fn note_ends(
     storage: &dyn Storage,
     manifest: &Manifest,
 ) -> Result<(), Error> {
-    let ends = readers.iter().map(|reader| reader.published().watermark);
+    let ends = readers.iter().map(|reader| reader.end());
     Ok(Ends::new(ends.collect()).note(storage, manifest)?)
 }
 

@@ -41,7 +41,7 @@ impl Claim {
     }
 
     /// Says that the event is handled. Progress is saved in its time, see
-    /// [`ConsumerGroup::save`](crate::ConsumerGroup::save).
+    /// [`ConsumerGroup::checkpoint`](crate::ConsumerGroup::checkpoint).
     ///
     /// # Errors
     /// What the disk said where progress was saved; the event counts as handled all the same.

@@ -39,9 +39,9 @@ impl Drop for HeldName {
 /// A [`Subscription`] whose progress is kept in the store under a name, so that it goes on where
 /// it was, also after a crash.
 ///
-/// Progress moves only by [`save`](Self::save): that says that everything handed out so far is
-/// handled. What was handed out since comes again after a restart, so each event is handled at
-/// least once. How often to save is a choice: a save is a durable write.
+/// Progress moves only by [`checkpoint`](Self::checkpoint): that says that everything handed out so
+/// far is handled. What was handed out since comes again after a restart, so each event is handled
+/// at least once. How often is a choice: a checkpoint is a durable write.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -52,13 +52,13 @@ impl Drop for HeldName {
 /// producer.push("account-1", &NewEvent::json("Closed", b"{}"))?;
 /// producer.flush()?.wait()?;
 ///
-/// let mut letters = store.subscribe().named("letters")?;
+/// let mut letters = store.events().named("letters")?;
 /// let opened = letters.try_next()?.ok_or("two events are there")?;
 /// assert_eq!(opened.event_type(), "Opened");
-/// letters.save()?;
+/// letters.checkpoint()?;
 /// drop(letters);
 ///
-/// let mut letters = store.subscribe().named("letters")?;
+/// let mut letters = store.events().named("letters")?;
 /// let closed = letters.try_next()?.ok_or("one event is left")?;
 /// assert_eq!(closed.event_type(), "Closed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -89,9 +89,9 @@ impl DurableSubscription {
     /// Says that everything handed out so far is handled, durably.
     ///
     /// # Errors
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or what the disk said; then what was saved
-    /// before counts.
-    pub fn save(&mut self) -> Result<(), Error> {
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or what the disk said; then the
+    /// checkpoint before counts.
+    pub fn checkpoint(&mut self) -> Result<(), Error> {
         self.held.inner.subscriptions.save(|| Saved {
             name: self.held.name.clone(),
             positions: self.subscription.positions(),

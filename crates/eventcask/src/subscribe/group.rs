@@ -28,9 +28,9 @@ use crate::{Error, Event, Store, Subscription};
 /// slow aggregate has that many, those of all others wait for it too, until one of its events is answered.
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
-/// events, by [`save`](Self::save), when the last clone is dropped, and when the store is closed;
-/// what is answered after that comes again, and nothing else that was answered does. It never passes
-/// an event that is not handled, so each is handled at least once.
+/// events, by [`checkpoint`](Self::checkpoint), when the last clone is dropped, and when the store
+/// is closed; what is answered after that comes again, and nothing else that was answered does. It
+/// never passes an event that is not handled, so each is handled at least once.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -43,7 +43,7 @@ use crate::{Error, Event, Store, Subscription};
 /// }
 /// producer.flush()?.wait()?;
 ///
-/// let group = store.subscribe().group("mailer", Retry::new(1))?;
+/// let group = store.events().group("mailer", Retry::new(1))?;
 /// let mut mailed = Vec::new();
 /// while let Some(claim) = group.try_claim()? {
 ///     match claim.event().key() {
@@ -198,12 +198,13 @@ impl ConsumerGroup {
     ///
     /// # Errors
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or what the disk said.
-    pub fn save(&self) -> Result<(), Error> {
+    pub fn checkpoint(&self) -> Result<(), Error> {
         self.shared.save()
     }
 
-    /// One position a shard: all events before are handled, but for those of aggregates that wait for a
-    /// retry or are parked. Behind it some may be handled as well, which [`save`](Self::save) keeps too.
+    /// One position a shard: all events before are handled, but for those of aggregates that wait
+    /// for a retry or are parked. Behind it some may be handled as well, which
+    /// [`checkpoint`](Self::checkpoint) keeps too.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
         locked(&self.shared.turns).positions()
@@ -222,7 +223,7 @@ impl Store {
     /// let mut producer = store.producer();
     /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
     /// producer.flush()?.wait()?;
-    /// let group = store.subscribe().group("mailer", Retry::default())?;
+    /// let group = store.events().group("mailer", Retry::default())?;
     /// group.try_claim()?.ok_or("one is there")?.park("the address is wrong")?;
     ///
     /// assert_eq!(store.parked("mailer")?[0].key, "order-1");

@@ -1,6 +1,5 @@
 //! Reading on: what is stored, and then what is new, alone or in groups.
 
-pub(crate) mod builder;
 pub(crate) mod subscription;
 pub(crate) mod saved;
 pub(crate) mod subscriptions;
@@ -10,8 +9,8 @@ pub(crate) mod dispatcher;
 pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;
+mod start;
 
-pub use builder::Subscribe;
 pub use claim::Claim;
 pub use group::Parked;
 pub use retry::Retry;

@@ -46,7 +46,7 @@ const REST: Duration = Duration::from_millis(1);
 /// producer.push("account-1", &NewEvent::json("Opened", b"{}"))?;
 /// producer.flush()?.wait()?;
 ///
-/// let all = store.subscribe().start()?;
+/// let all = store.events().subscribe()?;
 /// let reader = std::thread::spawn(move || {
 ///     let read = |event: Result<eventcask::Event, _>| Ok(event?.key().to_owned());
 ///     all.map(read).collect::<Result<Vec<_>, eventcask::Error>>()
@@ -143,7 +143,7 @@ impl Subscription {
     }
 
     /// Where another subscription goes on after the last event that was handed out: a position for
-    /// each shard, for [`Subscribe::from_positions`](crate::subscribe::Subscribe::from_positions).
+    /// each shard, for [`EventQuery::from_positions`](crate::EventQuery::from_positions).
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
         let mut positions = self.others.clone();

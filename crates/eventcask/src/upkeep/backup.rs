@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
-    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Lock, Manifest,
-    ShardDir, Storage,
+    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Lock, LogEnd,
+    Manifest, ShardDir, Storage,
 };
 use eventcask_shard::ShardReader;
 
@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Copies the logs, and tells where each ends in the copy.
-    fn copy_shards(&self, to: &dyn Storage) -> Result<(BackupReport, Vec<u64>), Error> {
+    fn copy_shards(&self, to: &dyn Storage) -> Result<(BackupReport, Vec<LogEnd>), Error> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -120,7 +120,7 @@ impl Store {
                 seconds: 0.0,
             };
             let readers = self.inner.readers.iter();
-            let copied: Result<Vec<u64>, LogError> = readers
+            let copied: Result<Vec<LogEnd>, LogError> = readers
                 .map(|reader| copy_shard(reader, time, to, &mut report))
                 .collect();
             match copied {
@@ -189,8 +189,8 @@ fn copy_shard(
     time: i64,
     to: &dyn Storage,
     report: &mut BackupReport,
-) -> Result<u64, LogError> {
-    let mut copied = 0;
+) -> Result<LogEnd, LogError> {
+    let (mut copied, mut place) = (0, 0);
     loop {
         let parts = reader.published().cut(time);
         let Some(parts) = parts else {
@@ -204,7 +204,11 @@ fn copy_shard(
             let ended = reader.published().ended();
             let whole = ended.iter().filter(|segment| segment.number() <= copied);
             let ends = whole.map(|segment| segment.sealed().next_position);
-            return Ok(ends.fold(end, u64::max));
+            return Ok(LogEnd {
+                position: ends.fold(end, u64::max),
+                segment: copied,
+                place,
+            });
         };
         match reader.blocks().copy(segment, rewrite, length, to) {
             // Another process sealed it since this one read the log.
@@ -212,7 +216,7 @@ fn copy_shard(
             bytes => {
                 report.bytes += bytes?;
                 report.segments += 1;
-                copied = segment;
+                (copied, place) = (segment, length.unwrap_or(0));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eventcask_log::{
     Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection, Manifest,
-    RepairedSegment, ShardDir, Storage, Tail, inspect,
+    RepairedSegment, ShardDir, Storage, inspect,
 };
 
 use crate::Error;
@@ -157,14 +157,9 @@ fn mend_side_files(storage: &FileStorage, files: &mut Vec<String>) -> Result<(),
 
 /// Notes up to where each log goes now, which may be less than before.
 fn note_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<(), Error> {
-    let mut ends = Vec::new();
-    for shard in 0..manifest.shards {
-        let mut tail = Tail::empty();
-        let dir = ShardDir::new(Arc::clone(storage), manifest, shard);
-        dir.follow(&mut tail, &mut |_, _| Ok(()))?;
-        ends.push(tail.next_position);
-    }
-    Ok(Ends::new(ends).note(&**storage, manifest)?)
+    let end = |shard| ShardDir::new(Arc::clone(storage), manifest, shard).find_end();
+    let ends: Result<_, _> = (0..manifest.shards).map(end).collect();
+    Ok(Ends::new(ends?).note(&**storage, manifest)?)
 }
 
 fn move_aside(

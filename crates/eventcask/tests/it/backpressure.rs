@@ -267,7 +267,7 @@ fn l2_a_hot_aggregate_keeps_its_versions_and_the_order_of_each_producer() {
     });
     let mut versions = HashMap::<String, u64>::new();
     let mut newest = HashMap::<(String, u64), u64>::new();
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event = event.unwrap();
         let version = versions.entry(event.key().to_owned()).or_default();
         *version += 1;

@@ -23,9 +23,9 @@ fn store() -> (Bank, Store) {
     for number in 0..10 {
         put(&store, &format!("account-{number}"), r#"{"n":1}"#);
     }
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap();
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop(letters);
     store
         .truncate_before(eventcask::Timestamp::from_nanos(0))

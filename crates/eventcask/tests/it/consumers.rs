@@ -52,18 +52,18 @@ fn a_named_subscription_goes_on_where_it_was_saved() {
     fill(&store, &["a", "b", "c", "a", "b"]);
     let mut seen = Vec::new();
     {
-        let mut letters = store.subscribe().named("letters").unwrap();
+        let mut letters = store.events().named("letters").unwrap();
         for _ in 0..2 {
             let event = letters.try_next().unwrap().unwrap();
             seen.push(format!("{}@{}", event.key(), event.version()));
         }
-        letters.save().unwrap();
+        letters.checkpoint().unwrap();
         // This one is not handled.
         assert!(letters.try_next().unwrap().is_some());
     }
     store.close().unwrap();
     let store = bank.open();
-    let mut letters = store.subscribe().from_now().named("letters").unwrap();
+    let mut letters = store.events().from_now().named("letters").unwrap();
     while let Some(event) = letters.try_next().unwrap() {
         seen.push(format!("{}@{}", event.key(), event.version()));
     }
@@ -76,17 +76,17 @@ fn a_name_is_held_once_at_a_time() {
     let bank = Bank::new(1);
     let store = bank.open();
     let kind = |result: Result<ConsumerGroup, eventcask::Error>| result.unwrap_err().kind();
-    let first = store.subscribe().named("letters").unwrap();
-    let group = || store.subscribe().group("letters", Retry::default());
+    let first = store.events().named("letters").unwrap();
+    let group = || store.events().group("letters", Retry::default());
     assert_eq!(kind(group()), ErrorKind::InUse);
     drop(first);
     drop(group().unwrap());
     for name in ["", "a/b", "ä", &"x".repeat(65)] {
-        let group = store.subscribe().group(name, Retry::default());
+        let group = store.events().group(name, Retry::default());
         assert_eq!(kind(group), ErrorKind::Invalid, "{name}");
     }
     let reader = bank.open_read_only();
-    let group = reader.subscribe().group("letters", Retry::default());
+    let group = reader.events().group("letters", Retry::default());
     assert_eq!(kind(group), ErrorKind::ReadOnly);
 }
 
@@ -95,9 +95,9 @@ fn a_subscription_can_be_forgotten() {
     let bank = Bank::new(1);
     let store = bank.open();
     fill(&store, &["a", "b"]);
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     assert!(letters.try_next().unwrap().is_some());
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     let stats = store.stats().subscriptions;
     assert_eq!(
         (stats[0].name.as_str(), stats[0].lag_events),
@@ -112,7 +112,7 @@ fn a_subscription_can_be_forgotten() {
     store.close().unwrap();
     let store = bank.open();
     assert!(store.stats().subscriptions.is_empty());
-    let letters = store.subscribe().named("letters").unwrap();
+    let letters = store.events().named("letters").unwrap();
     assert_eq!(letters.count_now(), 2);
 }
 
@@ -132,7 +132,7 @@ fn several_consumers_handle_each_event_once_and_each_aggregate_in_order() {
     in_time("a group", || {
         let bank = Bank::new(4);
         let store = bank.open();
-        let group = store.subscribe().group("workers", at_once(100)).unwrap();
+        let group = store.events().group("workers", at_once(100)).unwrap();
         let handled = Mutex::new(BTreeMap::<String, Vec<u64>>::new());
         thread::scope(|scope| {
             for consumer in 0..3 {
@@ -163,7 +163,7 @@ fn several_consumers_handle_each_event_once_and_each_aggregate_in_order() {
                         drop(handled);
                         claim.ack().unwrap();
                         if all == 600 {
-                            group.save().unwrap();
+                            group.checkpoint().unwrap();
                             store.clone().close().unwrap();
                         }
                     }
@@ -192,7 +192,7 @@ fn several_consumers_handle_each_event_once_and_each_aggregate_in_order() {
 fn a_poison_event_holds_up_its_own_aggregate_only() {
     let store = Bank::new(2).open();
     fill(&store, &["a", "b", "a", "c", "a", "b"]);
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     assert_eq!(work(&group, &["a@2"]), ["a@1", "b@1", "c@1", "b@2"]);
     let parked = group.parked();
     assert_eq!(parked.len(), 1);
@@ -224,7 +224,7 @@ fn a_poison_event_holds_up_its_own_aggregate_only() {
 fn an_event_can_be_parked_at_once_and_skipped() {
     let store = Bank::new(1).open();
     fill(&store, &["a", "a", "a"]);
-    let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+    let group = store.events().group("mailer", at_once(9)).unwrap();
     let claim = group.try_claim().unwrap().unwrap();
     claim.park("it makes no sense").unwrap();
     assert!(group.try_claim().unwrap().is_none());
@@ -237,17 +237,17 @@ fn l11_what_is_skipped_before_the_group_comes_to_it_does_not_come_again() {
     let bank = Bank::new(1);
     let again = |go_on: fn(&ConsumerGroup) -> bool| {
         let store = bank.open();
-        let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+        let group = store.events().group("mailer", at_once(1)).unwrap();
         assert_eq!(group.positions(), store.positions(), "a@1 is held back");
         assert!(go_on(&group));
         // It is kept as well.
-        group.save().unwrap();
+        group.checkpoint().unwrap();
         drop(group);
         store.close().unwrap();
     };
     let store = bank.open();
     fill(&store, &["a", "b", "c", "b", "c"]);
-    let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+    let group = store.events().group("mailer", at_once(1)).unwrap();
     let open = group.try_claim().unwrap().unwrap();
     assert_eq!(name(&open), "a@1");
     work(&group, &["b@1", "c@1"]);
@@ -259,7 +259,7 @@ fn l11_what_is_skipped_before_the_group_comes_to_it_does_not_come_again() {
     again(|group| group.skip("b").unwrap());
     again(|group| group.redrive("c").unwrap());
     let store = bank.open();
-    let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+    let group = store.events().group("mailer", at_once(1)).unwrap();
     assert_eq!(work(&group, &[]), ["a@1", "b@2", "c@1", "c@2"]);
     assert_eq!(group.positions(), store.positions());
     fill(&store, &["b", "c"]);
@@ -273,11 +273,11 @@ fn l11_what_is_acknowledged_behind_an_open_claim_does_not_come_again() {
     let bank = Bank::new(1);
     let store = bank.open();
     fill(&store, &["a", "b", "a", "c", "b", "d"]);
-    let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+    let group = store.events().group("mailer", at_once(9)).unwrap();
     let open = group.try_claim().unwrap().unwrap();
     assert_eq!(name(&open), "a@1");
     assert_eq!(work(&group, &[]), ["b@1", "c@1", "b@2", "d@1"]);
-    group.save().unwrap();
+    group.checkpoint().unwrap();
     assert_eq!(group.positions(), [0], "nothing is left out before");
     // The process ends here: the claim is never answered.
     let crashed = Bank {
@@ -289,14 +289,14 @@ fn l11_what_is_acknowledged_behind_an_open_claim_does_not_come_again() {
 
     for _ in 0..2 {
         let store = crashed.open();
-        let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+        let group = store.events().group("mailer", at_once(9)).unwrap();
         let again = group.try_claim().unwrap().unwrap();
         assert_eq!((name(&again), again.tries()), ("a@1".to_owned(), 0));
         std::mem::forget(again);
         store.close().unwrap();
     }
     let store = crashed.open();
-    let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+    let group = store.events().group("mailer", at_once(9)).unwrap();
     fill(&store, &["a", "b"]);
     assert_eq!(work(&group, &[]), ["a@1", "a@2", "a@3", "b@3"]);
 }
@@ -311,7 +311,7 @@ fn only_events_that_are_wanted_come_after_a_redrive() {
             .unwrap();
     }
     producer.flush().unwrap().wait().unwrap();
-    let orders = store.subscribe().types(&["Placed", "Paid"]);
+    let orders = store.events().types(&["Placed", "Paid"]);
     let group = orders.group("mailer", at_once(1)).unwrap();
     assert!(work(&group, &["order-1@1"]).is_empty());
     group.redrive("order-1").unwrap();
@@ -322,7 +322,7 @@ fn only_events_that_are_wanted_come_after_a_redrive() {
 fn a_long_backlog_of_an_aggregate_comes_in_order() {
     let store = Bank::new(1).open();
     fill(&store, &["a"; 150]);
-    let group = store.subscribe().group("mailer", at_once(1)).unwrap();
+    let group = store.events().group("mailer", at_once(1)).unwrap();
     assert!(work(&group, &["a@1"]).is_empty());
     group.redrive("a").unwrap();
     // In the middle of it another one fails.
@@ -337,7 +337,7 @@ fn a_long_backlog_of_an_aggregate_comes_in_order() {
 fn an_event_of_an_aggregate_waits_for_the_one_before() {
     let store = Bank::new(1).open();
     fill(&store, &["a", "a", "b"]);
-    let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+    let group = store.events().group("mailer", at_once(9)).unwrap();
     let first = group.try_claim().unwrap().unwrap();
     let other = group.try_claim().unwrap().unwrap();
     assert_eq!((name(&first), name(&other)), ("a@1".into(), "b@1".into()));
@@ -356,14 +356,14 @@ fn an_event_that_failed_waits_its_time() {
     let store = Bank::new(1).open();
     fill(&store, &["a", "a", "b"]);
     let patient = Retry::new(9).first(NEVER).longest(NEVER);
-    let group = store.subscribe().group("mailer", patient).unwrap();
+    let group = store.events().group("mailer", patient).unwrap();
     assert_eq!(work(&group, &["a@1"]), ["b@1"]);
     assert!(group.parked().is_empty());
     let stats = store.stats().subscriptions;
     assert_eq!((stats[0].retrying, stats[0].parked), (1, 0));
 
     let short = Retry::new(9).first(Duration::from_millis(5));
-    let hasty = store.subscribe().group("hasty", short).unwrap();
+    let hasty = store.events().group("hasty", short).unwrap();
     assert_eq!(work(&hasty, &["a@1", "b@1"]), [""; 0]);
     let mut handled = Vec::new();
     while handled.len() < 3 {
@@ -379,7 +379,7 @@ fn an_event_that_failed_waits_its_time() {
 fn a_claim_that_gets_no_answer_has_failed() {
     let store = Bank::new(1).open();
     fill(&store, &["a"]);
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     drop(group.try_claim().unwrap().unwrap());
     let consumer = group.clone();
     let panicked = thread::spawn(move || {
@@ -400,7 +400,7 @@ fn what_is_parked_and_how_often_it_failed_outlives_a_restart() {
     let store = bank.open();
     fill(&store, &["a", "b", "c", "a"]);
     let patient = Retry::new(2).first(NEVER).longest(NEVER);
-    let group = store.subscribe().group("mailer", patient).unwrap();
+    let group = store.events().group("mailer", patient).unwrap();
     let park = |claim: Claim| claim.park("it makes no sense").unwrap();
     let mut unanswered = None;
     while let Some(claim) = group.try_claim().unwrap() {
@@ -410,12 +410,12 @@ fn what_is_parked_and_how_often_it_failed_outlives_a_restart() {
             _ => unanswered = Some(claim),
         }
     }
-    group.save().unwrap();
+    group.checkpoint().unwrap();
     store.close().unwrap();
     drop((unanswered, group));
 
     let store = bank.open();
-    let group = store.subscribe().group("mailer", patient).unwrap();
+    let group = store.events().group("mailer", patient).unwrap();
     let parked = group.parked();
     assert_eq!((parked[0].key.as_str(), parked[0].version), ("a", 1));
     assert_eq!(parked[0].reason, "it makes no sense");
@@ -434,7 +434,7 @@ fn what_is_parked_and_how_often_it_failed_outlives_a_restart() {
 fn consumers_that_wait_are_woken_by_what_is_new_free_or_due() {
     in_time("a group", || {
         let store = Bank::new(1).open();
-        let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+        let group = store.events().group("mailer", at_once(9)).unwrap();
         let consumer = group.clone();
         let waiting = thread::spawn(move || {
             let mut handled = Vec::new();
@@ -467,7 +467,7 @@ fn consumers_that_wait_are_woken_by_what_is_new_free_or_due() {
 fn a_look_wakes_who_waits_for_what_comes_later() {
     in_time("a group", || {
         let store = Bank::new(1).open();
-        let group = store.subscribe().group("mailer", at_once(9)).unwrap();
+        let group = store.events().group("mailer", at_once(9)).unwrap();
         for number in 1..200 {
             let consumer = group.clone();
             let waiting = thread::spawn(move || {
@@ -490,9 +490,9 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     let bank = Bank::new(1);
     let store = bank.open();
     fill(&store, &["a", "b"]);
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     assert!(letters.try_next().unwrap().is_some());
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
 
     let copy = Bank::new(1);
     let to: Arc<dyn eventcask::storage::Storage> = Arc::new(copy.storage.clone());
@@ -506,7 +506,7 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
         .unwrap();
     file.write_all_at(b"x", 130).unwrap();
     let copied = copy.open();
-    let refused = copied.subscribe().named("letters").unwrap_err();
+    let refused = copied.events().named("letters").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Damaged);
     copied.close().unwrap();
     let report = eventcask::verify_storage(&to).unwrap();
@@ -520,7 +520,7 @@ fn l11_what_was_handled_before_the_store_was_closed_does_not_come_again() {
     let bank = Bank::new(2);
     let store = bank.open();
     fill(&store, &["a", "b", "c", "a", "b"]);
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     let mut handled = Vec::new();
     for _ in 0..3 {
         let claim = group.try_claim().unwrap().unwrap();
@@ -535,7 +535,7 @@ fn l11_what_was_handled_before_the_store_was_closed_does_not_come_again() {
     drop(group);
 
     let store = bank.open();
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     handled.extend(work(&group, &[]));
     assert_eq!(handled, all(&store));
 }
@@ -546,14 +546,14 @@ fn a_close_says_where_progress_could_not_be_saved() {
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
     let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
     fill(&store, &["a", "b"]);
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     group.try_claim().unwrap().unwrap().ack().unwrap();
     disk.fails(Operation::Sync, "subscriptions", Fault::Errno(EIO));
     assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Io);
     drop(group);
 
     let store = bank.open();
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     assert_eq!(work(&group, &[]), all(&store));
 }
 
@@ -564,7 +564,7 @@ fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
     let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
     fill(&store, &["a"]);
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     disk.fails(Operation::Sync, "subscriptions", Fault::Errno(EIO));
     group.try_claim().unwrap().unwrap().ack().unwrap();
     let failed = group.claim_timeout(Duration::ZERO).unwrap_err();
@@ -572,7 +572,7 @@ fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
     disk.is_well();
     drop(group);
 
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     assert!(group.try_claim().unwrap().is_none());
 }
 
@@ -581,7 +581,7 @@ fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
 fn events_that_wait_for_one_before_them_hold_no_more_than_so_many_bytes() {
     let store = Bank::new(1).open();
     let large = format!(r#"{{"note":"{}"}}"#, "x".repeat(1_000_000));
-    let group = store.subscribe().group("mailer", at_once(3)).unwrap();
+    let group = store.events().group("mailer", at_once(3)).unwrap();
     put(&store, "a", &large);
     let first = group.try_claim().unwrap().unwrap();
     for _ in 0..70 {

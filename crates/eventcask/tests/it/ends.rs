@@ -150,6 +150,124 @@ fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
     assert!(report.problems[0].reason.contains("is sealed"));
 }
 
+/// What is lost of a log without any of its events.
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    /// The newest segment, in which the mark of the close is alone.
+    Segment,
+    /// Only the mark of that segment.
+    Alone,
+    /// The mark behind the last event of its segment, or a byte of it.
+    Behind(u64),
+}
+
+/// Makes a closed store and takes from the log of the first account what is behind its last event.
+fn without_mark(loss: Mark, path: &Path) -> Vec<(u32, u64)> {
+    let store = options().segment_bytes(1 << 20).open(path).unwrap();
+    fill(&store);
+    if matches!(loss, Mark::Segment | Mark::Alone) {
+        // Ends the segment, so that the next one begins with a mark.
+        store.truncate_aggregate("account-1", 2).unwrap();
+        store.reclaim().unwrap();
+    }
+    let left = numbers(&store);
+    let shard = store.shard_of("account-1");
+    store.close().unwrap();
+    let storage = FileStorage::new(path);
+    let newest = segments(&storage, shard).pop().unwrap();
+    let file = storage.open(&newest, Open::Write).unwrap();
+    let length = file.len().unwrap();
+    match loss {
+        Mark::Segment => storage.remove(&newest).unwrap(),
+        Mark::Alone => file.set_len(4096).unwrap(),
+        Mark::Behind(bytes) => file.set_len(length - bytes).unwrap(),
+    }
+    left
+}
+
+/// Where only the mark of the clean close was missing, and the file that it was in, positions did not
+/// tell, and all was said to be well. The segment and the place of the end are noted as well.
+#[test]
+fn c7_a_lost_end_without_events_is_found() {
+    for loss in [
+        Mark::Segment,
+        Mark::Alone,
+        Mark::Behind(128),
+        Mark::Behind(1),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let left = without_mark(loss, path);
+        let storage: Arc<dyn Storage> = Arc::new(FileStorage::new(path));
+        let report = verify_storage(&storage).unwrap();
+        let [problem] = &report.problems[..] else {
+            panic!("{loss:?}: {:?}", report.problems);
+        };
+        let sentence = options().open(path).unwrap_err().to_string();
+        for text in [&problem.reason, &sentence] {
+            assert!(text.contains("has lost its end"), "{loss:?}: {text}");
+            assert!(text.contains("without an event"), "{loss:?}: {text}");
+            assert!(text.contains("eventcask repair"), "{loss:?}: {text}");
+        }
+
+        let report = repair(path).unwrap();
+        assert!(report.verified.is_ok(), "{loss:?}: {:?}", report.verified);
+        assert_eq!(report.lost(), 0, "{loss:?}");
+        assert_eq!(repair(path).unwrap().segments.len(), 0, "{loss:?}");
+        let store = options().open(path).unwrap();
+        assert_eq!(numbers(&store), left, "{loss:?}");
+        fill(&store);
+        store.close().unwrap();
+        assert!(verify_storage(&storage).unwrap().is_ok(), "{loss:?}");
+    }
+}
+
+/// The mark of a close begins no segment: nothing would be in it.
+#[test]
+fn a_close_makes_no_segment() {
+    let bank = Bank::new(2);
+    for _ in 0..12 {
+        let store = options()
+            .open_storage(Arc::new(bank.storage.clone()))
+            .unwrap();
+        put(&store, "account-1", &"x".repeat(900));
+        let shard = store.shard_of("account-1");
+        let before = segments(&bank.storage, shard);
+        store.close().unwrap();
+        assert_eq!(segments(&bank.storage, shard), before);
+    }
+}
+
+/// A copy has its own end: of the segment that was being written it holds a part.
+#[test]
+fn c7_a_backup_that_has_lost_its_end_is_found() {
+    let bank = Bank::new(2);
+    let store = options()
+        .open_storage(Arc::new(bank.storage.clone()))
+        .unwrap();
+    fill(&store);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("copy");
+    store.backup(&path).unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage::new(&path));
+    assert!(verify_storage(&storage).unwrap().is_ok());
+    Loss::Newest.strike(&*storage, 1);
+    check_found(&options(), &storage, Loss::Newest);
+}
+
+/// A store that was closed while its busy shard had room for the next segment kept up to a segment of
+/// zeros, behind what looked like its newest file.
+#[test]
+fn a_close_gives_back_the_room_for_the_next_segment() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    let spare = "shards/0001/spare";
+    bank.storage.open(spare, Open::Create).unwrap();
+    store.close().unwrap();
+    let names = bank.storage.list("shards/0001").unwrap();
+    assert!(!names.contains(&"spare".to_owned()), "{names:?}");
+}
+
 #[test]
 fn a_note_of_the_ends_that_is_gone_or_damaged_keeps_nobody_out() {
     let bank = Bank::new(2);

@@ -77,7 +77,7 @@ fn fill(store: &Store) {
     let counts = store.projection(Counts).sync();
     let counts = counts.snapshots(SnapshotPolicy::default());
     drop(counts.start().unwrap());
-    let mail = store.subscribe().group("mailer", Retry::new(1)).unwrap();
+    let mail = store.events().group("mailer", Retry::new(1)).unwrap();
     while let Some(claim) = mail.try_claim().unwrap() {
         match claim.event().key() {
             KEY => claim.park("no such street").unwrap(),
@@ -135,7 +135,7 @@ fn l12_nothing_on_disk_tells_what_was_given_up_once_its_room_is_taken_back() {
         assert_eq!(all(&store).len(), 20, "{way}");
         assert_eq!(store.view("by-name").unwrap().rows().unwrap().len(), 1);
         assert_eq!(store.aggregate(KEY).version().unwrap(), 21, "{way}");
-        drop(store.subscribe().group("mailer", Retry::new(1)).unwrap());
+        drop(store.events().group("mailer", Retry::new(1)).unwrap());
         drop(store);
         assert_eq!(found(&bank.storage), Vec::<String>::new(), "{way}, again");
     }
@@ -296,7 +296,7 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
             let whole = |event: Result<Event, Error>| event.map(|event| event.position());
             let events: Result<Vec<_>, Error> = reader.events().iter().map(whole).collect();
             events.unwrap();
-            let events: Result<Vec<_>, Error> = reader.events().rev().iter().map(whole).collect();
+            let events: Result<Vec<_>, Error> = reader.events().rev().map(whole).collect();
             events.unwrap();
             for key in [KEY, "other-1", "other-2"] {
                 let events = reader.aggregate(key).events().unwrap();
@@ -307,7 +307,7 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
                 reader.fold(Newest).load(key).unwrap();
             }
             reader.view("by-name").unwrap().rows().unwrap();
-            let mut news = reader.subscribe().start().unwrap();
+            let mut news = reader.events().subscribe().unwrap();
             while news.try_next().unwrap().is_some() {}
             reader
                 .backup_storage(&(Arc::new(MemoryStorage::default()) as _))

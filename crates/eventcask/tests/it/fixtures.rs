@@ -59,11 +59,11 @@ fn write(directory: &Path) {
     let store = options().open(directory).unwrap();
     push(&store, 40..EVENTS);
     store.seal().unwrap();
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     for _ in 0..LETTERS {
         letters.try_next().unwrap().unwrap();
     }
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop((letters, counts(&store)));
     store.close().unwrap();
 }
@@ -125,7 +125,7 @@ fn check(directory: &Path) {
     let versions: Vec<_> = of_one.map(|event| event.unwrap().version()).collect();
     assert_eq!(versions, Vec::from_iter(1..=13));
 
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     assert_eq!(letters.positions(), [LETTERS]);
     let next = letters.try_next().unwrap().unwrap();
     assert_eq!(next.payload(), payload(LETTERS).as_bytes());

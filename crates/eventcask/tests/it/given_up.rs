@@ -53,7 +53,7 @@ fn filled() -> Bank {
 /// What a reader of the log counts.
 fn in_the_log(store: &Store) -> Found {
     let mut found = Found::new();
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event: Event = event.unwrap();
         *found.entry(event.key().to_owned()).or_default() += 1;
     }

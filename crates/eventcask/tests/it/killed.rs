@@ -41,7 +41,7 @@ fn open(dir: &Path) -> Store {
 }
 
 fn group(store: &Store) -> ConsumerGroup {
-    let subscription = store.subscribe();
+    let subscription = store.events();
     subscription.group("mailer", Retry::new(9)).unwrap()
 }
 

@@ -289,7 +289,7 @@ fn check_time(store: &Store, projected: &ProjectionHandle<Counts>, time: Timesta
         is.extend(state.map(|(key, count)| (key.to_owned(), *count)));
     }
     let mut wanted = Fold::new();
-    for event in store.events().until(time).iter() {
+    for event in &store.events().until(time) {
         *wanted.entry(event.unwrap().key().to_owned()).or_default() += 1;
     }
     assert_eq!(is, wanted, "at {time}");

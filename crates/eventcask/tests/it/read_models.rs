@@ -590,7 +590,7 @@ fn a_waker_may_ask_the_store() {
             let counts = store.projection(Events);
             let counts = if is_sync { counts.sync() } else { counts };
             let counts = counts.start().unwrap();
-            let mut subscription = store.subscribe().start().unwrap();
+            let mut subscription = store.events().subscribe().unwrap();
             let mut reaches = pin!(counts.reaches(Place::new(0, 0)));
             let mut next = pin!(subscription.next_async());
             let mut never = pin!(counts.reaches(Place::new(0, 9)));

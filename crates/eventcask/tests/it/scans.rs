@@ -1,6 +1,7 @@
 //! Scans: backwards, and by what they are asked for.
 
-use eventcask::{Error, Event, NewEvent, Scan, Store, Timestamp};
+use eventcask::read::EventIter;
+use eventcask::{Error, Event, EventQuery, NewEvent, Store, Timestamp};
 use fastrand::Rng;
 
 use crate::support::Bank;
@@ -21,17 +22,17 @@ fn fill(store: &Store, rng: &mut Rng, batches: usize) {
     }
 }
 
-fn read(scan: &Scan) -> Vec<(u32, u64)> {
+fn read(events: EventIter) -> Vec<(u32, u64)> {
     let place = |event: Result<Event, Error>| {
         let event = event.unwrap();
         assert!(!event.payload().is_empty());
         (event.shard(), event.position())
     };
-    scan.iter().map(place).collect()
+    events.map(place).collect()
 }
 
-/// A scan of each kind, by what a shard and the times of some events are.
-fn scans(store: &Store, times: &[Timestamp]) -> Vec<Scan> {
+/// A query of each kind, by what a shard and the times of some events are.
+fn queries(store: &Store, times: &[Timestamp]) -> Vec<EventQuery> {
     let middle = times[times.len() / 2];
     vec![
         store.events(),
@@ -53,10 +54,10 @@ fn check_mirrored(store: &Store) {
         .iter()
         .map(|event| event.unwrap().commit_time());
     let times: Vec<_> = times.collect();
-    for scan in scans(store, &times) {
-        let mut forwards = read(&scan);
+    for query in queries(store, &times) {
+        let mut forwards = read(query.iter());
         forwards.reverse();
-        assert_eq!(read(&scan.clone().rev()), forwards, "{scan:?}");
+        assert_eq!(read(query.rev()), forwards, "{query:?}");
     }
 }
 
@@ -86,9 +87,8 @@ fn backwards_is_the_mirror_of_forwards() {
 fn backwards_ends_where_the_store_was_when_it_began() {
     let store = Bank::new(2).open();
     fill(&store, &mut Rng::with_seed(2), 10);
-    let before = read(&store.events().rev());
-    let scan = store.events().rev();
-    let mut events = scan.iter();
+    let before = read(store.events().rev());
+    let mut events = store.events().rev();
     let first = events.next().unwrap().unwrap();
     fill(&store, &mut Rng::with_seed(3), 10);
     assert_eq!((first.shard(), first.position()), before[0]);

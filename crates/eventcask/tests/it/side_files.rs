@@ -16,9 +16,9 @@ fn make(path: &Path) {
     let last = store.events().iter().last().unwrap().unwrap();
     let after = last.get().commit_time.as_nanos() + 1;
     put(&store, "c", "3");
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap();
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop(letters);
     store.truncate_before(Timestamp::from_nanos(after)).unwrap();
     store.close().unwrap();

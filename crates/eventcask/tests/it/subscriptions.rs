@@ -7,7 +7,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use eventcask::storage::{MemoryStorage, Storage};
-use eventcask::{Error, Event, NewEvent, Store, Subscription, Timestamp};
+use eventcask::subscribe::Retry;
+use eventcask::{Error, ErrorKind, Event, NewEvent, Store, Subscription, Timestamp};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, in_time, put};
@@ -64,14 +65,14 @@ fn l11_each_event_comes_once_and_in_order_from_catch_up_into_live() {
         let store = bank.open();
         push(&store, 0, 500);
         thread::scope(|scope| {
-            let early = store.subscribe().start().unwrap();
+            let early = store.events().subscribe().unwrap();
             scope.spawn(move || follow(early, 2_000, &[0; 4]));
             for writer in 0..3 {
                 let store = &store;
                 scope.spawn(move || push(store, writer, 500));
             }
             // This one begins somewhere in the middle.
-            let from_start = store.subscribe().start().unwrap();
+            let from_start = store.events().subscribe().unwrap();
             scope.spawn(move || follow(from_start, 2_000, &[0; 4]));
         });
     });
@@ -84,7 +85,7 @@ fn who_waits_misses_nothing_that_is_wanted() {
         let mut bank = Bank::new(4);
         bank.options = bank.options.threads(2).segment_bytes(4_000);
         let store = bank.open();
-        let all = store.subscribe();
+        let all = store.events();
         let wanted = [
             all.clone(),
             all.clone().shard(2),
@@ -97,8 +98,8 @@ fn who_waits_misses_nothing_that_is_wanted() {
             let names = subscription.map(|event| name(&event.unwrap()));
             names.collect::<Vec<_>>()
         };
-        let live = wanted.clone().map(|subscribe| {
-            let subscription = subscribe.start().unwrap();
+        let live = wanted.clone().map(|query| {
+            let subscription = query.subscribe().unwrap();
             thread::spawn(move || read(subscription))
         });
         thread::scope(|scope| {
@@ -115,8 +116,8 @@ fn who_waits_misses_nothing_that_is_wanted() {
             }
         });
         store.clone().close().unwrap();
-        for (live, subscribe) in live.into_iter().zip(wanted) {
-            let expected = read(subscribe.start().unwrap());
+        for (live, query) in live.into_iter().zip(wanted) {
+            let expected = read(query.subscribe().unwrap());
             assert!(!expected.is_empty());
             assert_eq!(live.join().unwrap(), expected);
         }
@@ -129,15 +130,15 @@ fn a_subscription_goes_on_where_another_was() {
     for number in 0..10 {
         put(&store, &format!("account-{}", number % 3), "{}");
     }
-    let mut first = store.subscribe().start().unwrap();
+    let mut first = store.events().subscribe().unwrap();
     let mut seen: Vec<String> = Vec::new();
     for _ in 0..4 {
         seen.push(name(&first.try_next().unwrap().unwrap()));
     }
     let mut second = store
-        .subscribe()
+        .events()
         .from_positions(&first.positions())
-        .start()
+        .subscribe()
         .unwrap();
     seen.extend(drain(&mut second));
     assert_eq!(seen, all(&store));
@@ -147,12 +148,12 @@ fn a_subscription_goes_on_where_another_was() {
 fn only_what_was_asked_for_comes() {
     let store = Bank::new(2).open();
     put(&store, "account-1", "{}");
-    let subscribe = store.subscribe();
-    let mut now = subscribe.clone().from_now().start().unwrap();
-    let mut cards = subscribe.clone().key_prefix("card-").start().unwrap();
-    let mut others = subscribe.clone().types(&["Unknown"]).start().unwrap();
+    let query = store.events();
+    let mut now = query.clone().from_now().subscribe().unwrap();
+    let mut cards = query.clone().key_prefix("card-").subscribe().unwrap();
+    let mut others = query.clone().types(&["Unknown"]).subscribe().unwrap();
     let shard = eventcask::route("card-1", 2);
-    let mut of_shard = subscribe.shard(shard).from_now().start().unwrap();
+    let mut of_shard = query.shard(shard).from_now().subscribe().unwrap();
     put(&store, "card-1", "{}");
     assert_eq!(drain(&mut now), ["card-1@1"]);
     assert_eq!(drain(&mut cards), ["card-1@1"]);
@@ -164,15 +165,68 @@ fn only_what_was_asked_for_comes() {
         "what is not wanted is passed over"
     );
 
-    let newest = store.events().rev().iter().next().unwrap().unwrap();
-    let since = store.subscribe().since(newest.commit_time());
-    assert_eq!(drain(&mut since.start().unwrap()), ["card-1@1"]);
+    let newest = store.events().rev().next().unwrap().unwrap();
+    let since = store.events().since(newest.commit_time());
+    assert_eq!(drain(&mut since.subscribe().unwrap()), ["card-1@1"]);
+}
+
+/// A subscription that can get no event any more, or none at all, would wait for ever.
+#[test]
+fn a_subscription_with_an_end_or_of_no_shard_is_refused() {
+    let store = Bank::new(2).open();
+    put(&store, "account-1", "{}");
+    let newest = store.events().rev().next().unwrap().unwrap();
+    let until = store.events().until(newest.commit_time());
+    let elsewhere = store.events().shard(2);
+    for (query, expected) in [
+        (&until, Error::SubscribeUntil),
+        (&elsewhere, Error::UnknownShard { shard: 2 }),
+    ] {
+        assert_eq!(query.subscribe().unwrap_err(), expected);
+        assert_eq!(query.named("letters").unwrap_err(), expected);
+        let group = query.group("mailer", Retry::default());
+        assert_eq!(group.unwrap_err(), expected);
+    }
+    assert_eq!(Error::SubscribeUntil.kind(), ErrorKind::Invalid);
+    assert_eq!(until.iter().count(), 1);
+    assert_eq!(elsewhere.iter().count(), 0);
+    // Nothing of it is kept, and the names are free.
+    assert!(store.events().named("letters").is_ok());
+    assert!(store.events().group("mailer", Retry::default()).is_ok());
+}
+
+#[test]
+fn one_query_means_the_same_scanned_backwards_and_subscribed_to() {
+    let store = Bank::new(4).open();
+    push(&store, 0, 30);
+    let middle = store.events().iter().nth(15).unwrap().unwrap();
+    let all = store.events();
+    let queries = [
+        all.clone(),
+        all.clone().shard(middle.shard()),
+        all.clone().types(&["Deposited"]),
+        all.clone().key_prefix(middle.key()),
+        all.clone().since(middle.commit_time()),
+        all.clone().from_position(3),
+        all.clone().from_positions(&[1, 2]),
+        all.clone().from_now(),
+    ];
+    push(&store, 1, 10);
+    for query in queries {
+        let name = |event: Result<Event, Error>| name(&event.unwrap());
+        let scanned: Vec<_> = query.iter().map(name).collect();
+        let mut backwards: Vec<_> = query.rev().map(name).collect();
+        backwards.reverse();
+        assert!(!scanned.is_empty(), "{query:?}");
+        assert_eq!(backwards, scanned, "{query:?}");
+        assert_eq!(drain(&mut query.subscribe().unwrap()), scanned, "{query:?}");
+    }
 }
 
 #[test]
 fn what_is_acknowledged_is_there_at_once() {
     let store = Bank::new(4).open();
-    let mut subscription = store.subscribe().start().unwrap();
+    let mut subscription = store.events().subscribe().unwrap();
     for number in 0..200 {
         put(&store, &format!("account-{number}"), "{}");
         assert!(subscription.try_next().unwrap().is_some(), "{number}");
@@ -183,7 +237,7 @@ fn what_is_acknowledged_is_there_at_once() {
 fn what_waits_ends_when_the_store_is_closed() {
     in_time("a subscription", || {
         let store = Bank::new(2).open();
-        let subscription = store.subscribe().start().unwrap();
+        let subscription = store.events().subscribe().unwrap();
         let reader = thread::spawn(move || {
             let names = subscription.map(|event| name(&event.unwrap()));
             names.collect::<Vec<_>>()
@@ -197,7 +251,7 @@ fn what_waits_ends_when_the_store_is_closed() {
 #[test]
 fn a_time_out_is_told_from_an_end() {
     let store = Bank::new(1).open();
-    let mut subscription = store.subscribe().start().unwrap();
+    let mut subscription = store.events().subscribe().unwrap();
     let wait = Duration::from_millis(1);
     assert!(subscription.next_timeout(wait).unwrap().is_none());
     assert!(!subscription.is_over());
@@ -212,7 +266,7 @@ fn a_slow_subscriber_reads_from_the_log() {
     let mut bank = Bank::new(2);
     bank.options = bank.options.segment_bytes(20_000);
     let store = bank.open();
-    let mut slow = store.subscribe().start().unwrap();
+    let mut slow = store.events().subscribe().unwrap();
     put(&store, "account-0", "{}");
     assert!(slow.try_next().unwrap().is_some());
     push(&store, 0, 3_000);
@@ -226,7 +280,7 @@ fn events_that_are_given_up_do_not_come() {
     for _ in 0..3 {
         put(&store, "account-1", "{}");
     }
-    let mut subscription = store.subscribe().start().unwrap();
+    let mut subscription = store.events().subscribe().unwrap();
     store.truncate_aggregate("account-1", 3).unwrap();
     // The block in hand was opened before or after; what is hidden now is not handed out.
     put(&store, "account-1", "{}");
@@ -242,7 +296,7 @@ fn a_reader_follows_what_another_process_writes() {
         let store = bank.open();
         put(&store, "account-1", "{}");
         let reader = bank.open_read_only();
-        let mut subscription = reader.subscribe().start().unwrap();
+        let mut subscription = reader.events().subscribe().unwrap();
         assert_eq!(drain(&mut subscription), ["account-1@1"]);
         put(&store, "account-2", "{}");
         let event = subscription.next().unwrap().unwrap();
@@ -273,7 +327,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn the_next_event_can_be_awaited() {
     in_time("a subscription", || {
         let store = Bank::new(2).open();
-        let mut subscription = store.subscribe().start().unwrap();
+        let mut subscription = store.events().subscribe().unwrap();
         let reader = thread::spawn(move || {
             block_on(async {
                 let mut names = Vec::new();
@@ -302,17 +356,17 @@ fn l11_a_first_save_that_failed_is_replaced_by_the_next() {
     for _ in 0..3 {
         put(&store, "account-1", "1");
     }
-    let mut letters = store.subscribe().named("letters").unwrap();
+    let mut letters = store.events().named("letters").unwrap();
     letters.try_next().unwrap().unwrap();
     disk.fails(Operation::SyncDir, "subscriptions", Fault::Errno(5));
-    assert!(letters.save().is_err());
+    assert!(letters.checkpoint().is_err());
     disk.is_well();
     letters.try_next().unwrap().unwrap();
-    letters.save().unwrap();
+    letters.checkpoint().unwrap();
     drop(letters);
     store.close().unwrap();
 
     assert_eq!(disk.list("subscriptions").unwrap(), ["0001"]);
-    let letters = open().subscribe().named("letters").unwrap();
+    let letters = open().events().named("letters").unwrap();
     assert_eq!(letters.positions(), [2]);
 }

@@ -192,7 +192,7 @@ fn the_log_is_told_that_an_aggregate_is_parked() {
     put(&store, "a", "1");
     put(&store, "a", "1");
     let group = store
-        .subscribe()
+        .events()
         .group("told-group", Retry::new(2).first(Duration::ZERO));
     let group = group.unwrap();
     for _ in 0..2 {

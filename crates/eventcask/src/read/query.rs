@@ -1,0 +1,201 @@
+//! One query for the events of all aggregates, in the order in which they were committed.
+//!
+//! It ends as a scan, in either direction, or goes on as a subscription (`subscribe::start`).
+
+use std::sync::Arc;
+
+use eventcask_event::Timestamp;
+use eventcask_shard::ShardReader;
+
+use crate::Store;
+use crate::read::backwards::Backwards;
+use crate::read::filter::Filter;
+use crate::read::forwards::Forwards;
+use crate::read::merge::Merge;
+use crate::store::handle::Inner;
+use crate::{Error, Event};
+
+/// Says which events are wanted. One query ends in any of these:
+///
+/// | ending | gives |
+/// | --- | --- |
+/// | [`iter`](Self::iter) | what is stored now, oldest first |
+/// | [`rev`](Self::rev) | what is stored now, newest first |
+/// | [`subscribe`](Self::subscribe) | the same without an end: what is stored, and then what is new |
+/// | [`named`](Self::named) | a subscription that goes on after a restart |
+/// | [`group`](Self::group) | a named subscription that consumers share |
+///
+/// All options mean the same for each ending, but for [`until`](Self::until): a subscription has no
+/// end, so it refuses one.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// use eventcask::NewEvent;
+/// let mut producer = store.producer();
+/// producer.push("a", &NewEvent::json("Opened", b"{}"))?;
+/// producer.push("b", &NewEvent::json("Closed", b"{}"))?;
+/// producer.flush()?.wait()?;
+///
+/// let opened: Vec<_> = store.events().types(&["Opened"]).iter().collect::<Result<_, _>>()?;
+/// assert_eq!(opened.len(), 1);
+/// assert_eq!(opened[0].key(), "a");
+///
+/// let of_b = store.events().key_prefix("b");
+/// assert_eq!(of_b.rev().next().ok_or("no event")??.event_type(), "Closed");
+///
+/// let mut news = of_b.subscribe()?;
+/// assert_eq!(news.try_next()?.ok_or("what is stored comes first")?.event_type(), "Closed");
+/// assert!(news.try_next()?.is_none());
+/// producer.push("b", &NewEvent::json("Opened", b"{}"))?;
+/// producer.flush()?.wait()?;
+/// assert_eq!(news.try_next()?.ok_or("then what is new")?.event_type(), "Opened");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct EventQuery {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) shard: Option<u32>,
+    /// Where it begins in each shard.
+    pub(crate) from: Vec<u64>,
+    pub(crate) filter: Filter,
+}
+
+impl EventQuery {
+    pub(crate) fn new(inner: Arc<Inner>) -> Self {
+        let from = vec![0; inner.readers.len()];
+        Self {
+            inner,
+            shard: None,
+            from,
+            filter: Filter::default(),
+        }
+    }
+
+    /// Only the events of this shard. A subscription to one shard need not wait for the events of
+    /// others that were committed before.
+    pub fn shard(mut self, shard: u32) -> Self {
+        self.shard = Some(shard);
+        self
+    }
+
+    /// Begins at this position in each shard; backwards it ends there.
+    pub fn from_position(mut self, position: u64) -> Self {
+        self.from.fill(position);
+        self
+    }
+
+    /// Begins at these positions, one a shard; those that are left out begin at 0. Backwards it
+    /// ends there.
+    pub fn from_positions(mut self, positions: &[u64]) -> Self {
+        for (from, position) in self.from.iter_mut().zip(positions) {
+            *from = *position;
+        }
+        self
+    }
+
+    /// Begins with what is not durable yet. A scan then finds what became durable since this call.
+    pub fn from_now(mut self) -> Self {
+        for (from, reader) in self.from.iter_mut().zip(&self.inner.readers) {
+            *from = reader.published().watermark;
+        }
+        self
+    }
+
+    /// Only events of the types with these names. No others are decompressed.
+    pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
+        let names = types.iter().map(|name| name.as_ref().to_owned());
+        self.filter.types = Some(names.collect());
+        self
+    }
+
+    /// Only events of aggregates whose key begins like this. Of a block that has none, nothing is
+    /// decompressed but the keys.
+    pub fn key_prefix(mut self, prefix: &str) -> Self {
+        self.filter.key_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// Only events committed at this time or later. Blocks from before are not read.
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.filter.since = time;
+        self
+    }
+
+    /// Only events committed at this time or earlier. Blocks from after are not read. A subscription
+    /// refuses it.
+    pub fn until(mut self, time: Timestamp) -> Self {
+        self.filter.until = time;
+        self
+    }
+
+    /// Reads what is durable now, in the order of the commits.
+    #[must_use]
+    pub fn iter(&self) -> EventIter {
+        let cursors = self.cursors(Forwards::new);
+        EventIter {
+            merge: Direction::OldestFirst(Merge::new(cursors)),
+            filter: self.filter.clone(),
+        }
+    }
+
+    /// Reads what is durable now, the newest event first.
+    #[must_use]
+    pub fn rev(&self) -> EventIter {
+        let cursors = self.cursors(Backwards::new);
+        EventIter {
+            merge: Direction::NewestFirst(Merge::new(cursors)),
+            filter: self.filter.clone(),
+        }
+    }
+
+    /// A cursor for each shard that is asked for.
+    pub(crate) fn cursors<C>(&self, cursor: impl Fn(&Arc<ShardReader>, u64) -> C) -> Vec<C> {
+        let shards = self.inner.readers.iter().zip(&self.from);
+        let wanted =
+            shards.filter(|(reader, _)| self.shard.is_none_or(|shard| shard == reader.shard()));
+        wanted.map(|(reader, from)| cursor(reader, *from)).collect()
+    }
+}
+
+impl IntoIterator for &EventQuery {
+    type Item = Result<Event, Error>;
+    type IntoIter = EventIter;
+
+    fn into_iter(self) -> EventIter {
+        self.iter()
+    }
+}
+
+/// The events of a store in the order of their commits, or against it.
+#[derive(Debug)]
+pub struct EventIter {
+    merge: Direction,
+    filter: Filter,
+}
+
+#[derive(Debug)]
+enum Direction {
+    OldestFirst(Merge<Forwards>),
+    NewestFirst(Merge<Backwards>),
+}
+
+impl Iterator for EventIter {
+    type Item = Result<Event, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.merge {
+            Direction::OldestFirst(merge) => merge.next(&self.filter),
+            Direction::NewestFirst(merge) => merge.next(&self.filter),
+        }
+        .transpose()
+    }
+}
+
+impl Store {
+    /// The events of all aggregates: says which are wanted, and how they are read.
+    pub fn events(&self) -> EventQuery {
+        EventQuery::new(Arc::clone(&self.inner))
+    }
+}

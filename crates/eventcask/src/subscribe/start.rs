@@ -1,0 +1,97 @@
+//! How a query for events becomes a subscription: a scan without an end.
+
+use std::sync::Arc;
+
+use crate::read::forwards::Forwards;
+use crate::read::query::EventQuery;
+use crate::subscribe::Retry;
+use crate::subscribe::saved::Saved;
+use crate::{ConsumerGroup, DurableSubscription, Error, Subscription};
+
+impl EventQuery {
+    /// Subscribes to the events: what is stored comes first, and then what is new.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::NewEvent;
+    /// let mut producer = store.producer();
+    /// producer.push("account-1", &NewEvent::json("Opened", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    ///
+    /// let mut accounts = store.events().key_prefix("account-").subscribe()?;
+    /// let opened = accounts.try_next()?.ok_or("what was stored comes first")?;
+    /// assert_eq!(opened.key(), "account-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::SubscribeUntil`], [`Error::UnknownShard`], damage, or what the disk said.
+    pub fn subscribe(&self) -> Result<Subscription, Error> {
+        self.check_endless()?;
+        let cursors = self.cursors(|reader, from| {
+            let since = reader.end_before(self.filter.since.as_nanos())?;
+            Ok::<_, Error>(Forwards::new(reader, since.max(from)))
+        });
+        Ok(Subscription::new(
+            Arc::clone(&self.inner),
+            cursors.into_iter().collect::<Result<_, _>>()?,
+            self.filter.clone(),
+            self.from.clone(),
+        ))
+    }
+
+    /// Begins a subscription whose progress is kept under a name, or goes on with it: what was
+    /// saved counts more than where this one would begin. What it is to can change from one time
+    /// to the next. A name is held once at a time.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::NewEvent;
+    /// let mut producer = store.producer();
+    /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
+    /// producer.flush()?.wait()?;
+    ///
+    /// let mut letters = store.events().types(&["Placed"]).named("letters")?;
+    /// assert_eq!(letters.try_next()?.ok_or("one is there")?.key(), "order-1");
+    /// letters.checkpoint()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`subscribe`](Self::subscribe); [`Error::SubscriptionInUse`], [`Error::BadName`],
+    /// [`Error::ReadOnly`].
+    pub fn named(&self, name: &str) -> Result<DurableSubscription, Error> {
+        DurableSubscription::start(&self.inner, name, |saved| self.subscribe_after(saved))
+    }
+
+    /// Begins a named subscription whose events are shared out among consumers, or goes on with it;
+    /// otherwise as [`named`](Self::named). [`ConsumerGroup`] has an example.
+    ///
+    /// # Errors
+    /// As [`named`](Self::named).
+    pub fn group(&self, name: &str, retry: Retry) -> Result<ConsumerGroup, Error> {
+        let filter = self.filter.clone();
+        ConsumerGroup::start(&self.inner, name, retry, filter, |saved| {
+            self.subscribe_after(saved)
+        })
+    }
+
+    fn subscribe_after(&self, saved: Option<&Saved>) -> Result<Subscription, Error> {
+        match saved {
+            Some(saved) => self.clone().from_positions(&saved.positions).subscribe(),
+            None => self.subscribe(),
+        }
+    }
+
+    /// A subscription never ends, and would wait for ever where no event can come.
+    fn check_endless(&self) -> Result<(), Error> {
+        if self.filter.has_end() {
+            return Err(Error::SubscribeUntil);
+        }
+        let shards = self.inner.readers.len();
+        let unknown = self.shard.filter(|shard| *shard as usize >= shards);
+        unknown.map_or(Ok(()), |shard| Err(Error::UnknownShard { shard }))
+    }
+}
