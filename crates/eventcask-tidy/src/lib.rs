@@ -2,7 +2,7 @@
 //!
 //! The source is parsed, never built: so the tests take seconds, and they run whether or not the
 //! rest compiles. [`Workspace`] has the modules of each crate, and finds where a path leads.
-//! Three rules stand on it: no [`circles`] between modules, no [`sizes`] beyond what fits a
+//! Three rules stand on it: no `circles` between modules, no `sizes` beyond what fits a
 //! reader's head, and no change of the [`public_api`] by accident.
 //!
 //! What does not keep a rule yet is listed in `ratchet.txt` beside this crate. The list may only

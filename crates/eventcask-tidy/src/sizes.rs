@@ -123,7 +123,7 @@ impl Functions {
 impl<'ast> Visit<'ast> for Functions {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         self.inside(item.ident.to_string(), |this| {
-            visit::visit_item_mod(this, item)
+            visit::visit_item_mod(this, item);
         });
     }
 
@@ -133,7 +133,7 @@ impl<'ast> Visit<'ast> for Functions {
             _ => None,
         };
         self.inside(name.unwrap_or_default(), |this| {
-            visit::visit_item_impl(this, item)
+            visit::visit_item_impl(this, item);
         });
     }
 

@@ -47,6 +47,8 @@
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
+//! With the feature `stream` subscriptions and queries are streams of the crate `futures-core`.
+//!
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
 

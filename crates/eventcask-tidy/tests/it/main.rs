@@ -9,3 +9,4 @@ mod circles;
 mod sizes;
 mod public_api;
 mod ratchet;
+mod dependencies;

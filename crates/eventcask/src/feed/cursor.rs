@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
-use eventcask_log::{Block, Payloads};
+use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::feed::batches::Taken;
 use crate::follow::visible::{add_shown, durable, row_from};
+use crate::read::filter::Filter;
 use crate::read_model::{ModelProgress, ProgressStep};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
@@ -158,12 +159,8 @@ impl Cursor {
     }
 
     /// Takes what fits of the next block.
-    pub(crate) fn step(
-        &mut self,
-        room: &mut Room,
-        types: Option<&[String]>,
-    ) -> Result<Step, Error> {
-        if self.open.is_none() && !self.open_next(types)? {
+    pub(crate) fn step(&mut self, room: &mut Room, filter: &Filter) -> Result<Step, Error> {
+        if self.open.is_none() && !self.open_next(filter)? {
             return Ok(Step::End);
         }
         let Some(open) = &mut self.open else {
@@ -202,23 +199,26 @@ impl Cursor {
     }
 
     /// Reads the next block; says whether there is one. One without wanted events is passed.
-    fn open_next(&mut self, types: Option<&[String]>) -> Result<bool, Error> {
+    fn open_next(&mut self, filter: &Filter) -> Result<bool, Error> {
         let (watermark, hidden) = durable(&self.reader);
         if self.next >= watermark {
             return Ok(false);
         }
-        let want = types.map_or(Payloads::All, Payloads::Types);
-        let Some((at, block)) = self.reader.read_open(self.next, want)? else {
+        if let Some(at) = self.place_too_early(filter)? {
+            self.pass(&at);
+            return Ok(true);
+        }
+        let Some((at, block)) = self.reader.read_open(self.next, filter.payloads())? else {
             // The last events of the log are gone.
             self.next = watermark;
             return Ok(false);
         };
         let events = block.events();
         let (range, mut rows) = (row_from(&events, self.next)..events.len(), Vec::new());
-        add_shown(&mut rows, &events, range, types, &hidden);
+        add_shown(&mut rows, &events, range, filter.types.as_deref(), &hidden);
+        filter.retain(&events, &mut rows);
         if rows.is_empty() {
-            self.next = at.next_position;
-            self.commit_time = Timestamp::from_nanos(at.last_commit);
+            self.pass(&at);
             return Ok(true);
         }
         self.open = Some(OpenBlock {
@@ -228,5 +228,20 @@ impl Cursor {
             next_position: at.next_position,
         });
         Ok(true)
+    }
+
+    /// The next block, where it comes before the time that is asked for: it is not read.
+    fn place_too_early(&self, filter: &Filter) -> Result<Option<BlockPlace>, Error> {
+        if !filter.has_beginning() {
+            return Ok(None);
+        }
+        let at = self.reader.place_from(self.next)?;
+        Ok(at.filter(|at| filter.is_after(at)))
+    }
+
+    /// Passes a block of which nothing is wanted.
+    fn pass(&mut self, at: &BlockPlace) {
+        self.next = at.next_position;
+        self.commit_time = Timestamp::from_nanos(at.last_commit);
     }
 }

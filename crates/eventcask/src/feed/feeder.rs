@@ -12,19 +12,20 @@ use crate::feed::batches::{Batches, Taken};
 use crate::feed::cursor::{Cursor, Room, Step};
 use crate::feed::feeds::FeedState;
 use crate::follow::follower::caught;
+use crate::read::filter::Filter;
 use crate::{Error, ReadModel};
 
 /// Events that were passed without being wanted, after which the progress is kept for itself: so many
 /// are looked at again in a few milliseconds.
 const PASSED_EVENTS: u64 = 100_000;
 
-/// What ends a transaction.
+/// Which events go into transactions, and what ends one.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) events: usize,
     pub(crate) bytes: usize,
     pub(crate) delay: Duration,
-    pub(crate) types: Option<Vec<String>>,
+    pub(crate) filter: Filter,
 }
 
 pub(crate) struct Feeder {
@@ -106,8 +107,7 @@ impl Feeder {
         for turn in 0..shards {
             let shard = (self.first + turn) % shards;
             while !self.room.is_full() && !self.state.is_stopping() {
-                let types = self.limits.types.as_deref();
-                match self.cursors[shard].step(&mut self.room, types)? {
+                match self.cursors[shard].step(&mut self.room, &self.limits.filter)? {
                     Step::Taken(taken) => self.taken.push(taken),
                     Step::Passed => {}
                     Step::End => break,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use eventcask_event::Place;
+use eventcask_event::{Place, Timestamp};
 use eventcask_log::Error as LogError;
 
 use crate::Store;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
 use crate::feed::feeds::FeedState;
+use crate::read::filter::Filter;
 use crate::store::handle::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
@@ -46,7 +47,7 @@ impl ReadModelOptions {
             events: BATCH_EVENTS,
             bytes: BATCH_BYTES,
             delay: Duration::ZERO,
-            types: None,
+            filter: Filter::default(),
         };
         Self {
             inner,
@@ -74,12 +75,25 @@ impl ReadModelOptions {
         self
     }
 
-    /// Only events of the types with these names. The payloads of others are not decompressed. A
-    /// model that wants other types than before does not get old events of theirs: have it filled
-    /// anew.
+    /// Only events of the types with these names, as [`EventQuery::types`](crate::EventQuery::types).
+    /// A model that wants other events than before does not get old ones: have it filled anew.
     pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
         let names = types.iter().map(|name| name.as_ref().to_owned());
-        self.limits.types = Some(names.collect());
+        self.limits.filter.types = Some(names.collect());
+        self
+    }
+
+    /// Only events of aggregates whose key begins like this, as
+    /// [`EventQuery::key_prefix`](crate::EventQuery::key_prefix).
+    pub fn key_prefix(mut self, prefix: &str) -> Self {
+        self.limits.filter.key_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// Only events committed at this time or later, as
+    /// [`EventQuery::since`](crate::EventQuery::since).
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.limits.filter.since = time;
         self
     }
 

@@ -5,14 +5,15 @@
 //! entries that are kept through. So what is kept is never older than the state's progress that is told
 //! here, which is told last.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 use eventcask_event::{Place, route};
 use eventcask_project::{Batch, PerAggregate, Projection};
 use quick_cache::sync::Cache;
 
 use super::handle::ProjectionHandle;
+use super::watch::Watch;
 use crate::{Error, Timeout};
 
 /// The entries of a [`PerAggregate`] projection that are asked for often: [`ProjectionHandle::entries`].
@@ -66,21 +67,6 @@ where
     projected: ProjectionHandle<P>,
     kept: Arc<Kept<V>>,
 }
-
-/// What is told of the states of a projection, under the lock of the one that it is about.
-pub(crate) trait Watch<P: Projection>: Send + Sync {
-    /// A batch was applied to the state of its shard.
-    fn applied(&self, state: &P::State, batch: &Batch<'_>);
-
-    /// The state of a shard has come to a position.
-    fn reached(&self, shard: u32, progress: u64);
-
-    /// A state was replaced, or has stopped.
-    fn replaced(&self);
-}
-
-/// Those who watch a state, for as long as they do.
-pub(crate) type Watches<P> = Vec<Weak<dyn Watch<P>>>;
 
 /// An aggregate that has no entry is kept as well.
 #[derive(Debug)]

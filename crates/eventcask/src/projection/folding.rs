@@ -8,7 +8,7 @@ use eventcask_log::Block;
 use eventcask_project::{ApplyError, Batch, Projection};
 use eventcask_shard::Retired;
 
-use super::entries::Watches;
+use super::watch::Watches;
 use crate::follow::follower::Follow;
 use crate::follow::visible::{add_shown, row_from};
 

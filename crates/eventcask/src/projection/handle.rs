@@ -138,6 +138,19 @@ impl<P: Projection> std::fmt::Debug for ProjectionHandle<P> {
     }
 }
 
+impl<P: Projection> ProjectionOptions<P> {
+    /// Starts the projection; it ends when the handle and its clones are dropped, or with the store.
+    /// With [`sync`](Self::sync) the states are filled first; otherwise that is done behind it as
+    /// well, see [`ProjectionHandle::wait_for`].
+    ///
+    /// # Errors
+    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held, [`Error::BadName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
+    /// fails on what is stored, damage, or what the disk said.
+    pub fn start(self) -> Result<ProjectionHandle<P>, Error> {
+        ProjectionHandle::start(self)
+    }
+}
+
 impl<P: Projection> ProjectionHandle<P> {
     /// Takes up what was kept, fills the rest from the log, then follows what is new.
     pub(super) fn start(options: ProjectionOptions<P>) -> Result<Self, Error> {

@@ -9,11 +9,11 @@ use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
 use super::background::Bell;
-use super::entries::Watch;
 use super::folding::Folding;
 use super::keep::Keep;
-use super::options::BatchLimits;
+use super::policy::BatchLimits;
 use super::projections::Live;
+use super::watch::Watch;
 use crate::clock::now_nanos;
 use crate::follow::follower::{self, Follower};
 use crate::follow::lag::lag;

@@ -4,9 +4,11 @@
 //! store, the states and what is folded into them, how they are kept, the threads that work beside
 //! the shards, and how they are asked.
 
+mod policy;
 mod options;
 pub(crate) mod projections;
 mod live;
+mod watch;
 mod folding;
 mod files;
 mod keep;
@@ -20,6 +22,7 @@ pub(crate) mod handle;
 mod entries;
 pub(crate) mod views;
 pub(crate) mod view;
+mod savers;
 mod view_past;
 mod view_saver;
 
@@ -27,7 +30,8 @@ pub use entries::EntryCache;
 pub use eventcask_project::{BatchEntries, Merge, Snapshot};
 pub(crate) use files::forget_what_is_ahead;
 pub use kept::KeptProjection;
-pub use options::{ProjectionOptions, SnapshotPolicy};
+pub use options::ProjectionOptions;
 pub use past::ProjectionAsOf;
+pub use policy::SnapshotPolicy;
 pub(crate) use projections::Projections;
 pub use rebuild::{Rebuild, RebuildProgress};

@@ -18,7 +18,7 @@ use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
 use super::live::{LiveProjection, ShardState};
-use super::options::BatchLimits;
+use super::policy::BatchLimits;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
 use crate::follow::visible::durable;

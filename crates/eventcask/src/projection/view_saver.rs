@@ -4,9 +4,7 @@
 //! A small state is copied under its lock, and the copy is saved. To copy a large one takes longer than
 //! a batch does: its snapshot is made of the one before and of the log, as that of a projection.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::{Builder, JoinHandle};
+use std::sync::Arc;
 
 use eventcask_shard::ShardReader;
 
@@ -15,38 +13,6 @@ use crate::sync::locked;
 
 /// A state with no more groups is copied in less time than a batch takes.
 const COPIED_GROUPS: usize = 4096;
-
-/// The threads that save and open.
-#[derive(Debug, Default)]
-pub(crate) struct Savers {
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    stops: AtomicBool,
-}
-
-impl Savers {
-    /// Runs such work on a thread of its own; not at all where the system gives none.
-    pub(crate) fn start(&self, work: impl FnOnce() + Send + 'static) {
-        let thread = Builder::new().name("eventcask-views".to_owned());
-        let mut threads = locked(&self.threads);
-        threads.retain(|thread| !thread.is_finished());
-        threads.extend(thread.spawn(work).ok());
-    }
-
-    /// Returns once no thread works any more. Those that read the log to save give up.
-    pub(crate) fn stop(&self) {
-        // Relaxed: it says nothing about anything else, and who reads it too late only works in vain.
-        self.stops.store(true, Ordering::Relaxed);
-        let threads = std::mem::take(&mut *locked(&self.threads));
-        for thread in threads {
-            // A snapshot that failed is made by the next opening.
-            let _ = thread.join();
-        }
-    }
-
-    fn stops(&self) -> bool {
-        self.stops.load(Ordering::Relaxed)
-    }
-}
 
 impl Views {
     /// Saves what a view is in a shard right now, whose state the caller has locked.

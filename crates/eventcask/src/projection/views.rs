@@ -16,7 +16,7 @@ use crate::follow::follower::{Follow, Follower};
 use crate::follow::lag::lag;
 use crate::name::is_name;
 use crate::notices::{Kind, Who};
-use crate::projection::view_saver::Savers;
+use crate::projection::savers::Savers;
 use crate::sync::locked;
 use crate::{Error, parallel};
 

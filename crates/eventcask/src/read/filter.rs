@@ -3,6 +3,8 @@
 use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 
+/// No event is committed before this time.
+const NO_BEGINNING: Timestamp = Timestamp::from_nanos(i64::MIN);
 /// No event is committed after this time.
 const NO_END: Timestamp = Timestamp::from_nanos(i64::MAX);
 
@@ -20,13 +22,18 @@ impl Default for Filter {
         Self {
             types: None,
             key_prefix: None,
-            since: Timestamp::from_nanos(i64::MIN),
+            since: NO_BEGINNING,
             until: NO_END,
         }
     }
 }
 
 impl Filter {
+    /// Whether events before some time are not wanted.
+    pub(crate) fn has_beginning(&self) -> bool {
+        self.since > NO_BEGINNING
+    }
+
     /// Whether events after some time are not wanted.
     pub(crate) fn has_end(&self) -> bool {
         self.until < NO_END
@@ -56,6 +63,13 @@ impl Filter {
         let time = events.commit_time(row);
         let in_time = self.since <= time && time <= self.until;
         in_time && events.payload(row).is_some() && self.admits_key(events, row)
+    }
+
+    /// Keeps of some rows of the wanted types those that are wanted altogether.
+    pub(crate) fn retain(&self, events: &Events<'_>, rows: &mut Vec<u32>) {
+        if self.key_prefix.is_some() || self.has_beginning() || self.has_end() {
+            rows.retain(|row| self.admits(events, *row as usize));
+        }
     }
 
     /// Whether an event is wanted whose payload was opened by any filter.

@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Seals all segments that are complete, without giving way to anyone, and returns when it is
-    /// done: how many segments. It is done in the background as well; see [`crate::Options::seal`].
+    /// done: how many segments. It is done in the background as well; see [`Options::seal`](crate::Options::seal).
     ///
     /// # Errors
     /// [`Error::ReadOnly`], damage, or what the disk said; a segment that was not sealed is as it

@@ -80,6 +80,11 @@ impl DurableSubscription {
         Ok(Self { subscription, held })
     }
 
+    #[cfg(feature = "stream")]
+    pub(crate) fn subscription(&mut self) -> &mut Subscription {
+        &mut self.subscription
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -9,8 +9,12 @@ pub(crate) mod dispatcher;
 pub(crate) mod shared;
 pub(crate) mod claim;
 pub(crate) mod group;
+#[cfg(feature = "stream")]
+pub(crate) mod stream;
 mod start;
 
 pub use claim::Claim;
 pub use group::Parked;
 pub use retry::Retry;
+#[cfg(feature = "stream")]
+pub use stream::EventStream;

@@ -6,10 +6,10 @@ use eventcask::{Appended, Error, ErrorKind, Expected, NewEvent, Place, Store};
 use crate::support::{Bank, all, deposit, payloads, put};
 
 fn try_put(store: &Store, key: &str, expected: Expected) -> Result<Appended, Error> {
-    Ok(store
+    store
         .producer()
         .append(key, expected, &[deposit("{}")])?
-        .wait()?)
+        .wait()
 }
 
 #[test]

@@ -98,7 +98,9 @@ fn is_whole(bank: &Bank) {
     assert!(report.is_ok(), "{:?}", report.problems);
 }
 
-const WAYS: [(&str, fn(Options) -> Options); 4] = [
+type Way = (&'static str, fn(Options) -> Options);
+
+const WAYS: [Way; 4] = [
     ("open", |options| options),
     ("complete", |options| options.segment_bytes(5_000)),
     ("sealed", |options| options.segment_bytes(5_000)),

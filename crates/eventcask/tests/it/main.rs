@@ -21,6 +21,7 @@ mod owner;
 mod read;
 mod scans;
 mod subscriptions;
+mod streams;
 mod consumers;
 mod reopen;
 mod refuse;

@@ -73,7 +73,7 @@ fn check_visible(under: Arc<dyn Storage>, durability: &str, operation: Operation
     let parts = [shown.as_str(), "(os error 5)"];
     check_sentence(&store.flush().expect_err("a shard has stopped"), &parts);
     let later = append(&mut producer, &broken, deposit("3"));
-    check_sentence(&later.expect_err("it has stopped").into(), &parts);
+    check_sentence(&later.expect_err("it has stopped"), &parts);
     let pushed = producer.push(&broken, &deposit("4"));
     check_sentence(&pushed.expect_err("it has stopped"), &parts);
 

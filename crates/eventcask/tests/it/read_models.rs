@@ -366,6 +366,31 @@ fn only_wanted_types_are_fed_and_the_others_are_passed() {
 }
 
 #[test]
+fn a_read_model_takes_the_filter_of_a_query() {
+    let store = Bank::new(2).open();
+    for number in 0..40 {
+        put(&store, ["account-1", "card-1", "card-2"][number % 3], "1");
+    }
+    let cards = store.events().key_prefix("card-");
+    let middle = cards.iter().nth(9).unwrap().unwrap().commit_time();
+    let wanted = cards.since(middle).iter().map(|event| {
+        let event = event.unwrap();
+        format!("{}@{}", event.key(), event.version())
+    });
+    let mut wanted: Vec<_> = wanted.collect();
+    wanted.sort();
+
+    let ledger = Ledger::default();
+    let feed = store.feed(ledger.clone()).key_prefix("card-").since(middle);
+    let feed = feed.start().unwrap();
+    caught_up(&feed, &ledger);
+    let mut fed = ledger.kept().seen.clone();
+    fed.sort();
+    assert_eq!(fed, wanted);
+    assert_eq!(feed.positions(), store.positions(), "others are passed");
+}
+
+#[test]
 fn what_was_given_up_is_not_fed() {
     let store = Bank::new(1).open();
     for _ in 0..3 {

@@ -109,7 +109,7 @@ pub(crate) fn put(store: &Store, key: &str, payload: &str) -> Appended {
         .producer()
         .append(key, Expected::Any, &[deposit(payload)]);
     ticket
-        .and_then(|ticket| Ok(ticket.wait()?))
+        .and_then(eventcask::Ticket::wait)
         .expect("the deposit is stored")
 }
 
