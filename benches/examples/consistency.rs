@@ -130,7 +130,11 @@ impl Kind {
             Self::Sync => Reader::Counts(counts().sync().start()?),
             Self::Behind => Reader::Counts(counts().start()?),
             Self::BehindSaved => Reader::Counts(counts().snapshots(often).start()?),
-            Self::Model => Reader::Model(store.feed(Rows::open(&dir.join("counts.db"))?).start()?),
+            Self::Model => Reader::Model(
+                store
+                    .read_model(Rows::open(&dir.join("counts.db"))?)
+                    .start()?,
+            ),
         })
     }
 }

@@ -102,7 +102,7 @@ fn contend<C: Contender>(c: &mut Criterion) {
                 (directory, model)
             };
             let run = |(directory, model): (TempDir, C::Model)| {
-                feed(store.feed(model), batch);
+                feed(store.read_model(model), batch);
                 directory
             };
             b.iter_batched(

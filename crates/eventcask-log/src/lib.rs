@@ -40,6 +40,7 @@ pub use format::framed::{Framed, FramedKind};
 pub use format::head::{
     BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES, Section, SourceMark,
 };
+pub use format::log_end::LogEnd;
 pub use format::manifest::{MAX_SHARDS, Manifest};
 pub use format::place::{BlockPlace, FIRST_BLOCK, NewSegment, Tail};
 pub use format::sealed_header::{Sealed, Table, TableKind};
@@ -47,7 +48,7 @@ pub use read::block_cache::{BLOCK_CACHE_BYTES, BlockCache};
 pub use read::caches::{Caches, FILTER_BYTES, PAGE_CACHE_BYTES};
 pub use read::reader::BlockReader;
 pub use read::table_cache::{TABLE_CACHE_BYTES, TableCache};
-pub use recovery::ends::{Ends, LogEnd};
+pub use recovery::ends::Ends;
 pub use recovery::reserve::{keep_reserve, with_reserve};
 pub use recovery::{Recovery, Visit};
 pub use sealed::budget::Budget;

@@ -62,7 +62,7 @@ fn main() -> Result<(), ModelError> {
     // Up to 1,000 events a transaction, and a sync with each fifth: what a crash takes away is made
     // again from the store.
     let model = RedbModel::new(Arc::clone(&database), Accounts).sync_every(5);
-    let feed = store.feed(model).batch_events(1_000).start()?;
+    let feed = store.read_model(model).batch_events(1_000).start()?;
     assert!(feed.catch_up(Duration::from_secs(60))?);
 
     // Readers share the database, and see whole transactions only.

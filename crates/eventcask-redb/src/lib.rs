@@ -44,7 +44,7 @@
 //! # let (directory, file) = (directory.path().join("store"), directory.path().join("balances.redb"));
 //! let store = eventcask::open(directory)?;
 //! let database = Arc::new(Database::create(file)?);
-//! let feed = store.feed(RedbModel::new(Arc::clone(&database), Balances)).start()?;
+//! let feed = store.read_model(RedbModel::new(Arc::clone(&database), Balances)).start()?;
 //! let mut producer = store.producer();
 //! producer.push("account-42", &NewEvent::json("Deposited", b"500"))?;
 //! producer.push("account-42", &NewEvent::json("Withdrawn", b"-20"))?;

@@ -73,7 +73,7 @@ fn main() -> Result<(), ModelError> {
 
     // The feed begins with what is in the log, and goes on with what is new.
     let feed = store
-        .feed(SqliteModel::open(&file, Balances::new())?)
+        .read_model(SqliteModel::open(&file, Balances::new())?)
         .start()?;
     let place = append(&store, "account-1", "Withdrawn", "20")?;
 
@@ -94,7 +94,7 @@ fn main() -> Result<(), ModelError> {
     feed.stop()?;
     append(&store, "account-2", "Deposited", "7")?;
     let feed = store
-        .feed(SqliteModel::open(&file, Balances::new())?)
+        .read_model(SqliteModel::open(&file, Balances::new())?)
         .start()?;
     assert!(feed.catch_up(SOON)?);
     let query = "SELECT cents FROM balances WHERE account = 'account-2'";

@@ -39,7 +39,7 @@
 //! # let (directory, file) = (directory.path().join("store"), directory.path().join("balances.db"));
 //! let store = eventcask::open(directory)?;
 //! let upsert = Upsert::into("balances").key("account").sum("cents").sum("events");
-//! let feed = store.feed(SqliteModel::open(&file, Balances(upsert))?).start()?;
+//! let feed = store.read_model(SqliteModel::open(&file, Balances(upsert))?).start()?;
 //! let mut producer = store.producer();
 //! producer.push("account-42", &NewEvent::json("Deposited", b"500"))?;
 //! producer.push("account-42", &NewEvent::json("Withdrawn", b"-20"))?;

@@ -36,7 +36,7 @@
 //! | every event, in the order of the commits | [`Store::events`] |
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
-//! | tables in SQLite, redb or a database of yours | [`Store::feed`] |
+//! | tables in SQLite, redb or a database of yours | [`Store::read_model`] |
 //! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |

@@ -4,6 +4,7 @@ pub(crate) mod wire;
 pub(crate) mod manifest;
 pub(crate) mod framed;
 pub(crate) mod place;
+pub(crate) mod log_end;
 pub(crate) mod head;
 pub(crate) mod codec;
 pub(crate) mod block;

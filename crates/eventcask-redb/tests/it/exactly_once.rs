@@ -12,7 +12,7 @@ fn l5_tables_equal_the_fold_whatever_the_batches() {
         let (bank, mut fold, database) = (Bank::new(), Fold::new(), database());
         let store = bank.open();
         let first = store
-            .feed(model(&database, balances::<1>()))
+            .read_model(model(&database, balances::<1>()))
             .batch_events(batch);
         let first = first.start().unwrap();
         transfer(&store, 1, 300, &mut fold);
@@ -21,7 +21,7 @@ fn l5_tables_equal_the_fold_whatever_the_batches() {
         drop((first, store));
         let store = bank.open();
         transfer(&store, 2, 300, &mut fold);
-        let second = store.feed(model(&database, balances::<1>()).sync_every(4));
+        let second = store.read_model(model(&database, balances::<1>()).sync_every(4));
         let second = second.batch_events(batch).start().unwrap();
         assert!(second.catch_up(FOR_EVER).unwrap());
         assert_eq!(read(&database), fold, "batches of {batch}, opened again");
@@ -37,7 +37,7 @@ fn l5_a_transaction_that_fails_leaves_nothing() {
         let database = database();
         let fails_at = Some(fails);
         let broken = model(&database, Balances::<1> { fails_at });
-        let broken = store.feed(broken).batch_events(10).start().unwrap();
+        let broken = store.read_model(broken).batch_events(10).start().unwrap();
         let error = broken.catch_up(FOR_EVER).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Stopped);
         assert!(error.to_string().contains("it fails here"), "{error}");
@@ -45,7 +45,7 @@ fn l5_a_transaction_that_fails_leaves_nothing() {
         let events: u64 = read(&database).values().map(|(_, events)| events).sum();
         assert_eq!(events, u64::from(fails) * 10, "whole transactions alone");
         let again = store
-            .feed(model(&database, balances::<1>()))
+            .read_model(model(&database, balances::<1>()))
             .start()
             .unwrap();
         assert!(again.catch_up(FOR_EVER).unwrap());
@@ -58,7 +58,7 @@ fn feed_to_the_end(store: &Store, file: &FailingFile, sync_every: u32) -> Result
     let database = Database::builder().create_with_backend(file.clone());
     let database = Arc::new(database.map_err(|error| error.to_string())?);
     let model = model(&database, balances::<1>()).sync_every(sync_every);
-    let feed = store.feed(model).batch_events(40).start();
+    let feed = store.read_model(model).batch_events(40).start();
     let feed = feed.map_err(|error| error.to_string())?;
     let caught_up = feed.catch_up(FOR_EVER).map_err(|error| error.to_string())?;
     assert!(caught_up, "in time");

@@ -15,20 +15,20 @@ fn a_raised_version_fills_the_tables_anew_and_a_lower_one_is_refused() {
     let store = bank.open();
     transfer(&store, 1, 100, &mut fold);
     let old = store
-        .feed(model(&database, balances::<1>()))
+        .read_model(model(&database, balances::<1>()))
         .start()
         .unwrap();
     assert!(old.catch_up(FOR_EVER).unwrap());
     drop(old);
     let new = store
-        .feed(model(&database, balances::<2>()))
+        .read_model(model(&database, balances::<2>()))
         .start()
         .unwrap();
     assert!(new.catch_up(FOR_EVER).unwrap());
     assert_eq!(read(&database), fold, "each event once, not twice");
     drop(new);
     let error = store
-        .feed(model(&database, balances::<1>()))
+        .read_model(model(&database, balances::<1>()))
         .start()
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped);
@@ -44,14 +44,14 @@ fn a_model_of_another_store_is_refused_and_kept() {
     let store = bank.open();
     transfer(&store, 1, 100, &mut fold);
     let first = store
-        .feed(model(&database, balances::<1>()))
+        .read_model(model(&database, balances::<1>()))
         .start()
         .unwrap();
     assert!(first.catch_up(FOR_EVER).unwrap());
     drop(first);
     let other = Bank::new().open();
     let error = other
-        .feed(model(&database, balances::<2>()))
+        .read_model(model(&database, balances::<2>()))
         .start()
         .unwrap_err();
     assert!(error.to_string().contains("another store"), "{error}");
@@ -90,12 +90,12 @@ fn several_models_share_a_database() {
     let (bank, mut fold, database) = (Bank::new(), Fold::new(), database());
     let store = bank.open();
     let one = store
-        .feed(model(&database, balances::<1>()))
+        .read_model(model(&database, balances::<1>()))
         .batch_events(10)
         .start()
         .unwrap();
     let two = store
-        .feed(model(&database, Seen))
+        .read_model(model(&database, Seen))
         .batch_events(7)
         .start()
         .unwrap();
@@ -104,7 +104,7 @@ fn several_models_share_a_database() {
     assert_eq!(read(&database), fold);
     drop((one, two));
     let raised = store
-        .feed(model(&database, balances::<2>()))
+        .read_model(model(&database, balances::<2>()))
         .start()
         .unwrap();
     assert!(raised.catch_up(FOR_EVER).unwrap());

@@ -144,7 +144,7 @@ impl Model {
     /// What the engine said.
     pub(crate) fn restart(&mut self, store: &Store) -> Result<(), Error> {
         drop(self.feed.take());
-        let feed = store.feed(self.database.clone());
+        let feed = store.read_model(self.database.clone());
         self.feed = Some(feed.batch_events(self.batch_events).start()?);
         Ok(())
     }

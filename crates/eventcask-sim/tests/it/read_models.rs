@@ -96,7 +96,7 @@ fn agrees(store: &Store, kept: &Kept) -> bool {
 
 /// Feeds a database by batches of three events until it has all that is durable.
 fn feed(store: &Store, database: &Database) -> Result<(), eventcask::Error> {
-    let feed = store.feed(database.clone()).batch_events(3).start()?;
+    let feed = store.read_model(database.clone()).batch_events(3).start()?;
     assert!(feed.catch_up(FOR_EVER)?);
     feed.stop()
 }
@@ -105,7 +105,7 @@ fn feed(store: &Store, database: &Database) -> Result<(), eventcask::Error> {
 fn run(options: &Options, disk: &SimDisk, database: &Database) {
     let store = open_with(options, disk);
     let feed = store
-        .feed(database.clone())
+        .read_model(database.clone())
         .batch_events(3)
         .start()
         .unwrap();

@@ -123,7 +123,7 @@ pub(crate) fn feed<T: Tables>(
     batch: usize,
 ) -> ReadModelRunner {
     let model = SqliteModel::open(file, tables).unwrap();
-    store.feed(model).batch_events(batch).start().unwrap()
+    store.read_model(model).batch_events(batch).start().unwrap()
 }
 
 /// What any reader finds in a database.

@@ -22,7 +22,7 @@ fn a_raised_version_fills_the_tables_anew() {
     drop(new);
 
     let model = SqliteModel::open(&file, balances::<1>()).unwrap();
-    let error = store.feed(model).start().unwrap_err();
+    let error = store.read_model(model).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped);
     assert!(
         error.to_string().contains("version 2 of its code"),
@@ -40,7 +40,12 @@ fn a_model_of_another_store_is_refused_and_kept() {
     assert!(first.catch_up(FOR_EVER).unwrap());
     drop(first);
     let model = SqliteModel::open(&file, balances::<2>()).unwrap();
-    let error = other.open().feed(model).start().unwrap_err().to_string();
+    let error = other
+        .open()
+        .read_model(model)
+        .start()
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("another store"), "{error}");
     assert_eq!(read(&file), fold);
 }

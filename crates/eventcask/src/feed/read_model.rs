@@ -46,7 +46,7 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 /// # let directory = tempfile::tempdir()?;
 /// # let store = eventcask::open(directory.path().join("s"))?;
 /// let counts = Counts::default();
-/// let feed = store.feed(counts.clone()).start()?;
+/// let feed = store.read_model(counts.clone()).start()?;
 /// let mut producer = store.producer();
 /// producer.push("account-42", &NewEvent::json("Deposited", b"{}"))?;
 /// producer.flush()?.wait()?;

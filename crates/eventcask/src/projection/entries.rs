@@ -68,6 +68,19 @@ where
     kept: Arc<Kept<V>>,
 }
 
+impl<P: Projection> ProjectionHandle<P> {
+    /// The entries that are asked for often, so many of them at most, kept so that who reads one waits for
+    /// nobody who writes.
+    #[must_use]
+    pub fn entries<V>(&self, capacity: usize) -> EntryCache<P, V>
+    where
+        P: Projection<State = PerAggregate<V>>,
+        V: Clone + Send + Sync + 'static,
+    {
+        EntryCache::new(self.clone(), capacity)
+    }
+}
+
 /// An aggregate that has no entry is kept as well.
 #[derive(Debug)]
 struct Kept<V> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use eventcask_event::{Place, route};
-use eventcask_project::{Merge, PerAggregate, Projection};
+use eventcask_project::{Merge, Projection};
 
 use super::files::{Files, Identity};
 use super::keep::Keep;
@@ -14,7 +14,7 @@ use super::{ProjectionOptions, runner, saver};
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
-use crate::projection::{EntryCache, ProjectionAsOf, Rebuild};
+use crate::projection::{ProjectionAsOf, Rebuild};
 use crate::stats::ProjectionStats;
 use crate::store::handle::Inner;
 use crate::sync::locked;
@@ -253,17 +253,6 @@ impl<P: Projection> ProjectionHandle<P> {
         let projection = &self.held.live.projection;
         self.each_shard(|_, state| projection.merge(&mut merged, state))?;
         Ok(merged)
-    }
-
-    /// The entries that are asked for often, so many of them at most, kept so that who reads one waits for
-    /// nobody who writes.
-    #[must_use]
-    pub fn entries<V>(&self, capacity: usize) -> EntryCache<P, V>
-    where
-        P: Projection<State = PerAggregate<V>>,
-        V: Clone + Send + Sync + 'static,
-    {
-        EntryCache::new(self.clone(), capacity)
     }
 
     /// Position after the last event that the state of a shard holds. Where the projection has

@@ -17,6 +17,14 @@ type Row = (
     &'static [&'static str],
 );
 
+/// Rows of the variant, its kind, whether the same call may succeed later, and what the sentence says;
+/// behind each its error.
+macro_rules! rows {
+    ($($name:literal, $kind:expr, $retry:literal, $says:expr; $error:expr;)*) => {
+        vec![$(($name, $error, $kind, $retry, $says)),*]
+    };
+}
+
 fn text(text: &str) -> Arc<str> {
     text.into()
 }
@@ -39,112 +47,37 @@ fn of_appends() -> Vec<Row> {
     };
     let full = text("could not write SEGMENT: no space left; free some space and try again");
     let known = vec![id(7)];
-    vec![
-        (
-            "Invalid",
-            Invalid::NoSource.into(),
-            ErrorKind::Invalid,
-            false,
-            &[";"],
-        ),
-        (
-            "Conflict",
-            conflict,
-            ErrorKind::Conflict,
-            false,
-            &["\"account-1\"", "5", "2", "from version 3"],
-        ),
-        (
-            "IdConflict",
-            Error::IdConflict { id: id(7) },
-            ErrorKind::IdConflict,
-            false,
-            &["id", "give each event"],
-        ),
-        (
-            "PartlyKnown",
-            Error::PartlyKnown { known },
-            ErrorKind::IdConflict,
-            false,
-            &["stored already"],
-        ),
-        (
-            "SourceGap",
-            gap,
-            ErrorKind::Invalid,
-            false,
-            &["\"teller\"", "7", "begin again"],
-        ),
-        (
-            "StorageFull",
-            Error::StorageFull(full),
-            ErrorKind::StorageFull,
-            true,
-            &["free some space"],
-        ),
-        (
-            "Poisoned",
-            Error::Poisoned(text("no sync")),
-            ErrorKind::Poisoned,
-            false,
-            &["no sync", "open it again"],
-        ),
-        (
-            "Damaged",
-            Error::Damaged(text("SEGMENT is damaged")),
-            ErrorKind::Damaged,
-            false,
-            &["SEGMENT"],
-        ),
-        (
-            "Unreadable",
-            Error::Unreadable(text("could not read SEGMENT")),
-            ErrorKind::Io,
-            false,
-            &["SEGMENT"],
-        ),
-        (
-            "Closed",
-            Error::Closed,
-            ErrorKind::Closed,
-            false,
-            &["the store is closed"],
-        ),
-        (
-            "Full",
-            Error::Full { shard: 3 },
-            ErrorKind::Full,
-            true,
-            &["shard 3", "try again"],
-        ),
-        (
-            "ReadOnly",
-            Error::ReadOnly,
-            ErrorKind::ReadOnly,
-            false,
-            &["open it with"],
-        ),
-        (
-            "OtherShard",
-            other,
-            ErrorKind::Invalid,
-            false,
-            &["\"account-1\"", "shard 3"],
-        ),
-        (
-            "Owned",
-            Error::Owned,
-            ErrorKind::InUse,
-            false,
-            &["drop all of them"],
-        ),
-        (
-            "SourceInUse",
-            Error::SourceInUse { name: name() },
-            ErrorKind::InUse,
-            false,
-            &["\"teller\""],
-        ),
+    rows![
+        "Invalid", ErrorKind::Invalid, false, &[";"];
+            Invalid::NoSource.into();
+        "Conflict", ErrorKind::Conflict, false, &["\"account-1\"", "5", "2", "from version 3"];
+            conflict;
+        "IdConflict", ErrorKind::IdConflict, false, &["id", "give each event"];
+            Error::IdConflict { id: id(7) };
+        "PartlyKnown", ErrorKind::IdConflict, false, &["stored already"];
+            Error::PartlyKnown { known };
+        "SourceGap", ErrorKind::Invalid, false, &["\"teller\"", "7", "begin again"];
+            gap;
+        "StorageFull", ErrorKind::StorageFull, true, &["free some space"];
+            Error::StorageFull(full);
+        "Poisoned", ErrorKind::Poisoned, false, &["no sync", "open it again"];
+            Error::Poisoned(text("no sync"));
+        "Damaged", ErrorKind::Damaged, false, &["SEGMENT"];
+            Error::Damaged(text("SEGMENT is damaged"));
+        "Unreadable", ErrorKind::Io, false, &["SEGMENT"];
+            Error::Unreadable(text("could not read SEGMENT"));
+        "Closed", ErrorKind::Closed, false, &["the store is closed"];
+            Error::Closed;
+        "Full", ErrorKind::Full, true, &["shard 3", "try again"];
+            Error::Full { shard: 3 };
+        "ReadOnly", ErrorKind::ReadOnly, false, &["open it with"];
+            Error::ReadOnly;
+        "OtherShard", ErrorKind::Invalid, false, &["\"account-1\"", "shard 3"];
+            other;
+        "Owned", ErrorKind::InUse, false, &["drop all of them"];
+            Error::Owned;
+        "SourceInUse", ErrorKind::InUse, false, &["\"teller\""];
+            Error::SourceInUse { name: name() };
     ]
 }
 
@@ -180,126 +113,41 @@ fn of_followers() -> Vec<Row> {
     };
     let spec = ViewSpec::new("", &["sum"], None, None).unwrap_err();
     let runs = Error::ProjectionRuns { name: "balances" };
-    vec![
-        (
-            "Spec",
-            spec.into(),
-            ErrorKind::Invalid,
-            false,
-            &["path of a field"],
-        ),
-        (
-            "BadName",
-            bad,
-            ErrorKind::Invalid,
-            false,
-            &["\"a b\" can not name a view", "1 to 64 letters"],
-        ),
-        (
-            "AsOfVersion",
-            Error::AsOfVersion,
-            ErrorKind::Invalid,
-            false,
-            &["as of a position or a time"],
-        ),
-        (
-            "UnknownView",
-            Error::UnknownView { name: name() },
-            ErrorKind::NotFound,
-            false,
-            &["\"mailer\""],
-        ),
-        (
-            "UnknownAggregate",
-            Error::UnknownAggregate { key: name() },
-            ErrorKind::NotFound,
-            false,
-            &["\"mailer\""],
-        ),
-        (
-            "UnknownSubscription",
-            Error::UnknownSubscription { name: name() },
-            ErrorKind::NotFound,
-            false,
-            &["\"mailer\""],
-        ),
-        (
-            "UnknownShard",
-            Error::UnknownShard { shard: 9 },
-            ErrorKind::NotFound,
-            false,
-            &["shard 9"],
-        ),
-        (
-            "ViewExists",
-            Error::ViewExists { name: name() },
-            ErrorKind::InUse,
-            false,
-            &["\"mailer\"", "drop it first"],
-        ),
-        (
-            "SubscriptionInUse",
-            Error::SubscriptionInUse { name: name() },
-            ErrorKind::InUse,
-            false,
-            &["\"mailer\"", "drop"],
-        ),
-        (
-            "ReadModelInUse",
-            Error::ReadModelInUse { name: name() },
-            ErrorKind::InUse,
-            false,
-            &["\"mailer\"", "stop that"],
-        ),
-        (
-            "ProjectionRuns",
-            runs,
-            ErrorKind::InUse,
-            false,
-            &["\"balances\"", "drop them"],
-        ),
-        (
-            "ProjectionStopped",
-            projection,
-            ErrorKind::Stopped,
-            false,
-            &["shard 1", "it panicked", "mend it"],
-        ),
-        (
-            "ViewStopped",
-            view,
-            ErrorKind::Stopped,
-            false,
-            &["\"mailer\"", "it panicked", "rebuild it"],
-        ),
-        (
-            "ReadModelStopped",
-            model,
-            ErrorKind::Stopped,
-            false,
-            &["\"mailer\"", "it panicked", "mend it"],
-        ),
-        (
-            "TooManyParked",
-            parked,
-            ErrorKind::Parked,
-            false,
-            &["10000", "\"mailer\"", "redrive or skip"],
-        ),
-        (
-            "NotYet",
-            not_yet,
-            ErrorKind::NotYet,
-            true,
-            &["position 7 of shard 1", "5"],
-        ),
-        (
-            "Behind",
-            behind,
-            ErrorKind::Behind,
-            true,
-            &["\"mailer\"", "position 7 of shard 1", "wait longer"],
-        ),
+    rows![
+        "Spec", ErrorKind::Invalid, false, &["path of a field"];
+            spec.into();
+        "BadName", ErrorKind::Invalid, false, &["\"a b\" can not name a view", "1 to 64 letters"];
+            bad;
+        "AsOfVersion", ErrorKind::Invalid, false, &["as of a position or a time"];
+            Error::AsOfVersion;
+        "UnknownView", ErrorKind::NotFound, false, &["\"mailer\""];
+            Error::UnknownView { name: name() };
+        "UnknownAggregate", ErrorKind::NotFound, false, &["\"mailer\""];
+            Error::UnknownAggregate { key: name() };
+        "UnknownSubscription", ErrorKind::NotFound, false, &["\"mailer\""];
+            Error::UnknownSubscription { name: name() };
+        "UnknownShard", ErrorKind::NotFound, false, &["shard 9"];
+            Error::UnknownShard { shard: 9 };
+        "ViewExists", ErrorKind::InUse, false, &["\"mailer\"", "drop it first"];
+            Error::ViewExists { name: name() };
+        "SubscriptionInUse", ErrorKind::InUse, false, &["\"mailer\"", "drop"];
+            Error::SubscriptionInUse { name: name() };
+        "ReadModelInUse", ErrorKind::InUse, false, &["\"mailer\"", "stop that"];
+            Error::ReadModelInUse { name: name() };
+        "ProjectionRuns", ErrorKind::InUse, false, &["\"balances\"", "drop them"];
+            runs;
+        "ProjectionStopped", ErrorKind::Stopped, false, &["shard 1", "it panicked", "mend it"];
+            projection;
+        "ViewStopped", ErrorKind::Stopped, false, &["\"mailer\"", "it panicked", "rebuild it"];
+            view;
+        "ReadModelStopped", ErrorKind::Stopped, false, &["\"mailer\"", "it panicked", "mend it"];
+            model;
+        "TooManyParked", ErrorKind::Parked, false, &["10000", "\"mailer\"", "redrive or skip"];
+            parked;
+        "NotYet", ErrorKind::NotYet, true, &["position 7 of shard 1", "5"];
+            not_yet;
+        "Behind", ErrorKind::Behind, true, &["\"mailer\"", "position 7 of shard 1", "wait longer"];
+            behind;
     ]
 }
 

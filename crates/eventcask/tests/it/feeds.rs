@@ -70,7 +70,11 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
         }
         let (notes, begins) = Notes::new();
         let closed = notes.gate.lock().unwrap();
-        let feed = store.feed(notes.clone()).batch_events(2).start().unwrap();
+        let feed = store
+            .read_model(notes.clone())
+            .batch_events(2)
+            .start()
+            .unwrap();
         begins.recv().unwrap();
         while bank.storage.list("shards/0000").unwrap().len() < 3 {
             put(&store, "a", "1");
@@ -89,7 +93,7 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
 fn a_delay_may_be_longer_than_any_clock_goes() {
     let store = Bank::new(1).open();
     let (notes, _begins) = Notes::new();
-    let options = store.feed(notes.clone()).batch_delay(Duration::MAX);
+    let options = store.read_model(notes.clone()).batch_delay(Duration::MAX);
     let feed = options.batch_events(1).start().unwrap();
     put(&store, "a", "1");
     assert!(feed.catch_up(FOR_EVER).unwrap());
@@ -105,7 +109,7 @@ fn a_feed_that_begins_when_the_store_is_closed_ends_the_waiting() {
         let handle = store.clone();
         store.close().unwrap();
         let (notes, _begins) = Notes::new();
-        let feed = handle.feed(notes).start().unwrap();
+        let feed = handle.read_model(notes).start().unwrap();
         assert_eq!(
             feed.wait_for(Place::new(0, 0), PATIENT).unwrap(),
             1,

@@ -119,7 +119,7 @@ fn transfer(store: &Store, random: &mut fastrand::Rng, count: u64, fold: &mut Fo
 }
 
 fn feed(store: &Store, ledger: &Ledger) -> ReadModelRunner {
-    store.feed(ledger.clone()).start().unwrap()
+    store.read_model(ledger.clone()).start().unwrap()
 }
 
 /// What a ledger holds once it is up to date.
@@ -136,7 +136,7 @@ fn l5_a_read_model_equals_the_fold_whatever_its_batches() {
         let (early, late) = (Ledger::default(), Ledger::default());
         let store = bank.open();
         let early_feed = store
-            .feed(early.clone())
+            .read_model(early.clone())
             .batch_events(batch)
             .start()
             .unwrap();
@@ -152,14 +152,14 @@ fn l5_a_read_model_equals_the_fold_whatever_its_batches() {
 
         let store = bank.open();
         let early_feed = store
-            .feed(early.clone())
+            .read_model(early.clone())
             .batch_events(batch)
             .start()
             .unwrap();
         assert_eq!(caught_up(&early_feed, &early), fold, "seed {seed}, again");
         drop(early_feed);
         let late_feed = store
-            .feed(late.clone())
+            .read_model(late.clone())
             .batch_events(batch)
             .start()
             .unwrap();
@@ -186,12 +186,20 @@ fn l5_a_read_model_that_stops_between_any_two_steps_holds_each_event_once() {
         for transaction in 0..6 {
             let ledger = Ledger::default();
             ledger.fails(transaction, step);
-            let broken = store.feed(ledger.clone()).batch_events(10).start().unwrap();
+            let broken = store
+                .read_model(ledger.clone())
+                .batch_events(10)
+                .start()
+                .unwrap();
             let error = broken.catch_up(FOR_EVER).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             drop(broken);
             ledger.is_well();
-            let again = store.feed(ledger.clone()).batch_events(10).start().unwrap();
+            let again = store
+                .read_model(ledger.clone())
+                .batch_events(10)
+                .start()
+                .unwrap();
             assert_eq!(caught_up(&again, &ledger), fold, "{step:?} {transaction}");
         }
     }
@@ -241,7 +249,11 @@ fn l6_a_read_model_that_stops_says_so_and_holds_up_nobody() {
 fn an_event_that_can_not_be_taken_in_stops_the_model_before_it() {
     let store = Bank::new(1).open();
     let ledger = Ledger::default();
-    let feed = store.feed(ledger.clone()).batch_events(1).start().unwrap();
+    let feed = store
+        .read_model(ledger.clone())
+        .batch_events(1)
+        .start()
+        .unwrap();
     put(&store, "account-1", "5");
     put(&store, "account-1", "poison");
     put(&store, "account-1", "7");
@@ -291,7 +303,7 @@ fn a_transaction_ends_by_number_or_size() {
     let sizes = |events, bytes| {
         let ledger = Ledger::default();
         let feed = store
-            .feed(ledger.clone())
+            .read_model(ledger.clone())
             .batch_events(events)
             .batch_bytes(bytes);
         caught_up(&feed.start().unwrap(), &ledger);
@@ -308,7 +320,7 @@ fn events_wait_for_others_as_long_as_they_may() {
     let store = Bank::new(2).open();
     let ledger = Ledger::default();
     let feed = store
-        .feed(ledger.clone())
+        .read_model(ledger.clone())
         .batch_events(10)
         .batch_delay(FOR_EVER * 60);
     let feed = feed.start().unwrap();
@@ -343,7 +355,7 @@ fn only_wanted_types_are_fed_and_the_others_are_passed() {
     }
     let ledger = Ledger::default();
     let feed = store
-        .feed(ledger.clone())
+        .read_model(ledger.clone())
         .types(&["Withdrawn"])
         .start()
         .unwrap();
@@ -381,7 +393,10 @@ fn a_read_model_takes_the_filter_of_a_query() {
     wanted.sort();
 
     let ledger = Ledger::default();
-    let feed = store.feed(ledger.clone()).key_prefix("card-").since(middle);
+    let feed = store
+        .read_model(ledger.clone())
+        .key_prefix("card-")
+        .since(middle);
     let feed = feed.start().unwrap();
     caught_up(&feed, &ledger);
     let mut fed = ledger.kept().seen.clone();
@@ -409,7 +424,7 @@ fn what_was_given_up_is_not_fed() {
 fn a_store_feeds_one_model_of_a_name_at_a_time() {
     let store = Bank::new(1).open();
     let first = feed(&store, &Ledger::default());
-    let second = store.feed(Ledger::default()).start();
+    let second = store.read_model(Ledger::default()).start();
     assert_eq!(second.unwrap_err().kind(), ErrorKind::InUse);
     drop(first);
     feed(&store, &Ledger::default()).stop().unwrap();
@@ -421,7 +436,7 @@ fn a_model_that_somebody_else_feeds_too_stops() {
     let (store, ledger) = (bank.open(), Ledger::default());
     put(&store, "a", "1");
     let reader = bank.open_read_only();
-    let slow = reader.feed(ledger.clone()).start().unwrap();
+    let slow = reader.read_model(ledger.clone()).start().unwrap();
     assert!(slow.catch_up(FOR_EVER).unwrap());
     put(&store, "a", "1");
     let fast = feed(&store, &ledger);
@@ -443,7 +458,7 @@ fn a_model_of_another_history_is_refused() {
     let with = |progress: ModelProgress| {
         let ledger = Ledger::default();
         ledger.kept().progress.insert(progress.shard, progress);
-        let error = store.feed(ledger).start().unwrap_err();
+        let error = store.read_model(ledger).start().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Stopped);
         error.to_string()
     };

@@ -174,7 +174,7 @@ fn the_log_is_told_that_a_read_model_stopped() {
     listen();
     let store = Bank::new(1).open();
     put(&store, "a", "1");
-    let feed = store.feed(Gone).start().unwrap();
+    let feed = store.read_model(Gone).start().unwrap();
     assert!(feed.catch_up(LONG).is_err());
     check(&[
         r#"name="told-gone""#,
