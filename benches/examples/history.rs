@@ -18,10 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use eventcask::{
-    Codec, EventId, FileStorage, Inspection, Lock, Manifest, Open, Options, Storage, Store,
-    StoredFile,
-};
+use eventcask::inspect::{Inspection, Manifest};
+use eventcask::storage::{FileStorage, Lock, Open, Storage, StoredFile};
+use eventcask::{Codec, EventId, Options, Store};
 use eventcask_benches::workload;
 use eventcask_log::{BlockReader, Caches, ClosedSegment, Payloads, ShardDir, Tail};
 
@@ -201,7 +200,7 @@ struct Sections {
 
 impl Sections {
     fn of(path: &Path) -> Result<Self> {
-        let Inspection::Segment(segment) = eventcask::inspect(path)? else {
+        let Inspection::Segment(segment) = eventcask::inspect::file(path)? else {
             return Err("it is no segment".into());
         };
         let mut sections = Vec::new();

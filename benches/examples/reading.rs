@@ -14,8 +14,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eventcask::event::EventRef;
 use eventcask::{
-    ApplyError, Batch, Codec, EventRef, Expected, Fold, NewEvent, PerAggregate, Projection, Store,
+    ApplyError, Batch, Codec, Expected, Fold, NewEvent, PerAggregate, Projection, Store,
 };
 use eventcask_benches::{Load, argument, print_runs, print_times, workload};
 

@@ -417,7 +417,7 @@ pub fn view_state(bytes: &mut Vec<u8>, how: Repair) {
     if how == Repair::Seal || bytes.is_empty() {
         return;
     }
-    bytes[0] = 1;
+    bytes[0] = 2;
     let spec = crate::corpus::SPEC.as_bytes();
     let length = u32_at(bytes, 9) as usize;
     let is_spec = bytes

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use eventcask::{Batches, ModelError, ModelProgress, ReadModel, Timestamp};
+use eventcask::read_model::{Batches, ModelError, ModelProgress};
+use eventcask::{ReadModel, Timestamp};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 
 use super::{Contender, Sizes, changes};

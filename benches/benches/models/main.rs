@@ -11,7 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use eventcask::{Batches, Codec, Durability, FlushTicket, ReadModel, ReadModelOptions, Store};
+use eventcask::read_model::{Batches, ReadModelOptions};
+use eventcask::{Codec, Durability, FlushTicket, ReadModel, Store};
 use eventcask_benches::{Outcome, size, workload};
 use std::collections::HashMap;
 use tempfile::TempDir;

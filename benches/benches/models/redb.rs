@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use eventcask::{Batches, ModelError};
+use eventcask::read_model::{Batches, ModelError};
 use eventcask_redb::redb::{
     Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
 };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eventcask::{Batches, ModelError};
+use eventcask::read_model::{Batches, ModelError};
 use eventcask_sqlite::rusqlite::{Connection, Row, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 

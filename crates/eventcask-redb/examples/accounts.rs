@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Batches, ModelError, NewEvent};
+use eventcask::NewEvent;
+use eventcask::read_model::{Batches, ModelError};
 use eventcask_redb::redb::{
     Database, ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };

@@ -10,7 +10,8 @@
 //! use std::collections::HashMap;
 //! use std::sync::Arc;
 //!
-//! use eventcask::{Batches, ModelError, NewEvent};
+//! use eventcask::NewEvent;
+//! use eventcask::read_model::{Batches, ModelError};
 //! use eventcask_redb::redb::{Database, ReadableDatabase, TableDefinition, WriteTransaction};
 //! use eventcask_redb::{RedbModel, Tables, upsert};
 //!

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use eventcask::{Batches, ModelError, ModelIdentity, ModelProgress, ReadModel};
+use eventcask::ReadModel;
+use eventcask::read_model::{Batches, ModelError, ModelIdentity, ModelProgress};
 use redb::{Database, Durability};
 
 use crate::{Tables, kept};

@@ -1,6 +1,6 @@
 //! What a user says of a read model in redb.
 
-use eventcask::{Batches, ModelError};
+use eventcask::read_model::{Batches, ModelError};
 use redb::WriteTransaction;
 
 /// Tables of redb that are filled from events.

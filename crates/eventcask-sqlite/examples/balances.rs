@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use eventcask::{Batches, Expected, ModelError, NewEvent, Place, Store, Timeout};
+use eventcask::read_model::{Batches, ModelError};
+use eventcask::{Expected, NewEvent, Place, Store, Timeout};
 use eventcask_sqlite::rusqlite::{Connection, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 

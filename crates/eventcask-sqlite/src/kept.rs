@@ -1,6 +1,7 @@
 //! What is kept of the models of a database, in two tables of ours beside theirs.
 
-use eventcask::{ModelError, ModelIdentity, ModelProgress, ProgressStep, Timestamp};
+use eventcask::Timestamp;
+use eventcask::read_model::{ModelError, ModelIdentity, ModelProgress, ProgressStep};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// Makes our tables, where they are not there yet.

@@ -7,7 +7,8 @@
 //! `rusqlite`, which brings SQLite itself. It never opens a store and never starts a thread.
 //!
 //! ```
-//! use eventcask::{Batches, ModelError, NewEvent};
+//! use eventcask::NewEvent;
+//! use eventcask::read_model::{Batches, ModelError};
 //! use eventcask_sqlite::{SqliteModel, Tables, Upsert, rusqlite::Transaction};
 //!
 //! /// The cents and the number of events of each account.

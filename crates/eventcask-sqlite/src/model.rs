@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use eventcask::{Batches, ModelError, ModelIdentity, ModelProgress, ReadModel};
+use eventcask::ReadModel;
+use eventcask::read_model::{Batches, ModelError, ModelIdentity, ModelProgress};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::{Tables, kept};

@@ -1,6 +1,6 @@
 //! What a user says of a read model in SQLite.
 
-use eventcask::{Batches, ModelError};
+use eventcask::read_model::{Batches, ModelError};
 use rusqlite::Transaction;
 
 /// Tables of SQLite that are filled from events.

@@ -8,7 +8,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use eventcask::{ConsumerGroup, Error, NewEvent, Retry};
+use eventcask::subscribe::Retry;
+use eventcask::{ConsumerGroup, Error, NewEvent};
 
 /// Handles events until there are none for a moment. The second event of order 3 can not be
 /// handled.

@@ -2,7 +2,8 @@
 //!
 //! Run with `cargo run -p eventcask --example folds`.
 
-use eventcask::{AsOf, ErrorKind, EventRef, Expected, Fold, NewEvent};
+use eventcask::event::EventRef;
+use eventcask::{AsOf, ErrorKind, Expected, Fold, NewEvent};
 
 /// The cents of an account: a sum over its events.
 struct Balance;

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use eventcask::projection::{Merge, SnapshotPolicy};
 use eventcask::{
-    ApplyError, AsOf, Batch, Expected, Merge, NewEvent, PerAggregate, Place, Projection,
-    SnapshotPolicy, Store, Timeout,
+    ApplyError, AsOf, Batch, Expected, NewEvent, PerAggregate, Place, Projection, Store, Timeout,
 };
 
 /// The cents of each account.

@@ -6,7 +6,8 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
 
-use eventcask::{Event, EventStream, Expected, NewEvent, Subscription};
+use eventcask::subscribe::EventStream;
+use eventcask::{Event, Expected, NewEvent, Subscription};
 use futures_core::Stream;
 
 /// What `StreamExt::next` of the crates futures and tokio-stream does.

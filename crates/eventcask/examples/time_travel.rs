@@ -2,7 +2,8 @@
 //!
 //! Run with `cargo run -p eventcask --example time_travel`.
 
-use eventcask::{AggregateEvents, Error, Expected, NewEvent, ViewSpec};
+use eventcask::read::AggregateEvents;
+use eventcask::{Error, Expected, NewEvent, ViewSpec};
 
 fn statuses(events: AggregateEvents) -> Result<Vec<String>, Error> {
     events
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(then, ["Placed", "Paid"]);
 
     // The same question about the same moment has the same answer, whenever it is asked.
-    let keys = |rows: Vec<eventcask::ViewRow>| rows.into_iter().map(|row| row.key);
+    let keys = |rows: Vec<eventcask::view::ViewRow>| rows.into_iter().map(|row| row.key);
     let then: Vec<_> = keys(states.rows_as_of(moment)?).collect();
     let now: Vec<_> = keys(states.rows()?).collect();
     println!("the view at {moment}: {then:?}, now: {now:?}");

@@ -2,7 +2,8 @@
 //!
 //! Run with `cargo run -p eventcask --example views`.
 
-use eventcask::{NewEvent, Value, ViewSpec};
+use eventcask::view::Value;
+use eventcask::{NewEvent, ViewSpec};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;

@@ -41,6 +41,9 @@
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
 //!
+//! What the first hour needs is at the root; the rest is in modules: [`stats`] for figures, [`storage`] for
+//! disks of your own, [`inspect`] for the bytes, [`read_model`] for who feeds a database.
+//!
 //! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
 //! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
@@ -58,70 +61,119 @@ mod parallel;
 mod notices;
 mod store;
 mod write;
-mod read;
+pub mod read;
 mod fold;
-mod subscribe;
+pub mod subscribe;
 mod follow;
-mod projection;
+pub mod projection;
 mod feed;
-mod upkeep;
+pub mod upkeep;
 
 pub use error::{Error, ErrorKind};
-pub use eventcask_event::{
-    Encoding, EventId, EventRef, Events, Expected, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, NewEvent, Place,
-    Timestamp, route,
-};
-pub use eventcask_log::{
-    BlockHead, Codec, FileStorage, Framed, FramedKind, Inspection, Lock, Manifest, MemoryStorage,
-    Open, Problem, RepairedSegment, Sealed, Section, SegmentInspection, SourceMark, Storage,
-    StoredFile, Table, TableKind,
-};
-#[cfg(feature = "serde")]
-pub use eventcask_project::AsJson;
-pub use eventcask_project::{
-    ApplyError, Batch, BatchEntries, LeftOut, Merge, Number, PerAggregate, Projection, Snapshot,
-    SpecError, Value, ViewRow, ViewSpec,
-};
-pub use eventcask_shard::{Appended, DedupWindow, Durability, Stages};
-pub use feed::batches::Batches;
-pub use feed::feeds::ReadModelStats;
-pub use feed::progress::{ModelIdentity, ModelMismatch, ModelProgress, ProgressStep};
-pub use feed::read_model::{ModelError, ReadModel};
-pub use feed::runner::{ReadModelOptions, ReadModelRunner};
+pub use eventcask_event::{EventId, Expected, NewEvent, Place, Timestamp, route};
+pub use eventcask_log::{Codec, SourceMark};
+pub use eventcask_project::{ApplyError, Batch, PerAggregate, Projection, ViewSpec};
+pub use eventcask_shard::{Appended, DedupWindow, Durability};
+pub use feed::read_model::ReadModel;
+pub use feed::runner::ReadModelRunner;
 pub use fold::Fold;
-pub use fold::cache::FoldStats;
 pub use fold::repository::Repository;
 pub use fold::versioned::Versioned;
 pub use follow::reached::{Reached, Timeout};
+pub use projection::handle::ProjectionHandle;
 pub use projection::view::View;
-pub use projection::views::ViewStats;
-pub use projection::{
-    EntryCache, KeptProjection, ProjectionAsOf, ProjectionHandle, ProjectionOptions,
-    ProjectionStats, Rebuild, RebuildProgress, SnapshotPolicy,
-};
-pub use read::aggregate::{Aggregate, AggregateEvents};
+pub use read::aggregate::Aggregate;
 pub use read::as_of::AsOf;
 pub use read::event::Event;
-pub use read::query::{EventIter, EventQuery};
+pub use read::query::EventQuery;
 pub use store::handle::Store;
 pub use store::options::Options;
-pub use store::stats::{ShardStats, Stats};
-pub use subscribe::claim::Claim;
 pub use subscribe::durable::DurableSubscription;
-pub use subscribe::group::{ConsumerGroup, Parked};
-pub use subscribe::retry::Retry;
-#[cfg(feature = "stream")]
-pub use subscribe::stream::EventStream;
+pub use subscribe::group::ConsumerGroup;
 pub use subscribe::subscription::Subscription;
-pub use subscribe::subscriptions::SubscriptionStats;
-pub use upkeep::backup::BackupReport;
-pub use upkeep::reclaim::Reclaimed;
-pub use upkeep::repair::{RepairReport, repair};
-pub use upkeep::verify::{VerifyReport, verify, verify_storage};
+pub use upkeep::repair::repair;
+pub use upkeep::verify::{verify, verify_storage};
 pub use write::owner::ShardOwner;
 pub use write::producer::Producer;
 pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture};
+
+/// What events are made of, beside [`NewEvent`] and [`Event`].
+pub mod event {
+    pub use eventcask_event::{Encoding, EventRef, Events, Invalid};
+}
+
+/// How long things may be.
+pub mod limits {
+    pub use eventcask_event::{
+        MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES,
+        MAX_SOURCE_BYTES, MAX_TYPE_BYTES,
+    };
+}
+
+/// The rows of views, and what is wrong with the definition of one.
+pub mod view {
+    pub use eventcask_project::{Number, SpecError, Value, ViewRow};
+}
+
+/// What a [`ReadModel`] is fed, who it is, and how far it came.
+pub mod read_model {
+    pub use crate::feed::batches::Batches;
+    pub use crate::feed::progress::{ModelIdentity, ModelMismatch, ModelProgress, ProgressStep};
+    pub use crate::feed::read_model::ModelError;
+    pub use crate::feed::runner::ReadModelOptions;
+}
+
+/// Figures of a store and of what follows it.
+pub mod stats {
+    pub use crate::feed::feeds::ReadModelStats;
+    pub use crate::fold::cache::FoldStats;
+    pub use crate::projection::projections::ProjectionStats;
+    pub use crate::projection::views::ViewStats;
+    pub use crate::store::stats::{ShardStats, Stats};
+    pub use crate::subscribe::subscriptions::SubscriptionStats;
+    pub use eventcask_project::LeftOut;
+    pub use eventcask_shard::Stages;
+}
+
+/// Where a store lies: a directory, memory, or a place of your own.
+pub mod storage {
+    pub use eventcask_log::{FileStorage, Lock, MemoryStorage, Open, Storage, StoredFile};
+}
+
+/// The bytes of a store, decoded: for tools that show or check files.
+pub mod inspect {
+    use std::path::Path;
+
+    use crate::Error;
+
+    pub use eventcask_log::{
+        BlockHead, Framed, FramedKind, Inspection, Manifest, Problem, RepairedSegment, Sealed,
+        Section, SegmentInspection, Table, TableKind,
+    };
+
+    /// Decodes one file of a store: a manifest, a segment, a definition or a snapshot.
+    ///
+    /// ```
+    /// use eventcask::inspect::{self, Inspection};
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # let bank = directory.path().join("bank");
+    /// eventcask::open(&bank)?.close()?;
+    /// let Inspection::Manifest(manifest) = inspect::file(bank.join("MANIFEST"))? else {
+    ///     panic!("the file is another one");
+    /// };
+    /// assert!(manifest.shards >= 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAStore`](crate::ErrorKind::NotAStore) where it is none of these,
+    /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged),
+    /// [`ErrorKind::NewerFormat`](crate::ErrorKind::NewerFormat), or what the disk said.
+    pub fn file(file: impl AsRef<Path>) -> Result<Inspection, Error> {
+        Ok(eventcask_log::inspect(file.as_ref())?)
+    }
+}
 
 use std::path::Path;
 
@@ -133,15 +185,6 @@ use std::path::Path;
 /// See [`Options::open`].
 pub fn open(directory: impl AsRef<Path>) -> Result<Store, Error> {
     Store::options().open(directory)
-}
-
-/// Decodes one file of a store: a manifest, a segment, a definition or a snapshot.
-///
-/// # Errors
-/// [`ErrorKind::NotAStore`] where it is none of these, [`ErrorKind::Damaged`],
-/// [`ErrorKind::NewerFormat`], or what the disk said.
-pub fn inspect(file: impl AsRef<Path>) -> Result<Inspection, Error> {
-    Ok(eventcask_log::inspect(file.as_ref())?)
 }
 
 /// The code of the README compiles; `examples/readme.rs` is the same code, and is run.

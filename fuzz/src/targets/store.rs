@@ -117,7 +117,7 @@ pub(super) fn verify(bytes: &[u8]) {
         Ok(report) => assert!(report.is_ok() || !report.problems[0].reason.is_empty()),
         Err(error) => drop(said(&error)),
     }
-    if let Err(error) = eventcask::inspect(path.join(SEGMENT)) {
+    if let Err(error) = eventcask::inspect::file(path.join(SEGMENT)) {
         said(&error);
     }
 }

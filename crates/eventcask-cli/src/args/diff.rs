@@ -1,7 +1,8 @@
 //! `eventcask diff`.
 
 use clap::Args;
-use eventcask::{AsOf, Invalid};
+use eventcask::AsOf;
+use eventcask::event::Invalid;
 
 /// What changed in an aggregate between two moments, and which events did it
 #[derive(Debug, Args)]

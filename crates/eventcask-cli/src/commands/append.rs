@@ -2,9 +2,9 @@
 
 use std::io::{Read as _, stdin};
 
-use eventcask::{
-    Appended, Error, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, NewEvent, Store, route,
-};
+use eventcask::event::Invalid;
+use eventcask::limits::{MAX_KEY_BYTES, MAX_PAYLOAD_BYTES};
+use eventcask::{Appended, Error, NewEvent, Store, route};
 use serde::de::IgnoredAny;
 
 use super::store::failure;

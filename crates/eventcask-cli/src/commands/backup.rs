@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventcask::{BackupReport, VerifyReport};
+use eventcask::upkeep::{BackupReport, VerifyReport};
 
 use super::store::{failure, open_to_read, shown};
 use super::verify;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use eventcask::{
+use eventcask::inspect::{
     BlockHead, Framed, FramedKind, Inspection, Manifest, Sealed, Section, SegmentInspection,
-    SourceMark, Table as SealedTable, TableKind, Timestamp,
+    Table as SealedTable, TableKind,
 };
+use eventcask::{SourceMark, Timestamp};
 
 use super::store::failure;
 use crate::args::Global;
@@ -15,7 +16,7 @@ use crate::output::{Object, Out, Table, bytes, count, write_list, write_problem}
 
 pub(super) fn run(file: &Path, global: &Global) -> Result<(), Failure> {
     check_plain(file)?;
-    let inspection = eventcask::inspect(file).map_err(|error| failure(&error))?;
+    let inspection = eventcask::inspect::file(file).map_err(|error| failure(&error))?;
     let mut out = Out::new();
     if global.json {
         let mut line = Vec::new();

@@ -1,6 +1,7 @@
 //! `eventcask reclaim` and `seal`: what is written anew in place.
 
-use eventcask::{Reclaimed, Store};
+use eventcask::Store;
+use eventcask::upkeep::Reclaimed;
 
 use super::store::{failure, open_to_read};
 use crate::args::{Global, ReclaimArgs};

@@ -1,6 +1,6 @@
 //! `eventcask repair`: keeps all that is whole, and says what was given up.
 
-use eventcask::RepairReport;
+use eventcask::upkeep::RepairReport;
 
 use super::store::{failure, shown};
 use super::verify;

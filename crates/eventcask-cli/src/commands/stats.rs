@@ -1,6 +1,8 @@
 //! `eventcask stats`: what a store holds.
 
-use eventcask::{KeptProjection, ShardStats, Stats, Store, SubscriptionStats, ViewStats};
+use eventcask::Store;
+use eventcask::projection::KeptProjection;
+use eventcask::stats::{ShardStats, Stats, SubscriptionStats, ViewStats};
 
 use super::store::{failure, open_to_read, shown};
 use super::view::write_left_out;

@@ -1,6 +1,7 @@
 //! `eventcask subscriptions`: how far they are, and what is parked in them.
 
-use eventcask::{Error, Parked, Retry, Store};
+use eventcask::subscribe::{Parked, Retry};
+use eventcask::{Error, Store};
 
 use super::stats::{subscription_table, write_subscription};
 use super::store::{failure, open_to_read, open_to_write};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use eventcask::{Problem, VerifyReport};
+use eventcask::inspect::Problem;
+use eventcask::upkeep::VerifyReport;
 
 use super::store::{failure, shown};
 use crate::args::Global;

@@ -1,6 +1,8 @@
 //! `eventcask view`: keyed aggregations.
 
-use eventcask::{Error, LeftOut, Store, View, ViewRow, ViewSpec};
+use eventcask::stats::LeftOut;
+use eventcask::view::ViewRow;
+use eventcask::{Error, Store, View, ViewSpec};
 
 use super::store::{failure, open_to_read, open_to_write};
 use crate::args::{Global, ViewCommand, ViewCreateArgs, ViewGetArgs};

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use eventcask::{EventId, Invalid, MAX_KEY_BYTES, NewEvent, Timestamp};
+use eventcask::event::Invalid;
+use eventcask::limits::MAX_KEY_BYTES;
+use eventcask::{EventId, NewEvent, Timestamp};
 
 use super::time::TimeReader;
 use super::{Parts, Reason, RowSpec, TypeFrom, Value};

@@ -83,7 +83,7 @@ impl RowSpec {
             id: None,
             null: None,
             format: None,
-            payload_bytes_max: eventcask::MAX_PAYLOAD_BYTES,
+            payload_bytes_max: eventcask::limits::MAX_PAYLOAD_BYTES,
         }
     }
 

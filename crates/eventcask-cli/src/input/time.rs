@@ -1,6 +1,7 @@
 //! The event's own time, from text or a number.
 
-use eventcask::{Invalid, Timestamp};
+use eventcask::Timestamp;
+use eventcask::event::Invalid;
 
 /// Reads times and remembers the last one, since rows near each other often share it.
 #[derive(Debug, Default)]

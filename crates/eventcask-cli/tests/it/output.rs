@@ -1,6 +1,7 @@
 //! Events as lines of JSON, and text for people.
 
-use eventcask::{Encoding, EventId, EventRef, Timestamp};
+use eventcask::event::{Encoding, EventRef};
+use eventcask::{EventId, Timestamp};
 use eventcask_cli::output::{Quiet, bytes, count, duration, escaped, write_event};
 
 fn event(payload: &[u8]) -> EventRef<'_> {

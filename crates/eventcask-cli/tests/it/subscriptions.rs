@@ -1,8 +1,8 @@
 //! Named subscriptions and projections of a program, looked at and set going by the command line.
 
-use eventcask::{
-    ApplyError, Batch, ConsumerGroup, Expected, NewEvent, Projection, Retry, SnapshotPolicy, Store,
-};
+use eventcask::projection::SnapshotPolicy;
+use eventcask::subscribe::Retry;
+use eventcask::{ApplyError, Batch, ConsumerGroup, Expected, NewEvent, Projection, Store};
 use serde_json::json;
 
 use crate::binary::Place;

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eventcask::{Encoding, EventRef};
+use eventcask::event::{Encoding, EventRef};
 use serde::Deserialize as _;
 use serde::de::IgnoredAny;
 

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use eventcask::Problem;
+use eventcask::inspect::Problem;
 
 /// Appends `text` as a JSON string.
 ///

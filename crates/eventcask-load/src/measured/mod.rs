@@ -10,7 +10,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eventcask::{Options, ShardStats, Stages, Stats, Store, route};
+use eventcask::stats::{ShardStats, Stages, Stats};
+use eventcask::{Options, Store, route};
 use eventcask_console::failure::Failure;
 use eventcask_console::output::count;
 use serde::Serialize;

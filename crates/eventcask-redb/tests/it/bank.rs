@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Batches, MemoryStorage, ModelError, NewEvent, Options, Store};
+use eventcask::read_model::{Batches, ModelError};
+use eventcask::storage::MemoryStorage;
+use eventcask::{NewEvent, Options, Store};
 use eventcask_redb::redb::backends::InMemoryBackend;
 use eventcask_redb::redb::{
     AccessGuard, Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use eventcask::{Batches, ErrorKind, ModelError};
+use eventcask::ErrorKind;
+use eventcask::read_model::{Batches, ModelError};
 use eventcask_redb::Tables;
 use eventcask_redb::redb::{
     ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction,

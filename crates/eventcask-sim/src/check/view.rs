@@ -28,8 +28,8 @@ pub(crate) fn check(
         *sum = (sum.0 + 1, sum.1 + entry.events[row.index].cents);
     }
     let rows = view.rows().map_err(|error| format!("L5: {error}"))?;
-    let number = |row: &eventcask::ViewRow, name: &str| {
-        let value = row.value(name).and_then(eventcask::Value::number);
+    let number = |row: &eventcask::view::ViewRow, name: &str| {
+        let value = row.value(name).and_then(eventcask::view::Value::number);
         value.map_or(String::new(), |number| number.to_string())
     };
     let found: Vec<_> = rows

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventcask::{Error, Place, ProjectionHandle, Rebuild, SnapshotPolicy, Store, Timeout};
+use eventcask::projection::{Rebuild, SnapshotPolicy};
+use eventcask::{Error, Place, ProjectionHandle, Store, Timeout};
 
 use crate::model::content::Content;
 use crate::model::ledger::Ledger;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Claim, ConsumerGroup, Error, Retry};
+use eventcask::subscribe::{Claim, Retry};
+use eventcask::{ConsumerGroup, Error};
 use fastrand::Rng;
 
 use crate::clients::opened::Opened;

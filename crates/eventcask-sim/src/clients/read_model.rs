@@ -4,10 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventcask::{
-    Batches, Error, ErrorKind, ModelError, ModelIdentity, ModelProgress, ReadModel,
-    ReadModelRunner, Store,
-};
+use eventcask::read_model::{Batches, ModelError, ModelIdentity, ModelProgress};
+use eventcask::{Error, ErrorKind, ReadModel, ReadModelRunner, Store};
 
 use crate::clients::opened::Opened;
 use crate::disk::journal::Note;

@@ -142,7 +142,7 @@ impl Slot {
         self.handler.cure();
         let mended = |following: &dyn Following| {
             let rebuild = following.rebuild();
-            let rebuilt = rebuild.and_then(eventcask::Rebuild::wait);
+            let rebuilt = rebuild.and_then(eventcask::projection::Rebuild::wait);
             match rebuilt {
                 Ok(Some(_)) => following.check(content, ledger),
                 other => Err(format!("L6: a rebuild after the cure: {other:?}")),

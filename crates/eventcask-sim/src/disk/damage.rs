@@ -2,7 +2,7 @@
 
 use std::io;
 
-use eventcask::{Open, Storage};
+use eventcask::storage::{Open, Storage};
 use fastrand::Rng;
 
 use crate::disk::sim_disk::SimDisk;

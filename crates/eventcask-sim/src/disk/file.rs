@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use eventcask::StoredFile;
+use eventcask::storage::StoredFile;
 
 use crate::disk::journal::{FileNumber, Step, Synced};
 use crate::disk::sim_disk::{SimDisk, State};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use eventcask::{Lock, Open, Storage, StoredFile};
+use eventcask::storage::{Lock, Open, Storage, StoredFile};
 
 use crate::disk::file::SimFile;
 use crate::disk::journal::Step;

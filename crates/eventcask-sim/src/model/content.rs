@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use eventcask::{EventRef, Store, route};
+use eventcask::event::EventRef;
+use eventcask::{Store, route};
 
 use crate::model::ledger::{Ledger, named_in};
 

@@ -1,6 +1,6 @@
 //! What the database of a read model holds.
 
-use eventcask::{ModelIdentity, ModelProgress};
+use eventcask::read_model::{ModelIdentity, ModelProgress};
 
 use crate::model::content::{Content, Row};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use eventcask::EventRef;
+use eventcask::event::EventRef;
 use fastrand::Rng;
 
 use crate::model::content::{Content, Row};

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
-use eventcask::{ApplyError, Batch, EventRef, PerAggregate, Projection, Snapshot};
+use eventcask::event::EventRef;
+use eventcask::projection::Snapshot;
+use eventcask::{ApplyError, Batch, PerAggregate, Projection};
 
 use crate::model::content::Row;
 use crate::model::handler::Handler;

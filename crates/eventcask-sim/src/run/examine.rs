@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use eventcask::{DedupWindow, Options, Storage, Store};
+use eventcask::storage::Storage;
+use eventcask::{DedupWindow, Options, Store};
 use fastrand::Rng;
 
 use crate::check::judge::Judge;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventcask::Rebuild;
+use eventcask::projection::Rebuild;
 use fastrand::Rng;
 
 use crate::clients::reading::{PROJECTIONS, Reading};

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use eventcask::{Expected, MemoryStorage, NewEvent, Storage, Store, verify_storage};
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::{Expected, NewEvent, Store, verify_storage};
 use eventcask_sim::SimDisk;
 
 use crate::bank::{account, deposits, open_with, options, payload};
@@ -119,7 +120,7 @@ fn copy_plainly(disk: &SimDisk) -> MemoryStorage {
                 "" => name,
                 dir => format!("{dir}/{name}"),
             };
-            match disk.open(&path, eventcask::Open::Read) {
+            match disk.open(&path, eventcask::storage::Open::Read) {
                 Ok(_) => files.push(path),
                 Err(_) => dirs.push(path),
             }
@@ -127,12 +128,12 @@ fn copy_plainly(disk: &SimDisk) -> MemoryStorage {
     }
     for path in files {
         // What was there for a moment is not part of the data.
-        let Ok(file) = disk.open(&path, eventcask::Open::Read) else {
+        let Ok(file) = disk.open(&path, eventcask::storage::Open::Read) else {
             continue;
         };
         let mut bytes = vec![0; file.len().unwrap() as usize];
         let read = file.read_at(&mut bytes, 0).unwrap();
-        let to = copy.open(&path, eventcask::Open::Create).unwrap();
+        let to = copy.open(&path, eventcask::storage::Open::Create).unwrap();
         to.write_all_at(&bytes[..read], 0).unwrap();
     }
     for shard in 0..2 {

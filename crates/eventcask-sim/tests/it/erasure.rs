@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eventcask::{
-    Codec, Expected, NewEvent, Open, Reclaimed, Storage, Store, ViewSpec, verify_storage,
-};
+use eventcask::storage::{Open, Storage};
+use eventcask::upkeep::Reclaimed;
+use eventcask::{Codec, Expected, NewEvent, Store, ViewSpec, verify_storage};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 

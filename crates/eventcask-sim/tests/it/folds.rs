@@ -1,6 +1,7 @@
 //! Folded aggregates across crashes: whatever became of snapshots, a load says what the events say.
 
-use eventcask::{Durability, EventRef, Expected, Fold, NewEvent, Options, Store};
+use eventcask::event::EventRef;
+use eventcask::{Durability, Expected, Fold, NewEvent, Options, Store};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 

@@ -1,8 +1,7 @@
 //! Projections that keep snapshots, cut short at any moment.
 
-use eventcask::{
-    ApplyError, Batch, Durability, Options, Projection, ProjectionHandle, SnapshotPolicy, Store,
-};
+use eventcask::projection::SnapshotPolicy;
+use eventcask::{ApplyError, Batch, Durability, Options, Projection, ProjectionHandle, Store};
 use eventcask_sim::{Faults, SimDisk};
 use fastrand::Rng;
 
@@ -18,7 +17,7 @@ impl<const V: u32> Projection for Diary<V> {
     type State = Vec<(u64, String, u64)>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
-        let line = |event: eventcask::EventRef<'_>| {
+        let line = |event: eventcask::event::EventRef<'_>| {
             let key = event.aggregate.to_owned();
             (event.position, key, event.version)
         };

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventcask::{
-    Batches, Durability, ErrorKind, ModelError, ModelProgress, Options, ReadModel, Store,
-};
+use eventcask::read_model::{Batches, ModelError, ModelProgress};
+use eventcask::{Durability, ErrorKind, Options, ReadModel, Store};
 use eventcask_sim::{Faults, SimDisk};
 
 use crate::bank::{acknowledged, deposit, open_with, options};

@@ -68,8 +68,8 @@ fn c3_a_close_after_a_refused_roll_ends_the_log() {
 
 fn count(store: &Store) -> Vec<String> {
     let rows = store.view("kinds").unwrap().rows().unwrap();
-    let number = |row: &eventcask::ViewRow| row.value("count").unwrap().number().unwrap();
-    let text = |row: &eventcask::ViewRow| format!("{} {}", row.key, number(row));
+    let number = |row: &eventcask::view::ViewRow| row.value("count").unwrap().number().unwrap();
+    let text = |row: &eventcask::view::ViewRow| format!("{} {}", row.key, number(row));
     rows.iter().map(text).collect()
 }
 

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eventcask::{Error, Expected, NewEvent, Options, Storage, Store, Timestamp, verify_storage};
+use eventcask::storage::Storage;
+use eventcask::{Error, Expected, NewEvent, Options, Store, Timestamp, verify_storage};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eventcask::{ConsumerGroup, Durability, DurableSubscription, Options, Retry, Store};
+use eventcask::subscribe::Retry;
+use eventcask::{ConsumerGroup, Durability, DurableSubscription, Options, Store};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Batches, MemoryStorage, ModelError, NewEvent, Options, ReadModelRunner, Store};
+use eventcask::read_model::{Batches, ModelError};
+use eventcask::storage::MemoryStorage;
+use eventcask::{NewEvent, Options, ReadModelRunner, Store};
 use eventcask_sqlite::rusqlite::{Connection, Row, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 

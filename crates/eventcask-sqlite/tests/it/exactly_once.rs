@@ -1,7 +1,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use eventcask::{ErrorKind, ModelError};
+use eventcask::ErrorKind;
+use eventcask::read_model::ModelError;
 
 use crate::bank::{Balances, Bank, FOR_EVER, Fold, balances, feed, read, transfer};
 

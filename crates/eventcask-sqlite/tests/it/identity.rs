@@ -1,4 +1,5 @@
-use eventcask::{Batches, ErrorKind, ModelError, Store};
+use eventcask::read_model::{Batches, ModelError};
+use eventcask::{ErrorKind, Store};
 use eventcask_sqlite::rusqlite::{Connection, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables};
 

@@ -90,6 +90,27 @@ fn a_trait_has_a_line_for_each_item() {
     );
 }
 
+/// Types and modules at the root that a stranger still takes in.
+const MAX_ROOT_NAMES: usize = 59;
+
+#[test]
+fn the_root_of_the_facade_is_small() {
+    let api = public_api(&ours(), "eventcask").unwrap();
+    let names: BTreeSet<&str> = api
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("eventcask::")?
+                .split([':', '.', ' '])
+                .next()
+        })
+        .collect();
+    assert!(
+        names.len() <= MAX_ROOT_NAMES,
+        "{} names at the root of eventcask; what is not for the first hour goes into one of its modules: {names:?}",
+        names.len()
+    );
+}
+
 #[test]
 fn the_public_api_changes_on_purpose() {
     let now = public_api(&ours(), "eventcask").unwrap();

@@ -6,7 +6,7 @@ use eventcask_event::EventRef;
 use eventcask_log::Block;
 use eventcask_project::Batch;
 
-use crate::ProgressStep;
+use crate::read_model::ProgressStep;
 
 /// Events that a read model takes in by one transaction, with how far it is then.
 ///

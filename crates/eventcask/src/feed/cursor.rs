@@ -6,10 +6,11 @@ use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_shard::ShardReader;
 
+use crate::Error;
 use crate::feed::batches::Taken;
 use crate::follow::visible::{add_shown, durable, row_from};
 use crate::read::filter::Filter;
-use crate::{Error, ModelProgress, ProgressStep};
+use crate::read_model::{ModelProgress, ProgressStep};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
 /// is large by itself, with one wanted event, must not pile up.

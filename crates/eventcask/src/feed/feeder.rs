@@ -164,7 +164,7 @@ impl Feeder {
 
 /// Where the events of a transaction are.
 fn places(batches: &Batches<'_>) -> String {
-    let place = |one: &crate::ProgressStep| {
+    let place = |one: &crate::read_model::ProgressStep| {
         let (shard, last) = (one.to.shard, one.to.position.saturating_sub(1));
         format!("positions {} to {last} of shard {shard}", one.from)
     };

@@ -57,7 +57,7 @@ impl ModelIdentity {
     /// not there yet, or was made by an older version.
     ///
     /// ```
-    /// # use eventcask::{ModelIdentity, ModelMismatch};
+    /// # use eventcask::read_model::{ModelIdentity, ModelMismatch};
     /// let code = ModelIdentity { store: 1, version: 2 };
     /// assert_eq!(code.is_new(None), Ok(true));
     /// assert_eq!(code.is_new(Some(code)), Ok(false));

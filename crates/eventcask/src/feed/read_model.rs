@@ -1,6 +1,6 @@
 //! What a read model outside of the engine's memory must be able to do.
 
-use crate::{Batches, ModelProgress};
+use crate::read_model::{Batches, ModelProgress};
 
 /// Why a read model could not do what it was asked: whatever its database says.
 pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
@@ -15,7 +15,8 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 /// Events of one aggregate come in their order. Those of different shards come in no order.
 ///
 /// ```
-/// use eventcask::{Batches, ModelError, ModelProgress, NewEvent, ReadModel};
+/// use eventcask::{NewEvent, ReadModel};
+/// use eventcask::read_model::{Batches, ModelError, ModelProgress};
 /// use std::collections::BTreeMap;
 /// use std::sync::{Arc, Mutex};
 ///

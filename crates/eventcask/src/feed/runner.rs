@@ -179,7 +179,7 @@ impl ReadModelRunner {
     }
 
     /// Position after the last event that the model holds, one a shard. Where it has stopped it stays
-    /// where it is. Its lag behind the store is in [`Stats::read_models`](crate::Stats::read_models).
+    /// where it is. Its lag behind the store is in [`Stats::read_models`](crate::stats::Stats::read_models).
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
         self.state.positions()

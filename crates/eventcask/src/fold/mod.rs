@@ -14,7 +14,8 @@ use eventcask_event::EventRef;
 /// they are folded from the first one on or from a snapshot.
 ///
 /// ```
-/// use eventcask::{EventRef, Fold};
+/// use eventcask::Fold;
+/// use eventcask::event::EventRef;
 ///
 /// /// The cents of an account.
 /// struct Balance;

@@ -16,9 +16,10 @@ use crate::Store;
 use crate::fold::cache::Counted;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
+use crate::stats::FoldStats;
 use crate::store::engine::Engine;
 use crate::store::handle::Inner;
-use crate::{AsOf, Error, Fold, FoldStats, Versioned};
+use crate::{AsOf, Error, Fold, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
 /// reading a snapshot from a disk that is busy.
@@ -40,7 +41,8 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 /// only makes loads slower.
 ///
 /// ```
-/// use eventcask::{AsOf, EventRef, Expected, Fold, NewEvent};
+/// use eventcask::{AsOf, Expected, Fold, NewEvent};
+/// use eventcask::event::EventRef;
 ///
 /// struct Balance;
 ///
@@ -254,7 +256,8 @@ impl<F: Fold> Repository<F> {
     /// Where [`Fold::apply`] does.
     ///
     /// ```
-    /// # use eventcask::{EventRef, Fold};
+    /// # use eventcask::Fold;
+    /// # use eventcask::event::EventRef;
     /// # struct Count;
     /// # impl Fold for Count {
     /// #     const NAME: &'static str = "count";
@@ -328,7 +331,7 @@ impl<F: Fold> Repository<F> {
     }
 
     /// How many states are kept in memory, what they take, and how often a load found its own there: the
-    /// same as in [`Stats::folds`](crate::Stats::folds). [`cache_bytes`](Self::cache_bytes) begins anew.
+    /// same as in [`Stats::folds`](crate::stats::Stats::folds). [`cache_bytes`](Self::cache_bytes) begins anew.
     #[must_use]
     pub fn stats(&self) -> FoldStats {
         self.cache.stats()

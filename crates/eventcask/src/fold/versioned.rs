@@ -11,7 +11,8 @@ use eventcask_shard::{Bounds, Retired};
 /// It derefs to the state.
 ///
 /// ```
-/// # use eventcask::{EventRef, Fold};
+/// # use eventcask::Fold;
+/// # use eventcask::event::EventRef;
 /// # struct Count;
 /// # impl Fold for Count {
 /// #     const NAME: &'static str = "count";

@@ -12,7 +12,7 @@ use eventcask_event::{Place, route};
 use eventcask_project::{Batch, PerAggregate, Projection};
 use quick_cache::sync::Cache;
 
-use super::ProjectionHandle;
+use super::handle::ProjectionHandle;
 use super::watch::Watch;
 use crate::{Error, Timeout};
 
@@ -22,7 +22,7 @@ use crate::{Error, Timeout};
 /// where the writers leave no core idle; one that is not kept is read from the state, as
 /// [`read`](ProjectionHandle::read) does, and kept from then on. It is bounded by a number of entries, of which
 /// those that are read least are let go. An entry is as new as the state: with
-/// [`sync`](crate::ProjectionOptions::sync) it holds every event that was acknowledged before the question.
+/// [`sync`](crate::projection::ProjectionOptions::sync) it holds every event that was acknowledged before the question.
 ///
 /// Clones share what is kept. Each batch looks for each of its aggregates among them.
 ///

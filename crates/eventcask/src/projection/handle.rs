@@ -14,9 +14,11 @@ use super::{ProjectionOptions, runner, saver};
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
+use crate::projection::{ProjectionAsOf, Rebuild};
+use crate::stats::ProjectionStats;
 use crate::store::handle::Inner;
 use crate::sync::locked;
-use crate::{AsOf, Error, ProjectionAsOf, ProjectionStats, Reached, Rebuild, Timeout};
+use crate::{AsOf, Error, Reached, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
 /// goes once it is durable: before its append is answered

@@ -7,9 +7,10 @@ use eventcask_shard::ShardReader;
 
 use super::files::{Files, Writing};
 use super::folding::Folding;
+use crate::Error;
 use crate::follow::follower::caught;
+use crate::projection::SnapshotPolicy;
 use crate::sync::locked;
-use crate::{Error, SnapshotPolicy};
 
 /// A state as bytes and back.
 pub(crate) struct Codec<S> {

@@ -19,8 +19,10 @@ use crate::follow::follower::{self, Follower};
 use crate::follow::lag::lag;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices::{Kind, Who};
+use crate::projection::SnapshotPolicy;
+use crate::stats::ProjectionStats;
 use crate::sync::locked;
-use crate::{Error, ProjectionStats, SnapshotPolicy, parallel};
+use crate::{Error, parallel};
 
 /// A projection that follows a store.
 pub(crate) struct LiveProjection<P: Projection> {

@@ -6,7 +6,7 @@
 
 mod policy;
 mod options;
-mod projections;
+pub(crate) mod projections;
 mod live;
 mod watch;
 mod folding;
@@ -18,7 +18,7 @@ mod runner;
 mod saver;
 mod rebuild;
 mod past;
-mod handle;
+pub(crate) mod handle;
 mod entries;
 pub(crate) mod views;
 pub(crate) mod view;
@@ -27,12 +27,13 @@ mod view_past;
 mod view_saver;
 
 pub use entries::EntryCache;
+#[cfg(feature = "serde")]
+pub use eventcask_project::AsJson;
+pub use eventcask_project::{BatchEntries, Merge, Snapshot};
 pub(crate) use files::forget_what_is_ahead;
-pub use handle::ProjectionHandle;
 pub use kept::KeptProjection;
 pub use options::ProjectionOptions;
 pub use past::ProjectionAsOf;
 pub use policy::SnapshotPolicy;
-pub use projections::ProjectionStats;
 pub(crate) use projections::Projections;
 pub use rebuild::{Rebuild, RebuildProgress};

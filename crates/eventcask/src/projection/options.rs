@@ -13,7 +13,8 @@ use crate::store::handle::Inner;
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
 /// ```
-/// use eventcask::{ApplyError, Batch, PerAggregate, Projection, SnapshotPolicy};
+/// use eventcask::{ApplyError, Batch, PerAggregate, Projection};
+/// use eventcask::projection::SnapshotPolicy;
 ///
 /// /// How many events each aggregate has.
 /// struct Counts;

@@ -17,7 +17,7 @@ const SHORTEST_TIME: Duration = Duration::from_millis(1);
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::SnapshotPolicy;
+/// use eventcask::projection::SnapshotPolicy;
 /// let policy = SnapshotPolicy::default().events(100_000).time(Duration::from_secs(60));
 /// # let _ = policy;
 /// ```

@@ -7,8 +7,9 @@ use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
 
 use crate::projection::view_past;
 use crate::projection::views::LiveView;
+use crate::stats::ViewStats;
 use crate::store::handle::Inner;
-use crate::{Error, Store, ViewStats};
+use crate::{Error, Store};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -143,8 +144,8 @@ impl View {
     /// let first = store.aggregate("walk").events()?.next().ok_or("an event")??;
     /// producer.append("walk", Expected::Any, &[step])?.wait()?;
     ///
-    /// let count = |rows: &[eventcask::ViewRow]| {
-    ///     let number = rows[0].value("count").and_then(eventcask::Value::number);
+    /// let count = |rows: &[eventcask::view::ViewRow]| {
+    ///     let number = rows[0].value("count").and_then(eventcask::view::Value::number);
     ///     number.map(|number| number.to_string())
     /// };
     /// assert_eq!(count(&steps.get("Ada")?).as_deref(), Some("2"));

@@ -1,7 +1,7 @@
 //! All views of a store: kept beside the log, one directory each.
 //!
 //! A view's state in a shard and how far it got are one unit, in memory and on disk; see
-//! [`follower`](crate::follower). It is opened when somebody needs it: when the view is asked, or when
+//! [`follower`](crate::follow::follower). It is opened when somebody needs it: when the view is asked, or when
 //! the first event is stored that it must take in. Whoever only reads the log opens none.
 
 use std::sync::atomic::{AtomicBool, Ordering};

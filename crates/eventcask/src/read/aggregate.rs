@@ -21,7 +21,7 @@ use crate::{AsOf, Error, Event};
 /// let steps: Vec<_> = (0..5).map(|_| NewEvent::json("Step", b"{}")).collect();
 /// producer.append("walk", Expected::Any, &steps)?.wait()?;
 ///
-/// let versions = |events: eventcask::AggregateEvents| {
+/// let versions = |events: eventcask::read::AggregateEvents| {
 ///     events.map(|event| Ok(event?.version())).collect::<Result<Vec<_>, eventcask::Error>>()
 /// };
 /// assert_eq!(versions(store.aggregate("walk").from_version(4).events()?)?, [4, 5]);

@@ -9,3 +9,6 @@ pub(crate) mod merge;
 pub(crate) mod aggregate;
 pub(crate) mod query;
 mod find;
+
+pub use aggregate::AggregateEvents;
+pub use query::EventIter;

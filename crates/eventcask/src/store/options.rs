@@ -123,7 +123,7 @@ impl Options {
     }
 
     /// Whether each worker thread is bound to a core of its own, which is done by default
-    /// where there are enough of them. [`crate::Stats`] tells what the system gave.
+    /// where there are enough of them. [`crate::stats::Stats`] tells what the system gave.
     pub fn pin(mut self, pin: bool) -> Self {
         self.pin = pin;
         self

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use eventcask_shard::Stages;
 
+use crate::Store;
 use crate::clock::now_nanos;
 use crate::feed::feeds::FeedState;
 use crate::follow::lag::lag;
+use crate::stats::{FoldStats, ProjectionStats, ReadModelStats, SubscriptionStats, ViewStats};
 use crate::store::handle::Inner;
-use crate::{FoldStats, ProjectionStats, ReadModelStats, Store, SubscriptionStats, ViewStats};
 
 /// Figures of a store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,9 @@ use crate::subscribe::dispatcher::Dispatcher;
 use crate::subscribe::durable::HeldName;
 use crate::subscribe::saved::{Blocked, Saved, Saves};
 use crate::subscribe::shared::Shared;
+use crate::subscribe::{Claim, Retry};
 use crate::sync::locked;
-use crate::{Claim, Error, Event, Retry, Store, Subscription};
+use crate::{Error, Event, Store, Subscription};
 
 /// A named subscription whose events are shared out among consumers. Clones are consumers of the
 /// same group, one a thread.
@@ -34,7 +35,8 @@ use crate::{Claim, Error, Event, Retry, Store, Subscription};
 /// ```
 /// # let directory = tempfile::tempdir()?;
 /// # let store = eventcask::open(directory.path().join("s"))?;
-/// use eventcask::{NewEvent, Retry};
+/// use eventcask::NewEvent;
+/// use eventcask::subscribe::Retry;
 /// let mut producer = store.producer();
 /// for key in ["order-1", "order-2", "order-1"] {
 ///     producer.push(key, &NewEvent::json("Placed", b"{}"))?;
@@ -211,12 +213,13 @@ impl ConsumerGroup {
 
 impl Store {
     /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
-    /// is whenever one is parked. A [`ConsumerGroup`](crate::ConsumerGroup) of that name redrives them.
+    /// is whenever one is parked. A [`ConsumerGroup`] of that name redrives them.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
     /// # let store = eventcask::open(directory.path())?;
-    /// use eventcask::{NewEvent, Retry};
+    /// use eventcask::NewEvent;
+    /// use eventcask::subscribe::Retry;
     /// let mut producer = store.producer();
     /// producer.push("order-1", &NewEvent::json("Placed", b"{}"))?;
     /// producer.flush()?.wait()?;

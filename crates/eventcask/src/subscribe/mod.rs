@@ -12,3 +12,9 @@ pub(crate) mod group;
 #[cfg(feature = "stream")]
 pub(crate) mod stream;
 mod start;
+
+pub use claim::Claim;
+pub use group::Parked;
+pub use retry::Retry;
+#[cfg(feature = "stream")]
+pub use stream::EventStream;

@@ -7,7 +7,7 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use eventcask::Retry;
+/// use eventcask::subscribe::Retry;
 /// let retry = Retry::new(3).first(Duration::from_millis(200)).longest(Duration::from_secs(10));
 /// assert_ne!(retry, Retry::default());
 /// ```

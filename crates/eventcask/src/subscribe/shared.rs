@@ -8,11 +8,12 @@ use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
 use crate::notices;
+use crate::subscribe::Retry;
 use crate::subscribe::dispatcher::{Dispatcher, left_of};
 use crate::subscribe::durable::HeldName;
 use crate::subscribe::saved::{Saved, Saves};
 use crate::sync::locked;
-use crate::{Error, ErrorKind, Event, Retry};
+use crate::{Error, ErrorKind, Event};
 
 /// Events that are handled before progress is saved, where consumers never come to rest: what comes
 /// again after a crash, and a small part of what handling them takes.

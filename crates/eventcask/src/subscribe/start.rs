@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::read::forwards::Forwards;
 use crate::read::query::EventQuery;
+use crate::subscribe::Retry;
 use crate::subscribe::saved::Saved;
-use crate::{ConsumerGroup, DurableSubscription, Error, Retry, Subscription};
+use crate::{ConsumerGroup, DurableSubscription, Error, Subscription};
 
 impl EventQuery {
     /// Subscribes to the events: what is stored comes first, and then what is new.

@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use event_listener::EventListener;
 use futures_core::Stream;
 
+use crate::read::EventIter;
 use crate::subscribe::subscription::Look;
-use crate::{DurableSubscription, Error, Event, EventIter, EventQuery, Subscription};
+use crate::{DurableSubscription, Error, Event, EventQuery, Subscription};
 
 /// Events that a task takes in a row before it lets others have a turn. Tokio allows a task as many
 /// steps, and an event takes well under a microsecond, so a turn is short.

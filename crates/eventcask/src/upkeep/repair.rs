@@ -9,9 +9,10 @@ use eventcask_log::{
     RepairedSegment, ShardDir, Storage, inspect,
 };
 
+use crate::Error;
+use crate::upkeep::VerifyReport;
 use crate::upkeep::side_files::{self, list};
 use crate::upkeep::verify::verify;
-use crate::{Error, VerifyReport};
 
 /// What a repair did.
 #[derive(Debug, Clone, PartialEq)]

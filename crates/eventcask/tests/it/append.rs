@@ -1,6 +1,7 @@
 //! Appending: versions, expectations, and all or nothing.
 
-use eventcask::{Appended, Error, ErrorKind, Expected, Invalid, NewEvent, Place, Store};
+use eventcask::event::Invalid;
+use eventcask::{Appended, Error, ErrorKind, Expected, NewEvent, Place, Store};
 
 use crate::support::{Bank, all, deposit, payloads, put};
 

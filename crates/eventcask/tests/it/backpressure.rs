@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
-use eventcask::{
-    AppendResult, Error, ErrorKind, Expected, MemoryStorage, Options, Producer, Storage, Store,
-    Ticket,
-};
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::{AppendResult, Error, ErrorKind, Expected, Options, Producer, Store, Ticket};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, deposit, in_time, put};

@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eventcask::{ErrorKind, MemoryStorage, Open, Storage, Store, ViewSpec, verify_storage};
+use eventcask::storage::{MemoryStorage, Open, Storage};
+use eventcask::{ErrorKind, Store, ViewSpec, verify_storage};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, put};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use eventcask::{
-    AsOf, Codec, EventId, EventRef, Fold, Manifest, MemoryStorage, NewEvent, Open, Options,
-    Problem, Sealed, Storage, Store, TableKind, Timestamp,
-};
+use eventcask::event::EventRef;
+use eventcask::inspect::{Manifest, Problem, Sealed, TableKind};
+use eventcask::storage::{MemoryStorage, Open, Storage};
+use eventcask::{AsOf, Codec, EventId, Fold, NewEvent, Options, Store, Timestamp};
 use eventcask_log::{Caches, ClosedSegment, ShardDir};
 use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
 
@@ -70,7 +70,7 @@ fn sealed(storage: &MemoryStorage, options: &Options) -> Store {
 }
 
 /// All that there is to know of the events of an aggregate.
-fn shown(events: eventcask::AggregateEvents) -> Vec<String> {
+fn shown(events: eventcask::read::AggregateEvents) -> Vec<String> {
     events
         .map(|event| format!("{:?}", event.unwrap().get()))
         .collect()

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use eventcask::{Claim, ConsumerGroup, ErrorKind, NewEvent, Retry, Store};
+use eventcask::subscribe::{Claim, Retry};
+use eventcask::{ConsumerGroup, ErrorKind, NewEvent, Store};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, copy_of, in_time, put};
@@ -494,14 +495,14 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     letters.checkpoint().unwrap();
 
     let copy = Bank::new(1);
-    let to: Arc<dyn eventcask::Storage> = Arc::new(copy.storage.clone());
+    let to: Arc<dyn eventcask::storage::Storage> = Arc::new(copy.storage.clone());
     store.backup_storage(&to).unwrap();
     let copied = copy.open();
     assert_eq!(copied.stats().subscriptions[0].positions, [1]);
     copied.close().unwrap();
 
     let file = to
-        .open("subscriptions/0001", eventcask::Open::Write)
+        .open("subscriptions/0001", eventcask::storage::Open::Write)
         .unwrap();
     file.write_all_at(b"x", 130).unwrap();
     let copied = copy.open();

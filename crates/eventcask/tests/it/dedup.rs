@@ -1,8 +1,7 @@
 //! Exactly once by id.
 
-use eventcask::{
-    Appended, Codec, Error, ErrorKind, Expected, NewEvent, Open, Place, Storage, Store,
-};
+use eventcask::storage::{Open, Storage};
+use eventcask::{Appended, Codec, Error, ErrorKind, Expected, NewEvent, Place, Store};
 
 use crate::support::{Bank, deposit, id, payloads, put};
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use eventcask::stats::ShardStats;
+use eventcask::storage::{Lock, Open, Storage, StoredFile};
 use eventcask::{
-    AppendResult, Appended, Codec, DedupWindow, Error, ErrorKind, EventId, Expected, Lock,
-    NewEvent, Open, Options, Place, ShardStats, Storage, Store, StoredFile, Ticket,
+    AppendResult, Appended, Codec, DedupWindow, Error, ErrorKind, EventId, Expected, NewEvent,
+    Options, Place, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};

@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use eventcask::{
-    Codec, Error, ErrorKind, FileStorage, Open, Options, Storage, Store, ViewSpec, repair,
-    verify_storage,
-};
+use eventcask::storage::{FileStorage, Open, Storage};
+use eventcask::{Codec, Error, ErrorKind, Options, Store, ViewSpec, repair, verify_storage};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, put};

@@ -1,8 +1,12 @@
 //! Events whose room was taken back are nowhere on the disk any more, nor what was made of them.
 
+use eventcask::event::EventRef;
+use eventcask::projection::SnapshotPolicy;
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::subscribe::Retry;
 use eventcask::{
-    Codec, Error, Event, EventRef, Expected, Fold, MemoryStorage, NewEvent, Options, Retry,
-    SnapshotPolicy, Storage, Store, Timestamp, ViewSpec, verify_storage,
+    Codec, Error, Event, Expected, Fold, NewEvent, Options, Store, Timestamp, ViewSpec,
+    verify_storage,
 };
 use std::sync::Arc;
 
@@ -254,7 +258,10 @@ fn what_was_put_aside_is_named() {
     store.close().unwrap();
     let path = "shards/0000/0000000001.segment";
     let length = bytes_of(&bank.storage, path).len() as u64;
-    let file = bank.storage.open(path, eventcask::Open::Write).unwrap();
+    let file = bank
+        .storage
+        .open(path, eventcask::storage::Open::Write)
+        .unwrap();
     file.write_all_at(b"the torn end of Lovelace", length)
         .unwrap();
     let store = bank.open();

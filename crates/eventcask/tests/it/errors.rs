@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eventcask::{Error, ErrorKind, Expected, Invalid, Place, ViewSpec};
+use eventcask::event::Invalid;
+use eventcask::{Error, ErrorKind, Expected, Place, ViewSpec};
 
 use crate::support::{Bank, deposit, id, put};
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use eventcask::{Lock, Open, Storage, StoredFile};
+use eventcask::storage::{Lock, Open, Storage, StoredFile};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use eventcask::{
-    Batches, ErrorKind, ModelError, ModelProgress, Place, ReadModel, Storage, Timeout,
-};
+use eventcask::read_model::{Batches, ModelError, ModelProgress};
+use eventcask::storage::Storage;
+use eventcask::{ErrorKind, Place, ReadModel, Timeout};
 
 use crate::support::{Bank, in_time, put};
 

@@ -4,10 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eventcask::{
-    Codec, EventId, Inspection, NewEvent, Options, ProjectionHandle, SnapshotPolicy, Store,
-    inspect, verify,
-};
+use eventcask::inspect::{Inspection, Sealed};
+use eventcask::projection::SnapshotPolicy;
+use eventcask::{Codec, EventId, NewEvent, Options, ProjectionHandle, Store, inspect, verify};
 
 use crate::support::Counts;
 
@@ -87,13 +86,15 @@ fn segments(directory: &Path) -> Vec<(bool, bool)> {
     let shard = directory.join("shards/0000");
     let mut files: Vec<_> = fs::read_dir(shard).unwrap().map(Result::unwrap).collect();
     files.sort_by_key(fs::DirEntry::file_name);
-    let segments = files.iter().filter_map(|file| match inspect(file.path()) {
-        Ok(Inspection::Segment(segment)) => Some(segment.sealed),
-        _ => None,
-    });
+    let segments = files
+        .iter()
+        .filter_map(|file| match inspect::file(file.path()) {
+            Ok(Inspection::Segment(segment)) => Some(segment.sealed),
+            _ => None,
+        });
     segments
         .map(|sealed| {
-            let is_clustered = sealed.as_ref().is_some_and(eventcask::Sealed::is_clustered);
+            let is_clustered = sealed.as_ref().is_some_and(Sealed::is_clustered);
             (sealed.is_some(), is_clustered)
         })
         .collect()

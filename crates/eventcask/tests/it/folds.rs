@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use eventcask::event::EventRef;
+use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    AsOf, Error, ErrorKind, EventRef, Expected, Fold, MemoryStorage, NewEvent, Place, Repository,
-    Storage, Store, Timestamp,
+    AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store, Timestamp,
 };
 
 use crate::support::{Bank, put};
@@ -220,12 +221,14 @@ fn load_anew(bank: &Bank, key: &str) -> u64 {
 }
 
 fn write(storage: &MemoryStorage, path: &str, bytes: &[u8]) {
-    let file = storage.open(path, eventcask::Open::Create).unwrap();
+    let file = storage
+        .open(path, eventcask::storage::Open::Create)
+        .unwrap();
     file.write_all_at(bytes, 0).unwrap();
 }
 
 fn read(storage: &MemoryStorage, path: &str) -> Vec<u8> {
-    let file = storage.open(path, eventcask::Open::Read).unwrap();
+    let file = storage.open(path, eventcask::storage::Open::Read).unwrap();
     let mut bytes = vec![0; file.len().unwrap() as usize];
     file.read_at(&mut bytes, 0).unwrap();
     bytes

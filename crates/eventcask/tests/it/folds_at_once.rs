@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Barrier, Mutex};
 
-use eventcask::{AsOf, EventRef, Fold, Store};
+use eventcask::event::EventRef;
+use eventcask::{AsOf, Fold, Store};
 
 use crate::support::{Bank, put};
 

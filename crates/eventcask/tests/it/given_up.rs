@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use eventcask::projection::{ProjectionAsOf, ProjectionOptions, SnapshotPolicy};
+use eventcask::storage::Storage;
+use eventcask::view::ViewRow;
 use eventcask::{
-    AsOf, Event, PerAggregate, Place, ProjectionAsOf, ProjectionHandle, ProjectionOptions,
-    SnapshotPolicy, Storage, Store, Timeout, Timestamp, ViewRow, ViewSpec,
+    AsOf, Event, PerAggregate, Place, ProjectionHandle, Store, Timeout, Timestamp, ViewSpec,
 };
 
 use eventcask_log::Framed;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use eventcask::{
-    Error, ErrorKind, Event, Expected, MemoryStorage, NewEvent, Options, Storage, Store, Ticket,
-};
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::{Error, ErrorKind, Event, Expected, NewEvent, Options, Store, Ticket};
 
 use crate::support::{Bank, all, deposit, in_time};
 use crate::tickets::block_on;

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use eventcask::{Codec, EventId, FileStorage, Manifest, NewEvent, Options, Storage, Store};
+use eventcask::inspect::Manifest;
+use eventcask::storage::{FileStorage, Storage};
+use eventcask::{Codec, EventId, NewEvent, Options, Store};
 use eventcask_log::{Caches, ShardDir};
 use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
 

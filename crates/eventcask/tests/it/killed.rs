@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use eventcask::{ApplyError, Batch, ConsumerGroup, PerAggregate, Projection, Retry, Store};
+use eventcask::subscribe::Retry;
+use eventcask::{ApplyError, Batch, ConsumerGroup, PerAggregate, Projection, Store};
 
 use crate::support::put;
 

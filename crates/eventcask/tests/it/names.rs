@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use eventcask::{ErrorKind, Expected, MAX_KEY_BYTES, MAX_TYPE_BYTES, NewEvent, Store, ViewSpec};
+use eventcask::limits::{MAX_KEY_BYTES, MAX_TYPE_BYTES};
+use eventcask::{ErrorKind, Expected, NewEvent, Store, ViewSpec};
 
 use crate::support::payloads;
 

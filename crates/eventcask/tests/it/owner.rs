@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    Appended, Codec, Error, ErrorKind, Expected, MemoryStorage, Options, Place, ShardOwner,
-    Storage, Store, Ticket, route,
+    Appended, Codec, Error, ErrorKind, Expected, Options, Place, ShardOwner, Store, Ticket, route,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -356,7 +356,11 @@ impl Storage for Gauge {
         self.under.list(dir)
     }
 
-    fn open(&self, name: &str, how: eventcask::Open) -> io::Result<Box<dyn eventcask::StoredFile>> {
+    fn open(
+        &self,
+        name: &str,
+        how: eventcask::storage::Open,
+    ) -> io::Result<Box<dyn eventcask::storage::StoredFile>> {
         Ok(Box::new(GaugedFile {
             under: self.under.open(name, how)?,
             gauge: self.clone(),
@@ -379,7 +383,7 @@ impl Storage for Gauge {
         self.under.sync_dir(name)
     }
 
-    fn lock(&self) -> io::Result<Option<Box<dyn eventcask::Lock>>> {
+    fn lock(&self) -> io::Result<Option<Box<dyn eventcask::storage::Lock>>> {
         self.under.lock()
     }
 
@@ -393,11 +397,11 @@ impl Storage for Gauge {
 }
 
 struct GaugedFile {
-    under: Box<dyn eventcask::StoredFile>,
+    under: Box<dyn eventcask::storage::StoredFile>,
     gauge: Gauge,
 }
 
-impl eventcask::StoredFile for GaugedFile {
+impl eventcask::storage::StoredFile for GaugedFile {
     fn read_at(&self, buffer: &mut [u8], place: u64) -> io::Result<usize> {
         self.under.read_at(buffer, place)
     }

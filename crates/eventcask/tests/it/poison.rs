@@ -5,9 +5,10 @@ use std::sync::{Arc, Barrier};
 use std::task::{Context, Wake};
 use std::thread;
 
+use eventcask::storage::{FileStorage, MemoryStorage, Storage};
 use eventcask::{
-    AppendResult, Error, ErrorKind, Expected, FileStorage, FlushTicket, MemoryStorage, NewEvent,
-    Options, Place, Producer, Storage, Store, Ticket,
+    AppendResult, Error, ErrorKind, Expected, FlushTicket, NewEvent, Options, Place, Producer,
+    Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};

@@ -48,7 +48,7 @@ impl Projection for Diary {
     type State = Vec<String>;
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
-        let line = |event: eventcask::EventRef<'_>| {
+        let line = |event: eventcask::event::EventRef<'_>| {
             let replay = if batch.replay() { "again " } else { "" };
             format!("{replay}{}@{}", event.aggregate, event.version)
         };

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
+use eventcask::projection::{Merge, SnapshotPolicy};
+use eventcask::storage::Storage;
 use eventcask::{
-    ApplyError, AsOf, Batch, ErrorKind, Merge, NewEvent, PerAggregate, Projection,
-    ProjectionHandle, SnapshotPolicy, Storage, Store, Timestamp,
+    ApplyError, AsOf, Batch, ErrorKind, NewEvent, PerAggregate, Projection, ProjectionHandle,
+    Store, Timestamp,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};

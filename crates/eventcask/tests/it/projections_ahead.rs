@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use eventcask::storage::{Open, Storage};
 use eventcask::{
-    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Open, Place, Projection, ProjectionHandle,
-    Storage, Store, Timeout, ViewSpec,
+    ApplyError, AsOf, Batch, Codec, ErrorKind, NewEvent, Place, Projection, ProjectionHandle,
+    Store, Timeout, ViewSpec,
 };
 
 use crate::support::Bank;

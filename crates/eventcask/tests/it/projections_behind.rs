@@ -7,9 +7,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use eventcask::projection::Merge;
+use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    ApplyError, Batch, Codec, ErrorKind, Expected, MemoryStorage, Merge, NewEvent, PerAggregate,
-    Place, Projection, ProjectionHandle, Storage, Store, Timeout, ViewSpec,
+    ApplyError, Batch, Codec, ErrorKind, Expected, NewEvent, PerAggregate, Place, Projection,
+    ProjectionHandle, Store, Timeout, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};

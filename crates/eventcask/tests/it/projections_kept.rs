@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use eventcask::projection::{ProjectionOptions, SnapshotPolicy};
+use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::{
-    ApplyError, Batch, ErrorKind, MemoryStorage, Open, PerAggregate, Projection, ProjectionHandle,
-    ProjectionOptions, SnapshotPolicy, Storage, Store, ViewSpec,
+    ApplyError, Batch, ErrorKind, PerAggregate, Projection, ProjectionHandle, Store, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};

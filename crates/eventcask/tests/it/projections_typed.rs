@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use eventcask::event::EventRef;
+use eventcask::projection::SnapshotPolicy;
+use eventcask::storage::{Open, Storage};
 use eventcask::{
-    ApplyError, AsOf, Batch, Codec, ErrorKind, EventRef, Expected, NewEvent, Open, Place,
-    Projection, ProjectionHandle, SnapshotPolicy, Storage, Store, Timeout,
+    ApplyError, AsOf, Batch, Codec, ErrorKind, Expected, NewEvent, Place, Projection,
+    ProjectionHandle, Store, Timeout,
 };
 
 use crate::support::Bank;

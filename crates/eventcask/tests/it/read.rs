@@ -1,10 +1,11 @@
 //! Reading: one aggregate, all events, the past.
 
-use eventcask::{Codec, Encoding, Expected, NewEvent, Store, Timestamp};
+use eventcask::event::Encoding;
+use eventcask::{Codec, Expected, NewEvent, Store, Timestamp};
 
 use crate::support::{Bank, all, deposit, payloads, put};
 
-fn versions(events: eventcask::AggregateEvents) -> Vec<u64> {
+fn versions(events: eventcask::read::AggregateEvents) -> Vec<u64> {
     events.map(|event| event.expect("read").version()).collect()
 }
 

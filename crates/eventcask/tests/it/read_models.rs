@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use eventcask::read_model::{Batches, ModelError, ModelProgress};
 use eventcask::{
-    ApplyError, Batch, Batches, ErrorKind, Expected, ModelError, ModelProgress, NewEvent, Place,
-    Projection, ReadModel, ReadModelRunner, Store, Timeout, Timestamp,
+    ApplyError, Batch, ErrorKind, Expected, NewEvent, Place, Projection, ReadModel,
+    ReadModelRunner, Store, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Durability, ErrorKind, Expected, MemoryStorage, Store};
+use eventcask::storage::MemoryStorage;
+use eventcask::{Durability, ErrorKind, Expected, Store};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, deposit, in_time, put};
@@ -66,7 +67,7 @@ fn opening_and_closing_without_writing_changes_no_segment() {
 }
 
 fn bytes(storage: &MemoryStorage, name: &str) -> Vec<u8> {
-    use eventcask::{Open, Storage};
+    use eventcask::storage::{Open, Storage};
     let file = storage.open(name, Open::Read).unwrap();
     let mut bytes = vec![0; file.len().unwrap() as usize];
     file.read_at(&mut bytes, 0).unwrap();

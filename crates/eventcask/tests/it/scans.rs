@@ -1,6 +1,7 @@
 //! Scans: backwards, and by what they are asked for.
 
-use eventcask::{Error, Event, EventIter, EventQuery, NewEvent, Store, Timestamp};
+use eventcask::read::EventIter;
+use eventcask::{Error, Event, EventQuery, NewEvent, Store, Timestamp};
 use fastrand::Rng;
 
 use crate::support::Bank;

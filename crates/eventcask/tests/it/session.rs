@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use eventcask::{
-    Appended, Error, ErrorKind, Expected, Flushed, MAX_SESSION_BYTES, MemoryStorage, Options,
-    Place, Producer, Storage, Store,
-};
+use eventcask::limits::MAX_SESSION_BYTES;
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::{Appended, Error, ErrorKind, Expected, Flushed, Options, Place, Producer, Store};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, deposit, payloads};

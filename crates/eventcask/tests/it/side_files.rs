@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use eventcask::{FileStorage, Open, Storage, Store, Timestamp, repair, verify};
+use eventcask::storage::{FileStorage, Open, Storage};
+use eventcask::{Store, Timestamp, repair, verify};
 
 use crate::support::put;
 

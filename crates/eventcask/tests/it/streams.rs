@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use eventcask::{Event, EventStream, NewEvent, Store, Subscription};
+use eventcask::subscribe::EventStream;
+use eventcask::{Event, NewEvent, Store, Subscription};
 use futures_core::Stream;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;

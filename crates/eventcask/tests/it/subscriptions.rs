@@ -6,10 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use eventcask::{
-    Error, ErrorKind, Event, MemoryStorage, NewEvent, Retry, Storage, Store, Subscription,
-    Timestamp,
-};
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::subscribe::Retry;
+use eventcask::{Error, ErrorKind, Event, NewEvent, Store, Subscription, Timestamp};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, in_time, put};

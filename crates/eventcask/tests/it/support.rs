@@ -5,9 +5,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::{
-    Appended, ApplyError, Batch, Codec, EventId, Expected, MemoryStorage, NewEvent, Open, Options,
-    PerAggregate, Projection, Storage, Store,
+    Appended, ApplyError, Batch, Codec, EventId, Expected, NewEvent, Options, PerAggregate,
+    Projection, Store,
 };
 
 /// A store in memory that is closed and opened again without touching a disk.

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use eventcask::read_model::{Batches, ModelError, ModelProgress};
+use eventcask::storage::{MemoryStorage, Storage};
+use eventcask::subscribe::Retry;
 use eventcask::{
-    ApplyError, Batch, Batches, Expected, MemoryStorage, ModelError, ModelProgress, NewEvent,
-    Place, Projection, ReadModel, Retry, Storage, Store, Timeout, route,
+    ApplyError, Batch, Expected, NewEvent, Place, Projection, ReadModel, Store, Timeout, route,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};

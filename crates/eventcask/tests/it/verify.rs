@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use eventcask::{ErrorKind, NewEvent, Store, VerifyReport, ViewSpec, verify};
+use eventcask::upkeep::VerifyReport;
+use eventcask::{ErrorKind, NewEvent, Store, ViewSpec, verify};
 
 use crate::support::{id, put};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use eventcask::{ErrorKind, MemoryStorage, NewEvent, Open, Storage, Store, ViewSpec};
+use eventcask::storage::{MemoryStorage, Open, Storage};
+use eventcask::{ErrorKind, NewEvent, Store, ViewSpec};
 
 use crate::support::{Bank, in_time};
 
@@ -44,7 +45,7 @@ fn transfer(store: &Store, from: u64, count: u64, fold: &mut BTreeMap<String, (u
 }
 
 fn rows(store: &Store) -> BTreeMap<String, (u64, i64)> {
-    let number = |row: &eventcask::ViewRow, name: &str| {
+    let number = |row: &eventcask::view::ViewRow, name: &str| {
         row.value(name)
             .unwrap()
             .number()

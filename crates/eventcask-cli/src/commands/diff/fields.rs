@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use eventcask::{Encoding, EventRef, Fold};
+use eventcask::Fold;
+use eventcask::event::{Encoding, EventRef};
 use serde_json::value::RawValue;
 
 use super::canonical::{Name, canonical};

@@ -5,7 +5,8 @@ mod fields;
 
 use std::collections::BTreeMap;
 
-use eventcask::{AsOf, EventRef, Store, Timestamp, Versioned};
+use eventcask::event::EventRef;
+use eventcask::{AsOf, Store, Timestamp, Versioned};
 
 use self::fields::{Fields, Json, NewestFields, Path};
 use super::store::{failure, open_to_read, shown};

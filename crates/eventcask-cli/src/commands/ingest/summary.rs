@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::io::stderr;
 use std::time::Duration;
 
-use eventcask::Stats;
+use eventcask::stats::Stats;
 
 use super::super::stats::bytes_per_event;
 use super::super::store::shown;

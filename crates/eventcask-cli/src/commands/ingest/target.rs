@@ -2,7 +2,8 @@
 
 use std::cell::OnceCell;
 
-use eventcask::{ErrorKind, Options, Stats, Store};
+use eventcask::stats::Stats;
+use eventcask::{ErrorKind, Options, Store};
 
 use super::super::store::failure;
 use crate::args::{Global, IngestArgs};
