@@ -419,14 +419,21 @@ pub fn view_state(bytes: &mut Vec<u8>, how: Repair) {
     }
     bytes[0] = 2;
     let spec = crate::corpus::SPEC.as_bytes();
-    let length = u32_at(bytes, 9) as usize;
-    let is_spec = bytes
-        .get(13..13 + length)
-        .and_then(|json| str::from_utf8(json).ok())
-        .is_some_and(|json| eventcask_project::ViewSpec::from_json(json).is_ok());
-    if !is_spec {
-        bytes.resize(bytes.len().max(13 + spec.len()), 0);
-        put(bytes, 9, (spec.len() as u32).to_le_bytes());
-        bytes[13..13 + spec.len()].copy_from_slice(spec);
+    // Where rows are kept for a time, the newest time stands before the definition.
+    if !is_spec_at(bytes, VIEW_SPEC_AT) && !is_spec_at(bytes, VIEW_SPEC_AT + 8) {
+        let text_at = VIEW_SPEC_AT + 4;
+        bytes.resize(bytes.len().max(text_at + spec.len()), 0);
+        put(bytes, VIEW_SPEC_AT, (spec.len() as u32).to_le_bytes());
+        bytes[text_at..text_at + spec.len()].copy_from_slice(spec);
     }
+}
+
+/// Behind the layout, the progress and the five numbers of events that were left out.
+const VIEW_SPEC_AT: usize = 1 + 8 + 5 * 8;
+
+fn is_spec_at(bytes: &[u8], at: usize) -> bool {
+    let length = u32_at(bytes, at) as usize;
+    let json = bytes.get(at + 4..).and_then(|text| text.get(..length));
+    json.and_then(|json| str::from_utf8(json).ok())
+        .is_some_and(|json| eventcask_project::ViewSpec::from_json(json).is_ok())
 }

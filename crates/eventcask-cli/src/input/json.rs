@@ -29,12 +29,13 @@ pub(super) fn find<'a>(
             "the row nests deeper than {MAX_NESTING} levels"
         )));
     }
+    let found = find_in(text, paths).map_err(|error| not_json(&error))?;
     if has_control_in_text(row) {
         return Err(Reason::new(
-            "the row is not JSON: a control character in a text must be escaped",
+            "the row is not JSON: a control character in a name must be escaped",
         ));
     }
-    find_in(text, paths).map_err(|error| not_json(&error))
+    Ok(found)
 }
 
 /// Whether a text holds a control character as it is. Names are read as bytes, and their reader does
