@@ -51,10 +51,11 @@ fn outcome(store: &Store) -> Outcome {
     for shard in 0..store.shards() {
         for event in &store.events().shard(shard) {
             let event = event.expect("read");
-            outcome.add(event.position());
-            outcome.add(event.version());
-            outcome.add_bytes(event.key().as_bytes());
-            outcome.add_bytes(event.payload());
+            let event = event.get();
+            outcome.add(event.position);
+            outcome.add(event.version);
+            outcome.add_bytes(event.aggregate.as_bytes());
+            outcome.add_bytes(event.payload);
         }
     }
     outcome

@@ -116,7 +116,9 @@ impl Event {
         self.events().payload(self.row).unwrap_or_default()
     }
 
-    /// All of it at once; everything in it borrows from the block. It is what folds are given.
+    /// All of it at once; everything in it borrows from the block. It is what folds are given. Each of
+    /// the other methods looks the columns of the block up anew, for 50 to 70 ns: whoever wants several
+    /// values of millions of events asks for all of them here.
     #[must_use]
     pub fn get(&self) -> EventRef<'_> {
         self.events().event(self.row)
