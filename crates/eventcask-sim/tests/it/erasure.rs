@@ -151,7 +151,7 @@ fn trial(seed: u64, planted: Planted) -> Result<usize, String> {
 }
 
 #[test]
-fn l12_what_was_given_up_is_nowhere_whenever_taking_it_back_is_cut_short() {
+fn l13_what_was_given_up_is_nowhere_whenever_taking_it_back_is_cut_short() {
     let states: Result<Vec<_>, String> = (0..8).map(|seed| trial(seed, Planted::Nothing)).collect();
     let states: usize = states.unwrap().iter().sum();
     println!("{states} states");

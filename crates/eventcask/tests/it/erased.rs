@@ -112,7 +112,7 @@ const WAYS: [Way; 4] = [
 /// The newest segment was never written anew, snapshots and parked events stayed as they were, and what
 /// was left was called nothing.
 #[test]
-fn l12_nothing_on_disk_tells_what_was_given_up_once_its_room_is_taken_back() {
+fn l13_nothing_on_disk_tells_what_was_given_up_once_its_room_is_taken_back() {
     for (way, options) in WAYS {
         let bank = bank(options);
         let store = bank.open();
