@@ -25,6 +25,7 @@ pub(super) fn benches(c: &mut Criterion) {
         group.bench_function(format!("open/{codec}"), |b| b.iter(|| open().positions()));
         group.bench_function(format!("scan/{codec}"), |b| b.iter(|| scan(&store)));
         group.bench_function(format!("read/{codec}"), |b| b.iter(|| read(&store)));
+        group.bench_function(format!("batches/{codec}"), |b| b.iter(|| batches(&store)));
         group.bench_function(format!("keyed/{codec}"), |b| {
             b.iter(|| store.projection(Sums).sync().start().expect("projected"));
         });
@@ -41,6 +42,19 @@ fn scan(store: &Store) -> usize {
         event.payload().len()
     };
     store.events().iter().map(bytes).sum()
+}
+
+fn batches(store: &Store) -> usize {
+    let mut bytes = 0;
+    for batch in store.events().batches() {
+        let batch = batch.expect("read");
+        let batch = batch.get();
+        bytes += batch
+            .rows()
+            .map(|row| batch.payload(row).len())
+            .sum::<usize>();
+    }
+    bytes
 }
 
 /// As a reader does that asks five things of each event.

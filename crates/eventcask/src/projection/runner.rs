@@ -76,7 +76,8 @@ fn turn_all<P: Projection>(live: &LiveProjection<P>, gathering: &mut [Gathering]
         }
     }
     if !has_applied {
-        live.runner.wait(rest);
+        live.runner
+            .wait(rest.and_then(|rest| Instant::now().checked_add(rest)));
     }
 }
 

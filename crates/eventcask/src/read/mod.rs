@@ -10,7 +10,9 @@ pub(crate) mod shard_events;
 pub(crate) mod merge;
 pub(crate) mod aggregate;
 pub(crate) mod query;
+mod batches;
 mod find;
 
 pub use aggregate::AggregateEvents;
+pub use batches::{BatchIter, StoredBatch};
 pub use query::EventIter;

@@ -20,6 +20,7 @@ use crate::{Error, Event};
 /// | --- | --- |
 /// | [`iter`](Self::iter) | what is stored now, oldest first |
 /// | [`rev`](Self::rev) | what is stored now, newest first |
+/// | [`batches`](Self::batches) | what is stored now, block by block: the fast way through many events |
 /// | [`subscribe`](Self::subscribe) | the same without an end: what is stored, and then what is new |
 /// | [`named`](Self::named) | a subscription that goes on after a restart |
 /// | [`group`](Self::group) | a named subscription that consumers share |
