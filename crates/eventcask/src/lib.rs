@@ -89,6 +89,7 @@ pub use read::event::Event;
 pub use read::query::EventQuery;
 pub use store::handle::Store;
 pub use store::options::Options;
+pub use store::reader::StoreReader;
 pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::ConsumerGroup;
 pub use subscribe::subscription::Subscription;
@@ -138,6 +139,7 @@ pub mod stats {
 
 /// Where a store lies: a directory, memory, or a place of your own.
 pub mod storage {
+    pub use crate::store::location::Location;
     pub use eventcask_log::{FileStorage, Lock, MemoryStorage, Open, Storage, StoredFile};
 }
 
@@ -176,16 +178,14 @@ pub mod inspect {
     }
 }
 
-use std::path::Path;
-
 /// Opens the store in a directory for reading and writing, and makes it if there is none.
 ///
-/// The same as [`Store::options`]`().open(directory)`.
+/// The same as [`Store::options`]`().open(location)`.
 ///
 /// # Errors
 /// See [`Options::open`].
-pub fn open(directory: impl AsRef<Path>) -> Result<Store, Error> {
-    Store::options().open(directory)
+pub fn open(location: impl Into<storage::Location>) -> Result<Store, Error> {
+    Store::options().open(location)
 }
 
 /// The code of the README compiles; `examples/readme.rs` is the same code, and is run.

@@ -16,7 +16,7 @@ use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::projection::{ProjectionAsOf, Rebuild};
 use crate::stats::ProjectionStats;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::sync::locked;
 use crate::{AsOf, Error, Reached, Timeout};
 

@@ -7,7 +7,7 @@ use eventcask_shard::ShardReader;
 
 use super::files;
 use crate::Error;
-use crate::Store;
+use crate::StoreReader;
 use crate::clock::now_nanos;
 use crate::follow::lag::lag;
 
@@ -58,7 +58,7 @@ pub(crate) fn list(
     Ok(all)
 }
 
-impl Store {
+impl StoreReader {
     /// What is kept of projections with snapshots, by name, whichever process runs them: how far they had
     /// come when they were last saved. Reads the head of each snapshot.
     ///

@@ -8,8 +8,8 @@ use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
 use crate::projection::view_past;
 use crate::projection::views::LiveView;
 use crate::stats::ViewStats;
-use crate::store::handle::Inner;
-use crate::{Error, Store};
+use crate::store::inner::Inner;
+use crate::{Error, Store, StoreReader};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -209,17 +209,7 @@ impl View {
     }
 }
 
-impl Store {
-    /// Makes a view, fills it with all events and keeps it up to date from then on.
-    ///
-    /// # Errors
-    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::ReadOnly`], or what the disk said.
-    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
-        self.running()?;
-        let live = self.inner.views.create(name, spec)?;
-        Ok(View::new(Arc::clone(&self.inner), live))
-    }
-
+impl StoreReader {
     /// The view of this name.
     ///
     /// # Errors
@@ -239,11 +229,23 @@ impl Store {
             .map(|live| View::new(Arc::clone(&self.inner), live))
             .collect()
     }
+}
+
+impl Store {
+    /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// # Errors
+    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::Closed`], or what the disk said.
+    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
+        self.running()?;
+        let live = self.inner.views.create(name, spec)?;
+        Ok(View::new(Arc::clone(&self.inner), live))
+    }
 
     /// Fills a view anew from all events, beside the one in use, then puts it in its place.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
     pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.rebuild(name)
@@ -252,7 +254,7 @@ impl Store {
     /// Removes a view and what is kept of it.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.remove(name)

@@ -1,7 +1,10 @@
 //! The handle of an open store, how it is opened, and the threads behind it.
 
 pub(crate) mod options;
+pub(crate) mod inner;
+pub(crate) mod reader;
 pub(crate) mod handle;
+pub(crate) mod location;
 pub(crate) mod create;
 pub(crate) mod engine;
 pub(crate) mod sealer;

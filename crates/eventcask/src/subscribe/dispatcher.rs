@@ -18,7 +18,7 @@ use event_listener::EventListener;
 
 use crate::follow::arrivals::Watch;
 use crate::read::filter::Filter;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::subscribe::saved::{Blocked, Left, Saved, short};
 use crate::subscribe::subscription::Look;
 use crate::{Aggregate, Error, Event, Subscription};

@@ -32,7 +32,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], [`Error::UnknownAggregate`], or a shard that stopped.
+    /// [`Error::UnknownAggregate`], or a shard that stopped.
     pub fn truncate_aggregate(&self, key: &str, version: u64) -> Result<(), Error> {
         self.truncate(key, |next| version.min(next))
     }
@@ -85,7 +85,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::Closed`], or what the disk said.
     pub fn truncate_before(&self, time: Timestamp) -> Result<(), Error> {
         // The store's clock, not the system's: all that is stored later has a later time by it.
         let now = self.running()?.clock.next();

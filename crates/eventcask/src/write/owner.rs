@@ -11,8 +11,7 @@ use eventcask_event::{EventBatch, Expected, NewEvent, check_key, route};
 use eventcask_shard::{Delivery, Inbox, Worker};
 
 use crate::store::engine::{Engine, OwnedWorker};
-use crate::store::handle::Inner;
-use crate::write::producer::{Ledger, check_append, engine_of};
+use crate::write::producer::{Ledger, check_append};
 use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
 use crate::{Error, Store};
 
@@ -64,7 +63,7 @@ pub struct ShardOwner {
     worker: Option<Worker>,
     open: Box<Delivery>,
     ledger: Ledger,
-    inner: Arc<Inner>,
+    store: Store,
 }
 
 impl ShardOwner {
@@ -75,7 +74,7 @@ impl ShardOwner {
             worker: Some(owned.worker),
             open: Box::default(),
             ledger: Ledger::default(),
-            inner: Arc::clone(&store.inner),
+            store: store.clone(),
         }
     }
 
@@ -103,7 +102,7 @@ impl ShardOwner {
         event.check(self.engine().max_payload_bytes)?;
         self.check_shard(key)?;
         self.make_room(EventBatch::row_bytes(key, event), 1)?;
-        let hash = self.inner.hasher.hash(key);
+        let hash = self.store.inner.hasher.hash(key);
         self.open.push(key, hash, event, || self.ledger.share())?;
         Ok(())
     }
@@ -122,7 +121,7 @@ impl ShardOwner {
         let bytes = check_append(key, events, self.engine().max_payload_bytes)?;
         self.check_shard(key)?;
         self.make_room(bytes, events.len())?;
-        let hash = self.inner.hasher.hash(key);
+        let hash = self.store.inner.hasher.hash(key);
         let first_row = self.open.batch.len();
         for event in events {
             self.open.push(key, hash, event, || self.ledger.share())?;
@@ -175,7 +174,7 @@ impl ShardOwner {
     }
 
     fn engine(&self) -> &Engine {
-        engine_of(&self.inner)
+        self.store.engine()
     }
 
     fn inbox(&self) -> &Arc<Inbox> {
@@ -183,7 +182,7 @@ impl ShardOwner {
     }
 
     fn check_shard(&self, key: &str) -> Result<(), Error> {
-        let shard = route(key, self.inner.manifest.shards);
+        let shard = route(key, self.store.inner.manifest.shards);
         if shard == self.shard {
             return Ok(());
         }
