@@ -58,6 +58,8 @@ mod sync;
 mod clock;
 mod name;
 mod bell;
+mod lag;
+mod as_of;
 mod parallel;
 mod notices;
 mod store;
@@ -70,6 +72,7 @@ pub mod projection;
 mod feed;
 pub mod upkeep;
 
+pub use as_of::AsOf;
 pub use error::{Error, ErrorKind};
 pub use eventcask_event::{EventId, Expected, NewEvent, Place, Timestamp, route};
 pub use eventcask_log::{Codec, SourceMark};
@@ -84,7 +87,6 @@ pub use follow::reached::{Reached, Timeout};
 pub use projection::handle::ProjectionHandle;
 pub use projection::view::View;
 pub use read::aggregate::Aggregate;
-pub use read::as_of::AsOf;
 pub use read::event::Event;
 pub use read::query::EventQuery;
 pub use store::handle::Store;
@@ -127,12 +129,12 @@ pub mod read_model {
 
 /// Figures of a store and of what follows it.
 pub mod stats {
-    pub use crate::feed::feeds::ReadModelStats;
-    pub use crate::fold::cache::FoldStats;
+    pub use crate::follow::feeds::ReadModelStats;
+    pub use crate::follow::subscriptions::SubscriptionStats;
     pub use crate::projection::projections::ProjectionStats;
     pub use crate::projection::views::ViewStats;
+    pub use crate::store::folds::FoldStats;
     pub use crate::store::stats::{ShardStats, Stats};
-    pub use crate::subscribe::subscriptions::SubscriptionStats;
     pub use eventcask_project::LeftOut;
     pub use eventcask_shard::Stages;
 }

@@ -10,8 +10,8 @@ use eventcask_log::Error as LogError;
 use crate::StoreReader;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
-use crate::feed::feeds::FeedState;
-use crate::read::filter::Filter;
+use crate::follow::feeds::FeedState;
+use crate::follow::filter::Filter;
 use crate::store::inner::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 

@@ -13,11 +13,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::StoreReader;
-use crate::fold::cache::Counted;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
 use crate::stats::FoldStats;
 use crate::store::engine::Engine;
+use crate::store::folds::Counted;
 use crate::store::inner::Inner;
 use crate::{AsOf, Error, Fold, Versioned};
 

@@ -9,7 +9,7 @@ use super::files;
 use crate::Error;
 use crate::StoreReader;
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
+use crate::lag::lag;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to
 /// go back. From [`Store::kept_projections`](crate::Store::kept_projections).

@@ -13,7 +13,7 @@ use eventcask_shard::{Retired, ShardReader};
 
 use crate::clock::now_nanos;
 use crate::follow::follower::{Follow, Follower};
-use crate::follow::lag::lag;
+use crate::lag::lag;
 use crate::name::is_name;
 use crate::notices::{Kind, Who};
 use crate::projection::savers::Savers;

@@ -6,8 +6,8 @@ use eventcask_log::Block;
 use eventcask_project::Batch;
 use eventcask_shard::ShardReader;
 
-use crate::read::cursor::ShardCursor;
-use crate::read::filter::Filter;
+use crate::follow::cursor::ShardCursor;
+use crate::follow::filter::Filter;
 use crate::{Error, EventQuery, StoreReader};
 
 /// Some events of a shard that were stored together: a share of their block, in which they are read in

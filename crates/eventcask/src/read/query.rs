@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eventcask_event::Timestamp;
 use eventcask_shard::ShardReader;
 
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
 use crate::read::merge::Merge;
 use crate::read::shard_events::{Order, ShardEvents};
 use crate::store::inner::Inner;

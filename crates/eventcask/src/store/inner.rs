@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use eventcask_log::{Ends, Manifest, Storage, Tail};
 use eventcask_shard::{FlushCounter, KeyHasher, ShardReader};
 
-use crate::feed::feeds::Feeds;
-use crate::fold::cache::Folds;
 use crate::follow::arrivals::Arrivals;
+use crate::follow::feeds::Feeds;
+use crate::follow::subscriptions::Subscriptions;
 use crate::follow::waiters::Woken;
 use crate::projection::Projections;
 use crate::projection::views::Views;
 use crate::store::engine::Engine;
+use crate::store::folds::Folds;
+use crate::store::router::Router;
 use crate::store::sealer::Sealer;
-use crate::subscribe::subscriptions::Subscriptions;
-use crate::write::router::Router;
 use crate::{Error, ErrorKind};
 
 pub(crate) struct Inner {

@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use eventcask_log::{Error as LogError, Manifest, ShardDir, Storage};
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
-use crate::fold::cache::Folds;
+use crate::follow::subscriptions::Subscriptions;
 use crate::projection::views::Views;
-use crate::store::create::{check_writable, create, locked_by_another, prepare};
+use crate::store::create::{check_writable, lock};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
+use crate::store::folds::Folds;
 use crate::store::inner::{Inner, note_ends};
 use crate::store::location::Location;
+use crate::store::retention;
 use crate::store::sealer::Sealer;
-use crate::subscribe::subscriptions::Subscriptions;
-use crate::upkeep::retention;
-use crate::{Error, Options, ShardOwner, Store, StoreReader, parallel, projection};
+use crate::{Error, Options, Store, StoreReader, parallel, projection};
 
 impl Options {
     /// Opens a store for reading and writing, and makes it if there is none: in a directory, or on
@@ -39,26 +39,6 @@ impl Options {
     pub fn open_read_only(&self, location: impl Into<Location>) -> Result<StoreReader, Error> {
         StoreReader::open(self, location.into().into_storage())
     }
-
-    /// Opens a store for reading and writing, without worker threads: each shard has an owner, and the
-    /// thread that pushes events to it does all the work there.
-    ///
-    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
-    /// the partitions of a topic. `threads` means nothing then.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_owned(
-        &self,
-        location: impl Into<Location>,
-    ) -> Result<(Store, Vec<ShardOwner>), Error> {
-        let storage = location.into().into_storage();
-        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
-        let owners = (0..).zip(workers);
-        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
-        let owners = owners.collect();
-        Ok((store, owners))
-    }
 }
 
 impl Store {
@@ -72,20 +52,7 @@ impl Store {
         by: Workers,
         storage: Arc<dyn Storage>,
     ) -> Result<(Self, Vec<OwnedWorker>), Error> {
-        let is_new = !Manifest::exists(&*storage)?;
-        if is_new {
-            prepare(options, &*storage)?;
-        }
-        let lock = storage
-            .lock()
-            .map_err(|error| LogError::io("lock", &storage.describe(""), error))?;
-        let Some(lock) = lock else {
-            return Err(locked_by_another(&*storage).into());
-        };
-        // Another process may have made the store before this one got the lock.
-        if is_new && !Manifest::exists(&*storage)? {
-            create(options, &storage)?;
-        }
+        let lock = lock(options, &storage)?;
         let manifest = Manifest::read(&*storage)?;
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();

@@ -1,8 +1,8 @@
 //! Takes up what another process has written.
 
 use crate::store::inner::Inner;
+use crate::store::retention;
 use crate::sync::locked;
-use crate::upkeep::retention;
 use crate::{Error, StoreReader};
 
 impl StoreReader {

@@ -6,8 +6,8 @@ use eventcask_shard::Stages;
 
 use crate::StoreReader;
 use crate::clock::now_nanos;
-use crate::feed::feeds::FeedState;
-use crate::follow::lag::lag;
+use crate::follow::feeds::FeedState;
+use crate::lag::lag;
 use crate::stats::{FoldStats, ProjectionStats, ReadModelStats, SubscriptionStats, ViewStats};
 use crate::store::inner::Inner;
 

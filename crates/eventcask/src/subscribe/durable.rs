@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Store;
+use crate::follow::saved::Saved;
 use crate::store::inner::Inner;
-use crate::subscribe::saved::Saved;
 use crate::{Error, Event, Subscription};
 
 /// A name that is held, and given back in the end.

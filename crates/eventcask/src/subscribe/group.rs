@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
+use crate::follow::saved::{Blocked, Saved, Saves};
 use crate::store::inner::Inner;
 use crate::subscribe::dispatcher::Dispatcher;
 use crate::subscribe::durable::HeldName;
-use crate::subscribe::saved::{Blocked, Saved, Saves};
 use crate::subscribe::shared::Shared;
 use crate::subscribe::{Claim, Retry};
 use crate::sync::locked;

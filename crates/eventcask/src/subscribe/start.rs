@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::follow::saved::Saved;
 use crate::read::query::EventQuery;
 use crate::read::shard_events::{Order, ShardEvents};
 use crate::subscribe::Retry;
-use crate::subscribe::saved::Saved;
 use crate::{ConsumerGroup, DurableSubscription, Error, StoreReader, Subscription};
 
 impl<S: AsRef<StoreReader>> EventQuery<S> {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
 use crate::read::merge::Merge;
 use crate::read::shard_events::{Order, ShardEvents};
 use crate::store::inner::Inner;

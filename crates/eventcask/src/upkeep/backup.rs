@@ -18,8 +18,8 @@ use eventcask_log::{
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
-use crate::upkeep::retention;
-use crate::upkeep::side_files::{self, Layout, SIDE_FILES};
+use crate::store::retention;
+use crate::store::side_files::{self, Layout, SIDE_FILES};
 use crate::{Error, StoreReader};
 
 /// Tries before it is given up: each fails only where a segment was completed and written anew

@@ -11,7 +11,7 @@ use eventcask_event::Events;
 use eventcask_log::{Error as LogError, Framed, Storage};
 use eventcask_shard::{FlushCounter, Flushed, SegmentSpan};
 
-use super::given_up::{Found, GivenUp};
+use crate::store::given_up::{Found, GivenUp};
 use crate::store::inner::Inner;
 use crate::subscribe::dispatcher;
 use crate::{Error, Store, StoreReader, fold};

@@ -10,8 +10,8 @@ use eventcask_event::{Expected, NewEvent};
 use eventcask_shard::Delivery;
 
 use crate::store::inner::Inner;
+use crate::store::router::{Lane, Room, Router};
 use crate::write::producer::check_append;
-use crate::write::router::{Lane, Room, Router};
 use crate::write::ticket::Ticket;
 use crate::{Error, Store};
 

@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering;
 use eventcask_event::{EventBatch, Expected, NewEvent, check_key, route};
 use eventcask_shard::{Delivery, Inbox, Worker};
 
-use crate::store::engine::{Engine, OwnedWorker};
+use crate::store::engine::{Engine, OwnedWorker, Workers};
+use crate::store::location::Location;
 use crate::write::producer::{Ledger, check_append};
 use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
-use crate::{Error, Store};
+use crate::{Error, Options, Store};
 
 /// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes events
 /// does the shard's work as well.
@@ -235,5 +236,27 @@ impl Drop for ShardOwner {
         inbox.abandon();
         // Pairs with the look of who closes the store: the log has its end then.
         self.engine().owned().fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl Options {
+    /// Opens a store for reading and writing, without worker threads: each shard has an owner, and the
+    /// thread that pushes events to it does all the work there.
+    ///
+    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
+    /// the partitions of a topic. `threads` means nothing then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_owned(
+        &self,
+        location: impl Into<Location>,
+    ) -> Result<(Store, Vec<ShardOwner>), Error> {
+        let storage = location.into().into_storage();
+        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
+        let owners = (0..).zip(workers);
+        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
+        let owners = owners.collect();
+        Ok((store, owners))
     }
 }

@@ -7,8 +7,8 @@ use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, 
 use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
 use eventcask_shard::{FlushCounter, FlushShare, Flushed, ShardReader};
 
+use crate::store::router::{Lane, Room, Route, Router, SendBy};
 use crate::sync::locked;
-use crate::write::router::{Lane, Room, Route, Router, SendBy};
 use crate::write::ticket::{FlushTicket, Ticket};
 use crate::{Error, ErrorKind, Store, StoreReader};
 
