@@ -10,7 +10,7 @@ use eventcask_shard::Retired;
 
 use super::watch::Watches;
 use crate::follow::follower::Follow;
-use crate::follow::visible::{add_shown, row_from};
+use crate::read::visible::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<P: Projection> {

@@ -8,12 +8,12 @@ use eventcask_log::{Block, Error as LogError, Payloads};
 use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
-use super::background::Bell;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::policy::BatchLimits;
 use super::projections::Live;
 use super::watch::Watch;
+use crate::bell::Bell;
 use crate::clock::now_nanos;
 use crate::follow::follower::{self, Follower};
 use crate::follow::lag::lag;

@@ -13,7 +13,6 @@ mod folding;
 mod files;
 mod keep;
 mod kept;
-mod background;
 mod runner;
 mod saver;
 mod rebuild;

@@ -14,7 +14,7 @@ use super::folding::Folding;
 use super::live::LiveProjection;
 use crate::follow::follower::Follower;
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
+use crate::read::visible::durable;
 use crate::{AsOf, Error, parallel};
 
 /// The states of a projection at a moment of the past. From [`crate::ProjectionHandle::as_of`].

@@ -8,8 +8,8 @@ use eventcask_project::ViewState;
 use eventcask_shard::ShardReader;
 
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::projection::views::{LiveView, Views};
+use crate::read::visible::durable;
 use crate::{Error, parallel};
 
 /// The states of a view in all shards as of `time`.
