@@ -63,6 +63,7 @@ use crate::{AsOf, Error, Reached, Timeout};
 /// assert_eq!(cents, Some(500));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the projection ends when its handles are dropped"]
 pub struct ProjectionHandle<P: Projection> {
     held: Arc<Held<P>>,
 }
