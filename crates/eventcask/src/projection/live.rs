@@ -10,12 +10,12 @@ use std::thread::JoinHandle;
 use eventcask_log::{Error as LogError, Payloads};
 use eventcask_shard::ShardReader;
 
-use super::background::Bell;
 use super::definition::Definition;
 use super::keep::Keep;
 use super::policy::BatchLimits;
 use super::state::ShardState;
 use super::watch::Watch;
+use crate::bell::Bell;
 use crate::follow::follower;
 use crate::follow::waiters::Woken;
 use crate::sync::locked;

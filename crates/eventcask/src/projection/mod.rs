@@ -17,7 +17,6 @@ mod found;
 mod files;
 mod keep;
 mod kept;
-mod background;
 mod runner;
 mod saver;
 mod following;

@@ -21,8 +21,9 @@ use super::policy::BatchLimits;
 use super::state::ShardState;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::parallel;
+use crate::read::cursor::ShardCursor;
+use crate::read::visible::durable;
 use crate::sync::locked;
 
 /// What a shard's turn came to.
@@ -79,7 +80,8 @@ fn turn_all<S: Send + 'static>(
         }
     }
     if !has_applied {
-        live.runner.wait(rest);
+        live.runner
+            .wait(rest.and_then(|rest| Instant::now().checked_add(rest)));
     }
 }
 
@@ -142,15 +144,16 @@ struct Gathering {
 impl Gathering {
     /// Counts what is new; says whether that makes a batch. Looks at no more blocks than go into one.
     fn is_full(&mut self, reader: &ShardReader, waiting: Range<u64>, limits: &BatchLimits) -> bool {
-        self.counted_to = self.counted_to.max(waiting.start);
-        while self.bytes < limits.bytes && self.counted_to < waiting.end {
-            let Ok(Some(at)) = reader.place_from(self.counted_to) else {
+        let from = self.counted_to.max(waiting.start);
+        let mut places = ShardCursor::new(reader, from).until(waiting.end);
+        while self.bytes < limits.bytes && !places.left().is_empty() {
+            let Ok(Some(at)) = places.next_place() else {
                 // Who applies it finds out why.
                 return true;
             };
-            self.counted_to = at.next_position;
             self.bytes += u64::from(at.length);
         }
+        self.counted_to = places.left().start;
         waiting.end - waiting.start >= limits.events || self.bytes >= limits.bytes
     }
 }
@@ -172,19 +175,20 @@ fn apply_batch<S: Send + 'static>(
     let Some(progress) = position(live, shard) else {
         return false;
     };
-    let (watermark, hidden) = durable(reader);
+    let mut log = ShardCursor::new(reader, progress);
+    let end = log.left().end;
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
-    let (blocks, error) = read_batch(live, reader, limits, progress);
+    let (blocks, error) = read_batch(live, &mut log, limits);
     let mut state = locked(state);
     for block in &blocks {
-        if !state.follower.take(block, &hidden) {
+        if !state.follower.take(block, log.hidden()) {
             break;
         }
     }
     match error {
         Some(error) if state.follower.failure.is_none() => state.follower.fail(error.to_string()),
         // The last events of the log are gone.
-        None if blocks.is_empty() => state.follower.fold.pass(reader.shard(), watermark),
+        None if blocks.is_empty() => state.follower.fold.pass(reader.shard(), end),
         _ => {}
     }
     let woken = live.moved(&mut state);
@@ -197,16 +201,13 @@ fn apply_batch<S: Send + 'static>(
 /// The blocks of a batch, and why there are not more where they could not be read.
 fn read_batch<S: Send + 'static>(
     live: &LiveProjection<S>,
-    reader: &ShardReader,
+    log: &mut ShardCursor<&ShardReader>,
     limits: &BatchLimits,
-    from: u64,
 ) -> (Vec<Arc<Block>>, Option<Error>) {
     let (mut blocks, mut events, mut bytes) = (Vec::new(), 0, 0);
-    let mut next = from;
     while events < limits.events && bytes < limits.bytes {
-        match reader.read_open(next, live.wanted()) {
+        match log.next_read(live.wanted()) {
             Ok(Some((at, block))) => {
-                next = at.next_position;
                 events += u64::from(at.rows);
                 bytes += u64::from(at.length);
                 blocks.push(block);

@@ -20,11 +20,8 @@ pub(crate) fn run<S: Send + 'static>(live: &LiveProjection<S>) {
     };
     let mut last = Instant::now();
     loop {
-        let left = keep
-            .policy
-            .time
-            .map(|time| time.saturating_sub(last.elapsed()));
-        live.saver.wait(left);
+        let due = keep.policy.time.and_then(|time| last.checked_add(time));
+        live.saver.wait(due);
         if live.stops() {
             return;
         }

@@ -8,6 +8,7 @@ use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
 use crate::Store;
+use crate::read::block_events::BlockEvents;
 use crate::store::handle::Inner;
 use crate::{AsOf, Error, Event};
 
@@ -146,7 +147,8 @@ impl Aggregate {
         }
         let reader = Arc::clone(self.shard());
         let all = AggregateEvents {
-            rows: AggregateCursor::load(reader, &self.key, bounds)?,
+            blocks: AggregateCursor::load(reader, &self.key, bounds)?,
+            open: None,
             kept: None,
         };
         match self.last {
@@ -159,7 +161,8 @@ impl Aggregate {
 /// The events of an aggregate, oldest first.
 #[derive(Debug)]
 pub struct AggregateEvents {
-    rows: AggregateCursor,
+    blocks: AggregateCursor,
+    open: Option<BlockEvents>,
     kept: Option<VecDeque<Event>>,
 }
 
@@ -184,11 +187,15 @@ impl Iterator for AggregateEvents {
         if let Some(kept) = &mut self.kept {
             return kept.pop_front().map(Ok);
         }
-        let row = self.rows.next()?;
-        Some(
-            row.map(|(block, row)| Event::new(block, row))
-                .map_err(Error::from),
-        )
+        loop {
+            if let Some(event) = self.open.as_mut().and_then(BlockEvents::next) {
+                return Some(Ok(event));
+            }
+            match self.blocks.next_block().transpose()? {
+                Ok((block, rows)) => self.open = Some(BlockEvents::new(block, rows)),
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
     }
 }
 
