@@ -6,7 +6,7 @@ use std::time::Duration;
 use eventcask_project::{Projection, Snapshot};
 
 use crate::Store;
-use crate::projection::keep::Codec;
+use crate::projection::definition::Codec;
 use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, SnapshotPolicy};
 use crate::store::handle::Inner;
 

@@ -173,12 +173,7 @@ impl Store {
 
     /// The writing half, unless the store was closed.
     pub(crate) fn running(&self) -> Result<&Engine, Error> {
-        let engine = self.engine()?;
-        if engine.is_running() {
-            Ok(engine)
-        } else {
-            Err(Error::Closed)
-        }
+        self.inner.running()
     }
 
     pub(crate) fn engine(&self) -> Result<&Engine, Error> {
@@ -187,6 +182,16 @@ impl Store {
 }
 
 impl Inner {
+    /// The writing half, unless the store was closed.
+    pub(crate) fn running(&self) -> Result<&Engine, Error> {
+        let engine = self.engine.as_ref().ok_or(Error::ReadOnly)?;
+        if engine.is_running() {
+            Ok(engine)
+        } else {
+            Err(Error::Closed)
+        }
+    }
+
     /// Whether the store is open for writing.
     pub(crate) fn is_running(&self) -> bool {
         self.engine.as_ref().is_some_and(Engine::is_running)
@@ -198,13 +203,12 @@ impl Inner {
         self.readers.iter().for_each(|reader| {
             reader.dir().give_spare_back();
         });
-        let views = unless_full(self.views.save_all());
-        let projections = unless_full(self.projections.close(woken));
+        let saved = unless_full(self.projections.close(woken));
         let noted = match is_durable {
             true => note_ends(&self.readers, &*self.storage, &self.manifest),
             false => Ok(()),
         };
-        views.and(projections).and(noted)
+        saved.and(noted)
     }
 }
 

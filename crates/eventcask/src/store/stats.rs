@@ -160,7 +160,7 @@ impl Stats {
             recovered: engine
                 .map(|engine| engine.recovered.clone())
                 .unwrap_or_default(),
-            views: views.map(|live| inner.views.stats(&live)).collect(),
+            views: views.map(|view| view.stats()).collect(),
             subscriptions: inner.subscriptions.stats(&inner.readers),
             subscription_damage: inner.subscriptions.damage(),
             read_models: read_models(inner),
