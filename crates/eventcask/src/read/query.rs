@@ -106,6 +106,17 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     }
 
     /// Only events of the types with these names. No others are decompressed.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.events().types(&["Closed"]).iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn types<T: AsRef<str>>(mut self, types: &[T]) -> Self {
         let names = types.iter().map(|name| name.as_ref().to_owned());
         self.filter.types = Some(names.collect());
@@ -114,12 +125,37 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
 
     /// Only events of aggregates whose key begins like this. Of a block that has none, nothing is
     /// decompressed but the keys.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.events().key_prefix("account-").iter().count(), 2);
+    /// assert_eq!(store.events().key_prefix("order-").iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key_prefix(mut self, prefix: &str) -> Self {
         self.filter.key_prefix = Some(prefix.to_owned());
         self
     }
 
     /// Only events committed at this time or later. Blocks from before are not read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// use eventcask::Timestamp;
+    /// let this_century: Timestamp = "2001-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(store.events().since(this_century).iter().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn since(mut self, time: Timestamp) -> Self {
         self.filter.since = time;
         self
@@ -133,12 +169,39 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     }
 
     /// Reads what is durable now, in the order of the commits.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// for event in &store.events() {
+    ///     let event = event?;
+    ///     println!("{} {} {}", event.key(), event.version(), event.event_type());
+    /// }
+    /// assert_eq!(store.events().iter().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn iter(&self) -> EventIter {
         self.iter_in(Order::OldestFirst)
     }
 
     /// Reads what is durable now, the newest event first.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let newest = store.events().rev().next().ok_or("there is one")??;
+    /// assert_eq!(newest.event_type(), "Closed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn rev(&self) -> EventIter {
         self.iter_in(Order::NewestFirst)
@@ -200,6 +263,18 @@ impl StoreReader {
 
 impl Store {
     /// The events of all aggregates: says which are wanted, and how they are read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let closed = store.events().types(&["Closed"]).key_prefix("account-");
+    /// assert_eq!(closed.iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(&self) -> EventQuery {
         EventQuery::new(self.clone())
     }

@@ -57,6 +57,18 @@ impl Store {
     /// consumers have handled are saved; the log gets the mark of a clean end. Other handles and
     /// producers find it closed.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// store.close()?;
+    /// let store = eventcask::open(directory.path())?;
+    /// assert_eq!(store.aggregate("account-42").version()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
     /// [`crate::ShardOwner`] is still there.
@@ -80,6 +92,17 @@ impl Store {
 
     /// Makes everything durable on the disk that was handed over before, whatever the store's
     /// durability. What a producer has not flushed is not handed over yet.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{Durability, Expected, NewEvent, Store};
+    /// let options = Store::options().durability(Durability::Os);
+    /// let store = options.open(directory.path())?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// store.flush()?; // now a power failure can not take it either
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first refusal of a shard.

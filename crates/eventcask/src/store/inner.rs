@@ -52,6 +52,15 @@ impl Inner {
         self.engine.as_deref().is_some_and(Engine::is_running)
     }
 
+    /// Nothing is begun any more once the store was closed; a reader is not.
+    pub(crate) fn check_open(&self) -> Result<(), Error> {
+        let engine = self.engine.as_deref();
+        match engine.is_none_or(Engine::is_running) {
+            true => Ok(()),
+            false => Err(Error::Closed),
+        }
+    }
+
     /// Makes everything durable on the disk that was handed over before.
     pub(crate) fn flush(&self, engine: &Engine) -> Result<(), Error> {
         self.hand_over_appended()?;
@@ -70,13 +79,12 @@ impl Inner {
         self.readers.iter().for_each(|reader| {
             reader.dir().give_spare_back();
         });
-        let views = unless_full(self.views.save_all());
-        let projections = unless_full(self.projections.close(woken));
+        let saved = unless_full(self.projections.close(woken));
         let noted = match is_durable {
             true => note_ends(&self.readers, &*self.storage, &self.manifest),
             false => Ok(()),
         };
-        views.and(projections).and(noted)
+        saved.and(noted)
     }
 }
 

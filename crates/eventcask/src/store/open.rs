@@ -6,6 +6,7 @@ use eventcask_log::{Error as LogError, Manifest, ShardDir, Storage};
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
 use crate::follow::subscriptions::Subscriptions;
+use crate::projection::folder;
 use crate::projection::views::Views;
 use crate::store::create::{check_writable, lock};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
@@ -14,7 +15,7 @@ use crate::store::inner::{Inner, note_ends};
 use crate::store::location::Location;
 use crate::store::retention;
 use crate::store::sealer::Sealer;
-use crate::{Error, Options, Store, StoreReader, parallel, projection};
+use crate::{Error, Options, Store, StoreReader, parallel};
 
 impl Options {
     /// Opens a store for reading and writing, and makes it if there is none: in a directory, or on
@@ -77,19 +78,19 @@ impl Store {
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
         note_ends(&readers, &*storage, &manifest)?;
+        folder::forget_what_is_ahead(&*storage, &readers)?;
+        let projections = Arc::default();
         let views = Arc::new(Views::open(
-            Arc::clone(&storage),
+            &storage,
             manifest.store,
             &readers,
+            &projections,
             options.view_snapshot_events,
             true,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
-        projection::forget_what_is_ahead(&*storage, &readers)?;
-        let projections = Arc::default();
         let (arrivals, feeds) = (Arc::default(), Arc::default());
         let followers = Followers {
-            views: Arc::clone(&views),
             projections: Arc::clone(&projections),
             arrivals: Arc::clone(&arrivals),
             feeds: Arc::clone(&feeds),
@@ -133,10 +134,12 @@ impl StoreReader {
             .map(|(reader, tail)| (Arc::new(reader), tail))
             .unzip();
         retention::apply(&*storage, &manifest, readers.iter().map(|reader| &**reader))?;
+        let projections = Arc::default();
         let views = Arc::new(Views::open(
-            Arc::clone(&storage),
+            &storage,
             manifest.store,
             &readers,
+            &projections,
             options.view_snapshot_events,
             false,
         )?);
@@ -146,7 +149,7 @@ impl StoreReader {
             hasher,
             readers,
             views,
-            projections: Arc::default(),
+            projections,
             subscriptions,
             arrivals: Arc::default(),
             feeds: Arc::default(),

@@ -58,6 +58,7 @@ const REST: Duration = Duration::from_millis(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it does nothing unless it is read"]
 pub struct Subscription {
     inner: Arc<Inner>,
     merge: Merge,
