@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, KeyPlace, LogEnd,
-    Payloads, Section, ShardDir, Tail,
+    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, IdPlace, IdQuery,
+    KeyPlace, LogEnd, Payloads, Section, ShardDir, Tail,
 };
 
 use crate::KeyHasher;
@@ -304,13 +304,14 @@ impl ShardReader {
         Ok(found.is_some())
     }
 
-    /// Position of the newest event in this range that came with an id, from the complete segments.
+    /// The newest event in this range that came with an id, from the complete segments.
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Error> {
+    pub fn find_id(&self, id: EventId, range: Range<u64>) -> Result<Option<IdPlace>, Error> {
         let ended = self.published().ended();
         let before = ended.partition_point(|segment| segment.first_position() < range.end);
+        let query = IdQuery::new(self.dir.store(), id);
         for segment in ended[..before].iter().rev() {
             let sealed = segment.sealed();
             if sealed.next_position <= range.start {
@@ -320,9 +321,9 @@ impl ShardReader {
             if highest.is_some_and(|highest| id.as_u128() > highest) {
                 continue;
             }
-            let find = |segment: &ClosedSegment| self.blocks.find_id(segment, id, range.end);
-            if let Some(position) = self.retried(segment, find)? {
-                return Ok(Some(position).filter(|position| range.contains(position)));
+            let find = |segment: &ClosedSegment| self.blocks.find_id(segment, &query, range.end);
+            if let Some(at) = self.retried(segment, find)? {
+                return Ok(Some(at).filter(|at| range.contains(&at.position)));
             }
         }
         Ok(None)

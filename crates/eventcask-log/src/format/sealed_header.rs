@@ -42,12 +42,13 @@ pub enum TableKind {
     IdFilter = 7,
     /// Where the pages of ids end.
     IdDirectory = 8,
-    /// Position of each event that came with an id, in pages by the hash of the id.
-    IdPages = 9,
     /// The events once more, those of an aggregate side by side.
     Clusters = 10,
     /// Where the clusters end, and what each begins with.
     ClusterDirectory = 11,
+    /// Position, version and digest of each event that came with an id, in pages by the hash of the
+    /// id. Its older layout, without versions and digests, was number 9.
+    IdPages = 12,
 }
 
 impl TableKind {
@@ -231,6 +232,21 @@ impl Sealed {
             && self.length <= MAX_BYTES
             && self.raw_bytes / u64::from(MAX_BLOCK_BYTES) <= self.blocks_end / LEAST_BLOCK_BYTES
             && self.tables_follow()
+            && self.are_lookups_whole()
+    }
+
+    /// Whether a table that is looked up by hash is there with all its parts. A reader for which one of
+    /// them has a layout that it does not know would take every id for a new one.
+    fn are_lookups_whole(&self) -> bool {
+        use TableKind::{IdDirectory, IdFilter, IdPages, KeyDirectory, KeyFilter, KeyPages};
+        let parts = [
+            [KeyFilter, KeyDirectory, KeyPages],
+            [IdFilter, IdDirectory, IdPages],
+        ];
+        let has = |kind| self.table(kind).is_some();
+        parts.iter().all(|[filter, directory, pages]| {
+            has(*filter) == has(*directory) && has(*directory) == has(*pages)
+        })
     }
 
     /// Whether the tables lie behind the blocks and within the file, one after the other.

@@ -39,10 +39,14 @@ pub(crate) fn may_hold(filter: &[u8], hash: u64) -> bool {
         return false;
     }
     let block = &filter[block_of(hash, blocks) * BLOCK_BYTES..][..BLOCK_BYTES];
-    bits_of(hash)
-        .into_iter()
-        .enumerate()
-        .all(|(word, bit)| block[word * 4 + bit / 8] & (1 << (bit % 8)) != 0)
+    // All words and one branch: where several filters are asked one after the other, the processor
+    // fetches the lines of the next ones while it waits for this one.
+    let words = block.as_chunks::<4>().0.iter();
+    let missing = words.zip(bits_of(hash)).map(|(word, bit)| {
+        let bit = 1 << bit;
+        !u32::from_le_bytes(*word) & bit
+    });
+    missing.fold(0, |all, one| all | one) == 0
 }
 
 fn block_of(hash: u64, blocks: usize) -> usize {

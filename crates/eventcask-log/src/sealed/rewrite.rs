@@ -129,7 +129,7 @@ impl<'r> Rewriter<'r> {
             file,
             compressor: Compressor::default(),
             rows: Rows::default(),
-            index: Index::default(),
+            index: Index::of(dir.store),
             clusterer: how
                 .clustered
                 .then(|| Clusterer::new(dir, new, how.sort_bytes)),
@@ -341,7 +341,7 @@ impl<'r> Rewriter<'r> {
     }
 
     fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {
-        for (kind, bytes) in self.index.tables(self.dir.store, sealed) {
+        for (kind, bytes) in self.index.tables(sealed) {
             self.write_table(kind, &bytes, sealed);
         }
         self.write()
