@@ -51,6 +51,9 @@ pub(crate) trait History {
         event: &NewEvent<'_>,
     ) -> Result<Original, AppendError>;
 
+    /// Asks for the memory that [`find_id`](Self::find_id) will read.
+    fn prefetch_id(&self, id: EventId);
+
     /// The newest event in this range that came with an id.
     fn find_id(&self, id: EventId, range: Range<u64>) -> Result<Option<IdPlace>, AppendError>;
 
@@ -100,6 +103,9 @@ impl Admission<'_> {
             self.directory.prefetch(self.batch.hash(row));
             if let Some(id) = self.batch.id(row) {
                 self.dedup.prefetch(id);
+                if self.dedup.on_disk(id).is_some() {
+                    self.history.prefetch_id(id);
+                }
             }
         }
     }

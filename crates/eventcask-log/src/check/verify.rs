@@ -241,10 +241,12 @@ impl SealedCheck {
         let range = self.index.commit_range();
         let said = (sealed.events, sealed.raw_bytes, sealed.first_events);
         let found = (self.events, self.raw_bytes, self.index.first_events);
-        let highest = self.index.highest_id();
+        let ids = self.index.rising_ids();
         let is_so = said == found
             && (sealed.first_commit, sealed.last_commit) == range
-            && sealed.highest_id.is_none_or(|said| said == highest);
+            && sealed
+                .highest_id
+                .is_none_or(|highest| (sealed.lowest_id, highest) == ids);
         if !is_so {
             problems
                 .push(scan.problem(START as u64, "its header does not say what its blocks hold"));

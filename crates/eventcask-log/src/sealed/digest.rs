@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use eventcask_event::{NO_TIME, NewEvent, Timestamp};
+use eventcask_event::{EventRef, NO_TIME, NewEvent, Timestamp};
 use twox_hash::XxHash3_128;
 
 /// The largest buffer that a thread keeps: most payloads are far below.
@@ -30,6 +30,19 @@ impl Digest {
             bytes.shrink_to(KEPT_BUFFER_BYTES);
             Self(hash.to_le_bytes())
         })
+    }
+
+    /// The digest of an event that was read back.
+    pub(crate) fn of_stored(store: u128, event: &EventRef<'_>) -> Self {
+        let content = NewEvent {
+            event_type: event.event_type,
+            schema: event.schema,
+            encoding: event.encoding,
+            payload: event.payload,
+            id: None,
+            time: event.time,
+        };
+        Self::of(store, event.aggregate, &content)
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {

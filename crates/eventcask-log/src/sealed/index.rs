@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use eventcask_event::{EventId, EventRef, NO_POSITION, NewEvent};
+use eventcask_event::{EventId, EventRef, NO_POSITION};
 use foldhash::fast::RandomState;
 use twox_hash::XxHash3_64;
 
@@ -43,6 +43,16 @@ pub struct IdPlace {
     pub version: u64,
     /// What it is beside its id.
     pub digest: Digest,
+}
+
+impl IdPlace {
+    pub(crate) fn of(store: u128, event: &EventRef<'_>) -> Self {
+        Self {
+            position: event.position,
+            version: event.version,
+            digest: Digest::of_stored(store, event),
+        }
+    }
 }
 
 /// The facts of one segment.
@@ -153,16 +163,10 @@ impl Index {
             self.first_events += u64::from(place.version == 1);
             let aggregate = self.note_place(events.key(index), place);
             if let Some(id) = events.given_id(row) {
-                let event = events.event(row);
-                let at = IdPlace {
-                    position,
-                    version: place.version,
-                    digest: self.digest(&event),
-                };
                 self.ids.0.push(IdEntry {
                     id: id.as_u128(),
                     aggregate,
-                    at,
+                    at: IdPlace::of(self.store, &events.event(row)),
                 });
             }
         }
@@ -170,18 +174,6 @@ impl Index {
             let known = self.truncations.entry(key.to_owned()).or_default();
             *known = before.max(*known);
         }
-    }
-
-    fn digest(&self, event: &EventRef<'_>) -> Digest {
-        let content = NewEvent {
-            event_type: event.event_type,
-            schema: event.schema,
-            encoding: event.encoding,
-            payload: event.payload,
-            id: None,
-            time: event.time,
-        };
-        Digest::of(self.store, event.aggregate, &content)
     }
 
     /// Says where an aggregate stands now, and returns its number.
@@ -207,11 +199,14 @@ impl Index {
         }
     }
 
-    /// The highest id that rises with time; 0 without one.
-    pub(crate) fn highest_id(&self) -> u128 {
+    /// The lowest and the highest id that rises with time; 0 without one.
+    pub(crate) fn rising_ids(&self) -> (u128, u128) {
         let ids = self.ids.0.iter().map(|one| one.id);
         let rising = ids.filter(|id| EventId::from_u128(*id).rises_with_time());
-        rising.max().unwrap_or(0)
+        let range = rising.fold((u128::MAX, 0), |(lowest, highest), id| {
+            (id.min(lowest), id.max(highest))
+        });
+        if range.1 == 0 { (0, 0) } else { range }
     }
 
     /// Commit times of the first and of the last event.

@@ -29,9 +29,10 @@ impl History for Stored<'_> {
         if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
             return Ok(compare_in(&stored.block, position, key, event));
         }
-        match self.in_tables(position, event)? {
-            Some(found) => self.compare_found(&found, key, event),
-            None => self.read_and_compare(position, key, event),
+        let found = event.id.map(|id| self.reader.id_at(id, position));
+        match found.transpose().map_err(|error| unreadable(&error))? {
+            Some(Some(found)) => self.compare_found(&found, key, event),
+            _ => self.read_and_compare(position, key, event),
         }
     }
 
@@ -48,6 +49,10 @@ impl History for Stored<'_> {
         self.read_and_compare(found.position, key, event)
     }
 
+    fn prefetch_id(&self, id: EventId) {
+        self.reader.prefetch_id(id);
+    }
+
     fn find_id(&self, id: EventId, range: Range<u64>) -> Result<Option<IdPlace>, AppendError> {
         let found = self.reader.find_id(id, range);
         found.map_err(|error| unreadable(&error))
@@ -61,19 +66,6 @@ impl History for Stored<'_> {
 }
 
 impl Stored<'_> {
-    /// What a table says of the event at `position`, which came with the id of `event`; `None` where
-    /// its segment has no tables.
-    fn in_tables(
-        &self,
-        position: u64,
-        event: &NewEvent<'_>,
-    ) -> Result<Option<IdPlace>, AppendError> {
-        match event.id {
-            Some(id) => self.find_id(id, position..position + 1),
-            None => Ok(None),
-        }
-    }
-
     fn read_and_compare(
         &self,
         position: u64,
