@@ -1,5 +1,5 @@
 //! What it costs to look ids up:
-//! `cargo run --release -p eventcask-benches --example ids -- --events 10000000 --dir DIR [--shards 16] [--memory BYTES]`
+//! `cargo run --release -p eventcask-benches --example ids -- --events 10000000 --dir DIR [--shards 16] [--memory BYTES] [--order random]`
 //!
 //! A store of events with explicit ids, time-ordered and random, all of it sealed and opened again, so that no id is
 //! in memory. Then events are pushed that are known, in the order in which they were stored and at random places, and
@@ -17,9 +17,11 @@ const ROUNDS: usize = 5;
 const AGGREGATES: u64 = 100_000;
 /// Events of the workload that are used again and again.
 const LOADS: usize = 1 << 18;
-/// Ids of one round: a hundredth of the events for what is scattered, a tenth for what is not.
+/// Ids of one round: a hundredth of the events for what is scattered, a tenth for what is not, and no more than
+/// a million.
 const PART: usize = 10;
 const SCATTERED: usize = 100;
+const MOST_IDS: usize = 1_000_000;
 /// Events of the store of which nothing is sealed: the open end of two shards holds no more.
 const OPEN_EVENTS: usize = 3_000_000;
 /// Segments of a shard, about: the last one is not complete, and so not sealed.
@@ -36,8 +38,12 @@ fn main() -> Result<()> {
     let shards = number("--shards", 2)? as u32;
     let memory = argument("--memory").map(|text| text.parse()).transpose()?;
     let dir = PathBuf::from(argument("--dir").ok_or("--dir DIR is missing")?);
+    let only = argument("--order");
     let load = workload(LOADS, AGGREGATES);
     for order in [IdOrder::InTime, IdOrder::Random] {
+        if only.as_ref().is_some_and(|only| *only != order.to_string()) {
+            continue;
+        }
         let bench = Bench {
             dir: &dir.join(format!("store-{order}")),
             load: &load,
@@ -76,7 +82,7 @@ impl Bench<'_> {
         self.fill(known)?;
         // What is in segments that are not complete is in memory, so it is left out.
         let sealed = self.events - self.events / SEGMENTS as usize * 2;
-        let part = sealed / PART;
+        let part = (sealed / PART).min(MOST_IDS);
         let in_order = (0..ROUNDS).map(|round| (round * part..(round + 1) * part).collect());
         self.measure("known ids", in_order, known, false)?;
         let scattered = self.scattered(sealed);
@@ -96,6 +102,7 @@ impl Bench<'_> {
     /// Random places of the first events, those of each round.
     fn scattered(&self, first: usize) -> impl Iterator<Item = Vec<usize>> {
         let (mut random, count) = (fastrand::Rng::with_seed(1), self.events / SCATTERED);
+        let count = count.min(MOST_IDS);
         (0..ROUNDS).map(move |_| (0..count).map(|_| random.usize(..first)).collect())
     }
 
