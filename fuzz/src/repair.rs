@@ -418,7 +418,7 @@ pub fn view_state(bytes: &mut Vec<u8>, how: Repair) {
     if how == Repair::Seal || bytes.is_empty() {
         return;
     }
-    bytes[0] = 2;
+    bytes[0] = 3;
     let spec = crate::corpus::SPEC.as_bytes();
     // Where rows are kept for a time, the newest time stands before the definition.
     if !is_spec_at(bytes, VIEW_SPEC_AT) && !is_spec_at(bytes, VIEW_SPEC_AT + 8) {
@@ -429,8 +429,8 @@ pub fn view_state(bytes: &mut Vec<u8>, how: Repair) {
     }
 }
 
-/// Behind the layout, the progress and the five numbers of events that were left out.
-const VIEW_SPEC_AT: usize = 1 + 8 + 5 * 8;
+/// Behind the layout and the five numbers of events that were left out.
+const VIEW_SPEC_AT: usize = 1 + 5 * 8;
 
 fn is_spec_at(bytes: &[u8], at: usize) -> bool {
     let length = u32_at(bytes, at) as usize;

@@ -1,4 +1,4 @@
-//! Reading all events: opening, one by one, into a projection, and only checking them.
+//! Reading all events: opening, one by one, all values of each, into a projection, and only checking them.
 
 use criterion::{Criterion, Throughput};
 use eventcask::{Codec, Durability, Store};
@@ -24,6 +24,8 @@ pub(super) fn benches(c: &mut Criterion) {
         outcome(&store).print(&format!("replay/{codec}"), parameters);
         group.bench_function(format!("open/{codec}"), |b| b.iter(|| open().positions()));
         group.bench_function(format!("scan/{codec}"), |b| b.iter(|| scan(&store)));
+        group.bench_function(format!("read/{codec}"), |b| b.iter(|| read(&store)));
+        group.bench_function(format!("batches/{codec}"), |b| b.iter(|| batches(&store)));
         group.bench_function(format!("keyed/{codec}"), |b| {
             b.iter(|| store.projection(Sums).sync().start().expect("projected"));
         });
@@ -40,4 +42,28 @@ fn scan(store: &Store) -> usize {
         event.payload().len()
     };
     store.events().iter().map(bytes).sum()
+}
+
+fn batches(store: &Store) -> usize {
+    let mut bytes = 0;
+    for batch in store.events().batches() {
+        let batch = batch.expect("read");
+        let batch = batch.get();
+        bytes += batch
+            .rows()
+            .map(|row| batch.payload(row).len())
+            .sum::<usize>();
+    }
+    bytes
+}
+
+/// As a reader does that asks five things of each event.
+fn read(store: &Store) -> u64 {
+    let ask = |event: Result<eventcask::Event, _>| {
+        let event = event.expect("read");
+        let texts = event.key().len() + event.event_type().len() + event.payload().len();
+        let time = event.time().unwrap_or(event.commit_time());
+        texts as u64 ^ event.version() ^ time.as_nanos().cast_unsigned()
+    };
+    store.events().iter().map(ask).fold(0, u64::wrapping_add)
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::{
-    ArchivedColumns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME, Place,
-    TRUNCATED_TYPE, Timestamp,
+    ArchivedColumns, Encoding, Envelope, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION,
+    NO_TIME, Place, TRUNCATED_TYPE, Timestamp,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -292,9 +292,7 @@ impl<'a> Events<'a> {
     /// The id that a row came with, or `None` where the engine makes it.
     #[must_use]
     pub fn given_id(&self, row: usize) -> Option<EventId> {
-        let bytes = self.parts.ids.as_chunks::<16>().0.get(row)?;
-        let bits = u128::from_le_bytes(*bytes);
-        (bits != 0).then(|| EventId::from_u128(bits))
+        EventId::given(self.parts.ids, row)
     }
 
     /// The id of a row: the one that it came with, or the one that the engine makes.
@@ -382,6 +380,35 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// What the block says of the event of a row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn envelope(&self, row: usize) -> Envelope {
+        let columns = self.parts.columns;
+        let event_type = self.type_index(row);
+        let is_open = self.parts.payloads[event_type].is_some();
+        let start = self.parts.payload_starts[row];
+        let bytes = columns.payload_lengths[row].to_native();
+        Envelope {
+            row: row as u32,
+            version: self.version(row),
+            position: self.position(row),
+            commit_time: self.commit_time(row),
+            time: columns
+                .times
+                .get(row)
+                .map_or(NO_TIME, |nanos| nanos.to_native()),
+            key: span(&columns.key_ends, self.aggregate_index(row)),
+            type_index: event_type as u16,
+            type_name: span(&columns.type_name_ends, event_type),
+            schema: self.type_schema(event_type),
+            encoding: self.type_encoding(event_type),
+            payload: if is_open { start..start + bytes } else { 0..0 },
+        }
+    }
+
     /// All events in the order of their rows, without those whose type was left shut.
     pub fn iter(&self) -> impl Iterator<Item = EventRef<'a>> + use<'a> {
         let events = *self;
@@ -391,13 +418,19 @@ impl<'a> Events<'a> {
     }
 }
 
-fn bytes_of<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a [u8] {
+/// Where the text with this index is among texts that stand end to end.
+fn span(ends: &[rkyv::rend::u32_le], index: usize) -> Range<u32> {
     let start = if index == 0 {
         0
     } else {
-        ends[index - 1].to_native() as usize
+        ends[index - 1].to_native()
     };
-    &bytes[start..ends[index].to_native() as usize]
+    start..ends[index].to_native()
+}
+
+fn bytes_of<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a [u8] {
+    let span = span(ends, index);
+    &bytes[span.start as usize..span.end as usize]
 }
 
 fn text<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a str {

@@ -48,6 +48,10 @@ impl<'a> Batch<'a> {
         }
     }
 
+    pub(crate) fn events(&self) -> &Events<'a> {
+        &self.events
+    }
+
     /// Whether the events are read back from the log, as opposed to having just been stored. What
     /// is done to the world outside of the state must not be done again.
     #[must_use]

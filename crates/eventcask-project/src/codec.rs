@@ -4,8 +4,7 @@
 //! have equal bytes.
 //!
 //! ```text
-//! u8   layout, 2
-//! u64  progress
+//! u8   layout, 3
 //! u64  five counts of events that were left out: not whole JSON, no key, a key that is an object or an
 //!      array, no time, a time that can not be read
 //! i64  newest time of an event in nanoseconds, or the lowest of all where none was seen; of views whose
@@ -35,9 +34,9 @@ use crate::number::{Form, Number};
 use crate::window::NO_TIME;
 use crate::{DecodeError, LeftOut, ViewSpec, ViewState};
 
-const LAYOUT: u8 = 2;
-/// Layout, progress and the counts.
-const BEGINNING_BYTES: usize = 1 + 8 + 5 * 8;
+const LAYOUT: u8 = 3;
+/// Layout and the counts.
+const BEGINNING_BYTES: usize = 1 + 5 * 8;
 const FLOAT: u8 = 255;
 const NONE: u8 = 254;
 
@@ -52,7 +51,7 @@ impl ViewState {
     /// Bytes at the beginning of an encoded state that tell of it without all of it being read.
     pub const BEGINNING_BYTES: usize = BEGINNING_BYTES;
 
-    /// The state with its progress as bytes, the same for equal states.
+    /// The state as bytes, the same for equal states.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         encode(self)
@@ -83,7 +82,6 @@ impl ViewState {
 
 fn encode(state: &ViewState) -> Vec<u8> {
     let mut bytes = vec![LAYOUT];
-    bytes.extend(state.progress().to_le_bytes());
     let left_out = state.left_out().counts();
     left_out
         .iter()
@@ -145,7 +143,7 @@ fn put_number(bytes: &mut Vec<u8>, number: Number) {
 
 fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<ViewState, DecodeError> {
     let mut bytes = Bytes { left: bytes };
-    let (progress, left_out) = bytes.beginning()?;
+    let left_out = bytes.beginning()?;
     let newest = match spec.kept() {
         Some(_) => i64::from_le_bytes(bytes.array()?),
         None => NO_TIME,
@@ -157,12 +155,11 @@ fn decode(spec: Arc<ViewSpec>, bytes: &[u8]) -> Result<ViewState, DecodeError> {
     if !bytes.left.is_empty() {
         return Err(DecodeError::Malformed("bytes follow the last row"));
     }
-    Ok(ViewState::of(spec, progress, left_out, newest, groups))
+    Ok(ViewState::of(spec, left_out, newest, groups))
 }
 
 fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
-    let (_, left_out) = Bytes { left: beginning }.beginning().ok()?;
-    Some(left_out)
+    Bytes { left: beginning }.beginning().ok()
 }
 
 /// The bytes that were not read yet.
@@ -171,17 +168,16 @@ struct Bytes<'a> {
 }
 
 impl<'a> Bytes<'a> {
-    fn beginning(&mut self) -> Result<(u64, LeftOut), DecodeError> {
+    fn beginning(&mut self) -> Result<LeftOut, DecodeError> {
         match self.u8()? {
             LAYOUT => {}
             found => return Err(DecodeError::Version { found }),
         }
-        let progress = self.u64()?;
         let mut left_out = LeftOut::default();
         for count in left_out.counts_mut() {
             *count = self.u64()?;
         }
-        Ok((progress, left_out))
+        Ok(left_out)
     }
 
     fn groups(&mut self, spec: &ViewSpec, newest: i64) -> Result<Groups, DecodeError> {

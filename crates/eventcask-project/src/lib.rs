@@ -1,8 +1,7 @@
 //! From batches of events to read models that can be asked.
 //!
 //! This crate has one job: to fold the [`Events`](eventcask_event::Events) of a shard into
-//! state, so that the state and how far it got are one unit and a repeat changes nothing. Its
-//! main type is [`ViewState`], keyed aggregations over JSON payloads as a [`ViewSpec`] defines
+//! state. Its main type is [`ViewState`], keyed aggregations over JSON payloads as a [`ViewSpec`] defines
 //! them; a [`Projection`] is a fold that a user writes, by [`Batch`], with a state that
 //! [`Snapshot`] keeps as bytes. Its neighbours are `eventcask-event`, whose batches it consumes, and `eventcask`,
 //! which decides when to apply, where to keep the bytes and how to answer over all shards. It
@@ -15,8 +14,7 @@
 //! let spec = ViewSpec::new("carrier", &["count", "sum:dep_delay"], Some("Flight"), None)?;
 //! let spec = Arc::new(spec);
 //! let state = ViewState::new(Arc::clone(&spec));
-//! // for each batch of the shard: state.apply(&events);
-//! assert_eq!(state.progress(), 0);
+//! // for each batch of the shard: state.apply(&batch);
 //! assert!(state.get("UA").is_empty());
 //!
 //! let kept = state.encode();

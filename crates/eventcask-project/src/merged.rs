@@ -53,7 +53,9 @@ impl<'a> MergedStates<'a> {
         Self { states, newest }
     }
 
-    fn spec(&self) -> &'a ViewSpec {
+    /// The definition of the view.
+    #[must_use]
+    pub fn spec(&self) -> &'a ViewSpec {
         self.states[0].spec()
     }
 

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use eventcask_event::Events;
-
 use crate::cell::{count_event, empty_cells};
 use crate::groups::Groups;
 use crate::reader::Reader;
 use crate::window::{Moment, NO_TIME};
-use crate::{LeftOut, ViewSpec};
+use crate::{Batch, LeftOut, ViewSpec};
 
-/// The state of a view over the events of one shard, and how far it got, as one unit.
+/// The state of a view over the events of one shard.
 ///
 /// Of all events only those count whose payload is JSON and whose type is the wanted one.
 /// An event's group is the value of its key field: text as it is, numbers by their JSON text
@@ -24,12 +22,10 @@ use crate::{LeftOut, ViewSpec};
 /// [`Number`](crate::Number) for what is exact.
 ///
 /// The state is a pure function of the definition and of the events in their order: it does
-/// not matter how they were cut into batches, nor how often one was applied.
+/// not matter how they were cut into batches. How far it got is known to whoever applies them, each once.
 #[derive(Debug, Clone)]
 pub struct ViewState {
     spec: Arc<ViewSpec>,
-    /// Position of the first event whose effect is not in the groups yet.
-    progress: u64,
     left_out: LeftOut,
     /// The newest time of an event, in nanoseconds, of views whose rows are dropped.
     newest: i64,
@@ -50,14 +46,13 @@ impl ViewState {
     ///
     /// let spec = ViewSpec::new("carrier", &["count"], None, None)?;
     /// let state = ViewState::new(Arc::new(spec));
-    /// assert_eq!((state.progress(), state.len()), (0, 0));
+    /// assert_eq!(state.len(), 0);
     /// # Ok::<(), eventcask_project::SpecError>(())
     /// ```
     #[must_use]
     pub fn new(spec: Arc<ViewSpec>) -> Self {
         Self {
             spec,
-            progress: 0,
             left_out: LeftOut::default(),
             newest: NO_TIME,
             groups: Groups::default(),
@@ -71,22 +66,12 @@ impl ViewState {
         &self.spec
     }
 
-    /// Position of the first event that was not applied yet.
-    #[must_use]
-    pub fn progress(&self) -> u64 {
-        self.progress
-    }
-
-    /// Takes in the events of one batch; those below [`progress`](Self::progress) are skipped.
-    ///
-    /// Events that count for no group move the progress too. That includes those whose type
-    /// the reader left shut, so the types that the view looks at must be open. Nothing
-    /// notices a gap: batches are to come in the order of the shard.
+    /// Takes in the events of a batch: those of the wanted type, whose payloads are JSON.
     ///
     /// ```
     /// # use std::sync::Arc;
     /// # use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
-    /// # use eventcask_project::{ViewSpec, ViewState};
+    /// # use eventcask_project::{Batch, ViewSpec, ViewState};
     /// # let payload: &[u8] = br#"{"carrier":"UA","dep_delay":2}"#;
     /// # let mut columns = Columns::default();
     /// # let aggregate = columns.add_aggregate("N14228", u64::MAX);
@@ -105,39 +90,19 @@ impl ViewState {
     /// # });
     /// let spec = ViewSpec::new("carrier", &["count", "sum:dep_delay"], None, None)?;
     /// let mut state = ViewState::new(Arc::new(spec));
-    /// state.apply(&events); // one flight of UA, 2 minutes late
-    /// state.apply(&events); // the same again
+    /// state.apply(&Batch::new(events, 0, false)); // one flight of UA, 2 minutes late
     ///
     /// let rows = serde_json::to_string(&state.get("UA"))?;
     /// assert_eq!(rows, r#"[{"key":"UA","count":1,"sum:dep_delay":2}]"#);
-    /// assert_eq!(state.progress(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn apply(&mut self, events: &Events<'_>) {
-        self.apply_unless(events, |_| false);
-    }
-
-    /// Moves the progress on to a position before which there are no other events.
-    pub fn pass(&mut self, position: u64) {
-        self.progress = self.progress.max(position);
-    }
-
-    /// As [`apply`](Self::apply), but rows of which `hidden` is true count for no group.
-    pub fn apply_unless(&mut self, events: &Events<'_>, hidden: impl Fn(usize) -> bool) {
+    pub fn apply(&mut self, batch: &Batch<'_>) {
         let spec = Arc::clone(&self.spec);
-        let wanted = spec.wanted_types(events);
-        let types = &events.columns().types;
+        let wanted = spec.wanted_types(batch.events());
         let mut reader = Reader::new(&spec);
-        for row in 0..events.len() {
-            let position = events.position(row);
-            // No event has the last position of all: it stands for none.
-            let (true, Some(next)) = (position >= self.progress, position.checked_add(1)) else {
-                continue;
-            };
-            self.progress = next;
-            if wanted[usize::from(types[row].to_native())]
-                && !hidden(row)
-                && let Some(payload) = events.payload(row)
+        for row in batch.rows() {
+            if wanted[batch.type_index(row)]
+                && let Some(payload) = batch.events().payload(row)
             {
                 self.apply_payload(payload, &mut reader);
             }
@@ -202,22 +167,21 @@ impl ViewState {
         self.left_out
     }
 
+    /// Whether no more rows than this are in memory, without looking at them.
+    #[must_use]
+    pub fn has_at_most(&self, rows: usize) -> bool {
+        self.groups.len() <= rows
+    }
+
     pub(crate) fn groups(&self) -> &Groups {
         &self.groups
     }
 
     /// A state of these parts.
-    pub(crate) fn of(
-        spec: Arc<ViewSpec>,
-        progress: u64,
-        left_out: LeftOut,
-        newest: i64,
-        groups: Groups,
-    ) -> Self {
+    pub(crate) fn of(spec: Arc<ViewSpec>, left_out: LeftOut, newest: i64, groups: Groups) -> Self {
         Self {
             drop_at: FEW_ROWS.max(2 * groups.len()),
             spec,
-            progress,
             left_out,
             newest,
             groups,

@@ -49,7 +49,7 @@ impl Bounds {
 }
 
 /// A block, and rows in it.
-pub type BlockRows = (Arc<Block>, Vec<usize>);
+pub type BlockRows = (Arc<Block>, Vec<u32>);
 
 /// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that is
 /// asked for twice. It is some hundreds of blocks.
@@ -75,7 +75,7 @@ pub struct AggregateCursor {
     newest_of_all: Option<u64>,
     /// Position after the last event that was handed out: blocks may become one meanwhile.
     next: u64,
-    open: Option<(Arc<Block>, std::vec::IntoIter<usize>)>,
+    open: Option<(Arc<Block>, std::vec::IntoIter<u32>)>,
 }
 
 impl AggregateCursor {
@@ -177,7 +177,7 @@ impl AggregateCursor {
             if let Some((block, rows)) = &mut self.open
                 && let Some(row) = rows.next()
             {
-                return Ok(Some((Arc::clone(block), row)));
+                return Ok(Some((Arc::clone(block), row as usize)));
             }
             match self.next_block()? {
                 None => return Ok(None),
@@ -198,7 +198,7 @@ impl AggregateCursor {
 
     /// The rows that the aggregate of the event at `position` has in a block up to there,
     /// within bounds.
-    fn rows_of(&self, events: &Events<'_>, position: u64) -> Vec<usize> {
+    fn rows_of(&self, events: &Events<'_>, position: u64) -> Vec<u32> {
         let Some(last) = events.row_at(position) else {
             return Vec::new();
         };
@@ -211,7 +211,8 @@ impl AggregateCursor {
                 && !self.hidden.hides(events, *row)
         };
         let rows = events.rows_of(events.aggregate_index(last));
-        rows.take_while(|row| *row <= last).filter(wanted).collect()
+        let rows = rows.take_while(|row| *row <= last).filter(wanted);
+        rows.map(|row| row as u32).collect()
     }
 }
 

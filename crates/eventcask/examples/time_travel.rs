@@ -3,7 +3,7 @@
 //! Run with `cargo run -p eventcask --example time_travel`.
 
 use eventcask::read::AggregateEvents;
-use eventcask::{Error, Expected, NewEvent, ViewSpec};
+use eventcask::{AsOf, Error, Expected, NewEvent, ViewSpec};
 
 fn statuses(events: AggregateEvents) -> Result<Vec<String>, Error> {
     events
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The same question about the same moment has the same answer, whenever it is asked.
     let keys = |rows: Vec<eventcask::view::ViewRow>| rows.into_iter().map(|row| row.key);
-    let then: Vec<_> = keys(states.rows_as_of(moment)?).collect();
+    let then: Vec<_> = keys(states.as_of(AsOf::Time(moment))?.rows()).collect();
     let now: Vec<_> = keys(states.rows()?).collect();
     println!("the view at {moment}: {then:?}, now: {now:?}");
     assert_eq!(then, ["Paid", "Placed"]);

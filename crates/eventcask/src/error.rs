@@ -196,19 +196,13 @@ pub enum Error {
     /// A shard has an owner, who must be gone before the store can be closed.
     #[error("a shard of the store has an owner; drop all of them, then close the store")]
     Owned,
-    /// A projection has stopped in a shard; the others go on, and so does the store.
-    #[error("the projection has stopped in shard {shard}: {reason}; mend it and make it anew")]
+    /// A projection or a view has stopped in a shard; the others go on, and so does the store.
+    #[error("{name:?} has stopped in shard {shard}: {reason}; mend it and rebuild it")]
     ProjectionStopped {
+        /// Its name.
+        name: String,
         /// The shard.
         shard: u32,
-        /// Why.
-        reason: String,
-    },
-    /// A view has stopped; the store goes on.
-    #[error("view {name:?} has stopped: {reason}; rebuild it")]
-    ViewStopped {
-        /// Name of the view.
-        name: String,
         /// Why.
         reason: String,
     },
@@ -262,8 +256,10 @@ pub enum Error {
         /// The name.
         name: &'static str,
     },
-    /// A projection was asked for as of a version.
-    #[error("only an aggregate has versions; a projection is asked for as of a position or a time")]
+    /// A projection or a view was asked for as of a version.
+    #[error(
+        "only an aggregate has versions; a projection or a view is asked for as of a position or a time"
+    )]
     AsOfVersion,
     /// A subscription was asked to end at a time.
     #[error(
@@ -321,9 +317,7 @@ impl Error {
             | Self::SourceInUse { .. }
             | Self::ProjectionRuns { .. }
             | Self::Owned => ErrorKind::InUse,
-            Self::ProjectionStopped { .. }
-            | Self::ViewStopped { .. }
-            | Self::ReadModelStopped { .. } => ErrorKind::Stopped,
+            Self::ProjectionStopped { .. } | Self::ReadModelStopped { .. } => ErrorKind::Stopped,
             Self::Behind { .. } => ErrorKind::Behind,
             Self::NotYet { .. } => ErrorKind::NotYet,
         }

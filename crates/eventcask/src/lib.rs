@@ -57,6 +57,7 @@ mod error;
 mod sync;
 mod clock;
 mod name;
+mod bell;
 mod parallel;
 mod notices;
 mod store;

@@ -95,9 +95,10 @@ pub(crate) fn parked(name: &str, shard: u32, position: u64, error: &str) {
 }
 
 /// Tells how a rebuild is getting on.
-pub(crate) fn rebuild(name: &str, what: &str) {
+pub(crate) fn rebuild(kind: Kind, name: &str, what: &str) {
+    let kind = kind.name();
     #[cfg(feature = "tracing")]
-    tracing::info!(kind = "projection", name, "a rebuild {what}");
+    tracing::info!(kind, name, "a rebuild {what}");
     #[cfg(not(feature = "tracing"))]
-    let _ = (name, what);
+    let _ = (kind, name, what);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask_log::{Block, Framed, FramedKind, MemoryStorage, Payloads};
-use eventcask_project::{ViewSpec, ViewState};
+use eventcask_project::{Batch, ViewSpec, ViewState};
 
 use super::log::{Log, Row};
 use super::{Entry, entry};
@@ -57,7 +57,7 @@ fn state_of(spec: &str) -> Vec<u8> {
     let (_, dir) = stage::store_of(&segment_for_views());
     let verified = dir.verify(&|| false, &mut Vec::new(), &mut |head, bytes, _| {
         let block = Block::decode(head.clone(), bytes, Payloads::All)?;
-        state.apply(&block.events());
+        state.apply(&Batch::new(block.events(), 0, false));
         Ok(())
     });
     verified.expect("memory can be read");

@@ -106,4 +106,7 @@ pub struct ViewGetArgs {
     /// The view as it was: without the events that were accepted after this time
     #[arg(long, value_name = "T")]
     pub as_of_time: Option<Timestamp>,
+    /// The view as it was when each shard ended at this position
+    #[arg(long, value_name = "N", conflicts_with = "as_of_time")]
+    pub as_of_position: Option<u64>,
 }

@@ -2,7 +2,7 @@
 
 use eventcask::stats::LeftOut;
 use eventcask::view::ViewRow;
-use eventcask::{Error, Store, View, ViewSpec};
+use eventcask::{AsOf, Error, Store, View, ViewSpec};
 
 use super::store::{failure, open_to_read, open_to_write};
 use crate::args::{Global, ViewCommand, ViewCreateArgs, ViewGetArgs};
@@ -123,13 +123,20 @@ fn get(args: &ViewGetArgs, global: &Global) -> Result<(), Failure> {
 
 fn rows(args: &ViewGetArgs, view: &View) -> Result<Vec<ViewRow>, Error> {
     let limit = args.top.unwrap_or(usize::MAX);
-    match (&args.key, &args.by, args.as_of_time) {
-        (Some(key), _, None) => view.get(key),
-        (Some(key), _, Some(time)) => view.get_as_of(key, time),
-        (None, None, None) => view.rows(),
-        (None, None, Some(time)) => view.rows_as_of(time),
-        (None, Some(by), None) => view.top(limit, by),
-        (None, Some(by), Some(time)) => view.top_as_of(limit, by, time),
+    let as_of = args.as_of_time.map(AsOf::Time);
+    let as_of = as_of.or(args.as_of_position.map(AsOf::Position));
+    let Some(as_of) = as_of else {
+        return match (&args.key, &args.by) {
+            (Some(key), _) => view.get(key),
+            (None, None) => view.rows(),
+            (None, Some(by)) => view.top(limit, by),
+        };
+    };
+    let then = view.as_of(as_of)?;
+    match (&args.key, &args.by) {
+        (Some(key), _) => Ok(then.get(key)),
+        (None, None) => Ok(then.rows()),
+        (None, Some(by)) => then.top(limit, by),
     }
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::binary::{FLIGHTS, Place, Running};
 
-const ROUNDS: u64 = 6;
-const ROWS_A_ROUND: u64 = 20_000;
+const ROUNDS: u64 = 4;
+const ROWS_A_ROUND: u64 = 10_000;
 
 type Payloads = BTreeMap<String, Vec<Value>>;
 
@@ -52,7 +52,7 @@ fn check_prefix(part: &Payloads, whole: &Payloads) {
 fn l9_a_backup_taken_while_ingest_runs_opens_and_verifies() {
     let place = Place::new();
     let ingest = ["ingest", "-", "--aggregate", "k", "--source", "rows"];
-    let small = ["--acks", "--shards", "4", "--segment-bytes", "100000"];
+    let small = ["--acks", "--shards", "4", "--segment-bytes", "50000"];
     let mut command = place.command(&[&ingest[..], &small].concat());
     let mut running = Running::start(command.stdin(Stdio::piped()));
     let mut pipe = running.child.stdin.take().expect("it is piped");

@@ -101,9 +101,10 @@ fn check_in_place_of(file: &str, refuses: impl Fn(&[&str]) -> bool) {
 }
 
 fn check_commands(commands: &[&[&str]], file: &str, refuses: impl Fn(&[&str]) -> bool) {
+    let store = with_view();
     for other in OTHERS {
         for args in commands {
-            let place = with_view();
+            let place = store.copy();
             let more = place.file("more.ndjson", "{\"k\":4}\n");
             other.put(&place, &place.path("store").join(file));
             let args: Vec<_> = args
@@ -180,6 +181,7 @@ fn s7_nothing_is_written_through_what_stands_for_a_file_to_be() {
 /// Links in place of directories were followed, read and written through.
 #[test]
 fn s7_a_link_in_place_of_a_directory_is_refused_by_all_who_need_it() {
+    let store = with_view();
     for (dir, needs) in [
         ("shards", ""),
         ("shards/0000", ""),
@@ -187,7 +189,7 @@ fn s7_a_link_in_place_of_a_directory_is_refused_by_all_who_need_it() {
         ("views/0001", "view"),
     ] {
         for args in [&READERS[..], &WRITERS[..]].concat() {
-            let place = with_view();
+            let place = store.copy();
             let more = place.file("more.ndjson", "{\"k\":4}\n");
             let (path, aside) = (place.path("store").join(dir), place.path("aside"));
             fs::rename(&path, &aside).expect("it can be moved");

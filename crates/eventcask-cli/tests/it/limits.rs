@@ -55,9 +55,14 @@ fn check_store(what: &str, place: &Place, file: &str) {
 }
 
 /// Runs each command under a limit and says how many failed.
-fn check_limit(limited: impl Fn(&Command) -> Command, what: &str, check: fn(&str, &Said)) -> u32 {
+fn check_limit(
+    full: &Place,
+    limited: impl Fn(&Command) -> Command,
+    what: &str,
+    check: fn(&str, &Said),
+) -> u32 {
     let mut failed = 0;
-    let place = full();
+    let place = full.copy();
     for args in COMMANDS {
         let said = said_in_time(limited(&place.command(args)));
         let what = format!("{what}: {args:?}");
@@ -68,7 +73,7 @@ fn check_limit(limited: impl Fn(&Command) -> Command, what: &str, check: fn(&str
             assert_eq!(said.out, place.ok(args), "{what}");
         }
     }
-    let file = place.path("flights.csv").display().to_string();
+    let file = full.path("flights.csv").display().to_string();
     check_store(what, &place, &file);
 
     let place = Place::new();
@@ -81,11 +86,11 @@ fn check_limit(limited: impl Fn(&Command) -> Command, what: &str, check: fn(&str
 
 #[test]
 fn f8_out_of_descriptors_is_an_error_and_leaves_a_whole_store() {
-    let mut failed = 0;
+    let (full, mut failed) = (full(), 0);
     // Fewer than four are too few to start a program at all.
     for limit in 4..18 {
         let line = format!("ulimit -n {limit}");
-        failed += check_limit(|command| after(&line, command), &line, check_said);
+        failed += check_limit(&full, |command| after(&line, command), &line, check_said);
     }
     assert!(failed > 20, "no limit was too low: {failed}");
 }
@@ -94,12 +99,12 @@ fn f8_out_of_descriptors_is_an_error_and_leaves_a_whole_store() {
 /// fails; but what it leaves is whole.
 #[test]
 fn f8_out_of_memory_leaves_a_whole_store() {
-    let mut failed = 0;
+    let (full, mut failed) = (full(), 0);
     for kilobytes in [
         14_000, 20_000, 28_000, 36_000, 44_000, 52_000, 60_000, 100_000,
     ] {
         let line = format!("ulimit -v {kilobytes}");
-        failed += check_limit(|command| after(&line, command), &line, |_, _| ());
+        failed += check_limit(&full, |command| after(&line, command), &line, |_, _| ());
     }
     assert!(failed > 8, "no limit was too low: {failed}");
 }
@@ -109,12 +114,12 @@ fn f8_out_of_threads_leaves_a_whole_store() {
     let Some(most) = with_threads(1000) else {
         return;
     };
-    let place = full();
-    let said = said_in_time(after(&most, &place.command(&["export"])));
+    let full = full();
+    let said = said_in_time(after(&most, &full.copy().command(&["export"])));
     assert_eq!(said.code, Some(0), "{}", said.err);
     let mut failed = 0;
     for line in (1..10).filter_map(with_threads) {
-        failed += check_limit(|command| after(&line, command), &line, |_, _| ());
+        failed += check_limit(&full, |command| after(&line, command), &line, |_, _| ());
     }
     assert!(failed > 8, "no limit was too low: {failed}");
 }
@@ -150,12 +155,12 @@ fn f8_out_of_file_size_leaves_a_whole_store() {
             check_said(what, said);
         }
     };
-    let mut failed = 0;
+    let (full, mut failed) = (full(), 0);
     for kilobytes in [1, 4, 5, 8, 12, 20, 30] {
         let line = format!("ulimit -f {kilobytes}");
-        failed += check_limit(|command| after(&line, command), &line, check);
+        failed += check_limit(&full, |command| after(&line, command), &line, check);
         let line = format!("trap '' XFSZ && ulimit -f {kilobytes}");
-        failed += check_limit(|command| after(&line, command), &line, check_said);
+        failed += check_limit(&full, |command| after(&line, command), &line, check_said);
     }
     assert!(failed > 10, "no limit was too low: {failed}");
 }

@@ -285,6 +285,13 @@ fn a_view_is_asked_as_of_a_time() {
         {"key": "placed", "count": 2, "sum:cents": 520},
     ]);
     assert_eq!(rows, expected);
+    let rows = place.json(&["view", "get", "states", "--all", "--as-of-position", "2"]);
+    assert_eq!(rows, expected, "all is in one shard");
+    let both = ["--as-of-position", "2", "--as-of-time", &time];
+    place.fails(
+        2,
+        &[&["view", "get", "states", "--all"], &both[..]].concat(),
+    );
     let shipped = ["view", "get", "states", "shipped", "--as-of-time", &time];
     place.fails(1, &shipped);
     let now = place.json(&["view", "get", "states", "shipped"]);

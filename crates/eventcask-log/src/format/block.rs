@@ -89,11 +89,14 @@ fn types_at(events: &Events<'_>, position: u64) -> Vec<bool> {
 /// The events of one commit, in memory: either about to be written or read back.
 #[derive(Debug)]
 pub struct Block {
-    head: BlockHead,
-    columns: AlignedVec<16>,
-    ids: Vec<u8>,
-    payloads: Vec<Option<Vec<u8>>>,
+    pub(super) head: BlockHead,
+    pub(super) columns: AlignedVec<16>,
+    pub(super) ids: Vec<u8>,
+    pub(super) payloads: Vec<Option<Vec<u8>>>,
     payload_starts: Vec<u32>,
+    /// Where the keys begin in the archive of the columns, and where the names of the types.
+    pub(super) keys_at: usize,
+    pub(super) type_names_at: usize,
 }
 
 /// The memory of a block, which can be used again for another one.
@@ -144,6 +147,8 @@ impl Block {
             ids: parts.ids,
             payloads: parts.payloads,
             payload_starts: parts.payload_starts,
+            keys_at: 0,
+            type_names_at: 0,
         };
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
@@ -182,6 +187,9 @@ impl Block {
         let rows = self.head.rows as usize;
         self.payload_starts =
             Events::check(rows, columns, ids, payload_bytes).map_err(|malformed| malformed.0)?;
+        let place = |bytes: &[u8]| bytes.as_ptr().addr() - self.columns.as_ptr().addr();
+        self.keys_at = place(&columns.keys);
+        self.type_names_at = place(&columns.type_names);
         check_places(&self.head, columns)
     }
 
@@ -350,6 +358,8 @@ impl Block {
             ids,
             payloads: Vec::new(),
             payload_starts: Vec::new(),
+            keys_at: 0,
+            type_names_at: 0,
             head,
         };
         block.check_against(&sizes)?;

@@ -8,4 +8,5 @@ pub(crate) mod log_end;
 pub(crate) mod head;
 pub(crate) mod codec;
 pub(crate) mod block;
+mod one_event;
 pub(crate) mod sealed_header;

@@ -25,7 +25,7 @@ fn decode(state: &ViewState, bytes: &[u8]) -> Result<ViewState, DecodeError> {
 fn a_state_survives_its_bytes() {
     let state = windowed();
     let again = decode(&state, &state.encode()).unwrap();
-    assert_eq!((again.progress(), answer(&again)), (3, answer(&state)));
+    assert_eq!(answer(&again), answer(&state));
     assert_eq!(again.encode(), state.encode());
 }
 

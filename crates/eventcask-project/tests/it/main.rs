@@ -6,7 +6,7 @@ mod spec;
 mod grouping;
 mod numbers;
 mod windows;
-mod progress;
+mod cuts;
 mod bytes;
 mod random;
 mod keyed;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
-use eventcask_project::{ViewSpec, ViewState};
+use eventcask_project::{Batch, ViewSpec, ViewState};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
 
@@ -79,7 +79,7 @@ impl Block {
         let payloads: Vec<_> = payloads
             .map(|(index, bytes)| open(index).then(|| bytes.clone()))
             .collect();
-        state.apply(&Events::new(EventsParts {
+        let events = Events::new(EventsParts {
             store: 7,
             shard: 0,
             first_position: self.first_position,
@@ -88,7 +88,8 @@ impl Block {
             ids: &[],
             payloads: &payloads,
             payload_starts: &payload_starts,
-        }));
+        });
+        state.apply(&Batch::new(events, 0, false));
     }
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
-use eventcask_log::{Block, BlockPlace, Payloads};
+use eventcask_log::Payloads;
 use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::feed::batches::Taken;
-use crate::follow::visible::{add_shown, durable, row_from};
-use crate::read::filter::Filter;
+use crate::read::cursor::{BlockRows, ShardCursor};
+use crate::read::filter::{Filter, NO_END};
 use crate::read_model::{ModelProgress, ProgressStep};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that
@@ -74,7 +74,7 @@ pub(crate) enum Step {
 /// How far a read model was fed from one shard.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    reader: Arc<ShardReader>,
+    blocks: ShardCursor<Arc<ShardReader>>,
     /// The progress that the model has kept.
     kept: u64,
     /// Position after the last event that was looked at.
@@ -83,36 +83,32 @@ pub(crate) struct Cursor {
     commit_time: Timestamp,
     /// Where the log ended when the feed began.
     replay_until: u64,
-    open: Option<OpenBlock>,
-}
-
-/// A block whose wanted rows were not all taken yet.
-#[derive(Debug)]
-struct OpenBlock {
-    block: Arc<Block>,
-    rows: Vec<u32>,
-    taken: usize,
-    next_position: u64,
+    /// A block whose wanted rows were not all taken yet, and how many were.
+    open: Option<(BlockRows, usize)>,
 }
 
 impl Cursor {
     /// Begins where the model is.
     pub(crate) fn begin(reader: &Arc<ShardReader>, progress: Option<ModelProgress>) -> Self {
-        let replay_until = reader.published().watermark;
         let position = progress.map_or(0, |progress| progress.position);
+        let blocks = ShardCursor::new(Arc::clone(reader), position);
         Self {
-            reader: Arc::clone(reader),
             kept: position,
             next: position,
             commit_time: progress.map_or(Timestamp::from_nanos(0), |one| one.commit_time),
-            replay_until,
+            replay_until: blocks.left().end,
+            blocks,
             open: None,
         }
     }
 
+    fn reader(&self) -> &Arc<ShardReader> {
+        self.blocks.reader()
+    }
+
     /// Whether the store has the event that the model holds last; a sentence, where it has not.
     pub(crate) fn check(&self) -> Result<Option<String>, Error> {
-        let shard = self.reader.shard();
+        let shard = self.reader().shard();
         let (next, end) = (self.next, self.replay_until);
         if next > end {
             let sentence =
@@ -122,7 +118,7 @@ impl Cursor {
         let Some(last) = next.checked_sub(1) else {
             return Ok(None);
         };
-        let Some((_, block)) = self.reader.read_from(last, Payloads::Shut)? else {
+        let Some((_, block)) = self.reader().read_from(last, Payloads::Shut)? else {
             return Ok(None);
         };
         let events = block.events();
@@ -136,7 +132,7 @@ impl Cursor {
     }
 
     pub(crate) fn has_more(&self) -> bool {
-        self.open.is_some() || self.next < self.reader.published().watermark
+        self.open.is_some() || self.next < self.reader().published().watermark
     }
 
     pub(crate) fn position(&self) -> u64 {
@@ -146,7 +142,7 @@ impl Cursor {
     /// How the model moves on in this shard, if it does.
     pub(crate) fn advance(&self) -> Option<ProgressStep> {
         let to = ModelProgress {
-            shard: self.reader.shard(),
+            shard: self.reader().shard(),
             position: self.next,
             commit_time: self.commit_time,
         };
@@ -163,30 +159,29 @@ impl Cursor {
         if self.open.is_none() && !self.open_next(filter)? {
             return Ok(Step::End);
         }
-        let Some(open) = &mut self.open else {
+        let Some((open, taken)) = &mut self.open else {
             return Ok(Step::Passed);
         };
         let events = open.block.events();
-        let first = open.taken;
+        let left = &open.rows[*taken..];
         // A piece is all history or all new.
         let is_history = |row: &u32| events.position(*row as usize) < self.replay_until;
-        let replay = is_history(&open.rows[first]);
-        let piece = match open.rows[first..].partition_point(is_history) {
-            0 => &open.rows[first..],
-            border => &open.rows[first..first + border],
+        let replay = is_history(&left[0]);
+        let piece = match left.partition_point(is_history) {
+            0 => left,
+            border => &left[..border],
         };
-        open.taken += room.fill(&events, piece);
-        let rows = open.rows[first..open.taken].to_vec();
+        let rows = piece[..room.fill(&events, piece)].to_vec();
         let Some(last) = rows.last() else {
             return Ok(Step::Passed);
         };
         let last = *last as usize;
         room.held = room.held.saturating_sub(open.block.raw_bytes());
         let block = Arc::clone(&open.block);
-        if open.taken == open.rows.len() {
-            self.next = open.next_position;
-            self.commit_time = Timestamp::from_nanos(open.block.head().last_commit);
+        *taken += rows.len();
+        if *taken == open.rows.len() {
             self.open = None;
+            self.pass();
         } else {
             self.next = events.position(last) + 1;
             self.commit_time = events.commit_time(last);
@@ -200,48 +195,23 @@ impl Cursor {
 
     /// Reads the next block; says whether there is one. One without wanted events is passed.
     fn open_next(&mut self, filter: &Filter) -> Result<bool, Error> {
-        let (watermark, hidden) = durable(&self.reader);
-        if self.next >= watermark {
-            return Ok(false);
+        self.blocks.renew(NO_END);
+        let found = self.blocks.next_block(filter)?;
+        let is_there = found.is_some();
+        self.open = found
+            .filter(|found| !found.rows.is_empty())
+            .map(|found| (found, 0));
+        if self.open.is_none() {
+            self.pass();
         }
-        if let Some(at) = self.place_too_early(filter)? {
-            self.pass(&at);
-            return Ok(true);
-        }
-        let Some((at, block)) = self.reader.read_open(self.next, filter.payloads())? else {
-            // The last events of the log are gone.
-            self.next = watermark;
-            return Ok(false);
-        };
-        let events = block.events();
-        let (range, mut rows) = (row_from(&events, self.next)..events.len(), Vec::new());
-        add_shown(&mut rows, &events, range, filter.types.as_deref(), &hidden);
-        filter.retain(&events, &mut rows);
-        if rows.is_empty() {
-            self.pass(&at);
-            return Ok(true);
-        }
-        self.open = Some(OpenBlock {
-            block,
-            rows,
-            taken: 0,
-            next_position: at.next_position,
-        });
-        Ok(true)
+        Ok(is_there)
     }
 
-    /// The next block, where it comes before the time that is asked for: it is not read.
-    fn place_too_early(&self, filter: &Filter) -> Result<Option<BlockPlace>, Error> {
-        if !filter.has_beginning() {
-            return Ok(None);
+    /// Notes that all is passed that was read.
+    fn pass(&mut self) {
+        self.next = self.blocks.left().start;
+        if let Some(commit) = self.blocks.last_commit() {
+            self.commit_time = Timestamp::from_nanos(commit);
         }
-        let at = self.reader.place_from(self.next)?;
-        Ok(at.filter(|at| filter.is_after(at)))
-    }
-
-    /// Passes a block of which nothing is wanted.
-    fn pass(&mut self, at: &BlockPlace) {
-        self.next = at.next_position;
-        self.commit_time = Timestamp::from_nanos(at.last_commit);
     }
 }

@@ -1,12 +1,13 @@
 //! The read models that a store feeds, as others see them.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use eventcask_event::Place;
 
 use crate::Error;
+use crate::bell::Bell;
 use crate::follow::reached::Follows;
 use crate::follow::waiters::{Waiters, Woken};
 use crate::notices;
@@ -61,7 +62,7 @@ impl Feeds {
     /// Wakes the feeds that wait for events.
     pub(crate) fn ring(&self) {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.feeds.iter().for_each(|one| one.ring());
+        live.feeds.iter().for_each(|one| one.arrived.ring());
     }
 }
 
@@ -71,7 +72,7 @@ pub(crate) struct FeedState {
     pub(crate) name: String,
     status: Mutex<Status>,
     /// There may be events to feed, or the feed is to stop.
-    arrived: Condvar,
+    arrived: Bell,
 }
 
 #[derive(Debug)]
@@ -100,7 +101,7 @@ impl FeedState {
                 ends,
                 waiters: (0..shards).map(|_| Waiters::default()).collect(),
             }),
-            arrived: Condvar::new(),
+            arrived: Bell::default(),
         }
     }
 
@@ -118,7 +119,7 @@ impl FeedState {
 
     pub(crate) fn stop(&self) {
         locked(&self.status).stopping = true;
-        self.arrived.notify_all();
+        self.arrived.ring();
     }
 
     pub(crate) fn fail(&self, reason: String) {
@@ -165,30 +166,9 @@ impl FeedState {
         woken.wake();
     }
 
-    fn ring(&self) {
-        // With the lock, so that it does not fall between the look and the wait of the feed.
-        drop(locked(&self.status));
-        self.arrived.notify_all();
-    }
-
     /// Returns once there are events, the feed is to stop, or it is time.
     pub(crate) fn wait_for_events(&self, has_more: impl Fn() -> bool, until: Option<Instant>) {
-        let mut status = locked(&self.status);
-        while !status.stopping && !has_more() {
-            let Some(until) = until else {
-                status = self
-                    .arrived
-                    .wait(status)
-                    .unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            let waited = self.arrived.wait_timeout(status, left);
-            status = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        while !self.is_stopping() && !has_more() && self.arrived.wait(until) {}
     }
 }
 

@@ -155,6 +155,7 @@ impl ReadModelOptions {
 ///
 /// Its thread reads what is durable from the log, at the pace of the model: it holds up no writer and
 /// no other reader.
+#[must_use = "the model is fed until this is dropped"]
 pub struct ReadModelRunner {
     inner: Arc<Inner>,
     state: Arc<FeedState>,

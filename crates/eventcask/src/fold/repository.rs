@@ -438,12 +438,13 @@ impl<F: Fold> Repository<F> {
         while let Some((block, rows)) = aggregate.next_block()? {
             let events = block.events();
             for row in &rows {
-                self.fold.apply(&mut kept.state, &events.event(*row));
+                self.fold
+                    .apply(&mut kept.state, &events.event(*row as usize));
             }
             let ends = rows.first().zip(rows.last());
             if let Some((first, last)) = ends {
-                kept.first.get_or_insert(Mark::of(&events, *first));
-                kept.last = Some(Mark::of(&events, *last));
+                kept.first.get_or_insert(Mark::of(&events, *first as usize));
+                kept.last = Some(Mark::of(&events, *last as usize));
             }
         }
         Ok((kept, aggregate.newest()))

@@ -11,9 +11,10 @@ use eventcask_project::ApplyError;
 use eventcask_shard::{Retired, ShardReader};
 
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::notices::{self, Who};
 use crate::parallel;
+use crate::read::cursor::ShardCursor;
+use crate::read::visible::durable;
 use crate::sync::locked;
 
 /// A state that events are folded into, with how far it got.
@@ -85,24 +86,20 @@ impl<F: Follow> Follower<F> {
         want: Payloads<'_>,
         goes_on: impl Fn(u64) -> bool,
     ) {
-        let mut next = self.fold.progress();
+        let next = self.fold.progress();
         if self.failure.is_some() || next >= position {
             return;
         }
-        let hidden = Arc::clone(&reader.published().hidden);
-        while next < position && goes_on(next) {
-            match reader.read_open(next, want) {
-                Ok(Some((at, block))) if at.first_position < position => {
-                    if !self.take(&block, &hidden) {
+        let mut blocks = ShardCursor::new(reader, next).until(position);
+        while !blocks.left().is_empty() && goes_on(blocks.left().start) {
+            match blocks.next_read(want) {
+                Ok(Some((_, block))) => {
+                    if !self.take(&block, blocks.hidden()) {
                         return;
                     }
-                    next = at.next_position;
                 }
-                Ok(_) => return self.fold.pass(reader.shard(), position),
-                Err(error) => {
-                    self.fail(error.to_string());
-                    return;
-                }
+                Ok(None) => self.fold.pass(reader.shard(), position),
+                Err(error) => return self.fail(error.to_string()),
             }
         }
     }

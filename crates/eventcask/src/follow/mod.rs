@@ -4,6 +4,5 @@ pub(crate) mod lag;
 pub(crate) mod waiters;
 pub(crate) mod reached;
 pub(crate) mod arrivals;
-pub(crate) mod visible;
 pub(crate) mod read_ahead;
 pub(crate) mod follower;

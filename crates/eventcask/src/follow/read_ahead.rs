@@ -18,6 +18,7 @@ use eventcask_log::{Block, BlockPlace, Error, Payloads};
 use eventcask_shard::ShardReader;
 
 use crate::parallel;
+use crate::read::cursor::ShardCursor;
 use crate::sync::locked;
 
 /// Bytes of the blocks of a wave at most, as they are in memory, whatever number of threads read it.
@@ -81,8 +82,9 @@ struct Ahead<'a> {
 }
 
 /// What the threads that read a wave share.
-struct Claims {
-    next: u64,
+struct Claims<'a> {
+    /// The blocks that nobody has claimed.
+    places: ShardCursor<&'a ShardReader>,
     /// Bytes of what was read, and of what is enough.
     bytes: usize,
     enough: usize,
@@ -93,7 +95,7 @@ impl Ahead<'_> {
     fn read(&self, from: u64) -> Wave {
         let threads = parallel::width().min(1 + parallel::idle());
         let claims = Mutex::new(Claims {
-            next: from,
+            places: ShardCursor::new(self.reader, from).until(self.end),
             bytes: 0,
             // A thread that is alone takes in each block as soon as it is read.
             enough: match threads {
@@ -119,16 +121,16 @@ impl Ahead<'_> {
     }
 
     /// The position of the next block of a wave, until it is full.
-    fn claim(&self, claims: &Mutex<Claims>) -> Option<u64> {
+    fn claim(&self, claims: &Mutex<Claims<'_>>) -> Option<u64> {
         let mut claims = locked(claims);
-        let position = claims.next;
-        if position >= self.end || claims.bytes >= claims.enough {
+        let position = claims.places.left().start;
+        if claims.places.left().is_empty() || claims.bytes >= claims.enough {
             return None;
         }
         // What has no place ends the wave; who reads it hears why.
-        let place = self.reader.place_from(position);
-        let at = place.ok().flatten();
-        claims.next = at.map_or(self.end, |at| at.next_position);
+        if claims.places.next_place().is_err() {
+            claims.places.pass(self.end);
+        }
         Some(position)
     }
 

@@ -100,7 +100,7 @@ where
             entries: Cache::new(capacity.max(1)),
             progress: (0..shards).map(|_| AtomicU64::new(0)).collect(),
         });
-        let watch: Arc<dyn Watch<P>> = Arc::<Kept<V>>::clone(&kept);
+        let watch: Arc<dyn Watch<PerAggregate<V>>> = Arc::<Kept<V>>::clone(&kept);
         projected.live().watch(&watch);
         Self { projected, kept }
     }
@@ -156,11 +156,7 @@ where
     }
 }
 
-impl<P, V> Watch<P> for Kept<V>
-where
-    P: Projection<State = PerAggregate<V>>,
-    V: Clone + Send + Sync + 'static,
-{
+impl<V: Clone + Send + Sync> Watch<PerAggregate<V>> for Kept<V> {
     fn applied(&self, state: &PerAggregate<V>, batch: &Batch<'_>) {
         let mut last = None;
         for row in batch.rows() {

@@ -5,17 +5,19 @@ use std::sync::{Arc, Weak};
 
 use eventcask_event::Events;
 use eventcask_log::Block;
-use eventcask_project::{ApplyError, Batch, Projection};
+use eventcask_project::{ApplyError, Batch};
 use eventcask_shard::Retired;
 
+use super::definition::Definition;
 use super::watch::Watches;
+use crate::Error;
 use crate::follow::follower::Follow;
-use crate::follow::visible::{add_shown, row_from};
+use crate::read::visible::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
-pub(crate) struct Folding<P: Projection> {
-    projection: Arc<P>,
-    pub(crate) state: P::State,
+pub(crate) struct Folding<S> {
+    definition: Arc<Definition<S>>,
+    pub(crate) state: S,
     pub(crate) progress: u64,
     /// The mark of what had been given up when the first block was taken in.
     pub(crate) given_up: Option<u32>,
@@ -24,16 +26,16 @@ pub(crate) struct Folding<P: Projection> {
     /// Bytes of the blocks that were taken in, since it was made.
     pub(crate) bytes: u64,
     /// Those who are told what is applied.
-    pub(crate) watches: Watches<P>,
+    pub(crate) watches: Watches<S>,
     /// The rows of the block in hand that are shown, where not all are.
     shown: Vec<u32>,
 }
 
-impl<P: Projection> Folding<P> {
-    pub(crate) fn empty(projection: &Arc<P>) -> Self {
+impl<S: Send> Folding<S> {
+    pub(crate) fn empty(definition: &Arc<Definition<S>>) -> Self {
         Self {
-            projection: Arc::clone(projection),
-            state: P::State::default(),
+            definition: Arc::clone(definition),
+            state: definition.empty(),
             progress: 0,
             given_up: None,
             live_from: u64::MAX,
@@ -44,12 +46,26 @@ impl<P: Projection> Folding<P> {
     }
 
     /// A state that has come so far, without what has been given up.
-    pub(crate) fn at(projection: &Arc<P>, progress: u64, given_up: u32, state: P::State) -> Self {
+    pub(crate) fn at(
+        definition: &Arc<Definition<S>>,
+        progress: u64,
+        given_up: u32,
+        state: S,
+    ) -> Self {
         Self {
             state,
             progress,
             given_up: Some(given_up),
-            ..Self::empty(projection)
+            ..Self::empty(definition)
+        }
+    }
+
+    /// What they are told who ask for it, since it has stopped in its shard.
+    pub(crate) fn stopped(&self, shard: u32, reason: String) -> Error {
+        Error::ProjectionStopped {
+            name: self.definition.name.clone(),
+            shard,
+            reason,
         }
     }
 
@@ -89,17 +105,18 @@ impl<P: Projection> Folding<P> {
         replay: bool,
     ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
-        let batch = if is_rest && P::TYPES.is_none() && !hidden.may_hide(events) {
+        let types = self.definition.types.as_deref();
+        let batch = if is_rest && types.is_none() && !hidden.may_hide(events) {
             Batch::new(*events, rows.start, replay)
         } else {
             self.shown.clear();
-            add_shown(&mut self.shown, events, rows, P::TYPES, hidden);
+            add_shown(&mut self.shown, events, rows, types, hidden);
             Batch::listed(*events, &self.shown, replay)
         };
         if batch.is_empty() {
             return Ok(());
         }
-        self.projection.apply(&mut self.state, &batch)?;
+        self.definition.apply(&mut self.state, &batch)?;
         for watch in self.watches.iter().filter_map(Weak::upgrade) {
             watch.applied(&self.state, &batch);
         }
@@ -107,7 +124,7 @@ impl<P: Projection> Folding<P> {
     }
 }
 
-impl<P: Projection> Follow for Folding<P> {
+impl<S: Send> Follow for Folding<S> {
     fn progress(&self) -> u64 {
         self.progress
     }

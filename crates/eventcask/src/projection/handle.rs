@@ -6,18 +6,18 @@ use std::task::{Poll, Waker};
 use eventcask_event::{Place, route};
 use eventcask_project::{Merge, Projection};
 
-use super::files::{Files, Identity};
+use super::definition::{Definition, projection_text};
+use super::files::Files;
 use super::keep::Keep;
 use super::live::LiveProjection;
 use super::projections::{Live, Taken};
-use super::{ProjectionOptions, runner, saver};
+use super::{ProjectionOptions, past, runner, saver};
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::projection::{ProjectionAsOf, Rebuild};
 use crate::stats::ProjectionStats;
 use crate::store::handle::Inner;
-use crate::sync::locked;
 use crate::{AsOf, Error, Reached, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
@@ -63,13 +63,15 @@ use crate::{AsOf, Error, Reached, Timeout};
 /// assert_eq!(cents, Some(500));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the projection ends when its handles are dropped"]
 pub struct ProjectionHandle<P: Projection> {
     held: Arc<Held<P>>,
 }
 
 struct Held<P: Projection> {
     inner: Arc<Inner>,
-    live: Arc<LiveProjection<P>>,
+    projection: Arc<P>,
+    live: Arc<LiveProjection<P::State>>,
     _name: Taken,
 }
 
@@ -89,7 +91,7 @@ impl<P: Projection> Follows for Held<P> {
     }
 
     fn progress(&self, shard: u32) -> Option<u64> {
-        ((shard as usize) < self.live.shards.len()).then(|| self.live.progress(shard))
+        Follows::progress(&*self.live, shard)
     }
 
     fn look(
@@ -98,24 +100,11 @@ impl<P: Projection> Follows for Held<P> {
         number: &mut Option<u64>,
         waker: &Waker,
     ) -> Poll<Result<u64, Error>> {
-        let Place { shard, position } = place;
-        let mut state = locked(&self.live.shards[shard as usize]);
-        self.live.bring_up(shard, &mut state);
-        if state.progress() > position {
-            return Poll::Ready(Ok(state.progress()));
-        }
-        // It ends before those who wait are told, so nobody begins to wait after that.
-        let runs = || self.live.check_runs(shard, position);
-        if let Err(error) = state.check(shard).and_then(|()| runs()) {
-            return Poll::Ready(Err(error));
-        }
-        state.waiters.add(number, position, waker);
-        Poll::Pending
+        self.live.look(place, number, waker)
     }
 
     fn forget(&self, shard: u32, number: u64) {
-        let mut state = locked(&self.live.shards[shard as usize]);
-        state.waiters.remove(number);
+        self.live.forget(shard, number);
     }
 }
 
@@ -131,7 +120,7 @@ impl<P: Projection> std::fmt::Debug for ProjectionHandle<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shards = 0..self.held.inner.readers.len() as u32;
         let progress: Vec<u64> = shards.map(|shard| self.progress(shard)).collect();
-        f.debug_struct("Projected")
+        f.debug_struct("ProjectionHandle")
             .field("name", &P::NAME)
             .field("progress", &progress)
             .finish_non_exhaustive()
@@ -165,44 +154,44 @@ impl<P: Projection> ProjectionHandle<P> {
         let mut keep = None;
         if let Some((policy, codec)) = options.snapshots {
             let may_write = inner.is_running();
-            let identity = Identity {
-                name: P::NAME,
-                version: P::VERSION,
-                types: P::TYPES,
-            };
-            let files = Files::open(&inner.storage, inner.manifest.store, identity, may_write)?;
+            let text = projection_text::<P>();
+            let store = inner.manifest.store;
+            let files = Files::open(&inner.storage, store, P::NAME, text, may_write)?;
             keep = files.map(|files| Keep::new(policy, codec, files));
         }
-        let (projection, readers) = (options.projection, &inner.readers);
-        let live = LiveProjection::load(projection, options.is_sync, options.limits, keep, readers);
-        let live = Arc::new(live);
+        let projection = Arc::new(options.projection);
+        let limits = (!options.is_sync).then_some(options.limits);
+        let definition = Definition::of(&projection);
+        let live = LiveProjection::new(definition, limits, keep, &inner.readers);
+        live.load();
         let projected = Self {
             held: Arc::new(Held {
                 live: Arc::clone(&live),
+                projection,
                 inner,
                 _name: name,
             }),
         };
         // From here on the handle ends what was begun, whatever fails.
-        if live.is_sync {
+        if live.is_sync() {
             // What becomes durable between this and the next lines is caught up with by whoever comes
             // across it first.
             live.fill()?;
         }
-        let follows: Arc<dyn Live> = Arc::<LiveProjection<P>>::clone(&live);
+        let follows: Arc<dyn Live> = Arc::<LiveProjection<P::State>>::clone(&live);
         if !projected.held.inner.projections.add(follows) {
             live.end();
         }
-        if !live.is_sync {
-            live.spawn("project", runner::run)?;
+        if let Some(limits) = live.limits {
+            live.spawn("project", move |live| runner::run(live, limits))?;
         }
-        if live.keep.is_some() {
+        if live.wants_saver() {
             live.spawn("snapshot", saver::run)?;
         }
         Ok(projected)
     }
 
-    pub(super) fn live(&self) -> &Arc<LiveProjection<P>> {
+    pub(super) fn live(&self) -> &Arc<LiveProjection<P::State>> {
         &self.held.live
     }
 
@@ -250,7 +239,7 @@ impl<P: Projection> ProjectionHandle<P> {
         P: Merge,
     {
         let mut merged = P::State::default();
-        let projection = &self.held.live.projection;
+        let projection = &self.held.projection;
         self.each_shard(|_, state| projection.merge(&mut merged, state))?;
         Ok(merged)
     }
@@ -304,12 +293,13 @@ impl<P: Projection> ProjectionHandle<P> {
     /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what
     /// the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ProjectionAsOf<P>, Error> {
-        ProjectionAsOf::of(&self.held.live, as_of)
+        let states = past::states_as_of(&self.held.live, as_of)?;
+        Ok(ProjectionAsOf::new(&self.held.projection, states))
     }
 
     /// How it is getting on: how far it is behind, and why it stopped, if it did.
     #[must_use]
     pub fn stats(&self) -> ProjectionStats {
-        self.held.live.stats()
+        self.held.live.stats_of(P::VERSION)
     }
 }

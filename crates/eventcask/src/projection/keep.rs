@@ -2,54 +2,27 @@
 
 use std::sync::{Arc, Mutex};
 
-use eventcask_project::{Projection, Snapshot};
 use eventcask_shard::ShardReader;
 
-use super::files::{Files, Writing};
+use super::definition::{Codec, Definition};
+use super::files::{Files, Kept, Writing};
 use super::folding::Folding;
 use crate::Error;
 use crate::follow::follower::caught;
 use crate::projection::SnapshotPolicy;
 use crate::sync::locked;
 
-/// A state as bytes and back.
-pub(crate) struct Codec<S> {
-    encode: fn(&S) -> Vec<u8>,
-    decode: fn(&[u8]) -> Option<S>,
-}
-
-impl<S> Clone for Codec<S> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S> Copy for Codec<S> {}
-
-impl<S: Snapshot> Codec<S> {
-    pub(crate) fn of_snapshots() -> Self {
-        Self {
-            encode: |state| {
-                let mut bytes = Vec::new();
-                state.encode(&mut bytes);
-                bytes
-            },
-            decode: |mut bytes| S::decode(&mut bytes).filter(|_| bytes.is_empty()),
-        }
-    }
-}
-
 /// How the states of a projection are kept.
-pub(crate) struct Keep<P: Projection> {
+pub(crate) struct Keep<S> {
     pub(crate) policy: SnapshotPolicy,
-    codec: Codec<P::State>,
+    codec: Codec<S>,
     pub(crate) files: Files,
     /// Why a snapshot could not be written when it was last tried.
     failure: Mutex<Option<String>>,
 }
 
-impl<P: Projection> Keep<P> {
-    pub(crate) fn new(policy: SnapshotPolicy, codec: Codec<P::State>, files: Files) -> Self {
+impl<S: Send> Keep<S> {
+    pub(crate) fn new(policy: SnapshotPolicy, codec: Codec<S>, files: Files) -> Self {
         Self {
             policy,
             codec,
@@ -58,14 +31,39 @@ impl<P: Projection> Keep<P> {
         }
     }
 
-    /// The state of a shard from its snapshot, if there is one that fits.
-    pub(crate) fn load(&self, projection: &Arc<P>, reader: &ShardReader) -> Option<Folding<P>> {
+    /// The state that was kept for a shard, if there is one that fits.
+    pub(crate) fn load(
+        &self,
+        definition: &Arc<Definition<S>>,
+        reader: &ShardReader,
+    ) -> Option<Folding<S>> {
         let given_up = reader.published().hidden.mark();
-        let (progress, body) = self.files.read(reader, given_up)?;
+        let kept = self.files.read(reader, given_up)?;
         // Bytes that a decoder of the user's panics on are bytes that do not fit.
-        let decoded = caught(|| (self.codec.decode)(&body));
+        let decoded = caught(|| self.codec.decode(&kept.body));
         let state = decoded.ok().flatten()?;
-        Some(Folding::at(projection, progress, given_up, state))
+        Some(Folding::at(definition, kept.progress, given_up, state))
+    }
+
+    /// A state as it is kept; an encoder of the user's that panics stops nothing else.
+    ///
+    /// # Errors
+    /// What the panic said.
+    pub(crate) fn encode(&self, shard: u32, folding: &Folding<S>) -> Result<Kept, Error> {
+        let body = caught(|| self.codec.encode(&folding.state)).map_err(|reason| {
+            let reason = format!("its state has no bytes: {reason}");
+            folding.stopped(shard, reason)
+        })?;
+        Ok(Kept {
+            progress: folding.progress,
+            given_up: folding.given_up.unwrap_or(0),
+            body,
+        })
+    }
+
+    /// Whether the bytes of a state are made so fast that it can be locked meanwhile.
+    pub(crate) fn is_small(&self, folding: &Folding<S>) -> bool {
+        self.codec.is_small(&folding.state)
     }
 
     /// Keeps a state.
@@ -76,22 +74,24 @@ impl<P: Projection> Keep<P> {
         &self,
         writing: &Writing<'_>,
         shard: u32,
-        folding: &Folding<P>,
+        folding: &Folding<S>,
     ) -> Result<(), Error> {
-        let written = self.encode(shard, &folding.state);
-        let given_up = folding.given_up.unwrap_or(0);
-        let written =
-            written.and_then(|body| Ok(writing.write(shard, folding.progress, given_up, body)?));
-        self.note(written.as_ref().err().map(ToString::to_string));
-        written
+        self.write(writing, shard, self.encode(shard, folding))
     }
 
-    /// The state as bytes; an encoder of the user's that panics stops nothing else.
-    fn encode(&self, shard: u32, state: &P::State) -> Result<Vec<u8>, Error> {
-        caught(|| (self.codec.encode)(state)).map_err(|reason| Error::ProjectionStopped {
-            shard,
-            reason: format!("its state has no bytes: {reason}"),
-        })
+    /// Keeps what a state was encoded to.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub(crate) fn write(
+        &self,
+        writing: &Writing<'_>,
+        shard: u32,
+        encoded: Result<Kept, Error>,
+    ) -> Result<(), Error> {
+        let written = encoded.and_then(|kept| Ok(writing.write(shard, kept)?));
+        self.note(written.as_ref().err().map(ToString::to_string));
+        written
     }
 
     /// Notes why the last snapshot could not be made, or that it was.

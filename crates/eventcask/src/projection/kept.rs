@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask_log::Storage;
 use eventcask_shard::ShardReader;
 
-use super::files;
+use super::found::list_projections;
 use crate::Error;
 use crate::Store;
 use crate::clock::now_nanos;
@@ -40,7 +40,7 @@ pub(crate) fn list(
 ) -> Result<Vec<KeptProjection>, Error> {
     let now = now_nanos();
     let mut all = Vec::new();
-    for found in files::list_all(storage, store)? {
+    for found in list_projections(storage, store)? {
         let positions = readers.iter().map(|reader| found.position(storage, reader));
         let positions: Vec<_> = positions.collect();
         let lags = readers.iter().zip(&positions);

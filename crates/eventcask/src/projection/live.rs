@@ -1,179 +1,100 @@
 //! A projection and its state in each shard.
+//!
+//! The states of a projection are taken up when it starts. Those of a view are opened by whoever needs
+//! them first: who asks for them, or the first event that they must take in.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 
-use eventcask_log::{Block, Error as LogError, Payloads};
-use eventcask_project::Projection;
+use eventcask_log::{Error as LogError, Payloads};
 use eventcask_shard::ShardReader;
 
-use super::background::Bell;
-use super::folding::Folding;
+use super::definition::Definition;
 use super::keep::Keep;
 use super::policy::BatchLimits;
-use super::projections::Live;
+use super::state::ShardState;
 use super::watch::Watch;
-use crate::clock::now_nanos;
-use crate::follow::follower::{self, Follower};
-use crate::follow::lag::lag;
-use crate::follow::waiters::{Waiters, Woken};
-use crate::notices::{Kind, Who};
-use crate::projection::SnapshotPolicy;
-use crate::stats::ProjectionStats;
+use crate::bell::Bell;
+use crate::follow::follower;
+use crate::follow::waiters::Woken;
 use crate::sync::locked;
 use crate::{Error, parallel};
 
 /// A projection that follows a store.
-pub(crate) struct LiveProjection<P: Projection> {
-    pub(crate) projection: Arc<P>,
-    pub(crate) is_sync: bool,
-    pub(crate) limits: BatchLimits,
-    /// Names of the event types that it is shown; none where it is shown all.
-    types: Option<Vec<String>>,
+pub(crate) struct LiveProjection<S> {
+    pub(crate) definition: Arc<Definition<S>>,
+    /// How much is applied at once behind the acknowledgement; none where it is applied before that.
+    pub(crate) limits: Option<BatchLimits>,
     pub(crate) readers: Vec<Arc<ShardReader>>,
-    pub(crate) shards: Vec<Mutex<ShardState<P>>>,
-    pub(crate) keep: Option<Keep<P>>,
+    pub(crate) shards: Vec<Mutex<ShardState<S>>>,
+    /// Held while a state is opened: so that one thread does it, and the state is free meanwhile.
+    opening: Vec<Mutex<()>>,
+    pub(crate) keep: Option<Keep<S>>,
     /// Rings when there is something to apply behind the acknowledgement.
     pub(crate) runner: Bell,
-    /// Rings when a snapshot is due.
+    /// Rings when a snapshot is due, or a state is to be opened.
     pub(crate) saver: Bell,
+    has_saver: AtomicBool,
     stops: AtomicBool,
     /// Whether the store was closed before it began to follow it: nothing new will come.
     is_over: AtomicBool,
+    /// Whether it was removed from the store.
+    is_removed: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// For its threads.
+    this: Weak<Self>,
 }
 
-/// A state in one shard, and all that must change together with it.
-pub(crate) struct ShardState<P: Projection> {
-    pub(crate) follower: Follower<Folding<P>>,
-    pub(crate) waiters: Waiters,
-    /// Progress and bytes as of the last snapshot, or when one was last tried.
-    mark: (u64, u64),
-    /// Progress of the snapshot on disk.
-    pub(crate) saved: Option<u64>,
-    /// Whether those who watch know that it has stopped.
-    is_stop_told: bool,
-}
-
-impl<P: Projection> ShardState<P> {
-    /// The state from its snapshot, if there is one that fits; else one from the beginning.
-    fn load(projection: &Arc<P>, keep: Option<&Keep<P>>, reader: &Arc<ShardReader>) -> Self {
-        let loaded = keep.and_then(|keep| keep.load(projection, reader));
-        let saved = loaded.as_ref().map(|folding| folding.progress);
-        let mut folding = loaded.unwrap_or_else(|| Folding::empty(projection));
-        folding.live_from = reader.published().watermark;
-        let mark = (folding.progress, 0);
-        let mut follower = Follower::new(folding);
-        follower.who = Some(Who {
-            kind: Kind::Projection,
-            name: P::NAME.to_owned(),
-            shard: Some(reader.shard()),
-            behind: Some(Arc::clone(reader)),
-        });
-        Self {
-            mark,
-            follower,
-            waiters: Waiters::default(),
-            saved,
-            is_stop_told: false,
-        }
-    }
-
-    pub(crate) fn progress(&self) -> u64 {
-        self.follower.fold.progress
-    }
-
-    /// Whether events were applied that no snapshot was made of yet.
-    pub(crate) fn has_moved(&self) -> bool {
-        self.progress() > self.mark.0 && self.follower.failure.is_none()
-    }
-
-    pub(crate) fn is_due(&self, policy: &SnapshotPolicy) -> bool {
-        let (progress, bytes) = self.mark;
-        self.has_moved()
-            && (self.progress() - progress >= policy.events
-                || self.follower.fold.bytes.saturating_sub(bytes) >= policy.bytes)
-    }
-
-    /// Notes that a snapshot is made of what is there, and tells how far that is.
-    pub(crate) fn mark(&mut self) -> u64 {
-        self.mark = (self.progress(), self.follower.fold.bytes);
-        self.progress()
-    }
-
-    /// Tells those who watch that it is not what it was.
-    pub(crate) fn tell_replaced(&mut self) {
-        self.is_stop_told = self.follower.failure.is_some();
-        let watches = &mut self.follower.fold.watches;
-        watches.retain(|watch| watch.strong_count() > 0);
-        for watch in watches.iter().filter_map(Weak::upgrade) {
-            watch.replaced();
-        }
-    }
-
-    /// Tells those who watch how far it is.
-    pub(crate) fn tell_progress(&self, shard: u32) {
-        let watches = &self.follower.fold.watches;
-        for watch in watches.iter().filter_map(Weak::upgrade) {
-            watch.reached(shard, self.progress());
-        }
-    }
-
-    /// Tells those who watch, once, if it has stopped; says whether it has.
-    fn tell_stopped(&mut self) -> bool {
-        let is_stopped = self.follower.failure.is_some();
-        if is_stopped && !self.is_stop_told {
-            self.tell_replaced();
-        }
-        is_stopped
-    }
-
-    /// # Errors
-    /// Why it stopped.
-    pub(crate) fn check(&self, shard: u32) -> Result<(), Error> {
-        match &self.follower.failure {
-            None => Ok(()),
-            Some(reason) => Err(Error::ProjectionStopped {
-                shard,
-                reason: reason.clone(),
-            }),
-        }
-    }
-}
-
-impl<P: Projection> LiveProjection<P> {
-    /// Takes up the snapshots of all shards, several at a time.
-    pub(crate) fn load(
-        projection: P,
-        is_sync: bool,
-        limits: BatchLimits,
-        keep: Option<Keep<P>>,
+impl<S: Send + 'static> LiveProjection<S> {
+    /// One whose states are opened later.
+    pub(crate) fn new(
+        definition: Definition<S>,
+        limits: Option<BatchLimits>,
+        keep: Option<Keep<S>>,
         readers: &[Arc<ShardReader>],
-    ) -> Self {
-        let projection = Arc::new(projection);
-        let load = |shard: usize| ShardState::load(&projection, keep.as_ref(), &readers[shard]);
-        let shards = parallel::map(readers.len(), load);
-        let shards = shards.into_iter().map(Mutex::new).collect();
-        Self {
-            projection,
-            is_sync,
+    ) -> Arc<Self> {
+        let definition = Arc::new(definition);
+        let shut = readers.iter().map(|_| ShardState::shut(&definition));
+        let shards = shut.map(Mutex::new).collect();
+        Arc::new_cyclic(|this| Self {
+            definition,
             limits,
-            types: P::TYPES.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
             readers: readers.to_vec(),
             shards,
+            opening: readers.iter().map(|_| Mutex::default()).collect(),
             keep,
             runner: Bell::default(),
             saver: Bell::default(),
+            has_saver: AtomicBool::new(false),
             stops: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
             threads: Mutex::default(),
-        }
+            this: Weak::clone(this),
+        })
+    }
+
+    /// Takes up the snapshots of all shards, several at a time.
+    pub(crate) fn load(&self) {
+        parallel::map(self.shards.len(), |shard| {
+            let opened = self.load_shard(shard);
+            locked(&self.shards[shard]).open(opened);
+        });
+    }
+
+    fn load_shard(&self, shard: usize) -> ShardState<S> {
+        ShardState::load(&self.definition, self.keep.as_ref(), &self.readers[shard])
+    }
+
+    /// Whether events are applied before their appends are answered.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.limits.is_none()
     }
 
     /// The payloads that it is shown.
     pub(crate) fn wanted(&self) -> Payloads<'_> {
-        let types = self.types.as_deref();
+        let types = self.definition.types.as_deref();
         types.map_or(Payloads::All, Payloads::Types)
     }
 
@@ -193,11 +114,13 @@ impl<P: Projection> LiveProjection<P> {
 
     /// Starts a thread that works for it until it ends.
     pub(crate) fn spawn(
-        self: &Arc<Self>,
+        &self,
         name: &str,
         run: impl FnOnce(&Self) + Send + 'static,
     ) -> Result<(), Error> {
-        let live = Arc::clone(self);
+        let Some(live) = self.this.upgrade() else {
+            return Ok(());
+        };
         let thread = std::thread::Builder::new().name(format!("eventcask-{name}"));
         let thread = thread.spawn(move || run(&live));
         let thread =
@@ -206,33 +129,74 @@ impl<P: Projection> LiveProjection<P> {
         Ok(())
     }
 
-    /// Runs `read` on the state of a shard; up to date, unless it is applied behind the
-    /// acknowledgement.
-    ///
-    /// # Errors
-    /// Why it stopped.
-    pub(crate) fn read<T>(
-        &self,
-        shard: u32,
-        read: impl FnOnce(&P::State) -> T,
-    ) -> Result<T, Error> {
-        let mut state = locked(&self.shards[shard as usize]);
-        self.bring_up(shard, &mut state);
-        state.check(shard)?;
-        Ok(read(&state.follower.fold.state))
+    /// Whether it has no thread yet that saves its states and is to have one. Says so once.
+    pub(crate) fn wants_saver(&self) -> bool {
+        // Relaxed: it says nothing about anything else.
+        self.keep.is_some()
+            && !self.has_saver.load(Ordering::Relaxed)
+            && !self.has_saver.swap(true, Ordering::Relaxed)
     }
 
-    /// Brings a state up to date, unless that is left to the projection's own thread.
-    pub(crate) fn bring_up(&self, shard: u32, state: &mut ShardState<P>) {
-        if self.is_sync {
+    /// Opens the state of a shard, unless it is open, and applies what is there. Not on a thread of the
+    /// pool: one that waits for the pool may begin other work, which might want the state as well.
+    pub(crate) fn open(&self, shard: usize) {
+        let _opening = locked(&self.opening[shard]);
+        if locked(&self.shards[shard]).is_open {
+            return;
+        }
+        let reader = &self.readers[shard];
+        let mut opened = self.load_shard(shard);
+        opened.follower.fill(reader, self.wanted(), |_| true);
+        let mut state = locked(&self.shards[shard]);
+        if state.is_open {
+            // A rebuild was quicker.
+            return;
+        }
+        state.open(opened);
+        // While it was opened, blocks may have come that it was not told of.
+        state.follower.catch_up_all(reader, self.wanted());
+        let woken = self.moved(&mut state);
+        drop(state);
+        woken.wake();
+    }
+
+    /// The state of a shard, opened, and up to date unless that is left to the projection's own thread.
+    pub(crate) fn state(&self, shard: u32) -> MutexGuard<'_, ShardState<S>> {
+        let mut state = locked(&self.shards[shard as usize]);
+        if !state.is_open {
+            drop(state);
+            self.open(shard as usize);
+            state = locked(&self.shards[shard as usize]);
+        }
+        if self.is_sync() {
             let reader = &self.readers[shard as usize];
             state.follower.catch_up_all(reader, self.wanted());
             state.tell_stopped();
         }
+        state
+    }
+
+    /// The states of all shards, as [`state`](Self::state), which nobody changes as long as they are held.
+    pub(crate) fn states(&self) -> Vec<MutexGuard<'_, ShardState<S>>> {
+        let is_shut = |shard: &usize| !locked(&self.shards[*shard]).is_open;
+        let shut: Vec<usize> = (0..self.shards.len()).filter(is_shut).collect();
+        parallel::each_on_threads(shut.len(), |index| self.open(shut[index]));
+        parallel::map_few(self.shards.len(), |shard| drop(self.state(shard as u32)));
+        self.shards.iter().map(locked).collect()
+    }
+
+    /// Runs `read` on the state of a shard.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub(crate) fn read<T>(&self, shard: u32, read: impl FnOnce(&S) -> T) -> Result<T, Error> {
+        let state = self.state(shard);
+        state.check(shard)?;
+        Ok(read(&state.follower.fold.state))
     }
 
     /// Has all states tell someone how far they are, and what is applied from now on.
-    pub(crate) fn watch(&self, watch: &Arc<dyn Watch<P>>) {
+    pub(crate) fn watch(&self, watch: &Arc<dyn Watch<S>>) {
         for (shard, state) in (0..).zip(&self.shards) {
             let mut state = locked(state);
             watch.reached(shard, state.progress());
@@ -243,7 +207,7 @@ impl<P: Projection> LiveProjection<P> {
     }
 
     /// Tells those who care that a state has moved on; who waits for it is to be woken.
-    pub(crate) fn moved(&self, state: &mut ShardState<P>) -> Woken {
+    pub(crate) fn moved(&self, state: &mut ShardState<S>) -> Woken {
         let woken = if state.tell_stopped() {
             state.waiters.all()
         } else {
@@ -269,6 +233,10 @@ impl<P: Projection> LiveProjection<P> {
     /// What those who wait for a position are told where it will not come to it.
     pub(crate) fn check_runs(&self, shard: u32, position: u64) -> Result<(), Error> {
         let is_past = || position >= self.readers[shard as usize].published().watermark;
+        if self.is_removed.load(Ordering::Acquire) {
+            let name = self.definition.name.clone();
+            return Err(Error::UnknownView { name });
+        }
         if self.stops() || self.is_over.load(Ordering::Acquire) && is_past() {
             return Err(Error::Closed);
         }
@@ -283,8 +251,22 @@ impl<P: Projection> LiveProjection<P> {
         }
     }
 
+    /// Ends it for ever: nothing is written, and who waits for it hears that it is gone.
+    ///
+    /// # Errors
+    /// What the disk said when what is kept of it was removed.
+    pub(crate) fn remove(&self) -> Result<(), Error> {
+        self.is_removed.store(true, Ordering::Release);
+        self.stop().wake();
+        self.end();
+        match &self.keep {
+            Some(keep) => Ok(keep.files.remove()?),
+            None => Ok(()),
+        }
+    }
+
     /// Ends its threads; everyone who waits is to be woken.
-    fn stop(&self) -> Woken {
+    pub(crate) fn stop(&self) -> Woken {
         self.stops.store(true, Ordering::Release);
         self.runner.ring();
         self.saver.ring();
@@ -295,7 +277,7 @@ impl<P: Projection> LiveProjection<P> {
         self.all_waiters()
     }
 
-    fn all_waiters(&self) -> Woken {
+    pub(crate) fn all_waiters(&self) -> Woken {
         let mut woken = Woken::default();
         for shard in &self.shards {
             woken.and(locked(shard).waiters.all());
@@ -303,17 +285,43 @@ impl<P: Projection> LiveProjection<P> {
         woken
     }
 
+    /// Whether a state in memory may hold events that were given up since.
+    pub(crate) fn holds_given_up(&self) -> bool {
+        self.shards
+            .iter()
+            .zip(&self.readers)
+            .any(|(state, reader)| {
+                let now = reader.published().hidden.mark();
+                let then = locked(state).follower.fold.given_up;
+                then.is_some_and(|then| then != now)
+            })
+    }
+
+    /// Opens the states that are shut though there are events that they must take in.
+    fn open_asked_for(&self) {
+        for (shard, state) in self.shards.iter().enumerate() {
+            let is_asked_for = locked(state).is_asked_for;
+            if is_asked_for {
+                self.open(shard);
+            }
+        }
+    }
+
     /// Saves the states that have moved on; the first error counts.
-    fn save(&self) -> Result<(), Error> {
+    pub(crate) fn save(&self) -> Result<(), Error> {
         let Some(keep) = &self.keep else {
             return Ok(());
         };
+        self.open_asked_for();
         let Some(writing) = keep.files.writing() else {
             return Ok(());
         };
         let mut result = Ok(());
         for (shard, state) in self.shards.iter().enumerate() {
             let mut state = locked(state);
+            if !state.is_open {
+                continue;
+            }
             let progress = state.progress();
             // What was given up since may be in it: the next start fills it anew.
             let given_up = self.readers[shard].published().hidden.mark();
@@ -329,65 +337,5 @@ impl<P: Projection> LiveProjection<P> {
             }
         }
         result
-    }
-}
-
-impl<P: Projection> Live for LiveProjection<P> {
-    fn follow(&self, reader: &ShardReader, block: &Block) -> Woken {
-        if !self.is_sync {
-            self.runner.ring();
-            return Woken::default();
-        }
-        let mut state = locked(&self.shards[reader.shard() as usize]);
-        state.follower.follow(reader, block, self.wanted());
-        self.moved(&mut state)
-    }
-
-    fn refresh(&self) {
-        self.runner.ring();
-        if self.is_sync {
-            // It is applied when it is asked for.
-            self.shards
-                .iter()
-                .for_each(|shard| locked(shard).tell_replaced());
-        }
-        self.all_waiters().wake();
-    }
-
-    fn close(&self, woken: &mut Woken) -> Result<(), Error> {
-        woken.and(self.stop());
-        let saved = self.save();
-        if let Some(keep) = &self.keep {
-            keep.files.close();
-        }
-        saved
-    }
-
-    fn stats(&self) -> ProjectionStats {
-        let now = now_nanos();
-        let mut stats = ProjectionStats {
-            name: P::NAME,
-            version: P::VERSION,
-            is_sync: self.is_sync,
-            positions: Vec::new(),
-            lag_events: 0,
-            lag_seconds: 0,
-            failure: None,
-            snapshot_positions: Vec::new(),
-            snapshot_failure: self.keep.as_ref().and_then(Keep::failure),
-        };
-        for (shard, state) in self.shards.iter().enumerate() {
-            let state = locked(state);
-            let (progress, saved) = (state.progress(), state.saved);
-            let stopped = state.check(shard as u32).err();
-            drop(state);
-            let (events, seconds) = lag(&self.readers[shard], progress, now);
-            stats.positions.push(progress);
-            stats.snapshot_positions.push(saved);
-            stats.lag_events += events;
-            stats.lag_seconds = stats.lag_seconds.max(seconds);
-            stats.failure = stats.failure.or(stopped.map(|error| error.to_string()));
-        }
-        stats
     }
 }

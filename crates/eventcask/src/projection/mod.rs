@@ -1,4 +1,4 @@
-//! Projections that users write, as they follow a store.
+//! Projections as they follow a store: those that users write, and views, which are defined by a value.
 //!
 //! The modules stand in the order of the walk: how one is started, what all of them are to the
 //! store, the states and what is folded into them, how they are kept, the threads that work beside
@@ -8,32 +8,33 @@ mod policy;
 mod options;
 pub(crate) mod projections;
 mod live;
+mod definition;
 mod watch;
 mod folding;
+mod state;
+pub(crate) mod folder;
+mod found;
 mod files;
 mod keep;
 mod kept;
-mod background;
 mod runner;
 mod saver;
+mod following;
 mod rebuild;
 mod past;
+mod as_of;
 pub(crate) mod handle;
 mod entries;
 pub(crate) mod views;
 pub(crate) mod view;
-mod savers;
-mod view_past;
-mod view_saver;
 
+pub use as_of::{ProjectionAsOf, ViewAsOf};
 pub use entries::EntryCache;
 #[cfg(feature = "serde")]
 pub use eventcask_project::AsJson;
 pub use eventcask_project::{BatchEntries, Merge, Snapshot};
-pub(crate) use files::forget_what_is_ahead;
 pub use kept::KeptProjection;
 pub use options::ProjectionOptions;
-pub use past::ProjectionAsOf;
 pub use policy::SnapshotPolicy;
 pub(crate) use projections::Projections;
 pub use rebuild::{Rebuild, RebuildProgress};

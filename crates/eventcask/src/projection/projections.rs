@@ -1,4 +1,4 @@
-//! The projections of a store that its users wrote, for as long as somebody holds them.
+//! All projections that follow a store: views, and those of its users for as long as somebody holds them.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ pub(crate) struct Projections {
     live: RwLock<Vec<Arc<dyn Live>>>,
     /// Whether the store was closed: nothing of it is to be written then. Changes under `live` only.
     is_closed: AtomicBool,
-    /// Names of those that run: one of each.
+    /// Names of the projections of users that run: one of each.
     names: Mutex<HashSet<&'static str>>,
 }
 
@@ -40,7 +40,8 @@ pub(crate) trait Live: Send + Sync {
     /// yet to the next start. Who waits for it is to be woken.
     fn close(&self, woken: &mut Woken) -> Result<(), Error>;
 
-    fn stats(&self) -> ProjectionStats;
+    /// Its figures; none of a view, which has its own.
+    fn stats(&self) -> Option<ProjectionStats>;
 }
 
 impl Projections {
@@ -91,7 +92,7 @@ impl Projections {
     }
 
     pub(crate) fn stats(&self) -> Vec<ProjectionStats> {
-        self.list().iter().map(|live| live.stats()).collect()
+        self.list().iter().filter_map(|live| live.stats()).collect()
     }
 
     fn list(&self) -> Vec<Arc<dyn Live>> {
@@ -120,7 +121,7 @@ impl Drop for Taken {
 #[non_exhaustive]
 pub struct ProjectionStats {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// Its version.
     pub version: u32,
     /// Whether events are applied before their appends are answered.

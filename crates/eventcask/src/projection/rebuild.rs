@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind};
-use eventcask_project::Projection;
 
 use super::files::Writing;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
+use super::state::who;
 use crate::follow::follower::{self, Follower};
 use crate::follow::waiters::Woken;
 use crate::notices;
@@ -27,10 +27,13 @@ use crate::{Error, parallel};
 /// one before left, unless events come faster than they can be applied.
 const ROUNDS: usize = 4;
 
-/// States of a projection that are being filled anew. From [`crate::ProjectionHandle::rebuild`].
+/// States of a projection or a view that are being filled anew. From
+/// [`ProjectionHandle::rebuild`](crate::ProjectionHandle::rebuild) and
+/// [`View::rebuild`](crate::View::rebuild).
 ///
 /// Dropping it cancels what is not done.
 #[derive(Debug)]
+#[must_use = "dropping it cancels what is not done"]
 pub struct Rebuild {
     filling: Arc<Filling>,
     thread: Option<JoinHandle<Result<Option<Vec<u64>>, Error>>>,
@@ -54,10 +57,10 @@ struct Filling {
 }
 
 /// A state of a shard that is not in use yet.
-type Beside<P> = Follower<Folding<P>>;
+type Beside<S> = Follower<Folding<S>>;
 
 impl Rebuild {
-    pub(crate) fn start<P: Projection>(live: &Arc<LiveProjection<P>>) -> Result<Self, Error> {
+    pub(crate) fn start<S: Send + 'static>(live: &Arc<LiveProjection<S>>) -> Result<Self, Error> {
         let ends = live
             .readers
             .iter()
@@ -67,12 +70,12 @@ impl Rebuild {
             events: ends.sum(),
             is_cancelled: AtomicBool::new(false),
         });
-        let (live, shared) = (Arc::clone(live), Arc::clone(&filling));
+        let (its, shared) = (Arc::clone(live), Arc::clone(&filling));
         let thread = std::thread::Builder::new().name("eventcask-rebuild".to_owned());
-        let thread = thread.spawn(move || tell(P::NAME, run(&live, &shared)));
+        let thread = thread.spawn(move || tell(&its, run(&its, &shared)));
         let thread =
             thread.map_err(|error| LogError::io("start", "a thread of a projection", error))?;
-        notices::rebuild(P::NAME, "has started");
+        notices::rebuild(live.definition.kind, &live.definition.name, "has started");
         Ok(Self {
             filling,
             thread: Some(thread),
@@ -119,18 +122,21 @@ impl Drop for Rebuild {
 }
 
 /// Tells how it ended.
-fn tell(name: &str, ended: Result<Option<Vec<u64>>, Error>) -> Result<Option<Vec<u64>>, Error> {
+fn tell<S>(
+    live: &LiveProjection<S>,
+    ended: Result<Option<Vec<u64>>, Error>,
+) -> Result<Option<Vec<u64>>, Error> {
     let what = match &ended {
         Ok(Some(positions)) => &format!("was swapped in at positions {positions:?}"),
         Ok(None) => "was cancelled",
         Err(error) => &format!("has failed: {error}"),
     };
-    notices::rebuild(name, what);
+    notices::rebuild(live.definition.kind, &live.definition.name, what);
     ended
 }
 
-fn run<P: Projection>(
-    live: &LiveProjection<P>,
+fn run<S: Send + 'static>(
+    live: &LiveProjection<S>,
     filling: &Filling,
 ) -> Result<Option<Vec<u64>>, Error> {
     let goes_on = || !live.stops() && !filling.is_cancelled.load(Ordering::Relaxed);
@@ -143,13 +149,13 @@ fn run<P: Projection>(
     swap(live, filled, &goes_on)
 }
 
-fn fill<P: Projection>(
-    live: &LiveProjection<P>,
+fn fill<S: Send + 'static>(
+    live: &LiveProjection<S>,
     shard: usize,
     filling: &Filling,
     goes_on: &(impl Fn() -> bool + Sync),
-) -> Beside<P> {
-    let mut beside = Follower::new(Folding::empty(&live.projection));
+) -> Beside<S> {
+    let mut beside = Follower::new(Folding::empty(&live.definition));
     let mut counted = 0;
     beside.fill(&live.readers[shard], live.wanted(), |next| {
         filling.done.fetch_add(next - counted, Ordering::Relaxed);
@@ -159,18 +165,18 @@ fn fill<P: Projection>(
     beside
 }
 
-fn check<P: Projection>(filled: &[Beside<P>]) -> Result<(), Error> {
+fn check<S: Send + 'static>(filled: &[Beside<S>]) -> Result<(), Error> {
     for (shard, beside) in (0..).zip(filled) {
         if let Some(reason) = beside.failure.clone() {
-            return Err(Error::ProjectionStopped { shard, reason });
+            return Err(beside.fold.stopped(shard, reason));
         }
     }
     Ok(())
 }
 
-fn swap<P: Projection>(
-    live: &LiveProjection<P>,
-    filled: Vec<Beside<P>>,
+fn swap<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    filled: Vec<Beside<S>>,
     goes_on: &(impl Fn() -> bool + Sync),
 ) -> Result<Option<Vec<u64>>, Error> {
     // Held to the end, so that no snapshot is made of the states before.
@@ -195,8 +201,9 @@ fn swap<P: Projection>(
     for ((shard, state), beside) in (0..).zip(&mut states).zip(&mut filled) {
         beside.fold.watches = std::mem::take(&mut state.follower.fold.watches);
         beside.fold.live_from = beside.fold.progress;
-        beside.who = state.follower.who.take();
+        beside.who = Some(who(&live.definition, &live.readers[shard as usize]));
         std::mem::swap(&mut state.follower, beside);
+        state.is_open = true;
         state.tell_replaced();
         state.tell_progress(shard);
         state.mark();
@@ -214,11 +221,11 @@ fn swap<P: Projection>(
 ///
 /// # Errors
 /// What the disk said, where the one before can not be removed.
-fn save<P: Projection>(
-    live: &LiveProjection<P>,
-    keep: &Keep<P>,
+fn save<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    keep: &Keep<S>,
     writing: &Writing<'_>,
-    filled: &[Beside<P>],
+    filled: &[Beside<S>],
 ) -> Result<(), Error> {
     for (shard, beside) in (0..).zip(filled) {
         let is_saved = keep.save(writing, shard, &beside.fold).is_ok();
@@ -232,11 +239,11 @@ fn save<P: Projection>(
 }
 
 /// Applies what came meanwhile, without a lock on anything in use.
-fn catch_up<P: Projection>(
-    live: &LiveProjection<P>,
-    filled: Vec<Beside<P>>,
+fn catch_up<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    filled: Vec<Beside<S>>,
     goes_on: &(impl Fn() -> bool + Sync),
-) -> Vec<Beside<P>> {
+) -> Vec<Beside<S>> {
     let filled: Vec<_> = filled.into_iter().map(Mutex::new).collect();
     for _ in 0..ROUNDS {
         follower::on_all(&filled, &live.readers, |beside, reader| {
@@ -244,6 +251,6 @@ fn catch_up<P: Projection>(
         });
     }
     let unlocked =
-        |beside: Mutex<Beside<P>>| beside.into_inner().unwrap_or_else(PoisonError::into_inner);
+        |beside: Mutex<Beside<S>>| beside.into_inner().unwrap_or_else(PoisonError::into_inner);
     filled.into_iter().map(unlocked).collect()
 }

@@ -14,15 +14,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use eventcask_log::{Block, Error};
-use eventcask_project::Projection;
 use eventcask_shard::ShardReader;
 
-use super::live::{LiveProjection, ShardState};
+use super::live::LiveProjection;
 use super::policy::BatchLimits;
+use super::state::ShardState;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::parallel;
+use crate::read::cursor::ShardCursor;
+use crate::read::visible::durable;
 use crate::sync::locked;
 
 /// What a shard's turn came to.
@@ -32,19 +33,19 @@ enum Turn {
     Rest(Option<Duration>),
 }
 
-pub(crate) fn run<P: Projection>(live: &LiveProjection<P>) {
+pub(crate) fn run<S: Send + 'static>(live: &LiveProjection<S>, limits: BatchLimits) {
     guarded(live, || {
         parallel::map_few(live.readers.len(), |shard| fill(live, shard));
     });
     let mut gathering = vec![Gathering::default(); live.readers.len()];
     while !live.stops() {
-        guarded(live, || turn_all(live, &mut gathering));
+        guarded(live, || turn_all(live, &limits, &mut gathering));
     }
 }
 
 /// Stops all shards where something fails that is none of theirs. The thread goes on, for those that are
 /// rebuilt.
-fn guarded<P: Projection>(live: &LiveProjection<P>, work: impl FnOnce()) {
+fn guarded<S: Send + 'static>(live: &LiveProjection<S>, work: impl FnOnce()) {
     if let Err(reason) = caught(work) {
         let reason = format!("its thread failed: {reason}");
         for state in &live.shards {
@@ -54,7 +55,7 @@ fn guarded<P: Projection>(live: &LiveProjection<P>, work: impl FnOnce()) {
 }
 
 /// Stops a state, unless it has stopped already.
-fn fail<P: Projection>(live: &LiveProjection<P>, state: &Mutex<ShardState<P>>, reason: &str) {
+fn fail<S: Send + 'static>(live: &LiveProjection<S>, state: &Mutex<ShardState<S>>, reason: &str) {
     let mut state = locked(state);
     if state.follower.failure.is_none() {
         state.follower.fail(reason.to_owned());
@@ -65,22 +66,27 @@ fn fail<P: Projection>(live: &LiveProjection<P>, state: &Mutex<ShardState<P>>, r
 }
 
 /// Gives each shard its turn, and sleeps where none had anything to apply.
-fn turn_all<P: Projection>(live: &LiveProjection<P>, gathering: &mut [Gathering]) {
+fn turn_all<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    limits: &BatchLimits,
+    gathering: &mut [Gathering],
+) {
     let mut has_applied = false;
     let mut rest: Option<Duration> = None;
     for (shard, gathering) in gathering.iter_mut().enumerate() {
-        match turn(live, shard, gathering) {
+        match turn(live, shard, limits, gathering) {
             Turn::Applied => has_applied = true,
             Turn::Rest(time) => rest = rest.into_iter().chain(time).min(),
         }
     }
     if !has_applied {
-        live.runner.wait(rest);
+        live.runner
+            .wait(rest.and_then(|rest| Instant::now().checked_add(rest)));
     }
 }
 
 /// Applies what was there at the start in a shard, block by block: who asks meanwhile waits for one.
-fn fill<P: Projection>(live: &LiveProjection<P>, shard: usize) {
+fn fill<S: Send + 'static>(live: &LiveProjection<S>, shard: usize) {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
     let (watermark, hidden) = durable(reader);
     let range = locked(state).progress()..watermark;
@@ -98,14 +104,19 @@ fn fill<P: Projection>(live: &LiveProjection<P>, shard: usize) {
 }
 
 /// Applies a batch once it is full or has waited long enough.
-fn turn<P: Projection>(live: &LiveProjection<P>, shard: usize, gathering: &mut Gathering) -> Turn {
-    let (reader, time) = (&live.readers[shard], live.limits.time);
+fn turn<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    shard: usize,
+    limits: &BatchLimits,
+    gathering: &mut Gathering,
+) -> Turn {
+    let (reader, time) = (&live.readers[shard], limits.time);
     let waiting = position(live, shard).map(|from| from..reader.published().watermark);
     let Some(waiting) = waiting.filter(|waiting| !waiting.is_empty()) else {
         *gathering = Gathering::default();
         return Turn::Rest(None);
     };
-    if !time.is_zero() && !gathering.is_full(reader, waiting, &live.limits) {
+    if !time.is_zero() && !gathering.is_full(reader, waiting, limits) {
         let since = gathering.since.get_or_insert_with(Instant::now);
         let left = time.saturating_sub(since.elapsed());
         if !left.is_zero() {
@@ -113,7 +124,7 @@ fn turn<P: Projection>(live: &LiveProjection<P>, shard: usize, gathering: &mut G
         }
     }
     *gathering = Gathering::default();
-    if apply_batch(live, shard) {
+    if apply_batch(live, shard, limits) {
         Turn::Applied
     } else {
         Turn::Rest(None)
@@ -133,45 +144,51 @@ struct Gathering {
 impl Gathering {
     /// Counts what is new; says whether that makes a batch. Looks at no more blocks than go into one.
     fn is_full(&mut self, reader: &ShardReader, waiting: Range<u64>, limits: &BatchLimits) -> bool {
-        self.counted_to = self.counted_to.max(waiting.start);
-        while self.bytes < limits.bytes && self.counted_to < waiting.end {
-            let Ok(Some(at)) = reader.place_from(self.counted_to) else {
+        let from = self.counted_to.max(waiting.start);
+        let mut places = ShardCursor::new(reader, from).until(waiting.end);
+        while self.bytes < limits.bytes && !places.left().is_empty() {
+            let Ok(Some(at)) = places.next_place() else {
                 // Who applies it finds out why.
                 return true;
             };
-            self.counted_to = at.next_position;
             self.bytes += u64::from(at.length);
         }
+        self.counted_to = places.left().start;
         waiting.end - waiting.start >= limits.events || self.bytes >= limits.bytes
     }
 }
 
 /// How far a shard is; none where it has stopped.
-fn position<P: Projection>(live: &LiveProjection<P>, shard: usize) -> Option<u64> {
+fn position<S: Send + 'static>(live: &LiveProjection<S>, shard: usize) -> Option<u64> {
     let state = locked(&live.shards[shard]);
     let is_well = state.follower.failure.is_none();
     is_well.then(|| state.progress())
 }
 
 /// Reads and applies a batch of a shard; says whether there was one.
-fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
+fn apply_batch<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    shard: usize,
+    limits: &BatchLimits,
+) -> bool {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
     let Some(progress) = position(live, shard) else {
         return false;
     };
-    let (watermark, hidden) = durable(reader);
+    let mut log = ShardCursor::new(reader, progress);
+    let end = log.left().end;
     // Read without the state in hand: whoever asks meanwhile does not wait for the disk.
-    let (blocks, error) = read_batch(live, reader, progress);
+    let (blocks, error) = read_batch(live, &mut log, limits);
     let mut state = locked(state);
     for block in &blocks {
-        if !state.follower.take(block, &hidden) {
+        if !state.follower.take(block, log.hidden()) {
             break;
         }
     }
     match error {
         Some(error) if state.follower.failure.is_none() => state.follower.fail(error.to_string()),
         // The last events of the log are gone.
-        None if blocks.is_empty() => state.follower.fold.pass(reader.shard(), watermark),
+        None if blocks.is_empty() => state.follower.fold.pass(reader.shard(), end),
         _ => {}
     }
     let woken = live.moved(&mut state);
@@ -182,17 +199,15 @@ fn apply_batch<P: Projection>(live: &LiveProjection<P>, shard: usize) -> bool {
 }
 
 /// The blocks of a batch, and why there are not more where they could not be read.
-fn read_batch<P: Projection>(
-    live: &LiveProjection<P>,
-    reader: &ShardReader,
-    from: u64,
+fn read_batch<S: Send + 'static>(
+    live: &LiveProjection<S>,
+    log: &mut ShardCursor<&ShardReader>,
+    limits: &BatchLimits,
 ) -> (Vec<Arc<Block>>, Option<Error>) {
     let (mut blocks, mut events, mut bytes) = (Vec::new(), 0, 0);
-    let mut next = from;
-    while events < live.limits.events && bytes < live.limits.bytes {
-        match reader.read_open(next, live.wanted()) {
+    while events < limits.events && bytes < limits.bytes {
+        match log.next_read(live.wanted()) {
             Ok(Some((at, block))) => {
-                next = at.next_position;
                 events += u64::from(at.rows);
                 bytes += u64::from(at.length);
                 blocks.push(block);

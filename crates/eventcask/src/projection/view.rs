@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use eventcask_event::Timestamp;
-use eventcask_project::{MergedStates, SpecError, ViewRow, ViewSpec, ViewState};
+use eventcask_event::Place;
+use eventcask_project::{MergedStates, ViewRow, ViewSpec, ViewState};
 
-use crate::projection::view_past;
-use crate::projection::views::LiveView;
+use super::as_of::{self, ViewAsOf};
+use super::live::LiveProjection;
+use super::past;
+use super::rebuild::Rebuild;
+use super::views::LiveView;
 use crate::stats::ViewStats;
 use crate::store::handle::Inner;
-use crate::{Error, Store};
+use crate::{AsOf, Error, Reached, Store, Timeout};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -31,27 +34,35 @@ use crate::{Error, Store};
 /// assert_eq!(united.value("sum:delay").unwrap().number().unwrap().to_string(), "9");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct View {
     inner: Arc<Inner>,
-    live: Arc<LiveView>,
+    view: Arc<LiveView>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
 }
 
 impl View {
-    pub(crate) fn new(inner: Arc<Inner>, live: Arc<LiveView>) -> Self {
-        Self { inner, live }
+    pub(crate) fn new(inner: Arc<Inner>, view: Arc<LiveView>) -> Self {
+        Self { inner, view }
     }
 
     /// Name of the view.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.live.name
+        &self.view.name
     }
 
     /// What it aggregates.
     #[must_use]
     pub fn spec(&self) -> &ViewSpec {
-        &self.live.spec
+        &self.view.spec
     }
 
     /// How far it is, and what it left out: as of when it was last saved, where nobody has asked it or
@@ -70,10 +81,9 @@ impl View {
     /// ```
     #[must_use]
     pub fn stats(&self) -> ViewStats {
-        // The view may have been rebuilt since this handle was made.
-        let live = self.inner.views.find(self.name());
-        let live = live.as_ref().unwrap_or(&self.live);
-        self.inner.views.stats(live)
+        // Another one of this name may have been made since this handle was.
+        let now = self.inner.views.find(self.name());
+        now.as_ref().unwrap_or(&self.view).stats()
     }
 
     /// The row of a key, or one row for each of its windows; none where there is no event.
@@ -115,8 +125,7 @@ impl View {
     /// # Errors
     /// Where the view has no such aggregation; otherwise as [`get`](Self::get).
     pub fn top(&self, limit: usize, aggregation: &str) -> Result<Vec<ViewRow>, Error> {
-        self.ask(|states| states.top(limit, aggregation))?
-            .ok_or_else(|| self.absent(aggregation))
+        self.ask(|states| as_of::top(&states, limit, aggregation))?
     }
 
     /// How many rows there are.
@@ -127,8 +136,8 @@ impl View {
         self.ask(|states| states.row_count())
     }
 
-    /// The row of a key as of a time, or one row for each of its windows: what
-    /// [`get`](Self::get) would have said once all was in that was committed up to then.
+    /// The view as it was at a moment of the past: what it would have said once all was in that was
+    /// committed up to then. [`AsOf::Position`] is taken in each shard.
     ///
     /// It is made from the events, all shards at once, and from what is saved of the view where that
     /// is from before.
@@ -136,7 +145,7 @@ impl View {
     /// ```
     /// # let directory = tempfile::tempdir()?;
     /// # let store = eventcask::open(directory.path().join("s"))?;
-    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// use eventcask::{AsOf, Expected, NewEvent, ViewSpec};
     /// let steps = store.create_view("steps", ViewSpec::new("who", &["count"], None, None)?)?;
     /// let mut producer = store.producer();
     /// let step = NewEvent::json("Step", br#"{"who":"Ada"}"#);
@@ -149,63 +158,91 @@ impl View {
     ///     number.map(|number| number.to_string())
     /// };
     /// assert_eq!(count(&steps.get("Ada")?).as_deref(), Some("2"));
-    /// let then = steps.get_as_of("Ada", first.commit_time())?;
-    /// assert_eq!(count(&then).as_deref(), Some("1"));
+    /// let then = steps.as_of(AsOf::Time(first.commit_time()))?;
+    /// assert_eq!(count(&then.get("Ada")).as_deref(), Some("1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`] once the view was dropped, damage, or what the disk said.
-    pub fn get_as_of(&self, key: &str, time: Timestamp) -> Result<Vec<ViewRow>, Error> {
-        self.ask_as_of(time, |states| states.get(key))
+    /// [`Error::UnknownView`] once the view was dropped, [`Error::AsOfVersion`], damage, or what the
+    /// disk said.
+    pub fn as_of(&self, as_of: AsOf) -> Result<ViewAsOf, Error> {
+        let live = self.inner.views.find(self.name())?;
+        Ok(ViewAsOf::new(past::states_as_of(&live.live, as_of)?))
     }
 
-    /// All rows as of a time, by key and window.
+    /// Waits until the view holds the event at a place, such as the one that an append was answered.
+    /// Returns its position in that shard then, which is not past the place where
+    /// [`Timeout::Stale`] is over.
+    ///
+    /// An answer of the view holds all that was acknowledged before the question, so only who has a place
+    /// from elsewhere needs it: in a store that is open for reading only, which comes to it by
+    /// [`Store::refresh`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use std::time::Duration;
+    /// use eventcask::{Expected, NewEvent, Timeout, ViewSpec};
+    /// let steps = store.create_view("steps", ViewSpec::new("who", &["count"], None, None)?)?;
+    /// let step = NewEvent::json("Step", br#"{"who":"Ada"}"#);
+    /// let mut producer = store.producer();
+    /// let place = producer.append("walk", Expected::Any, &[step])?.wait()?.place();
+    /// let position = steps.wait_for(place, Timeout::Error(Duration::from_secs(5)))?;
+    /// assert!(position > place.position);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`get_as_of`](Self::get_as_of).
-    pub fn rows_as_of(&self, time: Timestamp) -> Result<Vec<ViewRow>, Error> {
-        self.ask_as_of(time, |states| states.rows().collect())
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it will not
+    /// get there, [`Error::UnknownShard`], [`Error::UnknownView`] once it was dropped, or that the store was
+    /// closed.
+    pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
+        self.reaches(place)?.wait(timeout)
     }
 
-    /// As [`top`](Self::top), as of a time.
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those of the
+    /// runtime. The view is opened by the first look, where nobody has asked for it yet.
     ///
     /// # Errors
-    /// As [`top`](Self::top) and [`get_as_of`](Self::get_as_of).
-    pub fn top_as_of(
-        &self,
-        limit: usize,
-        aggregation: &str,
-        time: Timestamp,
-    ) -> Result<Vec<ViewRow>, Error> {
-        self.ask_as_of(time, |states| states.top(limit, aggregation))?
-            .ok_or_else(|| self.absent(aggregation))
+    /// [`Error::UnknownView`] once the view was dropped.
+    pub fn reaches(&self, place: Place) -> Result<Reached, Error> {
+        let view = self.inner.views.find(self.name())?;
+        let live: Arc<LiveProjection<ViewState>> = Arc::clone(&view.live);
+        Ok(Reached::new(live, place))
     }
 
-    fn absent(&self, aggregation: &str) -> Error {
-        let known: Vec<_> = self.spec().aggregations().collect();
-        let (text, known) = (aggregation.to_owned(), known.join(", "));
-        SpecError::Absent { text, known }.into()
+    /// Begins to fill the view anew from all events, on all cores, beside the states in use, which go on
+    /// meanwhile. When that is done the new ones take their place, in all shards at once; a view that has
+    /// stopped goes on with them.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// # use eventcask::ViewSpec;
+    /// # let steps = store.create_view("steps", ViewSpec::new("who", &["count"], None, None)?)?;
+    /// let rebuild = steps.rebuild()?;
+    /// println!("{} of {} events", rebuild.progress().events_done, rebuild.progress().events);
+    /// assert!(rebuild.wait()?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownView`], [`Error::ReadOnly`], [`Error::Closed`], or what the system said, where it gave
+    /// no thread.
+    pub fn rebuild(&self) -> Result<Rebuild, Error> {
+        self.inner.running()?;
+        Rebuild::start(&self.inner.views.find(self.name())?.live)
     }
 
-    fn ask_as_of<T>(
-        &self,
-        time: Timestamp,
-        question: impl FnOnce(MergedStates<'_>) -> T,
-    ) -> Result<T, Error> {
-        let Inner { views, readers, .. } = &*self.inner;
-        let live = views.find(&self.live.name)?;
-        let states: Vec<ViewState> = view_past::states_as_of(views, &live, readers, time)?;
-        Ok(question(MergedStates::new(&states)))
-    }
-
-    /// Asks the view as it is now, up to date. It may have been rebuilt or dropped since this handle was
-    /// made.
+    /// Asks the view as it is now, up to date. It may have been dropped since this handle was made.
     fn ask<T>(&self, question: impl FnOnce(MergedStates<'_>) -> T) -> Result<T, Error> {
-        let live = self.inner.views.find(&self.live.name)?;
-        let states = self.inner.views.states(&live);
-        states.check(&live)?;
-        Ok(question(states.merged()))
+        let view = self.inner.views.find(self.name())?;
+        let states = view.live.states();
+        let mut shards = (0..).zip(&states);
+        shards.try_for_each(|(shard, state)| state.check(shard))?;
+        let states = states.iter().map(|state| &state.follower.fold.state);
+        Ok(question(MergedStates::new(states)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Encoding, EventId, EventRef, Events, Place, Timestamp};
+use eventcask_event::{Encoding, Envelope, EventId, EventRef, Place, Timestamp};
 use eventcask_log::Block;
 
 /// A stored event: a share of its block, in which it is read in place.
@@ -24,12 +24,13 @@ use eventcask_log::Block;
 #[derive(Clone)]
 pub struct Event {
     block: Arc<Block>,
-    row: usize,
+    envelope: Envelope,
 }
 
 impl Event {
-    pub(crate) fn new(block: Arc<Block>, row: usize) -> Self {
-        Self { block, row }
+    /// An event of a block.
+    pub(crate) fn new(block: Arc<Block>, envelope: Envelope) -> Self {
+        Self { block, envelope }
     }
 
     /// The block that it is a share of.
@@ -37,21 +38,16 @@ impl Event {
         &self.block
     }
 
-    fn events(&self) -> Events<'_> {
-        self.block.events()
-    }
-
     /// Key of the aggregate that the event is about.
     #[must_use]
     pub fn key(&self) -> &str {
-        let events = self.events();
-        events.key(events.aggregate_index(self.row))
+        self.block.key(&self.envelope)
     }
 
     /// The 1-based ordinal of the event in its aggregate.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.events().version(self.row)
+        self.envelope.version
     }
 
     /// The shard that stores the aggregate.
@@ -63,7 +59,7 @@ impl Event {
     /// The 0-based ordinal of the event in its shard.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.events().position(self.row)
+        self.envelope.position
     }
 
     /// Where the event is.
@@ -75,53 +71,49 @@ impl Event {
     /// Name of the event type.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        self.events().event_type(self.row)
+        self.block.event_type(&self.envelope)
     }
 
     /// Version of the payload's schema.
     #[must_use]
     pub fn schema(&self) -> u32 {
-        let events = self.events();
-        events.type_schema(events.type_index(self.row))
+        self.envelope.schema
     }
 
     /// How the payload is encoded.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        let events = self.events();
-        events.type_encoding(events.type_index(self.row))
+        self.envelope.encoding
     }
 
     /// The event's id.
     #[must_use]
     pub fn id(&self) -> EventId {
-        self.events().id(self.row)
+        self.block.id(&self.envelope)
     }
 
     /// When the engine accepted the event; never decreases along a shard.
     #[must_use]
     pub fn commit_time(&self) -> Timestamp {
-        self.events().commit_time(self.row)
+        self.envelope.commit_time
     }
 
     /// When the event happened, as its sender knows it.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {
-        self.events().time(self.row)
+        self.envelope.time()
     }
 
     /// The payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.events().payload(self.row).unwrap_or_default()
+        self.block.payload(&self.envelope)
     }
 
-    /// All of it at once; everything in it borrows from the block. It is what folds are given. Each of
-    /// the other methods looks the columns of the block up anew, for 50 to 70 ns: whoever wants several
-    /// values of millions of events asks for all of them here.
+    /// All of it at once; everything in it borrows from the block. It is what folds are given.
     #[must_use]
     pub fn get(&self) -> EventRef<'_> {
-        self.events().event(self.row)
+        self.block.event(&self.envelope)
     }
 }
 

@@ -1,12 +1,17 @@
 //! Which events a reader is shown, decided before their payloads are decompressed.
 
+use std::ops::Range;
+
 use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
+use eventcask_shard::Retired;
+
+use crate::read::visible::add_shown;
 
 /// No event is committed before this time.
 const NO_BEGINNING: Timestamp = Timestamp::from_nanos(i64::MIN);
 /// No event is committed after this time.
-const NO_END: Timestamp = Timestamp::from_nanos(i64::MAX);
+pub(crate) const NO_END: Timestamp = Timestamp::from_nanos(i64::MAX);
 
 /// What an event must be like.
 #[derive(Debug, Clone)]
@@ -58,21 +63,28 @@ impl Filter {
         at.first_commit > self.until.as_nanos()
     }
 
-    /// Whether an event of a block whose payloads were opened by this filter is wanted.
-    pub(crate) fn admits(&self, events: &Events<'_>, row: usize) -> bool {
-        let time = events.commit_time(row);
-        let in_time = self.since <= time && time <= self.until;
-        in_time && events.payload(row).is_some() && self.admits_key(events, row)
-    }
-
-    /// Keeps of some rows of the wanted types those that are wanted altogether.
-    pub(crate) fn retain(&self, events: &Events<'_>, rows: &mut Vec<u32>) {
+    /// The wanted rows of a range of a block, without those that are hidden.
+    pub(crate) fn rows(
+        &self,
+        events: &Events<'_>,
+        range: Range<usize>,
+        hidden: &Retired,
+    ) -> Vec<u32> {
+        let mut rows = Vec::new();
+        add_shown(&mut rows, events, range, self.types.as_deref(), hidden);
         if self.key_prefix.is_some() || self.has_beginning() || self.has_end() {
-            rows.retain(|row| self.admits(events, *row as usize));
+            rows.retain(|row| self.admits_row(events, *row as usize));
         }
+        rows
     }
 
-    /// Whether an event is wanted whose payload was opened by any filter.
+    /// Whether an event of a wanted type is wanted.
+    fn admits_row(&self, events: &Events<'_>, row: usize) -> bool {
+        let time = events.commit_time(row);
+        self.since <= time && time <= self.until && self.admits_key(events, row)
+    }
+
+    /// Whether an event is wanted.
     pub(crate) fn admits_event(&self, event: &EventRef<'_>) -> bool {
         let types = self.types.as_ref();
         let is_of_type = |types: &Vec<String>| types.iter().any(|name| name == event.event_type);

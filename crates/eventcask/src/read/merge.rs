@@ -7,56 +7,45 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use eventcask_event::Timestamp;
-
 use crate::read::filter::Filter;
+use crate::read::shard_events::{Order, ShardEvents};
 use crate::{Error, Event};
 
-/// Reads one shard in one direction.
-pub(crate) trait Cursor {
-    /// Whether it goes backwards.
-    const IS_NEWEST_FIRST: bool;
-
-    /// Moves on to the next wanted event, if it is not on one, and tells its commit time.
-    fn settle(&mut self, filter: &Filter) -> Result<Option<Timestamp>, Error>;
-
-    /// Hands out the event that it is on, and moves off it.
-    fn take(&mut self) -> Option<Event>;
-}
-
-/// Some cursors, and which of them has the next event.
+/// The events of some shards, and which of them has the next one.
 #[derive(Debug)]
-pub(crate) struct Merge<C> {
-    cursors: Vec<C>,
-    /// The cursors that are on an event, by its place in the order.
-    order: BinaryHeap<Reverse<(i64, usize)>>,
-    /// The cursors that have to move on to their next event first.
+pub(crate) struct Merge {
+    shards: Vec<ShardEvents>,
+    order: Order,
+    /// The shards that are on an event, by its place in the order.
+    ready: BinaryHeap<Reverse<(i64, usize)>>,
+    /// The shards that have to move on to their next event first.
     unsettled: Vec<usize>,
 }
 
-impl<C: Cursor> Merge<C> {
-    pub(crate) fn new(cursors: Vec<C>) -> Self {
+impl Merge {
+    pub(crate) fn new(shards: Vec<ShardEvents>, order: Order) -> Self {
         Self {
-            order: BinaryHeap::new(),
-            unsettled: (0..cursors.len()).collect(),
-            cursors,
+            ready: BinaryHeap::new(),
+            unsettled: (0..shards.len()).collect(),
+            shards,
+            order,
         }
     }
 
-    pub(crate) fn cursors(&self) -> &[C] {
-        &self.cursors
+    pub(crate) fn shards(&self) -> &[ShardEvents] {
+        &self.shards
     }
 
-    /// Changes the cursors that have no event; they are asked again.
-    pub(crate) fn renew(&mut self, mut renew: impl FnMut(&mut C)) {
-        let mut is_on_event = vec![false; self.cursors.len()];
-        for Reverse((_, index)) in &self.order {
-            is_on_event[shown(C::IS_NEWEST_FIRST, *index)] = true;
+    /// Changes the shards that have no event; they are asked again.
+    pub(crate) fn renew(&mut self, mut renew: impl FnMut(&mut ShardEvents)) {
+        let mut is_on_event = vec![false; self.shards.len()];
+        for Reverse((_, index)) in &self.ready {
+            is_on_event[self.rank(*index)] = true;
         }
         self.unsettled.clear();
-        for (index, cursor) in self.cursors.iter_mut().enumerate() {
+        for (index, shard) in self.shards.iter_mut().enumerate() {
             if !is_on_event[index] {
-                renew(cursor);
+                renew(shard);
                 self.unsettled.push(index);
             }
         }
@@ -65,26 +54,28 @@ impl<C: Cursor> Merge<C> {
     /// The next event. After an error the next call goes on where this one failed.
     pub(crate) fn next(&mut self, filter: &Filter) -> Result<Option<Event>, Error> {
         while let Some(index) = self.unsettled.last().copied() {
-            if let Some(time) = self.cursors[index].settle(filter)? {
-                let time = match C::IS_NEWEST_FIRST {
-                    true => !time.as_nanos(),
-                    false => time.as_nanos(),
+            if let Some(time) = self.shards[index].settle(filter)? {
+                let time = match self.order {
+                    Order::OldestFirst => time.as_nanos(),
+                    Order::NewestFirst => !time.as_nanos(),
                 };
-                let index = shown(C::IS_NEWEST_FIRST, index);
-                self.order.push(Reverse((time, index)));
+                self.ready.push(Reverse((time, self.rank(index))));
             }
             self.unsettled.pop();
         }
-        let Some(Reverse((_, index))) = self.order.pop() else {
+        let Some(Reverse((_, rank))) = self.ready.pop() else {
             return Ok(None);
         };
-        let index = shown(C::IS_NEWEST_FIRST, index);
+        let index = self.rank(rank);
         self.unsettled.push(index);
-        Ok(self.cursors[index].take())
+        Ok(self.shards[index].take())
     }
-}
 
-/// The index of a cursor as it counts in the order, and back.
-fn shown(is_newest_first: bool, index: usize) -> usize {
-    if is_newest_first { !index } else { index }
+    /// The index of a shard as it counts in the order, and back.
+    fn rank(&self, index: usize) -> usize {
+        match self.order {
+            Order::OldestFirst => index,
+            Order::NewestFirst => !index,
+        }
+    }
 }

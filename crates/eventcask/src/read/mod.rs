@@ -2,13 +2,17 @@
 
 pub(crate) mod event;
 pub(crate) mod as_of;
+pub(crate) mod visible;
 pub(crate) mod filter;
-pub(crate) mod forwards;
-pub(crate) mod backwards;
+pub(crate) mod cursor;
+mod block_events;
+pub(crate) mod shard_events;
 pub(crate) mod merge;
 pub(crate) mod aggregate;
 pub(crate) mod query;
+mod batches;
 mod find;
 
 pub use aggregate::AggregateEvents;
+pub use batches::{BatchIter, StoredBatch};
 pub use query::EventIter;

@@ -8,10 +8,9 @@ use eventcask_event::Timestamp;
 use eventcask_shard::ShardReader;
 
 use crate::Store;
-use crate::read::backwards::Backwards;
 use crate::read::filter::Filter;
-use crate::read::forwards::Forwards;
 use crate::read::merge::Merge;
+use crate::read::shard_events::{Order, ShardEvents};
 use crate::store::handle::Inner;
 use crate::{Error, Event};
 
@@ -21,6 +20,7 @@ use crate::{Error, Event};
 /// | --- | --- |
 /// | [`iter`](Self::iter) | what is stored now, oldest first |
 /// | [`rev`](Self::rev) | what is stored now, newest first |
+/// | [`batches`](Self::batches) | what is stored now, block by block: the fast way through many events |
 /// | [`subscribe`](Self::subscribe) | the same without an end: what is stored, and then what is new |
 /// | [`named`](Self::named) | a subscription that goes on after a restart |
 /// | [`group`](Self::group) | a named subscription that consumers share |
@@ -104,6 +104,17 @@ impl EventQuery {
     }
 
     /// Only events of the types with these names. No others are decompressed.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.events().types(&["Closed"]).iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
         let names = types.iter().map(|name| name.as_ref().to_owned());
         self.filter.types = Some(names.collect());
@@ -112,12 +123,37 @@ impl EventQuery {
 
     /// Only events of aggregates whose key begins like this. Of a block that has none, nothing is
     /// decompressed but the keys.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.events().key_prefix("account-").iter().count(), 2);
+    /// assert_eq!(store.events().key_prefix("order-").iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn key_prefix(mut self, prefix: &str) -> Self {
         self.filter.key_prefix = Some(prefix.to_owned());
         self
     }
 
     /// Only events committed at this time or later. Blocks from before are not read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// use eventcask::Timestamp;
+    /// let this_century: Timestamp = "2001-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(store.events().since(this_century).iter().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn since(mut self, time: Timestamp) -> Self {
         self.filter.since = time;
         self
@@ -131,31 +167,59 @@ impl EventQuery {
     }
 
     /// Reads what is durable now, in the order of the commits.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// for event in &store.events() {
+    ///     let event = event?;
+    ///     println!("{} {} {}", event.key(), event.version(), event.event_type());
+    /// }
+    /// assert_eq!(store.events().iter().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn iter(&self) -> EventIter {
-        let cursors = self.cursors(Forwards::new);
-        EventIter {
-            merge: Direction::OldestFirst(Merge::new(cursors)),
-            filter: self.filter.clone(),
-        }
+        self.iter_in(Order::OldestFirst)
     }
 
     /// Reads what is durable now, the newest event first.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let newest = store.events().rev().next().ok_or("there is one")??;
+    /// assert_eq!(newest.event_type(), "Closed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn rev(&self) -> EventIter {
-        let cursors = self.cursors(Backwards::new);
+        self.iter_in(Order::NewestFirst)
+    }
+
+    fn iter_in(&self, order: Order) -> EventIter {
+        let shards = self.shards();
+        let shards = shards.map(|(reader, from)| ShardEvents::new(reader, from, order));
         EventIter {
-            merge: Direction::NewestFirst(Merge::new(cursors)),
+            merge: Merge::new(shards.collect(), order),
             filter: self.filter.clone(),
         }
     }
 
-    /// A cursor for each shard that is asked for.
-    pub(crate) fn cursors<C>(&self, cursor: impl Fn(&Arc<ShardReader>, u64) -> C) -> Vec<C> {
-        let shards = self.inner.readers.iter().zip(&self.from);
-        let wanted =
-            shards.filter(|(reader, _)| self.shard.is_none_or(|shard| shard == reader.shard()));
-        wanted.map(|(reader, from)| cursor(reader, *from)).collect()
+    /// The shards that are asked for, and where it begins in each.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = (&Arc<ShardReader>, u64)> {
+        let is_wanted =
+            |reader: &ShardReader| self.shard.is_none_or(|shard| shard == reader.shard());
+        let shards = self.inner.readers.iter().zip(self.from.iter().copied());
+        shards.filter(move |(reader, _)| is_wanted(reader))
     }
 }
 
@@ -171,30 +235,32 @@ impl IntoIterator for &EventQuery {
 /// The events of a store in the order of their commits, or against it.
 #[derive(Debug)]
 pub struct EventIter {
-    merge: Direction,
+    merge: Merge,
     filter: Filter,
-}
-
-#[derive(Debug)]
-enum Direction {
-    OldestFirst(Merge<Forwards>),
-    NewestFirst(Merge<Backwards>),
 }
 
 impl Iterator for EventIter {
     type Item = Result<Event, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.merge {
-            Direction::OldestFirst(merge) => merge.next(&self.filter),
-            Direction::NewestFirst(merge) => merge.next(&self.filter),
-        }
-        .transpose()
+        self.merge.next(&self.filter).transpose()
     }
 }
 
 impl Store {
     /// The events of all aggregates: says which are wanted, and how they are read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let closed = store.events().types(&["Closed"]).key_prefix("account-");
+    /// assert_eq!(closed.iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(&self) -> EventQuery {
         EventQuery::new(Arc::clone(&self.inner))
     }

@@ -21,7 +21,6 @@ use crate::notices;
 use crate::notices::{Kind, Who};
 use crate::parallel::cores;
 use crate::projection::Projections;
-use crate::projection::views::Views;
 use crate::store::sealer::{Sealer, SealerBell};
 use crate::sync::locked;
 use crate::{Error, Options, parallel};
@@ -275,7 +274,6 @@ fn cores_for(options: &Options, workers: usize) -> Vec<core_affinity::CoreId> {
 /// All that follow what becomes durable.
 #[derive(Clone)]
 pub(crate) struct Followers {
-    pub(crate) views: Arc<Views>,
     pub(crate) projections: Arc<Projections>,
     pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) feeds: Arc<Feeds>,
@@ -291,7 +289,6 @@ struct BlockListeners {
 impl Apply for BlockListeners {
     fn apply(&mut self, block: &Block) {
         let to = &self.followers;
-        to.views.apply(&self.reader, block);
         to.projections.apply(&self.reader, block);
         to.feeds.ring();
         to.arrivals.show(block);

@@ -62,6 +62,18 @@ impl Store {
     /// consumers have handled are saved; the log gets the mark of a clean end. Other handles and
     /// producers find it closed.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// store.close()?;
+    /// let store = eventcask::open(directory.path())?;
+    /// assert_eq!(store.aggregate("account-42").version()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
     /// [`crate::ShardOwner`] is still there.
@@ -87,6 +99,17 @@ impl Store {
 
     /// Makes everything durable on the disk that was handed over before, whatever the store's
     /// durability. What a producer has not flushed is not handed over yet.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{Durability, Expected, NewEvent, Store};
+    /// let options = Store::options().durability(Durability::Os);
+    /// let store = options.open(directory.path())?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// store.flush()?; // now a power failure can not take it either
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first refusal of a shard, or [`Error::ReadOnly`].
@@ -150,12 +173,7 @@ impl Store {
 
     /// The writing half, unless the store was closed.
     pub(crate) fn running(&self) -> Result<&Engine, Error> {
-        let engine = self.engine()?;
-        if engine.is_running() {
-            Ok(engine)
-        } else {
-            Err(Error::Closed)
-        }
+        self.inner.running()
     }
 
     pub(crate) fn engine(&self) -> Result<&Engine, Error> {
@@ -164,6 +182,16 @@ impl Store {
 }
 
 impl Inner {
+    /// The writing half, unless the store was closed.
+    pub(crate) fn running(&self) -> Result<&Engine, Error> {
+        let engine = self.engine.as_ref().ok_or(Error::ReadOnly)?;
+        if engine.is_running() {
+            Ok(engine)
+        } else {
+            Err(Error::Closed)
+        }
+    }
+
     /// Whether the store is open for writing.
     pub(crate) fn is_running(&self) -> bool {
         self.engine.as_ref().is_some_and(Engine::is_running)
@@ -175,13 +203,12 @@ impl Inner {
         self.readers.iter().for_each(|reader| {
             reader.dir().give_spare_back();
         });
-        let views = unless_full(self.views.save_all());
-        let projections = unless_full(self.projections.close(woken));
+        let saved = unless_full(self.projections.close(woken));
         let noted = match is_durable {
             true => note_ends(&self.readers, &*self.storage, &self.manifest),
             false => Ok(()),
         };
-        views.and(projections).and(noted)
+        saved.and(noted)
     }
 }
 

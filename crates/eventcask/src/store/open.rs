@@ -7,6 +7,7 @@ use eventcask_log::{Error as LogError, FileStorage, Manifest, ShardDir, Storage}
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
 use crate::fold::cache::Folds;
+use crate::projection::folder;
 use crate::projection::views::Views;
 use crate::store::create::{check_writable, create, locked_by_another, prepare};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
@@ -14,7 +15,7 @@ use crate::store::handle::{Inner, note_ends};
 use crate::store::sealer::Sealer;
 use crate::subscribe::subscriptions::Subscriptions;
 use crate::upkeep::retention;
-use crate::{Error, Options, ShardOwner, Store, parallel, projection};
+use crate::{Error, Options, ShardOwner, Store, parallel};
 
 impl Options {
     /// Opens the store in a directory for reading and writing.
@@ -134,19 +135,19 @@ impl Store {
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
         note_ends(&readers, &*storage, &manifest)?;
+        folder::forget_what_is_ahead(&*storage, &readers)?;
+        let projections = Arc::default();
         let views = Arc::new(Views::open(
-            Arc::clone(&storage),
+            &storage,
             manifest.store,
             &readers,
+            &projections,
             options.view_snapshot_events,
             true,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
-        projection::forget_what_is_ahead(&*storage, &readers)?;
-        let projections = Arc::default();
         let (arrivals, feeds) = (Arc::default(), Arc::default());
         let followers = Followers {
-            views: Arc::clone(&views),
             projections: Arc::clone(&projections),
             arrivals: Arc::clone(&arrivals),
             feeds: Arc::clone(&feeds),
@@ -188,10 +189,12 @@ impl Store {
             .map(|(reader, tail)| (Arc::new(reader), tail))
             .unzip();
         retention::apply(&*storage, &manifest, readers.iter().map(|reader| &**reader))?;
+        let projections = Arc::default();
         let views = Arc::new(Views::open(
-            Arc::clone(&storage),
+            &storage,
             manifest.store,
             &readers,
+            &projections,
             options.view_snapshot_events,
             false,
         )?);
@@ -201,7 +204,7 @@ impl Store {
             hasher,
             readers,
             views,
-            projections: Arc::default(),
+            projections,
             subscriptions,
             arrivals: Arc::default(),
             feeds: Arc::default(),

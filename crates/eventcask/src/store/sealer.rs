@@ -8,7 +8,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use eventcask_shard::{Durability, Inbox, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::bell::Bell;
 use crate::parallel::cores;
 use crate::store::options::Options;
 use crate::sync::locked;
@@ -42,8 +43,7 @@ pub(crate) struct Sealer {
 
 #[derive(Default)]
 pub(crate) struct Shared {
-    is_rung: Mutex<bool>,
-    rings: Condvar,
+    bell: Bell,
     stops: AtomicBool,
     codec: Codec,
     clustered: bool,
@@ -82,12 +82,12 @@ impl SealerBell {
         if segment > self.segment {
             self.segment = segment;
             self.is_half_full = false;
-            self.shared.ring();
+            self.shared.bell.ring();
         }
         if !self.is_half_full && place > self.shared.segment_bytes / 2 {
             self.is_half_full = true;
             self.shared.wants_spare[self.shard].store(true, Ordering::Relaxed);
-            self.shared.ring();
+            self.shared.bell.ring();
         }
     }
 }
@@ -133,14 +133,14 @@ impl Sealer {
         let thread = thread.spawn(move || shared.run()).map_err(failed)?;
         *locked(&self.thread) = Some(thread);
         // What was left when the store was closed.
-        self.shared.ring();
+        self.shared.bell.ring();
         Ok(())
     }
 
     /// Stops as soon as the block at hand is written; a segment that is not done stays as it is.
     pub(crate) fn stop(&self) {
         self.shared.stops.store(true, Ordering::Relaxed);
-        self.shared.ring();
+        self.shared.bell.ring();
         if let Some(thread) = locked(&self.thread).take() {
             // What it failed at was noted; the segment is as it was.
             let _ = thread.join();
@@ -199,22 +199,9 @@ fn step_back() {
 }
 
 impl Shared {
-    fn ring(&self) {
-        *locked(&self.is_rung) = true;
-        self.rings.notify_all();
-    }
-
     /// Waits for the bell; says whether to go on.
     fn wait(&self) -> bool {
-        let mut is_rung = locked(&self.is_rung);
-        while !*is_rung {
-            is_rung = self
-                .rings
-                .wait(is_rung)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        *is_rung = false;
-        !self.stops()
+        self.bell.wait(None) && !self.stops()
     }
 
     fn stops(&self) -> bool {

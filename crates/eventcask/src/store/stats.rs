@@ -94,6 +94,17 @@ pub struct ShardStats {
 
 impl Store {
     /// Figures of the store.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// let events: u64 = store.stats().shards.iter().map(|shard| shard.events).sum();
+    /// assert_eq!(events, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(&self.inner)
@@ -149,7 +160,7 @@ impl Stats {
             recovered: engine
                 .map(|engine| engine.recovered.clone())
                 .unwrap_or_default(),
-            views: views.map(|live| inner.views.stats(&live)).collect(),
+            views: views.map(|view| view.stats()).collect(),
             subscriptions: inner.subscriptions.stats(&inner.readers),
             subscription_damage: inner.subscriptions.damage(),
             read_models: read_models(inner),

@@ -64,6 +64,7 @@ impl Drop for HeldName {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "its name is free again when it is dropped"]
 pub struct DurableSubscription {
     subscription: Subscription,
     held: HeldName,

@@ -64,6 +64,7 @@ use crate::{Error, Event, Store, Subscription};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "what it holds is given back when it is dropped"]
 pub struct ConsumerGroup {
     shared: Arc<Shared>,
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::read::forwards::Forwards;
 use crate::read::query::EventQuery;
+use crate::read::shard_events::{Order, ShardEvents};
 use crate::subscribe::Retry;
 use crate::subscribe::saved::Saved;
 use crate::{ConsumerGroup, DurableSubscription, Error, Subscription};
@@ -29,13 +29,14 @@ impl EventQuery {
     /// [`Error::SubscribeUntil`], [`Error::UnknownShard`], damage, or what the disk said.
     pub fn subscribe(&self) -> Result<Subscription, Error> {
         self.check_endless()?;
-        let cursors = self.cursors(|reader, from| {
+        let shards = self.shards().map(|(reader, from)| {
             let since = reader.end_before(self.filter.since.as_nanos())?;
-            Ok::<_, Error>(Forwards::new(reader, since.max(from)))
+            let from = since.max(from);
+            Ok::<_, Error>(ShardEvents::new(reader, from, Order::OldestFirst))
         });
         Ok(Subscription::new(
             Arc::clone(&self.inner),
-            cursors.into_iter().collect::<Result<_, _>>()?,
+            shards.collect::<Result<_, _>>()?,
             self.filter.clone(),
             self.from.clone(),
         ))

@@ -15,8 +15,8 @@ use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
 use crate::read::filter::Filter;
-use crate::read::forwards::Forwards;
 use crate::read::merge::Merge;
+use crate::read::shard_events::{Order, ShardEvents};
 use crate::store::handle::Inner;
 use crate::{Error, Event, Store};
 
@@ -58,9 +58,10 @@ const REST: Duration = Duration::from_millis(1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "it does nothing unless it is read"]
 pub struct Subscription {
     inner: Arc<Inner>,
-    merge: Merge<Forwards>,
+    merge: Merge,
     filter: Filter,
     /// Where shards stand that are not subscribed to.
     others: Vec<u64>,
@@ -73,18 +74,18 @@ pub struct Subscription {
 impl Subscription {
     pub(crate) fn new(
         inner: Arc<Inner>,
-        cursors: Vec<Forwards>,
+        shards: Vec<ShardEvents>,
         filter: Filter,
         others: Vec<u64>,
     ) -> Self {
-        let shard = match &cursors[..] {
-            [cursor] => Some(cursor.shard()),
+        let shard = match &shards[..] {
+            [one] => Some(one.shard()),
             _ => None,
         };
         let mut subscription = Self {
             watch: inner.arrivals.watch(shard, &filter),
             inner,
-            merge: Merge::new(cursors),
+            merge: Merge::new(shards, Order::OldestFirst),
             filter,
             others,
             slept: None,
@@ -147,17 +148,17 @@ impl Subscription {
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
         let mut positions = self.others.clone();
-        for cursor in self.merge.cursors() {
-            positions[cursor.shard() as usize] = cursor.position();
+        for one in self.merge.shards() {
+            positions[one.shard() as usize] = one.position();
         }
         positions
     }
 
     /// Where it is in one shard.
     pub(crate) fn position(&self, shard: u32) -> u64 {
-        let mut cursors = self.merge.cursors().iter();
-        let cursor = cursors.find(|cursor| cursor.shard() == shard);
-        cursor.map_or(self.others[shard as usize], Forwards::position)
+        let mut shards = self.merge.shards().iter();
+        let read = shards.find(|one| one.shard() == shard);
+        read.map_or(self.others[shard as usize], ShardEvents::position)
     }
 
     /// What it waits by.
@@ -169,7 +170,7 @@ impl Subscription {
     fn look(&mut self, unseen: &[Option<u64>]) {
         // The clock first: what is taken from it later does not count.
         let clock = self.inner.engine.as_ref().map(|engine| engine.clock.last());
-        let is_alone = self.merge.cursors().len() == 1;
+        let is_alone = self.merge.shards().len() == 1;
         let settled = match clock {
             Some(clock) if !is_alone && !self.inner.arrivals.is_over() => {
                 let settled = self.inner.readers.iter().map(|reader| reader.settled());
@@ -177,11 +178,11 @@ impl Subscription {
             }
             _ => i64::MAX,
         };
-        self.merge.renew(|cursor| {
-            if let Some(Some(unseen)) = unseen.get(cursor.shard() as usize) {
-                cursor.pass(*unseen);
+        self.merge.renew(|one| {
+            if let Some(Some(unseen)) = unseen.get(one.shard() as usize) {
+                one.pass(*unseen);
             }
-            cursor.renew(settled);
+            one.renew(settled);
         });
     }
 
@@ -197,8 +198,8 @@ impl Subscription {
         self.look(&[]);
         match self.merge.next(&self.filter) {
             Ok(None) if !is_over => {
-                let cursors = self.merge.cursors().iter();
-                let unseen = cursors.map(|cursor| (cursor.shard(), cursor.seen()));
+                let shards = self.merge.shards().iter();
+                let unseen = shards.map(|one| (one.shard(), one.seen()));
                 self.watch.settle(unseen);
                 Ok(Look::Wait(listener))
             }

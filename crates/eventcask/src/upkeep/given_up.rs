@@ -8,6 +8,9 @@ use eventcask_event::{Events, TRUNCATED_TYPE, erased_id_of, erased_key};
 use eventcask_log::{Error, Fate, Payloads};
 use eventcask_shard::{Retired, SegmentSpan, ShardReader};
 
+use crate::read::cursor::ShardCursor;
+use crate::read::visible::row_from;
+
 /// What was given up of one shard at a moment.
 pub(crate) struct GivenUp {
     reader: Arc<ShardReader>,
@@ -143,15 +146,13 @@ impl GivenUp {
         if !self.may_be_in(span)? {
             return Ok(found);
         }
-        let (mut next, end) = (span.first_position, span.next_position);
-        while next < end {
-            let Some((at, block)) = self.reader.read_from(next, Payloads::Shut)? else {
-                break;
-            };
+        let mut blocks = ShardCursor::new(&*self.reader, span.first_position);
+        blocks = blocks.until(span.next_position);
+        let mut from = span.first_position;
+        while let Some((at, block)) = blocks.next_read(Payloads::Shut)? {
             let events = block.events();
-            for row in 0..events.len() {
-                let is_here = (next..end).contains(&events.position(row));
-                if !is_here || self.fate(&events, row) == Fate::Kept {
+            for row in row_from(&events, from)..row_from(&events, span.next_position) {
+                if self.fate(&events, row) == Fate::Kept {
                     continue;
                 }
                 if events.event_type(row) == TRUNCATED_TYPE {
@@ -162,7 +163,7 @@ impl GivenUp {
                 let bytes = events.columns().payload_lengths[row].to_native();
                 found.payload_bytes += u64::from(bytes);
             }
-            next = at.next_position;
+            from = at.next_position;
         }
         Ok(found)
     }

@@ -8,10 +8,11 @@
 //! 4. What recovery and repair put aside is not ours to change, so it is named.
 
 use eventcask_event::Events;
-use eventcask_log::{Error as LogError, Framed, Storage};
+use eventcask_log::{Error as LogError, Storage};
 use eventcask_shard::{FlushCounter, Flushed, SegmentSpan};
 
 use super::given_up::{Found, GivenUp};
+use crate::projection::folder::{self, FOLDERS};
 use crate::store::handle::Inner;
 use crate::subscribe::dispatcher;
 use crate::{Error, Store, fold};
@@ -164,9 +165,8 @@ impl Store {
     fn drop_derived(&self, all: &mut Reclaimed) -> Result<(), Error> {
         let inner = &self.inner;
         inner.views.renew()?;
-        all.snapshots += inner.drop_states("views")?;
-        all.snapshots += inner.drop_states("projections")?;
         let (storage, saving) = (&*inner.storage, &inner.folds.saving);
+        all.snapshots += folder::forget_what_was_given_up(storage, &inner.readers)?;
         all.snapshots += fold::snapshots::drop_given_up(storage, &inner.readers, saving)?;
         let left_of = |key: &str, held: &_| dispatcher::left_of(inner, key, held);
         inner.subscriptions.forget_given_up(&left_of)?;
@@ -177,49 +177,15 @@ impl Store {
 }
 
 impl Inner {
-    /// Removes the snapshots of views or projections that would not be taken up, since more was given
-    /// up than when they were begun.
-    fn drop_states(&self, kind: &str) -> Result<u64, LogError> {
-        let storage = &*self.storage;
-        let mut dropped = 0;
-        for number in list(storage, kind)? {
-            let dir = format!("{kind}/{number}");
-            let definition = Framed::read(storage, &format!("{dir}/definition"));
-            let definition = definition.ok().map(|one| Framed::checksum(&one.body));
-            for name in list(storage, &dir)? {
-                let path = format!("{dir}/{name}");
-                if name.contains(".snapshot") && !self.fits(&path, definition) {
-                    remove(storage, &path)?;
-                    dropped += 1;
-                }
-            }
-            let synced = storage.sync_dir(&dir);
-            synced.map_err(|error| LogError::io("clear", &storage.describe(&dir), error))?;
-        }
-        Ok(dropped)
-    }
-
-    /// Whether a snapshot is one of this definition and without what is given up by now.
-    fn fits(&self, path: &str, definition: Option<u32>) -> bool {
-        let head = Framed::read_head(&*self.storage, path).ok();
-        let wanted = head.as_ref().and_then(|head| {
-            let reader = self.readers.get(head.shard as usize)?;
-            Some(definition?.wrapping_add(reader.published().hidden.mark()))
-        });
-        path.ends_with(".snapshot")
-            && wanted.is_some()
-            && head.map(|head| head.definition) == wanted
-    }
-
     /// The files that recovery or a repair put aside.
     fn put_aside(&self) -> Result<Vec<String>, LogError> {
         let storage = &*self.storage;
         let mut dirs: Vec<_> = (0..self.manifest.shards)
             .map(|shard| format!("shards/{shard:04}"))
             .collect();
-        for kind in ["views", "projections"] {
-            let numbers = list(storage, kind)?.into_iter();
-            dirs.extend(numbers.map(|number| format!("{kind}/{number}")));
+        for folder in FOLDERS {
+            let numbers = list(storage, folder.name)?.into_iter();
+            dirs.extend(numbers.map(|number| format!("{}/{number}", folder.name)));
         }
         dirs.push("subscriptions".to_owned());
         let mut aside = Vec::new();
@@ -235,12 +201,4 @@ impl Inner {
 fn list(storage: &dyn Storage, dir: &str) -> Result<Vec<String>, LogError> {
     let names = storage.list(dir);
     names.map_err(|error| LogError::io("list", &storage.describe(dir), error))
-}
-
-/// Removes a file, unless who wrote it was quicker to rename it.
-fn remove(storage: &dyn Storage, path: &str) -> Result<(), LogError> {
-    match storage.remove(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(|error| LogError::io("remove", &storage.describe(path), error)),
-    }
 }

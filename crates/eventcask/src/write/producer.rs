@@ -110,6 +110,20 @@ impl Producer {
     /// Appends events to an aggregate, all or none, and returns the ticket of the answer.
     /// Waits while the shard's queue is full.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let mut producer = store.producer();
+    /// let deposit = NewEvent::json("Deposited", br#"{"cents":500}"#);
+    /// let first = producer.append("account-42", Expected::NoStream, &[deposit])?;
+    /// let second = producer.append("account-42", Expected::Exact(1), &[deposit])?;
+    /// // Both are on their way by now.
+    /// assert_eq!(first.wait()?.version(), Some(1));
+    /// assert_eq!(second.wait()?.version(), Some(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// An event that can not be taken, or a shard that stopped. Whether the events are stored
     /// is the ticket's answer.
@@ -123,6 +137,20 @@ impl Producer {
     }
 
     /// As [`append`](Self::append), but never waits.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Error, Expected, NewEvent};
+    /// let mut producer = store.producer();
+    /// let deposit = NewEvent::json("Deposited", br#"{"cents":500}"#);
+    /// match producer.try_append("account-42", Expected::Any, &[deposit]) {
+    ///     Ok(ticket) => println!("{:?}", ticket.wait()?),
+    ///     Err(Error::Full { .. }) => println!("busy: try again later"),
+    ///     Err(other) => return Err(other.into()),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`append`](Self::append), and [`Error::Full`] where the shard's queue is full.
@@ -203,6 +231,19 @@ impl Producer {
     /// Appends one event with any version and without an answer of its own: the fast way in.
     /// Waits while the shard's queue is full. [`flush`](Self::flush) tells what became of it.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::NewEvent;
+    /// let mut producer = store.producer();
+    /// for reading in 0..1000 {
+    ///     let json = format!(r#"{{"celsius":{reading}}}"#);
+    ///     producer.push("sensor-7", &NewEvent::json("Measured", json.as_bytes()))?;
+    /// }
+    /// assert_eq!(producer.flush()?.wait()?.stored, 1000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// An event that can not be taken, or a shard that stopped.
     pub fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Error> {
@@ -269,6 +310,20 @@ impl Producer {
     /// Hands over everything pushed and appended so far. The ticket is done once all of it is
     /// answered: it is durable then, as the store's policy says. Only what was pushed is counted;
     /// appends have tickets of their own.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::NewEvent;
+    /// let mut producer = store.producer();
+    /// producer.push("sensor-7", &NewEvent::json("Measured", b"{}"))?;
+    /// let flushed = producer.flush()?;
+    /// // More can be pushed while those before are written.
+    /// producer.push("sensor-7", &NewEvent::json("Measured", b"{}"))?;
+    /// assert_eq!(flushed.wait()?.stored, 1);
+    /// assert_eq!(producer.flush()?.wait()?.stored, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
@@ -338,6 +393,17 @@ pub(crate) fn engine_of(inner: &Inner) -> &Engine {
 
 impl Store {
     /// A producer of events, for one thread.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// // One for each thread that writes.
+    /// let mut producer = store.producer();
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// producer.append("account-42", Expected::NoStream, &[opened])?.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     /// When the store is open for reading only.

@@ -94,14 +94,11 @@ fn of_followers() -> Vec<Row> {
         progress: 5,
     };
     let projection = Error::ProjectionStopped {
+        name: name(),
         shard: 1,
         reason: reason(),
     };
     let model = Error::ReadModelStopped {
-        name: name(),
-        reason: reason(),
-    };
-    let view = Error::ViewStopped {
         name: name(),
         reason: reason(),
     };
@@ -138,10 +135,8 @@ fn of_followers() -> Vec<Row> {
             Error::ReadModelInUse { name: name() };
         "ProjectionRuns", ErrorKind::InUse, false, &["\"balances\"", "drop them"];
             runs;
-        "ProjectionStopped", ErrorKind::Stopped, false, &["shard 1", "it panicked", "mend it"];
+        "ProjectionStopped", ErrorKind::Stopped, false, &["\"mailer\"", "shard 1", "it panicked", "rebuild it"];
             projection;
-        "ViewStopped", ErrorKind::Stopped, false, &["\"mailer\"", "it panicked", "rebuild it"];
-            view;
         "ReadModelStopped", ErrorKind::Stopped, false, &["\"mailer\"", "it panicked", "mend it"];
             model;
         "TooManyParked", ErrorKind::Parked, false, &["10000", "\"mailer\"", "redrive or skip"];

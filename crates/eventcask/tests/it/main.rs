@@ -35,6 +35,7 @@ mod given_up;
 mod erased;
 mod clustered;
 mod views;
+mod views_again;
 mod projections;
 mod projections_behind;
 mod projections_kept;

@@ -242,7 +242,10 @@ fn l6_one_that_stopped_says_so_to_all_who_ask_or_wait() {
     wait_for_all(&store, &total);
     assert_eq!(total.merged().unwrap().0, 3);
     let listed = store.stats().projections;
-    let names: Vec<_> = listed.iter().map(|one| (one.name, one.version)).collect();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|one| (one.name.as_str(), one.version))
+        .collect();
     assert_eq!(names, [("counts", 3), ("total", 1)]);
     assert!(listed[0].failure.is_some() && listed[1].failure.is_none());
 }

@@ -292,7 +292,7 @@ fn f7_a_reader_takes_up_snapshots_and_writes_none() {
 fn restarted_read_only(bank: &Bank) -> u64 {
     let reader = bank.open_read_only();
     let counts = Counts::<1>::default();
-    kept(&reader, &counts).start().unwrap();
+    drop(kept(&reader, &counts).start().unwrap());
     counts.0.load(Ordering::Relaxed)
 }
 

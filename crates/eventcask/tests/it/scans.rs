@@ -1,6 +1,6 @@
 //! Scans: backwards, and by what they are asked for.
 
-use eventcask::read::EventIter;
+use eventcask::read::{EventIter, StoredBatch};
 use eventcask::{Error, Event, EventQuery, NewEvent, Store, Timestamp};
 use fastrand::Rng;
 
@@ -31,6 +31,18 @@ fn read(events: EventIter) -> Vec<(u32, u64)> {
     events.map(place).collect()
 }
 
+/// The same by whole blocks: one shard comes after the other.
+fn in_batches(query: &EventQuery) -> Vec<(u32, u64)> {
+    let mut places = Vec::new();
+    for batch in query.batches() {
+        let batch = batch.unwrap();
+        let batch = batch.get();
+        assert!(batch.rows().all(|row| !batch.payload(row).is_empty()));
+        places.extend(batch.rows().map(|row| (batch.shard(), batch.position(row))));
+    }
+    places
+}
+
 /// A query of each kind, by what a shard and the times of some events are.
 fn queries(store: &Store, times: &[Timestamp]) -> Vec<EventQuery> {
     let middle = times[times.len() / 2];
@@ -58,11 +70,13 @@ fn check_mirrored(store: &Store) {
         let mut forwards = read(query.iter());
         forwards.reverse();
         assert_eq!(read(query.rev()), forwards, "{query:?}");
+        forwards.sort_unstable();
+        assert_eq!(in_batches(&query), forwards, "{query:?}");
     }
 }
 
 #[test]
-fn backwards_is_the_mirror_of_forwards() {
+fn backwards_is_the_mirror_of_forwards_and_batches_hold_the_same() {
     let mut rng = Rng::with_seed(1);
     let mut bank = Bank::new(4);
     bank.options = bank.options.segment_bytes(3_000).seal(false);
@@ -93,6 +107,17 @@ fn backwards_ends_where_the_store_was_when_it_began() {
     fill(&store, &mut Rng::with_seed(3), 10);
     assert_eq!((first.shard(), first.position()), before[0]);
     assert_eq!(events.count() + 1, before.len());
+}
+
+#[test]
+fn batches_end_where_the_store_was_when_they_began() {
+    let store = Bank::new(2).open();
+    fill(&store, &mut Rng::with_seed(4), 10);
+    let before = read(store.events().iter()).len();
+    let batches = store.events().batches();
+    fill(&store, &mut Rng::with_seed(5), 10);
+    let rows = |batch: Result<StoredBatch, Error>| batch.unwrap().get().len();
+    assert_eq!(batches.map(rows).sum::<usize>(), before);
 }
 
 #[test]

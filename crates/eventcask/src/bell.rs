@@ -1,8 +1,8 @@
-//! What wakes the threads of a projection.
+//! What wakes a thread of the store that works behind the log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::sync::locked;
 
@@ -27,9 +27,8 @@ impl Bell {
         self.is_rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Sleeps until it rings, or as long as this.
-    pub(crate) fn wait(&self, longest: Option<Duration>) {
-        let until = longest.and_then(|longest| Instant::now().checked_add(longest));
+    /// Sleeps until it rings, or until this moment; says whether it rang.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> bool {
         let mut asleep = locked(&self.asleep);
         while !self.take() {
             let Some(until) = until else {
@@ -41,10 +40,11 @@ impl Bell {
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return false;
             }
             let woken = self.rings.wait_timeout(asleep, left);
             asleep = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+        true
     }
 }

@@ -1,0 +1,161 @@
+//! What a projection is to the engine: a value, made from the constants of a trait or from the
+//! definition of a view.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use eventcask_project::{ApplyError, Batch, Projection, Snapshot, ViewSpec, ViewState};
+
+use crate::notices::Kind;
+
+type Empty<S> = Box<dyn Fn() -> S + Send + Sync>;
+type Apply<S> = Box<dyn Fn(&mut S, &Batch<'_>) -> Result<(), ApplyError> + Send + Sync>;
+
+/// A projection with states of this type.
+pub(crate) struct Definition<S> {
+    pub(crate) kind: Kind,
+    pub(crate) name: String,
+    /// The version that its user gave it; a view has none.
+    pub(crate) version: Option<u32>,
+    /// Names of the event types that it is shown; none where it is shown all.
+    pub(crate) types: Option<Vec<String>>,
+    empty: Empty<S>,
+    apply: Apply<S>,
+}
+
+impl<S: Default + 'static> Definition<S> {
+    pub(crate) fn of<P: Projection<State = S>>(projection: &Arc<P>) -> Self {
+        let projection = Arc::clone(projection);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            kind: Kind::Projection,
+            name: P::NAME.to_owned(),
+            version: Some(P::VERSION),
+            types: P::TYPES.map(names),
+            empty: Box::new(S::default),
+            apply: Box::new(move |state, batch| projection.apply(state, batch)),
+        }
+    }
+}
+
+impl<S> Definition<S> {
+    /// The state before the first event.
+    pub(crate) fn empty(&self) -> S {
+        (self.empty)()
+    }
+
+    /// Takes in the events of a batch.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub(crate) fn apply(&self, state: &mut S, batch: &Batch<'_>) -> Result<(), ApplyError> {
+        (self.apply)(state, batch)
+    }
+}
+
+impl Definition<ViewState> {
+    pub(crate) fn of_view(name: &str, spec: &Arc<ViewSpec>) -> Self {
+        let spec = Arc::clone(spec);
+        Self {
+            kind: Kind::View,
+            name: name.to_owned(),
+            version: None,
+            types: spec.event_type().map(|name| vec![name.to_owned()]),
+            empty: Box::new(move || ViewState::new(Arc::clone(&spec))),
+            apply: Box::new(|state, batch| {
+                state.apply(batch);
+                Ok(())
+            }),
+        }
+    }
+}
+
+type Encode<S> = Box<dyn Fn(&S) -> Vec<u8> + Send + Sync>;
+type Decode<S> = Box<dyn Fn(&[u8]) -> Option<S> + Send + Sync>;
+
+/// A state as bytes and back.
+pub(crate) struct Codec<S> {
+    encode: Encode<S>,
+    decode: Decode<S>,
+    is_small: fn(&S) -> bool,
+}
+
+/// The bytes of a view with no more rows are made in less time than a batch takes.
+const FEW_ROWS: usize = 4096;
+
+impl<S: Snapshot> Codec<S> {
+    pub(crate) fn of_snapshots() -> Self {
+        Self {
+            encode: Box::new(|state| {
+                let mut bytes = Vec::new();
+                state.encode(&mut bytes);
+                bytes
+            }),
+            decode: Box::new(|mut bytes| S::decode(&mut bytes).filter(|_| bytes.is_empty())),
+            is_small: |_| false,
+        }
+    }
+}
+
+impl Codec<ViewState> {
+    pub(crate) fn of_view(spec: &Arc<ViewSpec>) -> Self {
+        let spec = Arc::clone(spec);
+        Self {
+            encode: Box::new(ViewState::encode),
+            decode: Box::new(move |bytes| ViewState::decode(Arc::clone(&spec), bytes).ok()),
+            is_small: |state| state.has_at_most(FEW_ROWS),
+        }
+    }
+}
+
+impl<S> Codec<S> {
+    pub(crate) fn encode(&self, state: &S) -> Vec<u8> {
+        (self.encode)(state)
+    }
+
+    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<S> {
+        (self.decode)(bytes)
+    }
+
+    /// Whether its bytes are made so fast that it can be locked meanwhile.
+    pub(crate) fn is_small(&self, state: &S) -> bool {
+        (self.is_small)(state)
+    }
+}
+
+/// What the files of a projection say that it is. Names need no escape in JSON.
+pub(crate) fn projection_text<P: Projection>() -> String {
+    let (name, version) = (P::NAME, P::VERSION);
+    let known = format!(r#"{{"projection":"{name}","version":{version}"#);
+    match P::TYPES {
+        None => known + "}",
+        Some(types) => format!(r#"{known},"types":{}}}"#, json_of(types)),
+    }
+}
+
+/// A list of names as JSON, the same for the same set of names.
+fn json_of(names: &[&str]) -> String {
+    let names: BTreeSet<&str> = names.iter().copied().collect();
+    serde_json::to_string(&names).expect("texts are JSON")
+}
+
+/// Name and version of the projection whose files say this.
+pub(crate) fn parse_projection(text: &str) -> Option<(&str, u32)> {
+    let (name, rest) = text.strip_prefix(r#"{"projection":""#)?.split_once('"')?;
+    let rest = rest.strip_prefix(r#","version":"#)?.strip_suffix('}')?;
+    // The event types follow, where some are declared.
+    let version = rest.split(',').next()?;
+    Some((name, version.parse().ok()?))
+}
+
+/// What the files of a view say that it is.
+pub(crate) fn view_text(name: &str, spec: &ViewSpec) -> String {
+    format!(r#"{{"name":"{name}","spec":{}}}"#, spec.to_json())
+}
+
+/// Name and definition of the view whose files say this.
+pub(crate) fn parse_view(text: &str) -> Option<(&str, ViewSpec)> {
+    let rest = text.strip_prefix(r#"{"name":""#)?.strip_suffix('}')?;
+    let (name, spec) = rest.split_once(r#"","spec":"#)?;
+    Some((name, ViewSpec::from_json(spec).ok()?))
+}

@@ -1,0 +1,103 @@
+//! The wanted events of one shard, oldest or newest first.
+
+use std::sync::Arc;
+
+use eventcask_event::Timestamp;
+use eventcask_shard::ShardReader;
+
+use crate::read::block_events::BlockEvents;
+use crate::read::cursor::ShardCursor;
+use crate::read::filter::Filter;
+use crate::{Error, Event};
+
+/// Which events come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// How far one shard was read, event by event.
+#[derive(Debug)]
+pub(crate) struct ShardEvents {
+    cursor: ShardCursor<Arc<ShardReader>>,
+    order: Order,
+    open: Option<BlockEvents>,
+}
+
+impl ShardEvents {
+    /// What is durable now from a position on; newest first it ends there.
+    pub(crate) fn new(reader: &Arc<ShardReader>, from: u64, order: Order) -> Self {
+        Self {
+            cursor: ShardCursor::new(Arc::clone(reader), from),
+            order,
+            open: None,
+        }
+    }
+
+    /// Ends with what is durable now and was committed at this time or before.
+    pub(crate) fn renew(&mut self, limit: i64) {
+        let before = Arc::clone(self.cursor.hidden());
+        self.cursor.renew(Timestamp::from_nanos(limit));
+        let hidden = self.cursor.hidden();
+        if let Some(open) = &mut self.open
+            && !Arc::ptr_eq(&before, hidden)
+        {
+            open.retain(|events, row| !hidden.hides(events, row));
+        }
+    }
+
+    /// Passes over what comes before a position, having seen all before it that there is.
+    pub(crate) fn pass(&mut self, position: u64) {
+        self.cursor.pass(position);
+    }
+
+    /// The position before which all is handed out or passed over; `None` where something is there
+    /// that is not settled.
+    pub(crate) fn seen(&self) -> Option<u64> {
+        let left = self.cursor.left();
+        (self.open.is_none() && left.is_empty()).then_some(left.start)
+    }
+
+    /// Position of the first event that was neither handed out nor passed over.
+    pub(crate) fn position(&self) -> u64 {
+        let open = self.open.as_ref().and_then(BlockEvents::position);
+        open.unwrap_or(self.cursor.left().start)
+    }
+
+    /// The shard.
+    pub(crate) fn shard(&self) -> u32 {
+        self.cursor.reader().shard()
+    }
+
+    /// Moves on to the next wanted event, if it is not on one, and tells its commit time.
+    pub(crate) fn settle(&mut self, filter: &Filter) -> Result<Option<Timestamp>, Error> {
+        loop {
+            if let Some(open) = &mut self.open {
+                if let Some(next) = open.peek() {
+                    let time = next.commit_time;
+                    let has_come = self.order == Order::NewestFirst
+                        || self.cursor.has_come(next.position, time);
+                    return Ok(has_come.then_some(time));
+                }
+                self.open = None;
+            }
+            let found = match self.order {
+                Order::OldestFirst => self.cursor.next_block(filter)?,
+                Order::NewestFirst => self.cursor.block_before(filter)?,
+            };
+            let Some(mut found) = found else {
+                return Ok(None);
+            };
+            if self.order == Order::NewestFirst {
+                found.rows.reverse();
+            }
+            self.open = Some(BlockEvents::new(found.block, found.rows));
+        }
+    }
+
+    /// Hands out the event that it is on, and moves off it.
+    pub(crate) fn take(&mut self) -> Option<Event> {
+        self.open.as_mut()?.next()
+    }
+}
