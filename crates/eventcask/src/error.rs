@@ -24,8 +24,6 @@ pub enum ErrorKind {
     Poisoned,
     /// The store was closed.
     Closed,
-    /// The store is open for reading only.
-    ReadOnly,
     /// The directory holds no store.
     NotAStore,
     /// The store was written by a newer version.
@@ -142,9 +140,6 @@ pub enum Error {
         /// The shard.
         shard: u32,
     },
-    /// The store is open for reading only.
-    #[error("the store is open for reading only; open it with Store::options().open(..) to write")]
-    ReadOnly,
     /// There is no view of this name.
     #[error("there is no view named {name:?}; `eventcask view list` shows those there are")]
     UnknownView {
@@ -306,7 +301,6 @@ impl Error {
             Self::Unreadable(_) => ErrorKind::Io,
             Self::Closed => ErrorKind::Closed,
             Self::Log(error) => kind_of_log(error.kind()),
-            Self::ReadOnly => ErrorKind::ReadOnly,
             Self::UnknownView { .. }
             | Self::UnknownAggregate { .. }
             | Self::UnknownSubscription { .. }

@@ -17,7 +17,7 @@ use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::projection::{ProjectionAsOf, Rebuild};
 use crate::stats::ProjectionStats;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use eventcask_project::{Projection, Snapshot};
 
-use crate::Store;
+use crate::StoreReader;
 use crate::projection::definition::Codec;
 use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, SnapshotPolicy};
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
@@ -117,7 +117,7 @@ impl<P: Projection> ProjectionOptions<P> {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
     /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
     ///

@@ -7,9 +7,9 @@ use eventcask_event::{Timestamp, route};
 use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
-use crate::Store;
+use crate::StoreReader;
 use crate::read::block_events::BlockEvents;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Event};
 
 /// Says which events of an aggregate are wanted; [`events`](Self::events) reads them.
@@ -274,7 +274,7 @@ impl Iterator for AggregateEvents {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Reads the events of one aggregate.
     ///
     /// ```

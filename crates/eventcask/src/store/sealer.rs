@@ -20,9 +20,9 @@ use rayon::prelude::*;
 
 use crate::bell::Bell;
 use crate::parallel::cores;
+use crate::store::given_up::GivenUp;
 use crate::store::options::Options;
 use crate::sync::locked;
-use crate::upkeep::given_up::GivenUp;
 use crate::{Error, parallel};
 
 /// How long a block waits at most for workers that are busy.

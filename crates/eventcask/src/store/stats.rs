@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use eventcask_shard::Stages;
 
-use crate::Store;
+use crate::StoreReader;
 use crate::clock::now_nanos;
-use crate::feed::feeds::FeedState;
-use crate::follow::lag::lag;
+use crate::follow::feeds::FeedState;
+use crate::lag::lag;
 use crate::stats::{FoldStats, ProjectionStats, ReadModelStats, SubscriptionStats, ViewStats};
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 
 /// Figures of a store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub struct ShardStats {
     pub poisoned: Option<String>,
 }
 
-impl Store {
+impl StoreReader {
     /// Figures of the store.
     ///
     /// ```

@@ -10,8 +10,8 @@ use eventcask_log::{
 };
 
 use crate::Error;
+use crate::store::side_files::{self, list};
 use crate::upkeep::VerifyReport;
-use crate::upkeep::side_files::{self, list};
 use crate::upkeep::verify::verify;
 
 /// What a repair did.

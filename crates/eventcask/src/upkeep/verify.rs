@@ -20,7 +20,7 @@ use eventcask_log::{
 
 use eventcask_shard::KeyHasher;
 
-use crate::upkeep::side_files;
+use crate::store::side_files;
 use crate::{Error, parallel};
 
 /// What a check of a whole store found.

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventcask::storage::{FileStorage, Open, Storage};
-use eventcask::{Codec, Error, ErrorKind, Options, Store, ViewSpec, repair, verify_storage};
+use eventcask::{
+    Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify_storage,
+};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, put};
@@ -91,7 +93,7 @@ fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
     assert!(parts.iter().all(|part| problem.reason.contains(part)));
 
     let before = segments(&**storage, 1);
-    let refused = options.open_storage(Arc::clone(storage)).unwrap_err();
+    let refused = options.open(Arc::clone(storage)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Damaged, "{loss:?}");
     let sentence = refused.to_string();
     assert!(
@@ -99,7 +101,7 @@ fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
         "{sentence}"
     );
     assert_eq!(segments(&**storage, 1), before, "nothing is changed");
-    assert!(options.open_storage_read_only(Arc::clone(storage)).is_ok());
+    assert!(options.open_read_only(Arc::clone(storage)).is_ok());
 }
 
 /// `verify` said that all is well, `export` was short, and the next append took the positions of
@@ -110,7 +112,7 @@ fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
     for loss in LOSSES {
         let bank = Bank::new(2);
         let storage: Arc<dyn Storage> = Arc::new(bank.storage.copy());
-        let store = options().open_storage(Arc::clone(&storage)).unwrap();
+        let store = options().open(Arc::clone(&storage)).unwrap();
         fill(&store);
         store.close().unwrap();
         assert!(verify_storage(&storage).unwrap().is_ok());
@@ -124,10 +126,10 @@ fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
 fn c7_what_was_there_at_the_opening_is_known_to_a_store_that_was_killed() {
     let memory = Bank::new(2).storage;
     let storage: Arc<dyn Storage> = Arc::new(memory.clone());
-    let store = options().open_storage(Arc::clone(&storage)).unwrap();
+    let store = options().open(Arc::clone(&storage)).unwrap();
     fill(&store);
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
-    drop(options().open_storage(Arc::clone(&killed)).unwrap());
+    drop(options().open(Arc::clone(&killed)).unwrap());
     Loss::Newest.strike(&*killed, 1);
     check_found(&options(), &killed, Loss::Newest);
 }
@@ -137,7 +139,7 @@ fn c7_what_was_there_at_the_opening_is_known_to_a_store_that_was_killed() {
 fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
     let memory = Bank::new(2).storage;
     let storage: Arc<dyn Storage> = Arc::new(memory.clone());
-    let store = options().open_storage(Arc::clone(&storage)).unwrap();
+    let store = options().open(Arc::clone(&storage)).unwrap();
     fill(&store);
     store.seal().unwrap();
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
@@ -227,9 +229,7 @@ fn c7_a_lost_end_without_events_is_found() {
 fn a_close_makes_no_segment() {
     let bank = Bank::new(2);
     for _ in 0..12 {
-        let store = options()
-            .open_storage(Arc::new(bank.storage.clone()))
-            .unwrap();
+        let store = options().open(Arc::new(bank.storage.clone())).unwrap();
         put(&store, "account-1", &"x".repeat(900));
         let shard = store.shard_of("account-1");
         let before = segments(&bank.storage, shard);
@@ -242,9 +242,7 @@ fn a_close_makes_no_segment() {
 #[test]
 fn c7_a_backup_that_has_lost_its_end_is_found() {
     let bank = Bank::new(2);
-    let store = options()
-        .open_storage(Arc::new(bank.storage.clone()))
-        .unwrap();
+    let store = options().open(Arc::new(bank.storage.clone())).unwrap();
     fill(&store);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("copy");
@@ -290,7 +288,7 @@ fn a_note_of_the_ends_that_is_gone_or_damaged_keeps_nobody_out() {
     }
 }
 
-fn numbers(store: &Store) -> Vec<(u32, u64)> {
+fn numbers(store: &StoreReader) -> Vec<(u32, u64)> {
     let events = store.events().iter();
     let place = |event: Result<eventcask::Event, Error>| {
         let event = event.unwrap();
@@ -345,7 +343,7 @@ fn a_repair_goes_on_without_the_lost_end_and_gives_its_positions_to_nobody() {
 fn f4_a_snapshot_without_room_is_no_reason_for_a_close_to_fail() {
     let bank = Bank::new(2);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     let spec = ViewSpec::new("number", &["count"], None, None).unwrap();
     store.create_view("v", spec).unwrap();
     fill(&store);
@@ -359,7 +357,7 @@ fn f4_a_snapshot_without_room_is_no_reason_for_a_close_to_fail() {
 fn f4_a_full_disk_leaves_the_note_of_the_ends_as_it_was() {
     let bank = Bank::new(2);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     fill(&store);
     disk.fails(Operation::Write, "ENDS", Fault::Errno(ENOSPC));
     store.close().unwrap();

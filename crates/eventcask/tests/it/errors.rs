@@ -70,8 +70,6 @@ fn of_appends() -> Vec<Row> {
             Error::Closed;
         "Full", ErrorKind::Full, true, &["shard 3", "try again"];
             Error::Full { shard: 3 };
-        "ReadOnly", ErrorKind::ReadOnly, false, &["open it with"];
-            Error::ReadOnly;
         "SubscribeUntil", ErrorKind::Invalid, false, &["subscription", "until"];
             Error::SubscribeUntil;
         "OtherShard", ErrorKind::Invalid, false, &["\"account-1\"", "shard 3"];

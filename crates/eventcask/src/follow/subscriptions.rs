@@ -13,8 +13,8 @@ use eventcask_log::{
 use eventcask_shard::ShardReader;
 
 use crate::Error;
+use crate::follow::saved::{Blocked, Left, Saved, Saves};
 use crate::name::{is_name, is_numbered};
-use crate::subscribe::saved::{Blocked, Left, Saved, Saves};
 use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
