@@ -53,7 +53,7 @@ mod as_json;
 #[cfg(feature = "serde")]
 pub use as_json::AsJson;
 pub use batch::Batch;
-pub use error::{DecodeError, SpecError};
+pub use error::{DecodeError, FailedEvent, SpecError};
 pub use left_out::LeftOut;
 pub use limits::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH};
 pub use merged::MergedStates;

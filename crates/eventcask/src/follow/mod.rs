@@ -1,5 +1,6 @@
 //! What all that follow the log share: how they catch up, wait and are woken.
 
+pub(crate) mod parked;
 pub(crate) mod lag;
 pub(crate) mod waiters;
 pub(crate) mod reached;

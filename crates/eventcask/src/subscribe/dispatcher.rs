@@ -18,8 +18,9 @@ use event_listener::EventListener;
 
 use crate::follow::arrivals::Watch;
 use crate::read::filter::Filter;
+use crate::short_text::short;
 use crate::store::handle::Inner;
-use crate::subscribe::saved::{Blocked, Left, Saved, short};
+use crate::subscribe::saved::{Blocked, Left, Saved};
 use crate::subscribe::subscription::Look;
 use crate::{Aggregate, Error, Event, Subscription};
 
