@@ -101,21 +101,3 @@ pub enum DecodeError {
     #[error("the view's state is damaged: {0}; rebuild the view")]
     Malformed(&'static str),
 }
-
-/// An event that a projection could not take in, as [`Batch::failed`](crate::Batch::failed) names it.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "version {version} of aggregate {key:?}, at position {position}, can not be applied: {reason}"
-)]
-pub struct FailedEvent {
-    /// Its row in the batch.
-    pub row: usize,
-    /// Key of its aggregate.
-    pub key: String,
-    /// Its version there.
-    pub version: u64,
-    /// Its position in the shard.
-    pub position: u64,
-    /// What the projection says.
-    pub reason: crate::ApplyError,
-}

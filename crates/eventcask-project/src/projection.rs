@@ -1,9 +1,6 @@
 //! Folds that users write.
 
-use crate::Batch;
-
-/// Why a projection could not take in a batch: whatever its own code says.
-pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;
+use crate::{ApplyError, Batch};
 
 /// A fold over the events of a shard: what becomes of a state by a batch of events.
 ///

@@ -93,14 +93,13 @@ impl<S: Snapshot> Codec<S> {
         Self {
             encode: Box::new(|state, parked| {
                 let mut bytes = Vec::new();
-                parked.encode(&mut bytes);
                 state.encode(&mut bytes);
+                parked.encode(&mut bytes);
                 bytes
             }),
             decode: Box::new(|shard, mut bytes| {
-                let parked = ParkedAggregates::decode(shard, &mut bytes)?;
-                let state = S::decode(&mut bytes).filter(|_| bytes.is_empty())?;
-                Some((state, parked))
+                let state = S::decode(&mut bytes)?;
+                Some((state, ParkedAggregates::decode(shard, bytes)?))
             }),
             is_small: |_| false,
         }

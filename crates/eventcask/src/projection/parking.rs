@@ -78,9 +78,8 @@ impl ParkedAggregates {
         (0..events.aggregates()).map(is_parked).collect()
     }
 
-    /// As bytes: how many there are, then each.
+    /// As bytes, behind those of the state: one after the other.
     pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
-        bytes.extend((self.all.len() as u32).to_le_bytes());
         for parked in self.all.values() {
             put_text(bytes, &parked.key);
             bytes.extend(parked.version.to_le_bytes());
@@ -90,13 +89,12 @@ impl ParkedAggregates {
         }
     }
 
-    /// Takes what [`encode`](Self::encode) wrote off the beginning of some bytes; none where it is anything
-    /// else.
-    pub(crate) fn decode(shard: u32, bytes: &mut &[u8]) -> Option<Self> {
-        let count = u32::from_le_bytes(take(bytes)?);
-        let mut all = BTreeMap::new();
-        for _ in 0..count {
-            let parked = Parked {
+    /// What [`encode`](Self::encode) wrote; none where it is anything else.
+    pub(crate) fn decode(shard: u32, mut bytes: &[u8]) -> Option<Self> {
+        let bytes = &mut bytes;
+        let mut parked = Self::default();
+        while !bytes.is_empty() {
+            let one = Parked {
                 key: take_text(bytes)?,
                 version: u64::from_le_bytes(take(bytes)?),
                 shard,
@@ -104,9 +102,8 @@ impl ParkedAggregates {
                 tries: u32::from_le_bytes(take(bytes)?),
                 reason: take_text(bytes)?,
             };
-            all.insert(parked.key.clone(), parked);
+            parked.all.insert(one.key.clone(), one);
         }
-        let new = Vec::new();
-        (all.len() == count as usize).then_some(Self { all, new })
+        Some(parked)
     }
 }
