@@ -34,6 +34,7 @@ const GROUP_BYTES: usize = 4 << 20;
 /// assert_eq!("interval:20".parse(), Ok(Durability::Interval(Duration::from_millis(20))));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Durability {
     /// When the disk has it: survives a loss of power. Appends that wait share one sync.
     #[default]

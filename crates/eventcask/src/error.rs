@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{EventId, Expected, Invalid, Place};
+use eventcask_event::{EventId, Expected, Invalid, Place, conflict};
 use eventcask_project::SpecError;
 use eventcask_shard::AppendError;
 
@@ -24,8 +24,6 @@ pub enum ErrorKind {
     Poisoned,
     /// The store was closed.
     Closed,
-    /// The store is open for reading only.
-    ReadOnly,
     /// The directory holds no store.
     NotAStore,
     /// The store was written by a newer version.
@@ -80,7 +78,8 @@ pub enum Error {
     Spec(#[from] SpecError),
     /// The aggregate is not at the expected version; nothing of the append is stored.
     #[error(
-        "aggregate {key:?} has version {actual}, and {expected} was expected; read it again from version {missed_from} and decide anew"
+        "{}; read it again from version {missed_from} and decide anew",
+        conflict(key, *expected, *actual)
     )]
     Conflict {
         /// Key of the aggregate.
@@ -142,9 +141,6 @@ pub enum Error {
         /// The shard.
         shard: u32,
     },
-    /// The store is open for reading only.
-    #[error("the store is open for reading only; open it with Store::options().open(..) to write")]
-    ReadOnly,
     /// There is no view of this name.
     #[error("there is no view named {name:?}; `eventcask view list` shows those there are")]
     UnknownView {
@@ -306,7 +302,6 @@ impl Error {
             Self::Unreadable(_) => ErrorKind::Io,
             Self::Closed => ErrorKind::Closed,
             Self::Log(error) => kind_of_log(error.kind()),
-            Self::ReadOnly => ErrorKind::ReadOnly,
             Self::UnknownView { .. }
             | Self::UnknownAggregate { .. }
             | Self::UnknownSubscription { .. }

@@ -59,6 +59,8 @@ mod short_text;
 mod clock;
 mod name;
 mod bell;
+mod lag;
+mod as_of;
 mod parallel;
 mod notices;
 mod store;
@@ -71,6 +73,7 @@ pub mod projection;
 mod feed;
 pub mod upkeep;
 
+pub use as_of::AsOf;
 pub use error::{Error, ErrorKind};
 pub use eventcask_event::{EventId, Expected, NewEvent, Place, Timestamp, route};
 pub use eventcask_log::{Codec, SourceMark};
@@ -85,11 +88,11 @@ pub use follow::reached::{Reached, Timeout};
 pub use projection::handle::ProjectionHandle;
 pub use projection::view::View;
 pub use read::aggregate::Aggregate;
-pub use read::as_of::AsOf;
 pub use read::event::Event;
 pub use read::query::EventQuery;
 pub use store::handle::Store;
 pub use store::options::Options;
+pub use store::reader::StoreReader;
 pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::ConsumerGroup;
 pub use subscribe::subscription::Subscription;
@@ -101,7 +104,7 @@ pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture
 
 /// What events are made of, beside [`NewEvent`] and [`Event`].
 pub mod event {
-    pub use eventcask_event::{Encoding, EventRef, Events, Invalid};
+    pub use eventcask_event::{Encoding, EventRef, Events, Invalid, check_key};
 }
 
 /// How long things may be.
@@ -127,18 +130,19 @@ pub mod read_model {
 
 /// Figures of a store and of what follows it.
 pub mod stats {
-    pub use crate::feed::feeds::ReadModelStats;
-    pub use crate::fold::cache::FoldStats;
+    pub use crate::follow::feeds::ReadModelStats;
+    pub use crate::follow::subscriptions::SubscriptionStats;
     pub use crate::projection::projections::ProjectionStats;
     pub use crate::projection::views::ViewStats;
+    pub use crate::store::folds::FoldStats;
     pub use crate::store::stats::{ShardStats, Stats};
-    pub use crate::subscribe::subscriptions::SubscriptionStats;
     pub use eventcask_project::LeftOut;
     pub use eventcask_shard::Stages;
 }
 
 /// Where a store lies: a directory, memory, or a place of your own.
 pub mod storage {
+    pub use crate::store::location::Location;
     pub use eventcask_log::{FileStorage, Lock, MemoryStorage, Open, Storage, StoredFile};
 }
 
@@ -177,16 +181,14 @@ pub mod inspect {
     }
 }
 
-use std::path::Path;
-
 /// Opens the store in a directory for reading and writing, and makes it if there is none.
 ///
-/// The same as [`Store::options`]`().open(directory)`.
+/// The same as [`Store::options`]`().open(location)`.
 ///
 /// # Errors
 /// See [`Options::open`].
-pub fn open(directory: impl AsRef<Path>) -> Result<Store, Error> {
-    Store::options().open(directory)
+pub fn open(location: impl Into<storage::Location>) -> Result<Store, Error> {
+    Store::options().open(location)
 }
 
 /// The code of the README compiles; `examples/readme.rs` is the same code, and is run.

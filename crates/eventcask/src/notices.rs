@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
+use crate::lag::lag;
 
 /// Something that stopped while everything else goes on.
 #[derive(Debug, Clone)]

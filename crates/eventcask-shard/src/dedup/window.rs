@@ -26,6 +26,7 @@ const SLICES: u64 = 4;
 /// assert_eq!(DedupWindow::All.to_string(), "all");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum DedupWindow {
     /// All ids of the log. Those of sealed segments rest on disk.
     #[default]

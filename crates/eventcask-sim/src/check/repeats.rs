@@ -84,6 +84,7 @@ impl Repeats<'_> {
                 let passed = rows[new].commit.saturating_sub(rows[old].commit);
                 i128::from(passed) >= time.as_nanos().cast_signed()
             }
+            other => panic!("how long ids are known by {other} is not said here"),
         }
     }
 }

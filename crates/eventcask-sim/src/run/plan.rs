@@ -154,6 +154,7 @@ impl Plan {
         match self.durability {
             Durability::Sync => Level::Power,
             Durability::Os | Durability::Interval(_) => Level::Process,
+            other => panic!("what an answer of {other} survives is not said here"),
         }
     }
 }

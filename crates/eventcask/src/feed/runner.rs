@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use eventcask_event::{Place, Timestamp};
 use eventcask_log::Error as LogError;
 
-use crate::Store;
+use crate::StoreReader;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
-use crate::feed::feeds::FeedState;
-use crate::read::filter::Filter;
-use crate::store::handle::Inner;
+use crate::follow::feeds::FeedState;
+use crate::follow::filter::Filter;
+use crate::store::inner::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
 /// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was the
@@ -155,6 +155,7 @@ impl ReadModelOptions {
 ///
 /// Its thread reads what is durable from the log, at the pace of the model: it holds up no writer and
 /// no other reader.
+#[must_use = "the model is fed until this is dropped"]
 pub struct ReadModelRunner {
     inner: Arc<Inner>,
     state: Arc<FeedState>,
@@ -275,7 +276,7 @@ impl Drop for ReadModelRunner {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Says how a read model in a database of its own is to be fed with the events of this store;
     /// [`ReadModelOptions::start`] begins. In a store that is open for reading only, it is fed with what
     /// [`refresh`](Self::refresh) finds.

@@ -1,7 +1,6 @@
 //! Folding the events of single aggregates: what users write, and what keeps the states.
 
 pub(crate) mod versioned;
-pub(crate) mod cache;
 pub(crate) mod snapshots;
 pub(crate) mod repository;
 

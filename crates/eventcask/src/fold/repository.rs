@@ -12,13 +12,13 @@ use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::Store;
-use crate::fold::cache::Counted;
+use crate::StoreReader;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
 use crate::stats::FoldStats;
 use crate::store::engine::Engine;
-use crate::store::handle::Inner;
+use crate::store::folds::Counted;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Fold, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
@@ -451,7 +451,7 @@ impl<F: Fold> Repository<F> {
     }
 
     fn save_if_due(&self, reader: &ShardReader, key: &str, kept: &mut Kept<F::State>) {
-        let is_writer = self.inner.engine.as_ref().is_some_and(Engine::is_running);
+        let is_writer = self.inner.engine.as_deref().is_some_and(Engine::is_running);
         let (Some(first), Some(last)) = (kept.first, kept.last) else {
             return;
         };
@@ -493,7 +493,7 @@ fn newest_of(
     }))
 }
 
-impl Store {
+impl StoreReader {
     /// Folds the events of single aggregates into states, and keeps those that are loaded most.
     ///
     /// One handle, or clones of it, should serve the whole process: they share what is kept.

@@ -146,7 +146,6 @@ where
     }
 
     /// The projection that they are of.
-    #[must_use]
     pub fn projected(&self) -> &ProjectionHandle<P> {
         &self.projected
     }

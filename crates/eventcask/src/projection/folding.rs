@@ -15,7 +15,7 @@ use super::watch::Watches;
 use crate::Error;
 use crate::follow::follower::Follow;
 use crate::follow::parked::Parked;
-use crate::read::visible::{add_shown, row_from};
+use crate::follow::visible::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<S> {

@@ -13,9 +13,9 @@ use super::saver;
 use super::state::ShardState;
 use crate::Error;
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
+use crate::lag::lag;
 use crate::stats::ProjectionStats;
 use crate::sync::locked;
 

@@ -17,7 +17,7 @@ use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::projection::{Parked, ProjectionAsOf, Rebuild};
 use crate::stats::ProjectionStats;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Timeout};
 
 /// A [`Projection`] that follows a store: a state for each shard, in memory, into which each event
@@ -63,6 +63,7 @@ use crate::{AsOf, Error, Reached, Timeout};
 /// assert_eq!(cents, Some(500));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "the projection ends when its handles are dropped"]
 pub struct ProjectionHandle<P: Projection> {
     held: Arc<Held<P>>,
 }

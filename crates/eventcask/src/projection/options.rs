@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use eventcask_project::{Projection, Snapshot};
 
-use crate::Store;
+use crate::StoreReader;
 use crate::projection::definition::Codec;
 use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, OnError, SnapshotPolicy};
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
@@ -125,9 +125,36 @@ impl<P: Projection> ProjectionOptions<P> {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
     /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{ApplyError, Batch, Expected, NewEvent, Projection, Timeout};
+    ///
+    /// /// How many events there are.
+    /// struct Count;
+    ///
+    /// impl Projection for Count {
+    ///     const NAME: &'static str = "count";
+    ///     const VERSION: u32 = 1;
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, count: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *count += batch.rows().count() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let count = store.projection(Count).start()?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// let appended = store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// count.wait_for(appended.place(), Timeout::Error(std::time::Duration::from_secs(60)))?;
+    /// assert_eq!(count.read_of("account-42", |count| *count)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn projection<P: Projection>(&self, projection: P) -> ProjectionOptions<P> {
         ProjectionOptions::new(Arc::clone(&self.inner), projection)
     }

@@ -11,7 +11,7 @@ use super::folding::Folding;
 use super::live::LiveProjection;
 use crate::follow::follower::Follower;
 use crate::follow::read_ahead;
-use crate::read::visible::durable;
+use crate::follow::visible::durable;
 use crate::{AsOf, Error, parallel};
 
 /// Where a shard ended at the moment.

@@ -33,6 +33,7 @@ const ROUNDS: usize = 4;
 ///
 /// Dropping it cancels what is not done.
 #[derive(Debug)]
+#[must_use = "dropping it cancels what is not done"]
 pub struct Rebuild {
     filling: Arc<Filling>,
     thread: Option<JoinHandle<Result<Option<Vec<u64>>, Error>>>,

@@ -11,8 +11,8 @@ use super::past;
 use super::rebuild::Rebuild;
 use super::views::LiveView;
 use crate::stats::ViewStats;
-use crate::store::handle::Inner;
-use crate::{AsOf, Error, Reached, Store, Timeout};
+use crate::store::inner::Inner;
+use crate::{AsOf, Error, Reached, Store, StoreReader, Timeout};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -214,7 +214,7 @@ impl View {
 
     /// Begins to fill the view anew from all events, on all cores, beside the states in use, which go on
     /// meanwhile. When that is done the new ones take their place, in all shards at once; a view that has
-    /// stopped goes on with them.
+    /// stopped goes on with them. In a store that is open for reading only they are in memory alone.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -228,10 +228,9 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], [`Error::Closed`], or what the system said, where it gave
-    /// no thread.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the system said, where it gave no thread.
     pub fn rebuild(&self) -> Result<Rebuild, Error> {
-        self.inner.running()?;
+        self.inner.check_open()?;
         Rebuild::start(&self.inner.views.find(self.name())?.live)
     }
 
@@ -246,17 +245,7 @@ impl View {
     }
 }
 
-impl Store {
-    /// Makes a view, fills it with all events and keeps it up to date from then on.
-    ///
-    /// # Errors
-    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::ReadOnly`], or what the disk said.
-    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
-        self.running()?;
-        let live = self.inner.views.create(name, spec)?;
-        Ok(View::new(Arc::clone(&self.inner), live))
-    }
-
+impl StoreReader {
     /// The view of this name.
     ///
     /// # Errors
@@ -276,11 +265,23 @@ impl Store {
             .map(|live| View::new(Arc::clone(&self.inner), live))
             .collect()
     }
+}
+
+impl Store {
+    /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// # Errors
+    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::Closed`], or what the disk said.
+    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
+        self.running()?;
+        let live = self.inner.views.create(name, spec)?;
+        Ok(View::new(Arc::clone(&self.inner), live))
+    }
 
     /// Fills a view anew from all events, beside the one in use, then puts it in its place.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
     pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.rebuild(name)
@@ -289,7 +290,7 @@ impl Store {
     /// Removes a view and what is kept of it.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.remove(name)

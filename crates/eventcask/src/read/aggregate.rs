@@ -7,9 +7,9 @@ use eventcask_event::{Timestamp, route};
 use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
-use crate::Store;
+use crate::StoreReader;
 use crate::read::block_events::BlockEvents;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Event};
 
 /// Says which events of an aggregate are wanted; [`events`](Self::events) reads them.
@@ -50,18 +50,55 @@ impl Aggregate {
     }
 
     /// Begins at this version; the first event of an aggregate has version 1.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let newer = store.aggregate("account-42").from_version(2).events()?;
+    /// assert_eq!(newer.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_version(mut self, version: u64) -> Self {
         self.bounds.from_version = version.max(1);
         self
     }
 
     /// Ends with this version: the aggregate as it was then.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let before = store.aggregate("account-42").as_of_version(1).events()?;
+    /// assert_eq!(before.count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_of_version(mut self, version: u64) -> Self {
         self.bounds.to_version = version;
         self
     }
 
     /// Ends with what was committed at this time: the aggregate as it was then.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// use eventcask::Timestamp;
+    /// let long_ago: Timestamp = "2001-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(store.aggregate("account-42").as_of_time(long_ago).events()?.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_of_time(mut self, time: Timestamp) -> Self {
         self.bounds.until = time;
         self
@@ -100,12 +137,36 @@ impl Aggregate {
     }
 
     /// Only the newest so many of the events that are left.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let mut newest = store.aggregate("account-42").last(1).events()?;
+    /// assert_eq!(newest.next().ok_or("there is one")??.event_type(), "Closed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn last(mut self, events: usize) -> Self {
         self.last = Some(events);
         self
     }
 
     /// Version of the aggregate's newest event; 0 where there is none.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.aggregate("account-42").version()?, 2);
+    /// assert_eq!(store.aggregate("account-43").version()?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -127,6 +188,20 @@ impl Aggregate {
     }
 
     /// Reads the events, oldest first; none where the aggregate does not exist.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// for event in store.aggregate("account-42").events()? {
+    ///     let event = event?;
+    ///     println!("{} {} {:?}", event.version(), event.event_type(), event.payload());
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Damage, or what the disk said; an event that can not be read ends the iterator with an
@@ -199,8 +274,21 @@ impl Iterator for AggregateEvents {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Reads the events of one aggregate.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let account = store.aggregate("account-42");
+    /// assert_eq!(account.version()?, 2);
+    /// assert_eq!(account.events()?.count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate(&self, key: &str) -> Aggregate {
         Aggregate::new(Arc::clone(&self.inner), key)
     }

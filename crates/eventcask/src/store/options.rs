@@ -91,6 +91,14 @@ impl Default for Options {
 
 impl Options {
     /// Whether a store is made where there is none; it is by default.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{ErrorKind, Store};
+    /// let opened = Store::options().create(false).open(directory.path().join("none"));
+    /// assert_eq!(opened.map(|_| ()).map_err(|error| error.kind()), Err(ErrorKind::NotAStore));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
         self
@@ -99,6 +107,13 @@ impl Options {
     /// Number of shards of a store that is made: a power of two, 1 to 4096. The default is the
     /// number of cores, rounded up to a power of two, at most 16. A store that exists keeps
     /// the shards it has, and another number here is refused.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let store = eventcask::Store::options().shards(4).open(directory.path())?;
+    /// assert_eq!(store.shards(), 4);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shards(mut self, shards: u32) -> Self {
         self.shards = Some(shards);
         self
@@ -111,12 +126,27 @@ impl Options {
     }
 
     /// When an append is answered; [`Durability::Sync`] by default.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{Durability, Store};
+    /// // Answered once the system has it: a killed process loses nothing, a power failure may.
+    /// let store = Store::options().durability(Durability::Os).open(directory.path())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
     /// Compression of new blocks; [`Codec::Auto`] by default.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{Codec, Store};
+    /// let store = Store::options().codec(Codec::None).open(directory.path())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
         self
@@ -259,6 +289,11 @@ impl Options {
     pub fn dedup_memory_bytes(mut self, bytes: u64) -> Self {
         self.dedup_memory_bytes = bytes;
         self
+    }
+
+    /// Whether nothing is shown or saved before it is synced.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.durability == Durability::Sync
     }
 
     pub(crate) fn dedup_settings(&self, shards: u32) -> DedupSettings {

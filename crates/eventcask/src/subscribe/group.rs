@@ -5,16 +5,16 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use crate::follow::filter::Filter;
 use crate::follow::parked::Parked;
-use crate::read::filter::Filter;
-use crate::store::handle::Inner;
+use crate::follow::saved::{Blocked, Saved, Saves};
+use crate::store::inner::Inner;
 use crate::subscribe::dispatcher::Dispatcher;
 use crate::subscribe::durable::HeldName;
-use crate::subscribe::saved::{Blocked, Saved, Saves};
 use crate::subscribe::shared::Shared;
 use crate::subscribe::{Claim, Retry};
 use crate::sync::locked;
-use crate::{Error, Event, Store, Subscription};
+use crate::{Error, Event, StoreReader, Subscription};
 
 /// A named subscription whose events are shared out among consumers. Clones are consumers of the
 /// same group, one a thread.
@@ -65,6 +65,7 @@ use crate::{Error, Event, Store, Subscription};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
+#[must_use = "what it holds is given back when it is dropped"]
 pub struct ConsumerGroup {
     shared: Arc<Shared>,
 }
@@ -194,7 +195,7 @@ impl ConsumerGroup {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
     /// is whenever one is parked. A [`ConsumerGroup`] of that name redrives them.
     ///

@@ -1,8 +1,6 @@
 //! Reading on: what is stored, and then what is new, alone or in groups.
 
 pub(crate) mod subscription;
-pub(crate) mod saved;
-pub(crate) mod subscriptions;
 pub(crate) mod durable;
 pub(crate) mod retry;
 pub(crate) mod dispatcher;

@@ -7,11 +7,11 @@ use std::time::Instant;
 use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
+use crate::follow::saved::{Saved, Saves};
 use crate::notices;
 use crate::subscribe::Retry;
 use crate::subscribe::dispatcher::{Dispatcher, left_of};
 use crate::subscribe::durable::HeldName;
-use crate::subscribe::saved::{Saved, Saves};
 use crate::sync::locked;
 use crate::{Error, ErrorKind, Event};
 

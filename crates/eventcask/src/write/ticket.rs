@@ -38,6 +38,18 @@ impl Ticket {
 
     /// Blocks until the answer is there.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Error, Expected, NewEvent};
+    /// let opened = [NewEvent::json("Opened", b"{}")];
+    /// let mut producer = store.producer();
+    /// producer.append("account-42", Expected::NoStream, &opened)?.wait()?;
+    /// let again = producer.append("account-42", Expected::NoStream, &opened)?.wait();
+    /// assert!(matches!(again, Err(Error::Conflict { actual: 1, .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Why the append was refused: [`Error::Conflict`] where the aggregate is not as expected.
     pub fn wait(self) -> AppendResult {
@@ -45,6 +57,22 @@ impl Ticket {
     }
 
     /// The answer if it is there.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// let ticket = store.append("account-42", Expected::Any, &[opened])?;
+    /// let answer = loop {
+    ///     match ticket.poll() {
+    ///         Some(answer) => break answer,
+    ///         None => std::thread::yield_now(), // or other work
+    ///     }
+    /// };
+    /// assert_eq!(answer?.version(), Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn poll(&self) -> Option<AppendResult> {
         Some(self.0.poll()?.map_err(Error::from))
@@ -111,6 +139,19 @@ impl FlushTicket {
 
     /// Blocks until all events before the flush are answered.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{EventId, NewEvent};
+    /// let mut producer = store.producer();
+    /// let order = NewEvent::json("Placed", b"{}").id(EventId::from_u128(7));
+    /// producer.push("order-7", &order)?;
+    /// producer.push("order-7", &order)?; // the same again
+    /// let flushed = producer.flush()?.wait()?;
+    /// assert_eq!((flushed.stored, flushed.duplicates), (1, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Why a shard refused what it was given: a full disk, a failed one, a closed store. An event
     /// that is refused for what it is counts as refused, and is no error.
@@ -120,6 +161,20 @@ impl FlushTicket {
 
     /// Whether all events before the flush are answered, so that [`wait`](Self::wait) returns
     /// at once.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::NewEvent;
+    /// let mut producer = store.producer();
+    /// producer.push("sensor-7", &NewEvent::json("Measured", b"{}"))?;
+    /// let flushed = producer.flush()?;
+    /// while !flushed.is_done() {
+    ///     std::thread::yield_now(); // or other work
+    /// }
+    /// assert_eq!(flushed.wait()?.stored, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.account.is_settled()

@@ -330,7 +330,7 @@ fn l5_where_what_was_redriven_can_not_be_kept_the_next_start_applies_it_once() {
     let bank = Bank::new(1);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-    let store = bank.options.open_storage(storage).unwrap();
+    let store = bank.options.open(storage).unwrap();
     drop({
         let projected = kept(&store, &Deposits::default());
         push(&store, "\"two\"");
@@ -363,7 +363,9 @@ fn what_can_not_be_read_stays_parked_and_stops_nothing() {
 
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
     let options = bank.options.clone().block_cache_bytes(0);
-    let store = options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = options
+        .open(Arc::new(disk.clone()) as Arc<dyn Storage>)
+        .unwrap();
     let projected = kept(&store, &mended());
     disk.fails(Operation::Read, "shards/0000", Fault::Errno(EIO));
     let error = projected.redrive("ada").unwrap_err();
