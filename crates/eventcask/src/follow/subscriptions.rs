@@ -116,7 +116,11 @@ impl Subscriptions {
         let saved = Saved::decode(&framed.body).filter(|_| is_ours);
         saved.ok_or_else(|| {
             let shown = self.storage.describe(&path);
-            LogError::damaged(&shown, Framed::HEADER_BYTES as u64, "it is no subscription of this store")
+            LogError::damaged(
+                &shown,
+                Framed::HEADER_BYTES as u64,
+                "it is no subscription of this store",
+            )
         })
     }
 
