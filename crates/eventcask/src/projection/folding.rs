@@ -12,7 +12,7 @@ use super::definition::Definition;
 use super::watch::Watches;
 use crate::Error;
 use crate::follow::follower::Follow;
-use crate::follow::visible::{add_shown, row_from};
+use crate::follow::visible::row_from;
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<S> {
@@ -69,8 +69,8 @@ impl<S: Send> Folding<S> {
         }
     }
 
-    /// Takes in the events of a block below a row, without those that are hidden or of other types than
-    /// the projection declares.
+    /// Takes in the events of a block below a row, without those that are hidden or that the projection
+    /// does not declare.
     pub(crate) fn take_rows(
         &mut self,
         block: &Block,
@@ -105,12 +105,12 @@ impl<S: Send> Folding<S> {
         replay: bool,
     ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
-        let types = self.definition.types.as_deref();
-        let batch = if is_rest && types.is_none() && !hidden.may_hide(events) {
+        let filter = &self.definition.filter;
+        let batch = if is_rest && filter.wants_all() && !hidden.may_hide(events) {
             Batch::new(*events, rows.start, replay)
         } else {
             self.shown.clear();
-            add_shown(&mut self.shown, events, rows, types, hidden);
+            filter.add_rows(&mut self.shown, events, rows, hidden);
             Batch::listed(*events, &self.shown, replay)
         };
         if batch.is_empty() {
