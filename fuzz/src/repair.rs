@@ -200,23 +200,24 @@ fn seal_tables(bytes: &mut [u8]) {
     };
     let all: Vec<_> = (0..count).filter_map(|index| table(bytes, index)).collect();
     for (entry, kind, place) in &all {
-        let pages = all
-            .iter()
-            .find(|(_, pages, _)| *pages == kind.wrapping_add(1));
-        if let (5 | 8, Some((_, _, pages))) = (kind, pages) {
-            seal_pages(bytes, place, pages);
+        for (_, pages, place_of_pages) in &all {
+            if PAGES.contains(&(*kind, *pages)) {
+                seal_pages(bytes, place, place_of_pages);
+            }
         }
         if *kind == CLUSTERS {
             seal_clusters(bytes, place);
         }
         let crc = match kind {
-            6 | 9 => 0,
+            6 | 12 => 0,
             _ => crc32c::crc32c(&bytes[place.clone()]),
         };
         put(bytes, entry + 4, crc.to_le_bytes());
     }
 }
 
+/// The numbers of a directory and of its pages.
+const PAGES: [(u32, u32); 2] = [(5, 6), (8, 12)];
 /// The number of the table of clusters.
 const CLUSTERS: u32 = 10;
 

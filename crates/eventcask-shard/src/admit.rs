@@ -6,12 +6,13 @@
 //! the block. Nothing is changed before an append has passed all of them.
 //!
 //! An event of another aggregate with the same id is another event. It is met only where an id was
-//! found, when the original is read to be compared; more of the same id are looked for then.
+//! found, when the original is compared; more of the same id are looked for then. The tables of
+//! sealed segments have a digest of each original, so it is read only where it is another.
 
 use std::ops::Range;
 
 use eventcask_event::{EventBatch, EventId, Expected, NewEvent, Place};
-use eventcask_log::KeyPlace;
+use eventcask_log::{IdPlace, KeyPlace};
 
 use crate::build::BlockBuilder;
 use crate::dedup::Dedup;
@@ -33,7 +34,8 @@ pub(crate) enum Original {
 
 /// What was stored before and is not in memory.
 pub(crate) trait History {
-    /// What the event at `position` is to `event` of the aggregate with this key.
+    /// What the event at `position`, which came with the id of `event`, is to `event` of the aggregate
+    /// with this key.
     fn compare(
         &self,
         position: u64,
@@ -41,8 +43,19 @@ pub(crate) trait History {
         event: &NewEvent<'_>,
     ) -> Result<Original, AppendError>;
 
-    /// Position of the newest event in this range that came with an id.
-    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, AppendError>;
+    /// As [`compare`](Self::compare), for an event that was found in a table.
+    fn compare_found(
+        &self,
+        found: &IdPlace,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<Original, AppendError>;
+
+    /// Asks for the memory that [`find_id`](Self::find_id) will read.
+    fn prefetch_id(&self, id: EventId);
+
+    /// The newest event in this range that came with an id.
+    fn find_id(&self, id: EventId, range: Range<u64>) -> Result<Option<IdPlace>, AppendError>;
 
     /// Where an aggregate stands.
     fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, AppendError>;
@@ -90,6 +103,9 @@ impl Admission<'_> {
             self.directory.prefetch(self.batch.hash(row));
             if let Some(id) = self.batch.id(row) {
                 self.dedup.prefetch(id);
+                if self.dedup.on_disk(id).is_some() {
+                    self.history.prefetch_id(id);
+                }
             }
         }
     }
@@ -188,10 +204,11 @@ impl Admission<'_> {
         let Some(mut range) = self.dedup.on_disk(id) else {
             return Ok(None);
         };
-        while let Some(position) = self.history.position_of(id, range.clone())? {
-            match self.compare(position, row)? {
-                Original::Gone | Original::Other => range.end = position,
-                found => return Ok(Some((position, found))),
+        let event = self.batch.event(row);
+        while let Some(at) = self.history.find_id(id, range.clone())? {
+            match self.history.compare_found(&at, key, &event)? {
+                Original::Gone | Original::Other => range.end = at.position,
+                found => return Ok(Some((at.position, found))),
             }
         }
         Ok(None)

@@ -35,9 +35,9 @@ impl ShardReader {
 
     fn given_in_ended(&self, id: EventId, ended_to: u64) -> Result<Vec<u64>, Error> {
         let (mut positions, mut before) = (Vec::new(), ended_to);
-        while let Some(position) = self.position_of(id, 0..before)? {
-            positions.push(position);
-            before = position;
+        while let Some(at) = self.find_id(id, 0..before)? {
+            positions.push(at.position);
+            before = at.position;
         }
         Ok(positions)
     }

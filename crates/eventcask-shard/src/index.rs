@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
-    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, KeyPlace, LogEnd,
-    Payloads, Section, ShardDir, Tail,
+    Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, IdPlace, IdQuery,
+    KeyPlace, LogEnd, Payloads, Section, ShardDir, Tail,
 };
+
+use eventcask_table::prefetch;
 
 use crate::KeyHasher;
 use crate::admit::ROWS_AHEAD;
@@ -304,28 +306,51 @@ impl ShardReader {
         Ok(found.is_some())
     }
 
-    /// Position of the newest event in this range that came with an id, from the complete segments.
+    /// Asks for the memory that a look at the filters of complete segments for an id will read.
+    pub(crate) fn prefetch_id(&self, id: EventId) {
+        let query = IdQuery::new(self.dir.store(), id);
+        for segment in self.published().ended().iter() {
+            if segment.sealed().may_have_id(id)
+                && let Some(bytes) = segment.filter_bytes_of(&query)
+            {
+                prefetch(bytes, 0);
+            }
+        }
+    }
+
+    /// The newest event in this range that came with an id, from the complete segments.
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, Error> {
+    pub fn find_id(&self, id: EventId, range: Range<u64>) -> Result<Option<IdPlace>, Error> {
         let ended = self.published().ended();
         let before = ended.partition_point(|segment| segment.first_position() < range.end);
+        let query = IdQuery::new(self.dir.store(), id);
         for segment in ended[..before].iter().rev() {
             let sealed = segment.sealed();
             if sealed.next_position <= range.start {
                 break;
             }
-            let highest = sealed.highest_id.filter(|_| id.rises_with_time());
-            if highest.is_some_and(|highest| id.as_u128() > highest) {
+            if !sealed.may_have_id(id) {
                 continue;
             }
-            let find = |segment: &ClosedSegment| self.blocks.find_id(segment, id, range.end);
-            if let Some(position) = self.retried(segment, find)? {
-                return Ok(Some(position).filter(|position| range.contains(position)));
+            let find = |segment: &ClosedSegment| self.blocks.find_id(segment, &query, range.end);
+            if let Some(at) = self.retried(segment, find)? {
+                return Ok(Some(at).filter(|at| range.contains(&at.position)));
             }
         }
         Ok(None)
+    }
+
+    /// The event at `position`, which came with an id, as its segment's tables know it. Where it is not
+    /// in them, or can not be read, its block says more.
+    pub(crate) fn id_at(&self, id: EventId, position: u64) -> Result<Option<IdPlace>, Error> {
+        let look = self.published().look(position, 0);
+        match look {
+            Look::Ended(_) => self.find_id(id, position..position + 1),
+            Look::Found(at) => Ok(self.blocks.unsealed(&at, position).ok().flatten()),
+            Look::Nothing => Ok(None),
+        }
     }
 
     /// Whether the event at a position is one of the aggregate with this key; also where it is gone.

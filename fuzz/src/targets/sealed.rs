@@ -5,8 +5,8 @@ use std::sync::Arc;
 use eventcask::Store;
 use eventcask_event::EventId;
 use eventcask_log::{
-    Block, BlockReader, Caches, ClosedSegment, Codec, Error, Fate, MemoryStorage, Rewriting,
-    SORT_BYTES, ShardDir,
+    Block, BlockReader, Caches, ClosedSegment, Codec, Error, Fate, IdQuery, MemoryStorage,
+    Rewriting, SORT_BYTES, ShardDir,
 };
 
 use super::store::{self, read, said};
@@ -14,6 +14,7 @@ use super::{framed, stage};
 use crate::bound::bounded;
 use crate::bytes::{u32_at, u64_at};
 use crate::corpus;
+use crate::repair::STORE;
 
 const SECOND_SEGMENT: &str = "shards/0000/0000000002.segment";
 /// One block of the largest size before compression, twice while it is written anew, and buffers.
@@ -102,7 +103,8 @@ fn ask_one(reader: &BlockReader, segment: &ClosedSegment, question: u32) {
         }
         _ => {
             for id in (0..4).map(|at| 1 << 64 | at) {
-                is_well(reader.find_id(segment, EventId::from_u128(id), u64::MAX));
+                let query = IdQuery::new(STORE, EventId::from_u128(id));
+                is_well(reader.find_id(segment, &query, u64::MAX));
             }
         }
     }

@@ -10,9 +10,9 @@ use crate::check::cluster_check::{self, EventSum};
 use crate::format::sealed_header::{START, Sealed, Table, TableKind};
 use crate::sealed::index::Index;
 use crate::segment::dir::{SegmentHeader, ShardDir};
-use crate::segment::open_block::decode_block;
+use crate::segment::open_block::decode_whole;
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, BlockHead, Error, LogEnd, Payloads};
+use crate::{BlockHead, Error, LogEnd};
 
 /// What a check of a shard read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -206,7 +206,7 @@ impl SealedCheck {
             first_position: header.new.first_position,
             sum: sealed.is_clustered().then(EventSum::default),
             sealed,
-            index: Index::default(),
+            index: Index::of(header.store),
             events: 0,
             raw_bytes: 0,
             is_readable: true,
@@ -214,11 +214,7 @@ impl SealedCheck {
     }
 
     pub(crate) fn add(&mut self, scan: &Scan, head: &BlockHead) -> Result<(), &'static str> {
-        let decode = match self.sum {
-            Some(_) => decode_whole,
-            None => decode_block,
-        };
-        let block = (head.rows > 0).then(|| decode(scan, head));
+        let block = (head.rows > 0).then(|| decode_whole(scan, head));
         let block = block
             .transpose()
             .inspect_err(|_| self.is_readable = false)?;
@@ -245,16 +241,18 @@ impl SealedCheck {
         let range = self.index.commit_range();
         let said = (sealed.events, sealed.raw_bytes, sealed.first_events);
         let found = (self.events, self.raw_bytes, self.index.first_events);
-        let highest = self.index.highest_id();
+        let ids = self.index.rising_ids();
         let is_so = said == found
             && (sealed.first_commit, sealed.last_commit) == range
-            && sealed.highest_id.is_none_or(|said| said == highest);
+            && sealed
+                .highest_id
+                .is_none_or(|highest| (sealed.lowest_id, highest) == ids);
         if !is_so {
             problems
                 .push(scan.problem(START as u64, "its header does not say what its blocks hold"));
         }
         let mut at = sealed.blocks_end;
-        let tables = self.index.tables(dir.store, sealed);
+        let tables = self.index.tables(sealed);
         let (found, clusters) = split_tables(sealed);
         let kinds = tables.iter().map(|(kind, _)| *kind);
         if !kinds.eq(found.iter().map(|table| table.kind))
@@ -298,17 +296,14 @@ impl SealedCheck {
 
 /// The tables that follow from the blocks byte by byte, and those of the clustered copy behind them.
 fn split_tables(sealed: &Sealed) -> (&[Table], &[Table]) {
-    let is_other = |table: &Table| table.kind < TableKind::Clusters;
+    let is_other = |table: &Table| {
+        !matches!(
+            table.kind,
+            TableKind::Clusters | TableKind::ClusterDirectory
+        )
+    };
     let others = sealed.tables.iter().take_while(|table| is_other(table));
     sealed.tables.split_at(others.count())
-}
-
-/// The block just met, with all its payloads.
-fn decode_whole(scan: &Scan, head: &BlockHead) -> Result<Block, &'static str> {
-    let block = Block::decode(head.clone(), scan.bytes(), Payloads::All)?;
-    let checked = block.events().check_keys();
-    checked.map_err(|malformed| malformed.0)?;
-    Ok(block)
 }
 
 /// Whether there is nothing but zeros between two tables, and not many.

@@ -10,6 +10,7 @@ use crate::{Error, MAX_BLOCK_BYTES};
 /// Where this part of the header starts and what it ends with.
 pub(crate) const START: usize = FILE_HEADER_BYTES;
 const CRC_AT: usize = FIRST_BLOCK as usize - 4;
+const LOWEST_ID_AT: usize = CRC_AT - 16;
 const TABLES_AT: usize = 256;
 const TABLE_BYTES: usize = 32;
 /// Tables that a header has room for, and more than there are kinds.
@@ -42,12 +43,13 @@ pub enum TableKind {
     IdFilter = 7,
     /// Where the pages of ids end.
     IdDirectory = 8,
-    /// Position of each event that came with an id, in pages by the hash of the id.
-    IdPages = 9,
     /// The events once more, those of an aggregate side by side.
     Clusters = 10,
     /// Where the clusters end, and what each begins with.
     ClusterDirectory = 11,
+    /// Position, version and digest of each event that came with an id, in pages by the hash of the
+    /// id. Its older layout, without versions and digests, was number 9.
+    IdPages = 12,
 }
 
 impl TableKind {
@@ -123,6 +125,8 @@ pub struct Sealed {
     /// The highest id in it that [rises with time](EventId::rises_with_time), 0 without one; `None`
     /// where its writer did not say.
     pub highest_id: Option<u128>,
+    /// The lowest such id, 0 without one.
+    pub lowest_id: u128,
     /// Its tables.
     pub tables: Vec<Table>,
 }
@@ -132,6 +136,15 @@ impl Sealed {
     #[must_use]
     pub fn is_clustered(&self) -> bool {
         self.table(TableKind::ClusterDirectory).is_some()
+    }
+
+    /// Whether an id lies between the lowest and the highest, or is none of those that rise with time.
+    #[must_use]
+    pub fn may_have_id(&self, id: EventId) -> bool {
+        let Some(highest) = self.highest_id.filter(|_| id.rises_with_time()) else {
+            return true;
+        };
+        (self.lowest_id..=highest).contains(&id.as_u128())
     }
 
     /// The table of a kind, if the segment has it.
@@ -169,6 +182,7 @@ impl Sealed {
             put(page, at + 8, table.place.to_le_bytes());
             put(page, at + 16, table.length.to_le_bytes());
         }
+        put(page, LOWEST_ID_AT, self.lowest_id.to_le_bytes());
         let crc = crc32c::crc32c(&page[START..CRC_AT]);
         put(page, CRC_AT, crc.to_le_bytes());
     }
@@ -207,9 +221,10 @@ impl Sealed {
             removed: fields.u64(216),
             lost: fields.u64(224),
             highest_id,
+            lowest_id: fields.u128(LOWEST_ID_AT),
             tables: decode_tables(fields, count),
         };
-        if !sealed.is_possible(first_position) || !fields.is_zero(tables_end(count), CRC_AT) {
+        if !sealed.is_possible(first_position) || !fields.is_zero(tables_end(count), LOWEST_ID_AT) {
             return damaged(START, "what it says when sealed can not be");
         }
         Ok(sealed)
@@ -231,6 +246,22 @@ impl Sealed {
             && self.length <= MAX_BYTES
             && self.raw_bytes / u64::from(MAX_BLOCK_BYTES) <= self.blocks_end / LEAST_BLOCK_BYTES
             && self.tables_follow()
+            && self.are_lookups_whole()
+            && self.lowest_id <= self.highest_id.unwrap_or(0)
+    }
+
+    /// Whether a table that is looked up by hash is there with all its parts. A reader for which one of
+    /// them has a layout that it does not know would take every id for a new one.
+    fn are_lookups_whole(&self) -> bool {
+        use TableKind::{IdDirectory, IdFilter, IdPages, KeyDirectory, KeyFilter, KeyPages};
+        let parts = [
+            [KeyFilter, KeyDirectory, KeyPages],
+            [IdFilter, IdDirectory, IdPages],
+        ];
+        let has = |kind| self.table(kind).is_some();
+        parts.iter().all(|[filter, directory, pages]| {
+            has(*filter) == has(*directory) && has(*directory) == has(*pages)
+        })
     }
 
     /// Whether the tables lie behind the blocks and within the file, one after the other.

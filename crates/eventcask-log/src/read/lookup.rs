@@ -7,15 +7,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use eventcask_event::EventId;
-
 use crate::format::sealed_header::{Table, TableKind};
-use crate::read::reader::BlockReader;
+use crate::read::reader::{BlockReader, with_room};
 use crate::read::table_cache::{TableCache, TableName};
 use crate::sealed::closed::{ClosedSegment, KeptFilter};
 use crate::sealed::filter;
 use crate::sealed::gather::gather;
-use crate::sealed::index::{self, Index, KeyPlace};
+use crate::sealed::index::{self, IdPlace, IdQuery, Index, KeyPlace};
 use crate::sealed::pages::{self, Page};
 use crate::{BlockPlace, Error, ErrorKind, SourceMark};
 
@@ -88,22 +86,23 @@ impl BlockReader {
         }
     }
 
-    /// Position of the newest event of a segment that came with an id and lies before `before`.
-    /// Several aggregates may have an event with the same id.
+    /// The newest event of a segment that came with an id and lies before `before`. Several aggregates may have an event with the same id.
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
     pub fn find_id(
         &self,
         segment: &ClosedSegment,
-        id: EventId,
+        query: &IdQuery,
         before: u64,
-    ) -> Result<Option<u64>, Error> {
-        let id = id.as_u128();
+    ) -> Result<Option<IdPlace>, Error> {
+        let IdQuery { id, hash } = *query;
         if let Some(index) = segment.gathered.get() {
             return Ok(index.ids.newest(id, before));
         }
-        let hash = index::hash(self.dir().store, &id.to_le_bytes());
+        if segment.lacks_id(hash) {
+            return Ok(None);
+        }
         let next = segment.sealed().next_position;
         match self.find_in_page(segment, &IDS, hash, |page| {
             index::find_id(page, id, before, next)
@@ -251,7 +250,7 @@ impl BlockReader {
         cache: &TableCache,
         segment: &ClosedSegment,
         (kind, start): (TableKind, u32),
-        read: impl FnOnce() -> Result<Vec<u8>, Error>,
+        read: impl FnOnce() -> Result<Arc<[u8]>, Error>,
     ) -> Result<Arc<[u8]>, Error> {
         let name = TableName {
             shard: self.dir().shard,
@@ -263,19 +262,19 @@ impl BlockReader {
         if let Some(kept) = cache.get(&name) {
             return Ok(kept);
         }
-        let bytes: Arc<[u8]> = read()?.into();
+        let bytes = read()?;
         cache.insert(name, &bytes);
         Ok(bytes)
     }
 
     /// Bytes of a sealed segment that have this checksum.
-    fn bytes(
+    fn bytes<T: for<'b> From<&'b [u8]>>(
         &self,
         segment: &ClosedSegment,
         place: u64,
         length: u64,
         crc: u32,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<T, Error> {
         let file = self.file(segment.number(), segment.sealed().rewrite)?;
         let failed = |e| Error::io("read", &self.dir().describe(segment.number()), e);
         // Much room is made only for what is there.
@@ -283,12 +282,13 @@ impl BlockReader {
         if is_large && file.len().map_err(failed)? < place.saturating_add(length) {
             return Err(self.damaged(segment, place, "a table is cut short"));
         }
-        let mut bytes = vec![0; length as usize];
-        let read = file.read_at(&mut bytes, place).map_err(failed)?;
-        if read < bytes.len() || crc32c::crc32c(&bytes) != crc {
-            return Err(self.damaged(segment, place, "the checksum of a table is wrong"));
-        }
-        Ok(bytes)
+        with_room(length as usize, |bytes| {
+            let read = file.read_at(bytes, place).map_err(failed)?;
+            if read < bytes.len() || crc32c::crc32c(bytes) != crc {
+                return Err(self.damaged(segment, place, "the checksum of a table is wrong"));
+            }
+            Ok(T::from(bytes))
+        })
     }
 
     pub(crate) fn damaged(&self, segment: &ClosedSegment, place: u64, reason: &str) -> Error {

@@ -5,4 +5,5 @@ pub(crate) mod table_cache;
 pub(crate) mod caches;
 pub(crate) mod reader;
 mod lookup;
+mod digests;
 mod clustered;

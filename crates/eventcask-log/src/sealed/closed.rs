@@ -8,7 +8,8 @@ use crate::NewSegment;
 use crate::format::sealed_header::{Sealed, TableKind};
 use crate::sealed::budget::Loan;
 use crate::sealed::cluster::Order;
-use crate::sealed::index::Index;
+use crate::sealed::filter;
+use crate::sealed::index::{IdQuery, Index};
 
 /// A segment to which nothing is added any more.
 pub struct ClosedSegment {
@@ -99,6 +100,20 @@ impl ClosedSegment {
             Some(index) => index.ids.is_empty(),
             None => self.sealed.rewrite > 0 && self.sealed.table(TableKind::IdPages).is_none(),
         }
+    }
+
+    /// The bytes of its filter that a question for an id reads, where the filter is in memory: to be
+    /// asked for beforehand.
+    #[must_use]
+    pub fn filter_bytes_of(&self, query: &IdQuery) -> Option<&[u8]> {
+        let kept = self.id_filter.get()?;
+        Some(filter::block(&kept.filter, query.hash)?)
+    }
+
+    /// Whether its filter, where that is in memory, says that it has no id with this hash.
+    pub(crate) fn lacks_id(&self, hash: u64) -> bool {
+        let kept = self.id_filter.get();
+        kept.is_some_and(|kept| !filter::may_hold(&kept.filter, hash))
     }
 
     /// Bytes of memory that its filters take.

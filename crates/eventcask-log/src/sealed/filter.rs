@@ -34,15 +34,21 @@ pub(crate) fn build(hashes: impl ExactSizeIterator<Item = u64>) -> Vec<u8> {
 
 /// Whether the filter may hold the hash; `false` is certain.
 pub(crate) fn may_hold(filter: &[u8], hash: u64) -> bool {
-    let blocks = filter.len() / BLOCK_BYTES;
-    if blocks == 0 {
+    let Some(block) = block(filter, hash) else {
         return false;
-    }
-    let block = &filter[block_of(hash, blocks) * BLOCK_BYTES..][..BLOCK_BYTES];
-    bits_of(hash)
-        .into_iter()
-        .enumerate()
-        .all(|(word, bit)| block[word * 4 + bit / 8] & (1 << (bit % 8)) != 0)
+    };
+    // All words and one branch: a processor does not wait for one filter before it asks the next.
+    let words = block.as_chunks::<4>().0.iter();
+    let missing = words
+        .zip(bits_of(hash))
+        .map(|(word, bit)| !u32::from_le_bytes(*word) & (1 << bit));
+    missing.fold(0, |all, one| all | one) == 0
+}
+
+/// The bytes of the filter that a question for the hash reads; none of one that is empty.
+pub(crate) fn block(filter: &[u8], hash: u64) -> Option<&[u8; BLOCK_BYTES]> {
+    let blocks = filter.as_chunks().0;
+    blocks.get(block_of(hash, blocks.len()))
 }
 
 fn block_of(hash: u64, blocks: usize) -> usize {

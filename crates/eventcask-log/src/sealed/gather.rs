@@ -6,7 +6,7 @@ use crate::format::sealed_header::Sealed;
 use crate::sealed::closed::ClosedSegment;
 use crate::sealed::index::Index;
 use crate::segment::dir::ShardDir;
-use crate::segment::open_block::open_block;
+use crate::segment::open_block::open_whole;
 use crate::segment::scan::{Scan, Step};
 use crate::{BlockHead, Error, NewSegment};
 
@@ -59,7 +59,7 @@ fn gather_noting(
     rewrite: u32,
     note: &mut dyn FnMut(&BlockHead),
 ) -> Result<Index, Error> {
-    let mut index = Index::default();
+    let mut index = Index::of(scan.store());
     loop {
         match scan.step()? {
             Step::End => {
@@ -69,7 +69,7 @@ fn gather_noting(
             Step::Bad(reason) => return Err(scan.damaged(reason)),
             Step::Block(head) => {
                 note(&head);
-                let block = (head.rows > 0).then(|| open_block(scan, &head));
+                let block = (head.rows > 0).then(|| open_whole(scan, &head));
                 index.add(&head, rewrite, block.transpose()?.as_ref());
             }
         }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use eventcask_event::{EventId, NO_POSITION};
+use eventcask_event::{EventId, EventRef, NO_POSITION};
 use foldhash::fast::RandomState;
 use twox_hash::XxHash3_64;
 
@@ -14,6 +14,7 @@ use crate::FIRST_BLOCK;
 use crate::format::head::{decode_marks_of, encode_marks_of};
 use crate::format::sealed_header::{Sealed, TableKind};
 use crate::format::wire::Fields;
+use crate::sealed::digest::Digest;
 use crate::sealed::filter;
 use crate::sealed::pages::{self, PageBuilder};
 use crate::{Block, BlockHead, MAX_BLOCK_BYTES, SourceMark};
@@ -22,7 +23,7 @@ use crate::{Block, BlockHead, MAX_BLOCK_BYTES, SourceMark};
 const BLOCK_BYTES: usize = 48;
 /// About the bytes of an entry in the tables of keys and of ids.
 const KEY_ENTRY_BYTES: usize = 32;
-const ID_ENTRY_BYTES: usize = 20;
+const ID_ENTRY_BYTES: usize = 37;
 
 /// Where an aggregate stands at the end of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +34,31 @@ pub struct KeyPlace {
     pub position: u64,
 }
 
+/// An event that came with an id, as the tables of its segment know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdPlace {
+    /// Its position.
+    pub position: u64,
+    /// Its version.
+    pub version: u64,
+    /// What it is beside its id.
+    pub digest: Digest,
+}
+
+impl IdPlace {
+    pub(crate) fn of(store: u128, event: &EventRef<'_>) -> Self {
+        Self {
+            position: event.position,
+            version: event.version,
+            digest: Digest::of_stored(store, event),
+        }
+    }
+}
+
 /// The facts of one segment.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
+    store: u128,
     pub(crate) blocks: Vec<BlockPlace>,
     keys: HashMap<String, Known, RandomState>,
     pub(crate) ids: Ids,
@@ -52,40 +75,58 @@ struct Known {
     number: u32,
 }
 
-/// Ids with the positions of their events.
+/// Ids with their events.
 ///
 /// There are many, and they are looked up only after the last one came: a list that is sorted then
 /// takes a third of the time of a table, since ids come in order more or less.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(Vec<IdPlace>);
+pub(crate) struct Ids(Vec<IdEntry>);
 
 /// The event that came with an id, and the number of its aggregate.
 #[derive(Debug, Clone, Copy)]
-struct IdPlace {
+struct IdEntry {
     id: u128,
-    position: u64,
     aggregate: u32,
+    at: IdPlace,
 }
 
 impl Ids {
     /// Orders them. An aggregate may have one twice that a window had forgotten: the newest event has
     /// it.
     pub(crate) fn settle(&mut self) {
-        let newest_first = |at: &IdPlace| (at.id, at.aggregate, u64::MAX - at.position);
+        let newest_first = |one: &IdEntry| (one.id, one.aggregate, u64::MAX - one.at.position);
         self.0.sort_unstable_by_key(newest_first);
-        self.0.dedup_by_key(|at| (at.id, at.aggregate));
+        self.0.dedup_by_key(|one| (one.id, one.aggregate));
     }
 
-    /// Position of the newest event before `before` with this id; they must be settled.
-    pub(crate) fn newest(&self, id: u128, before: u64) -> Option<u64> {
-        let from = self.0.partition_point(|at| at.id < id);
-        let same = self.0[from..].iter().take_while(|at| at.id == id);
-        let positions = same.map(|at| at.position);
-        positions.filter(|position| *position < before).max()
+    /// The newest event before `before` with this id; they must be settled.
+    pub(crate) fn newest(&self, id: u128, before: u64) -> Option<IdPlace> {
+        let from = self.0.partition_point(|one| one.id < id);
+        let same = self.0[from..].iter().take_while(|one| one.id == id);
+        let places = same.map(|one| one.at);
+        let older = places.filter(|at| at.position < before);
+        older.max_by_key(|at| at.position)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// An id that is looked up, hashed once for all segments.
+#[derive(Debug, Clone, Copy)]
+pub struct IdQuery {
+    pub(crate) id: u128,
+    pub(crate) hash: u64,
+}
+
+impl IdQuery {
+    /// A question for an id of this store.
+    #[must_use]
+    pub fn new(store: u128, id: EventId) -> Self {
+        let id = id.as_u128();
+        let hash = hash(store, &id.to_le_bytes());
+        Self { id, hash }
     }
 }
 
@@ -96,7 +137,15 @@ pub(crate) fn hash(store: u128, bytes: &[u8]) -> u64 {
 }
 
 impl Index {
-    /// Takes in a block; `block` is absent where it has no events.
+    /// An index of a segment of this store.
+    pub(crate) fn of(store: u128) -> Self {
+        Self {
+            store,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a block with all its payloads; `block` is absent where it has no events.
     pub(crate) fn add(&mut self, head: &BlockHead, rewrite: u32, block: Option<&Block>) {
         self.add_marks(&head.marks);
         let Some(block) = block else { return };
@@ -114,10 +163,10 @@ impl Index {
             self.first_events += u64::from(place.version == 1);
             let aggregate = self.note_place(events.key(index), place);
             if let Some(id) = events.given_id(row) {
-                self.ids.0.push(IdPlace {
+                self.ids.0.push(IdEntry {
                     id: id.as_u128(),
-                    position,
                     aggregate,
+                    at: IdPlace::of(self.store, &events.event(row)),
                 });
             }
         }
@@ -150,11 +199,14 @@ impl Index {
         }
     }
 
-    /// The highest id that rises with time; 0 without one.
-    pub(crate) fn highest_id(&self) -> u128 {
-        let ids = self.ids.0.iter().map(|at| at.id);
+    /// The lowest and the highest id that rises with time; 0 without one.
+    pub(crate) fn rising_ids(&self) -> (u128, u128) {
+        let ids = self.ids.0.iter().map(|one| one.id);
         let rising = ids.filter(|id| EventId::from_u128(*id).rises_with_time());
-        rising.max().unwrap_or(0)
+        let range = rising.fold((u128::MAX, 0), |(lowest, highest), id| {
+            (id.min(lowest), id.max(highest))
+        });
+        if range.1 == 0 { (0, 0) } else { range }
     }
 
     /// Commit times of the first and of the last event.
@@ -167,20 +219,19 @@ impl Index {
     }
 
     /// The bytes of each table that is not empty.
-    pub(crate) fn tables(&mut self, store: u128, sealed: &Sealed) -> Vec<(TableKind, Vec<u8>)> {
+    pub(crate) fn tables(&mut self, sealed: &Sealed) -> Vec<(TableKind, Vec<u8>)> {
         let mut keys = PageBuilder::with_room(self.keys.len(), KEY_ENTRY_BYTES);
         for (key, known) in &self.keys {
-            keys.add(hash(store, key.as_bytes()), |entry| {
+            keys.add(hash(self.store, key.as_bytes()), |entry| {
                 encode_key(entry, key, known.place, sealed.next_position);
             });
         }
         self.ids.settle();
         let mut ids = PageBuilder::with_room(self.ids.0.len(), ID_ENTRY_BYTES);
-        for IdPlace { id, position, .. } in &self.ids.0 {
+        for IdEntry { id, at, .. } in &self.ids.0 {
             let id = id.to_le_bytes();
-            ids.add(hash(store, &id), |entry| {
-                entry.extend_from_slice(&id);
-                pages::put_varint(entry, sealed.next_position - position);
+            ids.add(hash(self.store, &id), |entry| {
+                encode_id(entry, &id, at, sealed.next_position);
             });
         }
         let (key_filter, id_filter) = (filter::build(keys.hashes()), filter::build(ids.hashes()));
@@ -317,6 +368,13 @@ pub(crate) fn find_key(
     Ok(None)
 }
 
+fn encode_id(entry: &mut Vec<u8>, id: &[u8; 16], at: &IdPlace, next_position: u64) {
+    entry.extend_from_slice(id);
+    entry.extend_from_slice(at.digest.as_bytes());
+    pages::put_varint(entry, at.version);
+    pages::put_varint(entry, next_position - at.position);
+}
+
 /// Finds in its page the newest event before `before` that came with an id. Those with the same id
 /// follow each other.
 pub(crate) fn find_id(
@@ -324,21 +382,33 @@ pub(crate) fn find_id(
     id: u128,
     before: u64,
     next_position: u64,
-) -> Result<Option<u64>, &'static str> {
+) -> Result<Option<IdPlace>, &'static str> {
     const BAD: &str = "a page of ids is malformed";
-    let (mut newest, mut was_met) = (None, false);
+    let id = id.to_le_bytes();
+    let (mut newest, mut was_met) = (None::<IdPlace>, false);
     while !page.is_empty() {
         let (found, rest) = page.split_first_chunk().ok_or(BAD)?;
+        let (digest, rest) = rest.split_first_chunk().ok_or(BAD)?;
         page = rest;
-        if u128::from_le_bytes(*found) == id {
-            let back = pages::take_varint(&mut page).ok_or(BAD)?;
-            let position = next_position.checked_sub(back).ok_or(BAD)?;
-            newest = newest.max(Some(position).filter(|position| *position < before));
-            was_met = true;
-        } else if was_met {
-            break;
-        } else {
+        if *found != id {
+            if was_met {
+                break;
+            }
             pages::skip_varint(&mut page).ok_or(BAD)?;
+            pages::skip_varint(&mut page).ok_or(BAD)?;
+            continue;
+        }
+        was_met = true;
+        let version = pages::take_varint(&mut page).ok_or(BAD)?;
+        let back = pages::take_varint(&mut page).ok_or(BAD)?;
+        let at = IdPlace {
+            position: next_position.checked_sub(back).ok_or(BAD)?,
+            version,
+            digest: Digest::from_bytes(*digest),
+        };
+        let is_newer = newest.is_none_or(|newest| newest.position < at.position);
+        if at.position < before && is_newer {
+            newest = Some(at);
         }
     }
     Ok(newest)

@@ -2,6 +2,7 @@
 
 pub(crate) mod filter;
 pub(crate) mod pages;
+pub(crate) mod digest;
 pub(crate) mod index;
 pub(crate) mod cluster;
 pub(crate) mod clustering;

@@ -129,7 +129,7 @@ impl<'r> Rewriter<'r> {
             file,
             compressor: Compressor::default(),
             rows: Rows::default(),
-            index: Index::default(),
+            index: Index::of(dir.store),
             clusterer: how
                 .clustered
                 .then(|| Clusterer::new(dir, new, how.sort_bytes)),
@@ -312,6 +312,7 @@ impl<'r> Rewriter<'r> {
         let (first_commit, last_commit) = self.index.commit_range();
         let span = before.next_position - self.new.first_position;
         let removed = before.removed + self.removed;
+        let (lowest_id, highest_id) = self.index.rising_ids();
         let mut sealed = Sealed {
             next_position: before.next_position,
             last_crc: before.last_crc,
@@ -326,7 +327,8 @@ impl<'r> Rewriter<'r> {
             first_events: self.index.first_events,
             removed,
             lost: span - self.events - removed,
-            highest_id: Some(self.index.highest_id()),
+            highest_id: Some(highest_id),
+            lowest_id,
             ..Sealed::default()
         };
         self.write_tables(&mut sealed)?;
@@ -341,7 +343,7 @@ impl<'r> Rewriter<'r> {
     }
 
     fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {
-        for (kind, bytes) in self.index.tables(self.dir.store, sealed) {
+        for (kind, bytes) in self.index.tables(sealed) {
             self.write_table(kind, &bytes, sealed);
         }
         self.write()

@@ -7,16 +7,32 @@ use crate::{Block, BlockHead, Error, Payloads};
 
 /// The block just met, with the payloads of truncations.
 pub(crate) fn open_block(scan: &Scan, head: &BlockHead) -> Result<Block, Error> {
-    decode_block(scan, head).map_err(|reason| Error::damaged(scan.name(), head.place, reason))
+    named(scan, head, decode_block(scan, head))
+}
+
+/// The block just met, with all its payloads.
+pub(crate) fn open_whole(scan: &Scan, head: &BlockHead) -> Result<Block, Error> {
+    named(scan, head, decode_whole(scan, head))
 }
 
 /// As [`open_block`]; says what is wrong with it.
 pub(crate) fn decode_block(scan: &Scan, head: &BlockHead) -> Result<Block, &'static str> {
     let truncations = [TRUNCATED_TYPE.to_owned()];
-    let block = Block::decode(head.clone(), scan.bytes(), Payloads::Types(&truncations))?;
-    block
-        .events()
-        .check_keys()
-        .map_err(|malformed| malformed.0)?;
+    decode(scan, head, Payloads::Types(&truncations))
+}
+
+/// As [`open_whole`]; says what is wrong with it.
+pub(crate) fn decode_whole(scan: &Scan, head: &BlockHead) -> Result<Block, &'static str> {
+    decode(scan, head, Payloads::All)
+}
+
+fn decode(scan: &Scan, head: &BlockHead, want: Payloads<'_>) -> Result<Block, &'static str> {
+    let block = Block::decode(head.clone(), scan.bytes(), want)?;
+    let checked = block.events().check_keys();
+    checked.map_err(|malformed| malformed.0)?;
     Ok(block)
+}
+
+fn named<T>(scan: &Scan, head: &BlockHead, result: Result<T, &'static str>) -> Result<T, Error> {
+    result.map_err(|reason| Error::damaged(scan.name(), head.place, reason))
 }

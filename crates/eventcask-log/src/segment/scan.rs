@@ -257,6 +257,11 @@ impl Scan {
         Ok(&self.buffer)
     }
 
+    /// The store of the segment.
+    pub(crate) fn store(&self) -> u128 {
+        self.owner.0
+    }
+
     /// The number of the segment.
     pub(crate) fn number(&self) -> u64 {
         self.number

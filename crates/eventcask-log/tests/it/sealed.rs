@@ -14,7 +14,8 @@ use eventcask_log::{
 use crate::disk::Disk;
 use crate::support::{
     FIRST_BLOCK, FIRST_SEGMENT, Row, SECOND_SEGMENT, Seen, Writer, bytes_of, deposits, dump,
-    places_of, problems_of, put_file, read, reader_of, recover, row, seal, seal_with, shard_on,
+    find_id, places_of, problems_of, put_file, read, reader_of, recover, row, seal, seal_with,
+    shard_on,
 };
 
 pub(crate) fn mark(source: &str, next: u64) -> SourceMark {
@@ -343,10 +344,7 @@ fn events_that_were_given_up_leave_gaps_and_truncations() {
     // An id of an event that is gone is known no more.
     let ended = &recovery.ended[0];
     let gone = truth.iter().find(|one| one.position < 40).unwrap();
-    assert_eq!(
-        reader_of(&dir).find_id(ended, gone.id, u64::MAX).unwrap(),
-        None
-    );
+    assert_eq!(find_id(&reader_of(&dir), ended, gone.id).unwrap(), None);
 }
 
 /// A segment of which nothing is left is a header and keeps its place.

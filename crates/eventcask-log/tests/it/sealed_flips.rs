@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use eventcask_event::EventId;
-use eventcask_log::{Codec, ErrorKind, Fate, KeyPlace, MemoryStorage};
+use eventcask_log::{Codec, ErrorKind, Fate, IdPlace, KeyPlace, MemoryStorage};
 
 use crate::sealed::mark;
 use crate::support::{
-    Seen, Writer, deposits, dump, flipped, problems_of, read, reader_of, recover, seal_with,
-    shard_on,
+    Seen, Writer, deposits, dump, find_id, flipped, problems_of, read, reader_of, recover,
+    seal_with, shard_on,
 };
 
 /// A sealed segment, one of which events were taken out, and a tail, cleanly closed.
@@ -44,7 +44,7 @@ fn small_store() -> MemoryStorage {
 /// What a store answers that is opened without a look at its blocks.
 type Answers = (
     Vec<Option<KeyPlace>>,
-    Vec<Option<u64>>,
+    Vec<Option<IdPlace>>,
     Vec<(String, u64)>,
     usize,
 );
@@ -61,7 +61,7 @@ fn answers(storage: &MemoryStorage) -> Result<Answers, eventcask_log::Error> {
         }
         for id in 5..15 {
             all.1
-                .push(reader.find_id(segment, EventId::from_u128(id), u64::MAX)?);
+                .push(find_id(&reader, segment, EventId::from_u128(id))?);
         }
         all.2.extend(reader.truncations(segment)?);
         all.3 += reader.marks(segment)?.len();

@@ -5,8 +5,8 @@ use eventcask_log::{Codec, Error, ErrorKind, Fate, MemoryStorage};
 
 use crate::sealed::{mark, mixed};
 use crate::support::{
-    FIRST_SEGMENT, Seen, Writer, bytes_of, problems_of, put_file, read, reader_of, recover, row,
-    seal_header, seal_with, shard_on,
+    FIRST_SEGMENT, Seen, Writer, bytes_of, find_id, problems_of, put_file, read, reader_of,
+    recover, row, seal_header, seal_with, shard_on,
 };
 
 const TABLES: usize = 256;
@@ -64,15 +64,17 @@ fn tables(bytes: &[u8]) -> Vec<(usize, u32, std::ops::Range<usize>)> {
 fn seal_all(bytes: &mut [u8]) {
     let all = tables(bytes);
     for (_, kind, place) in &all {
-        let pages = all
-            .iter()
-            .find(|(_, pages, _)| *pages == kind.wrapping_add(1));
-        if let (5 | 8, Some((_, _, pages))) = (kind, pages) {
+        let pages_of = match kind {
+            5 => 6,
+            8 => 12,
+            _ => continue,
+        };
+        if let Some((_, _, pages)) = all.iter().find(|(_, kind, _)| *kind == pages_of) {
             seal_directory(bytes, place, pages);
         }
     }
     for (entry, kind, place) in all {
-        let crc = if kind == 6 || kind == 9 {
+        let crc = if kind == 6 || kind == 12 {
             0
         } else {
             crc32c::crc32c(&bytes[place])
@@ -138,7 +140,7 @@ fn use_it(whole: &MemoryStorage, bytes: &[u8], seen: &[Seen]) -> bool {
                     .all(|one| is_fine(reader.find_key(&segment, &one.aggregate))),
                 _ => (0..6)
                     .chain(seen.iter().take(6).map(|one| one.id.as_u128()))
-                    .all(|id| is_fine(reader.find_id(&segment, EventId::from_u128(id), u64::MAX))),
+                    .all(|id| is_fine(find_id(&reader, &segment, EventId::from_u128(id)))),
             };
             assert!(segment.blocks() < u64::MAX);
         }
@@ -383,4 +385,49 @@ fn s1_random_sealed_headers_never_panic() {
         seal_all(&mut bytes);
         use_it(&storage, &bytes, &seen);
     }
+}
+
+/// Ids that a reader can not look up would be taken for new ones. So it was with their pages of the
+/// older layout, number 9, which this program passes over.
+#[test]
+fn s1_a_table_that_lacks_a_part_is_refused_with_the_header() {
+    let storage = store();
+    let whole = bytes_of(&storage, FIRST_SEGMENT);
+    let parts = tables(&whole).into_iter();
+    let parts: Vec<_> = parts
+        .filter(|(_, kind, _)| matches!(kind, 4..=8 | 12))
+        .collect();
+    assert_eq!(parts.len(), 6);
+    for (entry, kind, _) in parts {
+        let mut bytes = whole.clone();
+        bytes[entry..entry + 4].copy_from_slice(&9u32.to_le_bytes());
+        seal_all(&mut bytes);
+        let copy = storage.copy();
+        put_file(&copy, FIRST_SEGMENT, &bytes);
+        assert_eq!(
+            recover(&copy).unwrap_err().kind(),
+            ErrorKind::Damaged,
+            "{kind}"
+        );
+        assert_eq!(shard_on(copy.clone()).repair().unwrap().len(), 1);
+        assert_eq!(problems_of(&copy), []);
+    }
+}
+
+/// With the digest of another event, and right checksums, a repeat would cost a look at its original.
+#[test]
+fn c6_a_digest_that_is_not_its_events_is_named_and_mended() {
+    let storage = store();
+    let mut bytes = bytes_of(&storage, FIRST_SEGMENT);
+    let pages = tables(&bytes).into_iter().find(|(_, kind, _)| *kind == 12);
+    let place = pages.unwrap().2.start;
+    bytes[place + 16] ^= 1;
+    seal_all(&mut bytes);
+    put_file(&storage, FIRST_SEGMENT, &bytes);
+    let problems = problems_of(&storage);
+    let found: Vec<_> = problems.iter().map(|one| one.place as usize).collect();
+    // Its directory has the checksum of the page.
+    assert_eq!(found.last(), Some(&place), "{problems:?}");
+    shard_on(storage.clone()).repair().unwrap();
+    assert_eq!(problems_of(&storage), []);
 }

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use eventcask_event::EventId;
 use eventcask_log::{
-    BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Fate, KeyPlace, MemoryStorage,
+    BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Fate, IdPlace, KeyPlace, MemoryStorage,
     SourceMark, TableKind,
 };
 
 use crate::sealed::{mark, mixed};
 use crate::support::{
-    FIRST_BLOCK, FIRST_SEGMENT, Seen, Writer, bytes_of, places_of, problems_of, put_file, read,
-    reader_of, row, seal_with, shard_on,
+    FIRST_BLOCK, FIRST_SEGMENT, Seen, Writer, bytes_of, find_id, places_of, problems_of, put_file,
+    read, reader_of, row, seal_with, shard_on,
 };
 
 /// A segment with so many aggregates and ids that their tables have many pages, of small blocks.
@@ -43,7 +43,7 @@ fn store() -> (MemoryStorage, Vec<Seen>) {
 #[derive(Debug, PartialEq, Eq)]
 struct Answers {
     keys: Vec<Option<KeyPlace>>,
-    ids: Vec<Option<u64>>,
+    ids: Vec<Option<IdPlace>>,
     places: Vec<BlockPlace>,
     from: Vec<Option<BlockPlace>>,
     marks: Vec<SourceMark>,
@@ -72,7 +72,7 @@ fn ask(reader: &BlockReader, segment: &ClosedSegment, seen: &[Seen], first: usiz
             1 => {
                 let absent = (0..300).map(|at| EventId::from_u128(at << 64 | 77));
                 let ids = seen.iter().map(|one| one.id).chain(absent);
-                let found = ids.map(|id| reader.find_id(segment, id, u64::MAX).unwrap());
+                let found = ids.map(|id| find_id(reader, segment, id).unwrap());
                 answers.ids = found.collect();
             }
             2 => answers.places = places_of(reader, segment).unwrap(),
@@ -103,8 +103,15 @@ fn check_answers(answers: &Answers, seen: &[Seen]) {
     for (asked, found) in seen.iter().zip(&answers.ids) {
         // An id that the engine made is computed, not stored.
         match found {
-            Some(position) => {
-                assert_eq!(*position, asked.position);
+            Some(at) => {
+                let digest = asked.digest();
+                let (version, position) = (asked.version, asked.position);
+                let expected = IdPlace {
+                    position,
+                    version,
+                    digest,
+                };
+                assert_eq!(*at, expected);
                 known += 1;
             }
             None => unknown += 1,
@@ -150,7 +157,7 @@ fn what_is_not_there_is_not_found() {
         let key = format!("account-{at}-x");
         assert_eq!(reader.find_key(&segment, &key).unwrap(), None);
         let id = EventId::from_u128(u128::from(at) << 40 | 3);
-        assert_eq!(reader.find_id(&segment, id, u64::MAX).unwrap(), None);
+        assert_eq!(find_id(&reader, &segment, id).unwrap(), None);
     }
     assert!(segment.answers_from_tables());
 }

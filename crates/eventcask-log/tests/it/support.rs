@@ -3,17 +3,28 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eventcask_event::{Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, Timestamp};
+use eventcask_event::{
+    Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, NewEvent, Timestamp,
+};
 use eventcask_log::{
-    Block, BlockHead, BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Compressor, Error,
-    ErrorKind, Fate, Manifest, MemoryStorage, NewSegment, Open, Payloads, Problem, Recovery,
-    Rewriting, SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
+    Block, BlockHead, BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Compressor, Digest,
+    Error, ErrorKind, Fate, IdPlace, IdQuery, Manifest, MemoryStorage, NewSegment, Open, Payloads,
+    Problem, Recovery, Rewriting, SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
 };
 
 pub(crate) const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
 pub(crate) const FIRST_BLOCK: u64 = 4096;
 pub(crate) const FIRST_SEGMENT: &str = "shards/0000/0000000001.segment";
 pub(crate) const SECOND_SEGMENT: &str = "shards/0000/0000000002.segment";
+
+/// The newest event of a segment with an id.
+pub(crate) fn find_id(
+    reader: &BlockReader,
+    segment: &ClosedSegment,
+    id: EventId,
+) -> Result<Option<IdPlace>, Error> {
+    reader.find_id(segment, &IdQuery::new(STORE, id), u64::MAX)
+}
 
 /// An event on its way into a block.
 #[derive(Debug, Clone)]
@@ -71,6 +82,13 @@ impl Seen {
             time: event.time.map(Timestamp::as_nanos),
             payload: event.payload.to_vec(),
         }
+    }
+
+    /// What an event that came again would be compared by: the payloads are JSON text.
+    pub(crate) fn digest(&self) -> Digest {
+        let mut event = NewEvent::json(&self.event_type, &self.payload);
+        event.time = self.time.map(Timestamp::from_nanos);
+        Digest::of(STORE, &self.aggregate, &event)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use eventcask_event::{EventId, NewEvent};
-use eventcask_log::{Block, BlockPlace, Error, ErrorKind, KeyPlace};
+use eventcask_log::{Block, BlockPlace, Digest, Error, ErrorKind, IdPlace, KeyPlace};
 
 use crate::admit::{History, Original};
 use crate::in_flight::InFlight;
@@ -29,25 +29,54 @@ impl History for Stored<'_> {
         if let Some(stored) = flying.into_iter().find(|stored| holds(&stored.place)) {
             return Ok(compare_in(&stored.block, position, key, event));
         }
-        let block = self
-            .reader
-            .block_with(position)
-            .map_err(|error| unreadable(&error))?;
-        Ok(block.map_or(Original::Gone, |block| {
-            compare_in(&block, position, key, event)
-        }))
+        let found = event.id.map(|id| self.reader.id_at(id, position));
+        match found.transpose().map_err(|error| unreadable(&error))? {
+            Some(Some(found)) => self.compare_found(&found, key, event),
+            _ => self.read_and_compare(position, key, event),
+        }
     }
 
-    fn position_of(&self, id: EventId, range: Range<u64>) -> Result<Option<u64>, AppendError> {
-        self.reader
-            .position_of(id, range)
-            .map_err(|error| unreadable(&error))
+    fn compare_found(
+        &self,
+        found: &IdPlace,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<Original, AppendError> {
+        let store = self.reader.dir().store();
+        if found.digest == Digest::of(store, key, event) {
+            return Ok(Original::Same(found.version));
+        }
+        self.read_and_compare(found.position, key, event)
+    }
+
+    fn prefetch_id(&self, id: EventId) {
+        self.reader.prefetch_id(id);
+    }
+
+    fn find_id(&self, id: EventId, range: Range<u64>) -> Result<Option<IdPlace>, AppendError> {
+        let found = self.reader.find_id(id, range);
+        found.map_err(|error| unreadable(&error))
     }
 
     fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, AppendError> {
         self.reader
             .not_met_aggregate(key)
             .map_err(|error| unreadable(&error))
+    }
+}
+
+impl Stored<'_> {
+    fn read_and_compare(
+        &self,
+        position: u64,
+        key: &str,
+        event: &NewEvent<'_>,
+    ) -> Result<Original, AppendError> {
+        let block = self.reader.block_with(position);
+        let block = block.map_err(|error| unreadable(&error))?;
+        Ok(block.map_or(Original::Gone, |block| {
+            compare_in(&block, position, key, event)
+        }))
     }
 }
 

@@ -49,32 +49,48 @@ fn l4_a_repeat_is_a_duplicate_whatever_version_it_expects() {
     assert!(again.is_duplicate());
 }
 
+/// The original is in memory, on disk, in a sealed segment, and in one whose ids are not in memory.
 #[test]
 fn l4_the_same_id_with_other_content_is_refused() {
-    let store = Bank::new(1).open();
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.segment_bytes(1).seal(false);
+    let mut store = bank.open();
+    put_with_id(&store, "a", 7, "1").unwrap();
+    for place in 0..4 {
+        match place {
+            0 => {}
+            2 => assert!(store.seal().unwrap() > 0),
+            _ => {
+                store.close().unwrap();
+                store = bank.open();
+            }
+        }
+        refuse_other_content(&store);
+        put(&store, "filler", "0");
+    }
+}
+
+fn refuse_other_content(store: &Store) {
     let timed = eventcask::Timestamp::from_nanos(5);
     let first = deposit("1").id(id(7));
-    store
-        .producer()
-        .append("a", Expected::Any, &[first])
-        .unwrap()
-        .wait()
-        .unwrap();
     let other = [
-        ("a", deposit("2").id(id(7))),
-        ("a", first.schema(2)),
-        ("a", first.time(timed)),
-        ("a", NewEvent::bytes("Deposited", b"1").id(id(7))),
-        ("a", NewEvent::json("Withdrawn", b"1").id(id(7))),
+        deposit("2").id(id(7)),
+        first.schema(2),
+        first.time(timed),
+        NewEvent::bytes("Deposited", b"1").id(id(7)),
+        NewEvent::json("Withdrawn", b"1").id(id(7)),
     ];
-    for (key, event) in other {
+    for event in other {
         let answer = store
             .producer()
-            .append(key, Expected::Any, &[event])
+            .append("a", Expected::Any, &[event])
             .unwrap()
             .wait();
         assert_eq!(answer, Err(Error::IdConflict { id: id(7) }));
     }
+    let (place, version) = (Place::new(0, 0), Some(1));
+    let known = put_with_id(store, "a", 7, "1");
+    assert_eq!(known, Ok(Appended::Duplicate { place, version }));
 }
 
 #[test]
@@ -174,6 +190,31 @@ fn l4_a_pushed_event_whose_id_has_other_content_is_counted_as_refused() {
     assert_eq!(flushed.first_refused, Some(Error::IdConflict { id: id(7) }));
 }
 
+/// Each known id cost the block of its original, which was read, decompressed and compared.
+#[test]
+fn l4_a_known_id_in_a_sealed_segment_is_answered_without_its_block() {
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.segment_bytes(1).seal(false).codec(Codec::None);
+    let mut store = bank.open();
+    put_with_id(&store, "a", 7, "first").unwrap();
+    put(&store, "filler", "0");
+    store.seal().unwrap();
+    overwrite(&bank, "first");
+    for _ in 0..2 {
+        let known = put_with_id(&store, "a", 7, "first").unwrap();
+        let (place, version) = (Place::new(0, 0), Some(1));
+        assert_eq!(known, Appended::Duplicate { place, version });
+        let other = put_with_id(&store, "a", 7, "other").unwrap_err();
+        assert_eq!(
+            other.kind(),
+            ErrorKind::Damaged,
+            "it is read to be told apart"
+        );
+        store.close().unwrap();
+        store = bank.open();
+    }
+}
+
 /// Damage that an append met was told as an error of the disk: the refusal kept the sentence and lost the
 /// kind.
 #[test]
@@ -182,14 +223,20 @@ fn damage_that_an_append_meets_is_told_as_damage() {
     bank.options = bank.options.clone().codec(Codec::None);
     put_with_id(&bank.open(), "a", 7, "first").unwrap();
     let store = bank.open();
-    let path = "shards/0000/0000000001.segment";
-    let file = bank.storage.open(path, Open::Write).unwrap();
+    overwrite(&bank, "first");
+    let refused = put_with_id(&store, "a", 7, "first").unwrap_err();
+    assert!(refused.to_string().contains(FIRST_SEGMENT), "{refused}");
+    assert_eq!(refused.kind(), ErrorKind::Damaged);
+}
+
+const FIRST_SEGMENT: &str = "shards/0000/0000000001.segment";
+
+/// Damages the first byte of a payload.
+fn overwrite(bank: &Bank, payload: &str) {
+    let file = bank.storage.open(FIRST_SEGMENT, Open::Write).unwrap();
     let mut bytes = vec![0; file.len().unwrap() as usize];
     file.read_at(&mut bytes, 0).unwrap();
-    let at = bytes.windows(5).position(|five| five == b"first").unwrap();
+    let mut windows = bytes.windows(payload.len());
+    let at = windows.position(|some| some == payload.as_bytes()).unwrap();
     file.write_all_at(b"x", at as u64).unwrap();
-
-    let refused = put_with_id(&store, "a", 7, "first").unwrap_err();
-    assert!(refused.to_string().contains(path), "{refused}");
-    assert_eq!(refused.kind(), ErrorKind::Damaged);
 }

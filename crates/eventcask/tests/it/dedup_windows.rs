@@ -416,11 +416,11 @@ fn ids_on_disk_are_looked_up_in_what_was_read_before() {
     model.push(&ids);
     assert!(model.store().seal().unwrap() > 10);
     model.reopen();
-    let pages = (ids.len() * 20 / 4096) as u64;
+    let pages = (ids.len() * 36 / 1024) as u64;
     let before = model.disk.reads();
     model.push(&Ids::Random.ids(4 * SLICE..5 * SLICE));
     let reads = model.disk.reads() - before;
-    assert!(reads < pages * 3, "{reads} reads, {pages} pages");
+    assert!(reads < pages, "{reads} reads, {pages} pages");
 }
 
 /// Where there is no memory for filters, one page of each segment is read instead of its filter.
