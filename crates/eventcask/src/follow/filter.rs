@@ -6,8 +6,6 @@ use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 use eventcask_shard::Retired;
 
-use crate::follow::visible::add_shown;
-
 /// No event is committed before this time.
 const NO_BEGINNING: Timestamp = Timestamp::from_nanos(i64::MIN);
 /// No event is committed after this time.
@@ -92,7 +90,13 @@ impl Filter {
         range: Range<usize>,
         hidden: &Retired,
     ) {
-        add_shown(rows, events, range, self.types.as_deref(), hidden);
+        match &self.types {
+            Some(names) => events.rows_of_types(range, &events.types_named(names), rows),
+            None => rows.extend(range.map(|row| row as u32)),
+        }
+        if hidden.may_hide(events) {
+            rows.retain(|row| !hidden.hides(events, *row as usize));
+        }
         if !self.wants_all_of_types() {
             rows.retain(|row| self.admits_row(events, *row as usize));
         }

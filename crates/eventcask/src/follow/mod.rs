@@ -1,7 +1,6 @@
 //! What all that follow the log share: which events they want, how they walk over its blocks, catch up,
 //! wait and are woken, and what the store knows of how far they are.
 
-pub(crate) mod visible;
 pub(crate) mod filter;
 pub(crate) mod cursor;
 pub(crate) mod waiters;

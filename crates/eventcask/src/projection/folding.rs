@@ -11,8 +11,8 @@ use eventcask_shard::Retired;
 use super::definition::Definition;
 use super::watch::Watches;
 use crate::Error;
+use crate::follow::cursor::row_from;
 use crate::follow::follower::Follow;
-use crate::follow::visible::row_from;
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<S> {
