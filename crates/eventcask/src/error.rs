@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{EventId, Expected, Invalid, Place};
+use eventcask_event::{EventId, Expected, Invalid, Place, conflict};
 use eventcask_project::SpecError;
 use eventcask_shard::AppendError;
 
@@ -78,7 +78,8 @@ pub enum Error {
     Spec(#[from] SpecError),
     /// The aggregate is not at the expected version; nothing of the append is stored.
     #[error(
-        "aggregate {key:?} has version {actual}, and {expected} was expected; read it again from version {missed_from} and decide anew"
+        "{}; read it again from version {missed_from} and decide anew",
+        conflict(key, *expected, *actual)
     )]
     Conflict {
         /// Key of the aggregate.

@@ -103,7 +103,7 @@ pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture
 
 /// What events are made of, beside [`NewEvent`] and [`Event`].
 pub mod event {
-    pub use eventcask_event::{Encoding, EventRef, Events, Invalid};
+    pub use eventcask_event::{Encoding, EventRef, Events, Invalid, check_key};
 }
 
 /// How long things may be.

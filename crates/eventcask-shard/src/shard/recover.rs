@@ -93,6 +93,7 @@ impl Opened {
             builder: BlockBuilder::default(),
             compressor: Compressor::default(),
             tail,
+            behind_bytes: 0,
             taken: VecDeque::new(),
             is_group_done: false,
             in_flight: VecDeque::new(),

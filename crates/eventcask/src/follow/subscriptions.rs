@@ -26,6 +26,7 @@ pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Blocked) -> Result<Left, Error>;
 pub(crate) struct Subscriptions {
     storage: Arc<dyn Storage>,
     store: u128,
+    readers: Vec<Arc<ShardReader>>,
     known: Mutex<Known>,
     /// Held while a file is written or removed. Set once the store is closed: another process may
     /// have it by then.
@@ -70,11 +71,11 @@ impl Subscriptions {
         let subscriptions = Self {
             storage: Arc::clone(storage),
             store,
+            readers: readers.to_vec(),
             known: Mutex::default(),
             is_closed: Mutex::new(!is_writer),
         };
-        let ends = readers.iter().map(|reader| reader.published().watermark);
-        let ends: Vec<u64> = ends.collect();
+        let ends = subscriptions.ends();
         let names = subscriptions.list()?;
         let mut known = locked(&subscriptions.known);
         for name in names.iter().filter(|name| is_numbered(name)) {
@@ -95,6 +96,12 @@ impl Subscriptions {
         }
         drop(known);
         Ok(subscriptions)
+    }
+
+    /// Where the logs end.
+    fn ends(&self) -> Vec<u64> {
+        let readers = self.readers.iter();
+        readers.map(|reader| reader.published().watermark).collect()
     }
 
     fn list(&self) -> Result<Vec<String>, LogError> {
@@ -172,7 +179,9 @@ impl Subscriptions {
     }
 
     /// Replaces what is kept of a subscription, where it has changed.
-    fn keep(&self, saved: Saved) -> Result<(), Error> {
+    fn keep(&self, mut saved: Saved) -> Result<(), Error> {
+        // One can begin where the log has not come to. What is ahead of a log means that it lost its end.
+        saved.cut(&self.ends());
         let found = locked(&self.known).find(&saved.name).cloned();
         let number = match found {
             Some((_, old)) if old == saved => return Ok(()),

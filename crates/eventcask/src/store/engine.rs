@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use eventcask_log::{
-    Block, Caches, Ends, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir,
-    Storage,
+    Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
     Apply, Bell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
@@ -22,6 +21,7 @@ use crate::notices::{Kind, Who};
 use crate::parallel::cores;
 use crate::projection::Projections;
 use crate::store::sealer::{Sealer, SealerBell};
+use crate::store::seen::known_ends;
 use crate::sync::locked;
 use crate::{Error, Options, parallel};
 
@@ -87,7 +87,7 @@ impl Engine {
         caches: &Caches,
         dedup: DedupSettings,
     ) -> Result<Vec<Opened>, LogError> {
-        let known = Ends::read_if_whole(&**storage, manifest)?;
+        let known = known_ends(&**storage, manifest)?;
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
             let dir = dir.known_to(known.of(shard as u32));

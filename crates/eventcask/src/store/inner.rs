@@ -74,16 +74,25 @@ impl Inner {
     }
 
     /// Gives back what was taken ahead of need, saves what follows the log, which is at its end, and
-    /// notes that end where all before it is durable. Who waits for more is to be woken.
+    /// notes that end where all before it is durable. What can wait comes last: few and small segments
+    /// are sealed. Who waits for more is to be woken.
     pub(crate) fn save_all(&self, is_durable: bool, woken: &mut Woken) -> Result<(), Error> {
         self.readers.iter().for_each(|reader| {
             reader.dir().give_spare_back();
         });
         let saved = unless_full(self.projections.close(woken));
         let noted = match is_durable {
-            true => note_ends(&self.readers, &*self.storage, &self.manifest),
+            true => note_ends(
+                &self.readers,
+                &*self.storage,
+                &self.manifest,
+                self.sealer.is_all_durable(),
+            ),
             false => Ok(()),
         };
+        if is_durable {
+            self.sealer.finish();
+        }
         saved.and(noted)
     }
 }
@@ -101,14 +110,17 @@ impl Drop for Inner {
     }
 }
 
-/// Notes up to where the logs go, all of which is durable.
+/// Notes up to where the logs go, all of which is durable, and whether nothing is saved that is not. That
+/// comes after what is ahead of the log was forgotten: from then on it tells that the log lost its end.
 pub(crate) fn note_ends(
     readers: &[Arc<ShardReader>],
     storage: &dyn Storage,
     manifest: &Manifest,
+    is_sync: bool,
 ) -> Result<(), Error> {
     let ends = readers.iter().map(|reader| reader.end());
-    Ok(Ends::new(ends.collect()).note(storage, manifest)?)
+    let ends = Ends::new(ends.collect()).synced_first(is_sync);
+    Ok(ends.note(storage, manifest)?)
 }
 
 /// A snapshot for which there is no room is no reason to fail: the next opening makes its state of the

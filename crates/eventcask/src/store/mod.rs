@@ -7,6 +7,7 @@ pub(crate) mod handle;
 pub(crate) mod location;
 pub(crate) mod create;
 pub(crate) mod side_files;
+pub(crate) mod seen;
 pub(crate) mod retention;
 pub(crate) mod given_up;
 pub(crate) mod folds;

@@ -77,7 +77,6 @@ impl Store {
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
-        note_ends(&readers, &*storage, &manifest)?;
         folder::forget_what_is_ahead(&*storage, &readers)?;
         let projections = Arc::default();
         let views = Arc::new(Views::open(
@@ -89,6 +88,7 @@ impl Store {
             true,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
+        note_ends(&readers, &*storage, &manifest, options.is_sync())?;
         let (arrivals, feeds) = (Arc::default(), Arc::default());
         let followers = Followers {
             projections: Arc::clone(&projections),

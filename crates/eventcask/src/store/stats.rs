@@ -19,7 +19,8 @@ pub struct Stats {
     pub store: u128,
     /// Durable events.
     pub events: u64,
-    /// Aggregates that have an event.
+    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair that
+    /// lost events some may be missing.
     pub aggregates: u64,
     /// Bytes of events before compression.
     pub raw_bytes: u64,
@@ -64,7 +65,8 @@ pub struct ShardStats {
     pub shard: u32,
     /// Durable events.
     pub events: u64,
-    /// Aggregates that have an event.
+    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair that
+    /// lost events some may be missing.
     pub aggregates: u64,
     /// Blocks with events.
     pub blocks: u64,

@@ -249,8 +249,8 @@ fn prepare(to: &dyn Storage, manifest: &Manifest) -> Result<Box<dyn Lock>, LogEr
 
 /// Refuses a directory that holds anything but what an unfinished copy of this store left.
 fn check_target(to: &dyn Storage, manifest: &Manifest) -> Result<(), LogError> {
-    let names = side_files::list(to, "")?;
     let unfinished = Manifest::unfinished(to)?;
+    let names = side_files::list(to, "")?;
     let is_ours = |name: &String| match &unfinished {
         Some(unfinished) => unfinished.store == manifest.store && side_files::is_ours(name),
         // It ended before it had said whose it is.

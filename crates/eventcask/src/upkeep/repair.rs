@@ -10,6 +10,7 @@ use eventcask_log::{
 };
 
 use crate::Error;
+use crate::store::seen::known_ends;
 use crate::store::side_files::{self, list};
 use crate::upkeep::VerifyReport;
 use crate::upkeep::verify::verify;
@@ -69,7 +70,7 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         other => other?,
     };
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-    let known = Ends::read_if_whole(&storage, &manifest)?;
+    let known = known_ends(&storage, &manifest)?;
     let mut segments = Vec::new();
     for shard in 0..manifest.shards {
         let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known.of(shard));

@@ -14,12 +14,13 @@ use std::time::Instant;
 
 use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
 use eventcask_log::{
-    Block, BlockHead, Ends, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
+    Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
     ShardDir, Storage, VerifiedSegment,
 };
 
 use eventcask_shard::KeyHasher;
 
+use crate::store::seen::known_ends;
 use crate::store::side_files;
 use crate::{Error, parallel};
 
@@ -31,7 +32,7 @@ pub struct VerifyReport {
     pub blocks: u64,
     /// Events in them.
     pub events: u64,
-    /// Aggregates that they are about.
+    /// Aggregates that they are about, or were before those were given up.
     pub aggregates: u64,
     /// Events with the id of an event of the same aggregate before: [`crate::Options::dedup`] had
     /// forgotten it, or that event had been given up.
@@ -85,7 +86,7 @@ pub fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error>
     if let Some(manifest) = keep_damage(Manifest::read(&**storage), &mut report.problems)? {
         let live = || storage.is_locked().unwrap_or(false);
         // Before the logs, which only grow.
-        let ends = Ends::read_if_whole(&**storage, &manifest)?;
+        let ends = known_ends(&**storage, &manifest)?;
         for shard in 0..manifest.shards {
             let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
             let dir = dir.known_to(ends.of(shard));
@@ -129,7 +130,7 @@ fn verify_shard(
         }
     }
     report.problems.extend(dir.check_order(&segments, &order)?);
-    report.aggregates += whole.aggregates.len() as u64;
+    report.aggregates += whole.count_aggregates(dir.store());
     whole.count_repeated_ids(report);
     Ok(())
 }
@@ -368,6 +369,16 @@ impl Whole {
             problem(place, BAD_VERSIONS);
         }
         self.identities.append(&mut part.identities);
+    }
+
+    /// How many aggregates there are. One that was erased and came again is in the log by two keys.
+    fn count_aggregates(&self, store: u128) -> u64 {
+        let all = self.aggregates.len();
+        if self.erased.is_empty() {
+            return all as u64;
+        }
+        let came_again = |key: &&String| self.erased.contains(&erased_id(store, key));
+        (all - self.aggregates.keys().filter(came_again).count()) as u64
     }
 
     /// A window of ids may have forgotten some; nothing on disk tells how long it was.

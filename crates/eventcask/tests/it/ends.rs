@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use eventcask::projection::SnapshotPolicy;
 use eventcask::storage::{FileStorage, Open, Storage};
+use eventcask::subscribe::Retry;
 use eventcask::{
     Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify_storage,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
-use crate::support::{Bank, all, put};
+use crate::support::{Bank, Counts, all, put};
 
 const EVENTS: usize = 40;
 const ENOSPC: i32 = 28;
@@ -150,6 +152,118 @@ fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
     let report = verify_storage(&killed).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
     assert!(report.problems[0].reason.contains("is sealed"));
+}
+
+/// Who keeps what it has seen of the log, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    View,
+    Projection,
+    Subscription,
+    Group,
+}
+
+const KEEPERS: [Keeper; 4] = [
+    Keeper::View,
+    Keeper::Projection,
+    Keeper::Subscription,
+    Keeper::Group,
+];
+
+impl Keeper {
+    /// Has all of a full store kept.
+    fn keep(self, store: &Store) {
+        match self {
+            Self::View => {
+                let spec = ViewSpec::new("number", &["count"], None, None).unwrap();
+                store.create_view("v", spec).unwrap();
+            }
+            Self::Projection => {
+                let counts = store.projection(Counts).sync();
+                drop(counts.snapshots(SnapshotPolicy::default()).start().unwrap());
+            }
+            Self::Subscription => {
+                let mut letters = store.events().named("letters").unwrap();
+                while letters.try_next().unwrap().is_some() {}
+                letters.checkpoint().unwrap();
+            }
+            Self::Group => {
+                let mail = store.events().group("mail", Retry::new(1)).unwrap();
+                while let Some(claim) = mail.try_claim().unwrap() {
+                    claim.ack().unwrap();
+                }
+                mail.checkpoint().unwrap();
+            }
+        }
+    }
+}
+
+/// A store that was opened while it was empty, filled and killed: only who keeps what it has seen tells
+/// how long its log was.
+fn killed(options: &Options, keeper: Keeper) -> Arc<dyn Storage> {
+    let memory = Bank::new(2).storage;
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let store = options.open(storage).unwrap();
+    fill(&store);
+    keeper.keep(&store);
+    let killed: Arc<dyn Storage> = Arc::new(memory.copy());
+    assert!(verify_storage(&killed).unwrap().is_ok());
+    Loss::NewestTwo.strike(&*killed, 1);
+    killed
+}
+
+/// A view, a projection and a subscription knew of events that were not there, and all was said to be
+/// well: the next events took their positions.
+#[test]
+fn c7_what_was_kept_of_a_synced_log_tells_that_its_end_is_missing() {
+    for keeper in KEEPERS {
+        let killed = killed(&options(), keeper);
+        check_found(&options(), &killed, Loss::NewestTwo);
+    }
+}
+
+/// Below `sync` a loss of power may leave them ahead.
+#[test]
+fn what_was_kept_of_a_log_that_was_not_synced_tells_nothing() {
+    for (keeper, level) in KEEPERS
+        .into_iter()
+        .flat_map(|keeper| ["os", "interval:60000"].map(|level| (keeper, level)))
+    {
+        let weak = options().durability(level.parse().unwrap());
+        let killed = killed(&weak, keeper);
+        assert!(verify_storage(&killed).unwrap().is_ok(), "{keeper:?}");
+        // Nor once it was opened by one that syncs: what was ahead is forgotten by then.
+        let store = options().open(Arc::clone(&killed)).unwrap();
+        put(&store, "account-1", "{}");
+        drop(store);
+        let report = verify_storage(&killed).unwrap();
+        assert!(report.is_ok(), "{keeper:?}: {:?}", report.problems);
+    }
+}
+
+/// A subscription may begin where the log has not come to.
+#[test]
+fn a_subscription_that_begins_later_does_not_tell_of_a_longer_log() {
+    let memory = Bank::new(2).storage;
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let store = options().open(storage).unwrap();
+    fill(&store);
+    let later = store.events().from_positions(&[1_000, 1_000]);
+    later
+        .clone()
+        .named("letters")
+        .unwrap()
+        .checkpoint()
+        .unwrap();
+    later
+        .group("mail", Retry::new(1))
+        .unwrap()
+        .checkpoint()
+        .unwrap();
+    later.shard(0).named("more").unwrap().checkpoint().unwrap();
+    let killed: Arc<dyn Storage> = Arc::new(memory.copy());
+    assert!(verify_storage(&killed).unwrap().is_ok());
+    assert!(options().open(killed).is_ok());
 }
 
 /// What is lost of a log without any of its events.
