@@ -55,6 +55,7 @@
 
 mod error;
 mod sync;
+mod short_text;
 mod clock;
 mod name;
 mod bell;

@@ -57,6 +57,9 @@ pub struct Shard {
     builder: BlockBuilder,
     compressor: Compressor,
     tail: Tail,
+    /// The segment of which all events were given up by time when the store was opened: nothing is added
+    /// to it, so that it can be sealed without them.
+    given_up_segment: u64,
     /// About how many bytes the segment took after it was full.
     behind_bytes: u64,
     /// Batches that were taken together: they share one group of writes.

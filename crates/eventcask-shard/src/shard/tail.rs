@@ -81,7 +81,7 @@ impl Shard {
     fn fits_behind(&mut self) -> bool {
         let full = self.settings.segment_bytes;
         let is_full = self.tail.segment != 0 && !self.tail.ended && self.tail.place >= full;
-        if !is_full || self.generation > 0 {
+        if !is_full || self.generation > 0 || self.is_given_up() {
             return false;
         }
         let bytes = self.builder.bytes();
@@ -93,9 +93,14 @@ impl Shard {
         fits
     }
 
-    /// Begins a new segment where the last one is full.
+    fn is_given_up(&self) -> bool {
+        self.tail.segment == self.given_up_segment
+    }
+
+    /// Begins a new segment where the last one is full, or all of it is given up.
     pub(super) fn roll(&mut self) -> Option<NewSegment> {
-        let has_room = !self.tail.ended && self.tail.place < self.settings.segment_bytes;
+        let is_full = self.tail.place >= self.settings.segment_bytes || self.is_given_up();
+        let has_room = !self.tail.ended && !is_full;
         if self.tail.segment != 0 && has_room {
             return None;
         }

@@ -1,6 +1,7 @@
 //! What all that follow the log share: which events they want, how they walk over its blocks, catch up,
 //! wait and are woken, and what the store knows of how far they are.
 
+pub(crate) mod parked;
 pub(crate) mod filter;
 pub(crate) mod cursor;
 pub(crate) mod waiters;

@@ -15,7 +15,7 @@ use super::{ProjectionOptions, past, runner, saver};
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
-use crate::projection::{ProjectionAsOf, Rebuild};
+use crate::projection::{Parked, ProjectionAsOf, Rebuild};
 use crate::stats::ProjectionStats;
 use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Timeout};
@@ -161,7 +161,7 @@ impl<P: Projection> ProjectionHandle<P> {
         }
         let projection = Arc::new(options.projection);
         let limits = (!options.is_sync).then_some(options.limits);
-        let definition = Definition::of(&projection);
+        let definition = Definition::of(&projection, options.on_error);
         let live = LiveProjection::new(definition, limits, keep, &inner.readers);
         live.load();
         let projected = Self {
@@ -283,6 +283,28 @@ impl<P: Projection> ProjectionHandle<P> {
     /// What the system said, where it gave no thread.
     pub fn rebuild(&self) -> Result<Rebuild, Error> {
         Rebuild::start(&self.held.live)
+    }
+
+    /// The aggregates that are parked, by shard and key, where that is the policy of the projection; see
+    /// [`OnError::Park`](crate::projection::OnError::Park). Its states hold what came before the event that
+    /// failed, and its [`progress`](Self::progress) passes over what waits.
+    #[must_use]
+    pub fn parked(&self) -> Vec<Parked> {
+        self.held.live.parked()
+    }
+
+    /// Applies what waits of an aggregate that is parked, from the event that failed on, each event once:
+    /// for a handler that was mended since. Says whether it was parked; where an event fails again, it is
+    /// from there on. What came of it is kept at once, where snapshots are.
+    ///
+    /// The shard's events wait meanwhile: for as long as it takes to read those of the aggregate, and to
+    /// write the state.
+    ///
+    /// # Errors
+    /// [`Error::ProjectionStopped`], damage, or what the disk said. What could not be read stays parked; what
+    /// could not be kept is applied again by the next start.
+    pub fn redrive(&self, key: &str) -> Result<bool, Error> {
+        self.held.live.redrive(key)
     }
 
     /// The states as they were at a moment of the past, of all shards. [`AsOf::Position`] is taken in each

@@ -81,7 +81,7 @@ fn fill<S: Send + 'static>(
     }
 }
 
-/// The snapshot, where it holds nothing later.
+/// The snapshot, where it holds nothing later, and all that came before.
 fn begin<S: Send + 'static>(
     live: &LiveProjection<S>,
     reader: &ShardReader,
@@ -93,7 +93,9 @@ fn begin<S: Send + 'static>(
         Some(time) => reader.end_before(time)?,
         None => u64::MAX,
     };
-    let fits = |folding: &Folding<S>| folding.progress <= end.position.min(before);
+    let fits = |folding: &Folding<S>| {
+        folding.progress <= end.position.min(before) && folding.parked.is_empty()
+    };
     Ok(kept
         .filter(fits)
         .unwrap_or_else(|| Folding::empty(&live.definition)))

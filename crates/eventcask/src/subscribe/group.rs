@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::follow::filter::Filter;
+use crate::follow::parked::Parked;
 use crate::follow::saved::{Blocked, Saved, Saves};
 use crate::store::inner::Inner;
 use crate::subscribe::dispatcher::Dispatcher;
@@ -67,24 +68,6 @@ use crate::{Error, Event, StoreReader, Subscription};
 #[must_use = "what it holds is given back when it is dropped"]
 pub struct ConsumerGroup {
     shared: Arc<Shared>,
-}
-
-/// An aggregate whose events are not handed out, because one of them failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Parked {
-    /// Key of the aggregate.
-    pub key: String,
-    /// Version of the event that failed. It and all later ones wait.
-    pub version: u64,
-    /// The shard.
-    pub shard: u32,
-    /// Position of that event.
-    pub position: u64,
-    /// How often it has failed.
-    pub tries: u32,
-    /// What was said when it failed last.
-    pub reason: String,
 }
 
 impl Parked {

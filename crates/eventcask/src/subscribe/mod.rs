@@ -11,8 +11,8 @@ pub(crate) mod group;
 pub(crate) mod stream;
 mod start;
 
+pub use crate::follow::parked::Parked;
 pub use claim::Claim;
-pub use group::Parked;
 pub use retry::Retry;
 #[cfg(feature = "stream")]
 pub use stream::EventStream;

@@ -99,7 +99,7 @@ impl Shared {
         let wait = |failures| self.retry.wait_after(failures).filter(|_| may_retry);
         let parked = locked(&self.turns).failed(key, reason, Instant::now(), wait);
         if let Some((shard, position)) = parked {
-            notices::parked(&self.name.name, shard, position, reason);
+            notices::parked("subscription", &self.name.name, shard, position, reason);
         }
         self.wake();
         self.save()
