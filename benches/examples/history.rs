@@ -105,7 +105,7 @@ fn open(options: &Options, dir: &Path) -> Result<()> {
         let counted = Counted::new(dir);
         let before = rss_bytes();
         let started = Instant::now();
-        let store = options.open_storage_read_only(Arc::new(counted.clone()))?;
+        let store = options.open_read_only(Arc::new(counted.clone()))?;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         let stats = store.stats();
         println!(
@@ -122,7 +122,7 @@ fn open(options: &Options, dir: &Path) -> Result<()> {
 
 fn read_needle(options: &Options, dir: &Path) -> Result<()> {
     let counted = Counted::new(dir);
-    let store = options.open_storage_read_only(Arc::new(counted.clone()))?;
+    let store = options.open_read_only(Arc::new(counted.clone()))?;
     for round in 0..ROUNDS {
         let (reads, bytes) = (counted.reads(), counted.bytes());
         let started = Instant::now();

@@ -9,7 +9,7 @@ mod point_load;
 use std::path::Path;
 
 use criterion::{criterion_group, criterion_main};
-use eventcask::{FlushTicket, Options, Store};
+use eventcask::{FlushTicket, Options, Store, StoreReader};
 use eventcask_benches::{Load, Outcome, size, workload};
 
 /// Events of a store: enough for many blocks in each shard.
@@ -46,7 +46,7 @@ fn fill(options: &Options, directory: &Path, load: &[Load]) -> Store {
 }
 
 /// What a store has, in one number: the same for the same events, whatever the codec.
-fn outcome(store: &Store) -> Outcome {
+fn outcome(store: &StoreReader) -> Outcome {
     let mut outcome = Outcome::default();
     for shard in 0..store.shards() {
         for event in &store.events().shard(shard) {

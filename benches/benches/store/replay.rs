@@ -1,7 +1,7 @@
 //! Reading all events: opening, one by one, all values of each, into a projection, and only checking them.
 
 use criterion::{Criterion, Throughput};
-use eventcask::{Codec, Durability, Store};
+use eventcask::{Codec, Durability, Store, StoreReader};
 use eventcask_benches::{Sums, size};
 
 use super::{fill, load, outcome};
@@ -36,7 +36,7 @@ pub(super) fn benches(c: &mut Criterion) {
     group.finish();
 }
 
-fn scan(store: &Store) -> usize {
+fn scan(store: &StoreReader) -> usize {
     let bytes = |event: Result<eventcask::Event, _>| {
         let event = event.expect("read");
         event.payload().len()
@@ -44,7 +44,7 @@ fn scan(store: &Store) -> usize {
     store.events().iter().map(bytes).sum()
 }
 
-fn batches(store: &Store) -> usize {
+fn batches(store: &StoreReader) -> usize {
     let mut bytes = 0;
     for batch in store.events().batches() {
         let batch = batch.expect("read");
@@ -58,7 +58,7 @@ fn batches(store: &Store) -> usize {
 }
 
 /// As a reader does that asks five things of each event.
-fn read(store: &Store) -> u64 {
+fn read(store: &StoreReader) -> u64 {
     let ask = |event: Result<eventcask::Event, _>| {
         let event = event.expect("read");
         let texts = event.key().len() + event.event_type().len() + event.payload().len();

@@ -43,7 +43,7 @@ fn end(result: Result<(), failure::Failure>) -> ExitCode {
     };
     let code = failure.exit_code();
     if code != 0 {
-        eprintln!("eventcask: {}", output::escaped(&failure.to_string()));
+        output::tell(&failure.to_string());
     }
     ExitCode::from(code)
 }

@@ -3,9 +3,7 @@
 //! Of an aggregate that was given up whole nothing is left but its version. The log keeps that under
 //! a key made of a hash, so that the aggregate goes on with its versions where it comes again.
 
-use crate::{EventId, route};
-
-const PREFIX: &str = "$erased:";
+use crate::{ERASED_PREFIX, EventId, route};
 
 /// What stands for a key once it is erased: a hash of the store's id and the key.
 ///
@@ -29,7 +27,7 @@ pub fn erased_id(store: u128, key: &str) -> EventId {
 pub fn erased_key(store: u128, key: &str, shards: u32) -> String {
     let id = erased_id(store, key);
     let shard = route(key, shards);
-    let keys = (0_u64..).map(|number| format!("{PREFIX}{id}:{number}"));
+    let keys = (0_u64..).map(|number| format!("{ERASED_PREFIX}{id}:{number}"));
     let mut keys = keys.filter(|key| route(key, shards) == shard);
     keys.next().expect("one of the numbers leads to the shard")
 }
@@ -37,6 +35,6 @@ pub fn erased_key(store: u128, key: &str, shards: u32) -> String {
 /// Which erased key this one stands for, if it does.
 #[must_use]
 pub fn erased_id_of(key: &str) -> Option<EventId> {
-    let (id, _number) = key.strip_prefix(PREFIX)?.split_once(':')?;
+    let (id, _number) = key.strip_prefix(ERASED_PREFIX)?.split_once(':')?;
     id.parse().ok()
 }

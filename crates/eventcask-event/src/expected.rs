@@ -35,11 +35,33 @@ impl Expected {
     }
 }
 
+/// What an append is told that `expected` this of an aggregate which is at version `actual`.
+///
+/// ```
+/// use eventcask_event::{Expected, conflict};
+/// assert_eq!(
+///     conflict("account-42", Expected::NoStream, 3),
+///     "aggregate \"account-42\" has version 3, and no events were expected",
+/// );
+/// ```
+#[must_use]
+pub fn conflict(key: &str, expected: Expected, actual: u64) -> String {
+    let has = match actual {
+        0 => "no events".to_owned(),
+        version => format!("version {version}"),
+    };
+    let was = match expected {
+        Expected::NoStream | Expected::Exact(0) => "were",
+        _ => "was",
+    };
+    format!("aggregate {key:?} has {has}, and {expected} {was} expected")
+}
+
 impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("any version"),
-            Self::NoStream => f.write_str("no events"),
+            Self::NoStream | Self::Exact(0) => f.write_str("no events"),
             Self::Exists => f.write_str("at least one event"),
             Self::Exact(version) => write!(f, "version {version}"),
         }

@@ -2,6 +2,8 @@
 
 /// Longest key of an aggregate, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
+/// What the keys begin with that stand for erased ones.
+pub const ERASED_PREFIX: &str = "$erased:";
 /// Longest name of an event type, in bytes of UTF-8.
 pub const MAX_TYPE_BYTES: usize = 255;
 /// Longest name of a source, in bytes of UTF-8.
@@ -28,6 +30,11 @@ pub enum Invalid {
         /// Bytes that the key has.
         bytes: usize,
     },
+    /// A key that only the engine gives.
+    #[error(
+        "aggregate keys that begin with \"$erased:\" are reserved; name the aggregate otherwise"
+    )]
+    KeyReserved,
     /// The name of the event type is empty.
     #[error("the event type's name is empty")]
     TypeEmpty,
@@ -129,12 +136,14 @@ pub enum Invalid {
     },
 }
 
-/// Tells whether `key` may name an aggregate: 1 to [`MAX_KEY_BYTES`] bytes.
+/// Tells whether `key` may name an aggregate: 1 to [`MAX_KEY_BYTES`] bytes, and none of those that
+/// stand for erased keys.
 ///
 /// # Errors
-/// [`Invalid::KeyEmpty`] or [`Invalid::KeyTooLong`].
+/// [`Invalid::KeyEmpty`], [`Invalid::KeyTooLong`] or [`Invalid::KeyReserved`].
 pub fn check_key(key: &str) -> Result<(), Invalid> {
     match key.len() {
+        _ if key.starts_with(ERASED_PREFIX) => Err(Invalid::KeyReserved),
         0 => Err(Invalid::KeyEmpty),
         1..=MAX_KEY_BYTES => Ok(()),
         bytes => Err(Invalid::KeyTooLong { bytes }),

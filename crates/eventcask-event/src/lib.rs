@@ -38,12 +38,12 @@ pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
 pub use envelope::Envelope;
 pub use erased::{erased_id, erased_id_of, erased_key};
 pub use events::{EventRef, Events, EventsParts, Malformed};
-pub use expected::Expected;
+pub use expected::{Expected, conflict};
 pub use id::EventId;
 pub use invalid::{
-    Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES,
-    MAX_SOURCE_BYTES, MAX_TYPE_BYTES, SESSION_PREFIX, check_key, check_source, check_type,
-    source_of_session,
+    ERASED_PREFIX, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT,
+    MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, SESSION_PREFIX, check_key, check_source,
+    check_type, source_of_session,
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use place::Place;

@@ -2,6 +2,8 @@
 
 use eventcask_event::{Encoding, EventRef, Events, Timestamp};
 
+use crate::{ApplyError, FailedEvent};
+
 /// Events of one shard in their order, to be folded into the state of a [`Projection`].
 ///
 /// Everything is reached by a *row*, and what many rows share by an index: the aggregate and
@@ -196,6 +198,43 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn event(&self, row: usize) -> EventRef<'a> {
         self.events.event(row)
+    }
+
+    /// What [`apply`](crate::Projection::apply) gives where it can not take in the event of a row: so it is
+    /// known which one it is, and its aggregate alone can be parked. All rows before it are to be in
+    /// the state by then, and nothing of this one.
+    ///
+    /// ```
+    /// use eventcask_project::{ApplyError, Batch, PerAggregate, Projection};
+    ///
+    /// /// The cents of each account.
+    /// struct Balances;
+    ///
+    /// impl Projection for Balances {
+    ///     const NAME: &'static str = "balances";
+    ///     const VERSION: u32 = 1;
+    ///     type State = PerAggregate<i64>;
+    ///
+    ///     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         let mut balances = state.of(batch);
+    ///         for row in batch.rows() {
+    ///             let cents = batch.payload(row).try_into();
+    ///             let cents = cents.map_err(|error| batch.failed(row, error))?;
+    ///             balances[batch.aggregate_index(row)] += i64::from_le_bytes(cents);
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn failed(&self, row: usize, reason: impl Into<ApplyError>) -> ApplyError {
+        Box::new(FailedEvent {
+            row,
+            key: self.key(self.aggregate_index(row)).to_owned(),
+            version: self.version(row),
+            position: self.position(row),
+            reason: reason.into(),
+        })
     }
 
     /// All events in their order: the plain way, where speed is no matter.

@@ -24,6 +24,7 @@
 
 mod limits;
 mod error;
+mod failed;
 mod path;
 mod spec;
 mod aggregation;
@@ -54,12 +55,13 @@ mod as_json;
 pub use as_json::AsJson;
 pub use batch::Batch;
 pub use error::{DecodeError, SpecError};
+pub use failed::{ApplyError, FailedEvent};
 pub use left_out::LeftOut;
 pub use limits::{MAX_AGGREGATIONS, MAX_PATH_BYTES, MAX_PATH_DEPTH};
 pub use merged::MergedStates;
 pub use number::Number;
 pub use per_aggregate::{BatchEntries, PerAggregate};
-pub use projection::{ApplyError, Merge, Projection};
+pub use projection::{Merge, Projection};
 pub use row::ViewRow;
 pub use snapshot::Snapshot;
 pub use spec::ViewSpec;

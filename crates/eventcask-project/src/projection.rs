@@ -1,9 +1,6 @@
 //! Folds that users write.
 
-use crate::Batch;
-
-/// Why a projection could not take in a batch: whatever its own code says.
-pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;
+use crate::{ApplyError, Batch};
 
 /// A fold over the events of a shard: what becomes of a state by a batch of events.
 ///
@@ -73,8 +70,9 @@ pub trait Projection: Send + Sync + 'static {
     /// Takes in the events of a batch.
     ///
     /// # Errors
-    /// Why it could not. The projection then stops in this shard, as after a panic: what `state` holds is
-    /// not used any more, and the store goes on. See `Error::ProjectionStopped` of `eventcask`.
+    /// Why it could not. By default the projection then stops in this shard, as after a panic: what `state`
+    /// holds is not used any more, and the store goes on. See `Error::ProjectionStopped` of `eventcask`. An
+    /// error that names its event, by [`Batch::failed`], can park the aggregate of it instead.
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError>;
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{EventId, Expected, Place};
+use eventcask_event::{EventId, Expected, Place, conflict};
 
 /// An append that was taken, or had been taken before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +61,7 @@ impl Appended {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// The aggregate is not at the expected version.
-    #[error(
-        "aggregate {key:?} has version {actual}, and {expected} was expected; read it again and decide anew"
-    )]
+    #[error("{}", conflict(key, *expected, *actual))]
     Conflict {
         /// Key of the aggregate.
         key: String,

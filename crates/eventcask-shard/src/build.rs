@@ -8,6 +8,10 @@ use eventcask_log::{Block, BlockHead, BlockParts};
 
 use crate::directory::{Admitted, AggregateSlot};
 
+/// About what a block takes for itself, and a row beside its payload.
+const BLOCK_BYTES: u64 = 512;
+const ROW_BYTES: u64 = 48;
+
 /// An aggregate of a block: how it stood before, to be put back if the block is refused, and its
 /// newest event in it.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,13 @@ impl BlockBuilder {
 
     pub(crate) fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// About how many bytes the block will have before compression.
+    pub(crate) fn bytes(&self) -> u64 {
+        let lengths = &self.columns.payload_lengths;
+        let payloads: u64 = lengths.iter().map(|length| u64::from(*length)).sum();
+        BLOCK_BYTES + ROW_BYTES * self.rows.len() as u64 + payloads
     }
 
     /// The batch row of an admitted row, and its version.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{EventId, Expected, Invalid, Place};
+use eventcask_event::{EventId, Expected, Invalid, Place, conflict};
 use eventcask_project::SpecError;
 use eventcask_shard::AppendError;
 
@@ -24,8 +24,6 @@ pub enum ErrorKind {
     Poisoned,
     /// The store was closed.
     Closed,
-    /// The store is open for reading only.
-    ReadOnly,
     /// The directory holds no store.
     NotAStore,
     /// The store was written by a newer version.
@@ -80,7 +78,8 @@ pub enum Error {
     Spec(#[from] SpecError),
     /// The aggregate is not at the expected version; nothing of the append is stored.
     #[error(
-        "aggregate {key:?} has version {actual}, and {expected} was expected; read it again from version {missed_from} and decide anew"
+        "{}; read it again from version {missed_from} and decide anew",
+        conflict(key, *expected, *actual)
     )]
     Conflict {
         /// Key of the aggregate.
@@ -142,9 +141,6 @@ pub enum Error {
         /// The shard.
         shard: u32,
     },
-    /// The store is open for reading only.
-    #[error("the store is open for reading only; open it with Store::options().open(..) to write")]
-    ReadOnly,
     /// There is no view of this name.
     #[error("there is no view named {name:?}; `eventcask view list` shows those there are")]
     UnknownView {
@@ -207,7 +203,7 @@ pub enum Error {
         reason: String,
     },
     /// A read model has stopped; the store goes on.
-    #[error("the read model {name:?} has stopped: {reason}; mend it and feed it anew")]
+    #[error("the read model {name:?} has stopped: {reason}; mend it and start it again")]
     ReadModelStopped {
         /// Name of the model.
         name: String,
@@ -215,7 +211,7 @@ pub enum Error {
         reason: String,
     },
     /// A read model of this name is fed already.
-    #[error("the store feeds a read model named {name:?} already; stop that feed first")]
+    #[error("a read model named {name:?} runs already; stop its runner first")]
     ReadModelInUse {
         /// Name of the model.
         name: String,
@@ -286,6 +282,15 @@ pub enum Error {
 
 impl Error {
     /// What a caller can branch on.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Error, ErrorKind};
+    /// let error = store.view("sales").map(|_| ()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -306,7 +311,6 @@ impl Error {
             Self::Unreadable(_) => ErrorKind::Io,
             Self::Closed => ErrorKind::Closed,
             Self::Log(error) => kind_of_log(error.kind()),
-            Self::ReadOnly => ErrorKind::ReadOnly,
             Self::UnknownView { .. }
             | Self::UnknownAggregate { .. }
             | Self::UnknownSubscription { .. }
@@ -324,6 +328,14 @@ impl Error {
     }
 
     /// Whether the same call can succeed later without anything else being changed.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// let error = store.view("sales").map(|_| ()).unwrap_err();
+    /// assert!(!error.is_retryable()); // it will not be there the next time either
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -352,7 +364,7 @@ impl From<AppendError> for Error {
                 expected,
                 actual,
             } => Self::Conflict {
-                missed_from: first_unknown(expected),
+                missed_from: first_unknown(expected, actual),
                 key,
                 expected,
                 actual,
@@ -369,11 +381,12 @@ impl From<AppendError> for Error {
     }
 }
 
-/// The first version that an append with this expectation did not know of.
-fn first_unknown(expected: Expected) -> u64 {
+/// The first version that an append with this expectation did not know of. One that expected a
+/// version that never was knows of nothing.
+fn first_unknown(expected: Expected, actual: u64) -> u64 {
     match expected {
-        Expected::Exact(version) => version.saturating_add(1),
-        Expected::Any | Expected::NoStream | Expected::Exists => 1,
+        Expected::Exact(version) if version < actual => version + 1,
+        Expected::Exact(_) | Expected::Any | Expected::NoStream | Expected::Exists => 1,
     }
 }
 

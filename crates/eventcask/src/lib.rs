@@ -37,9 +37,15 @@
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
 //! | tables in SQLite, redb or a database of yours | [`Store::read_model`] |
-//! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
+//! | to watch events as they come | [`EventQuery::subscribe`], of [`Store::events`] |
+//! | to act on each event, also after a restart | [`EventQuery::named`] |
+//! | the same by several workers, with retries | [`EventQuery::group`] |
+//! | to know whether an id is stored, and where | [`Store::find`] |
+//! | the store as of a past moment | [`AsOf`], of aggregates, views, projections and folds |
+//! | to take in a source that is read again after a crash | [`Store::producer_from`], [`Store::session`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
+//! | to check a store, or to mend it | [`verify()`], [`repair()`] |
 //!
 //! What the first hour needs is at the root; the rest is in modules: [`stats`] for figures, [`storage`] for
 //! disks of your own, [`inspect`] for the bytes, [`read_model`] for who feeds a database.
@@ -55,9 +61,12 @@
 
 mod error;
 mod sync;
+mod short_text;
 mod clock;
 mod name;
 mod bell;
+mod lag;
+mod as_of;
 mod parallel;
 mod notices;
 mod store;
@@ -70,6 +79,7 @@ pub mod projection;
 mod feed;
 pub mod upkeep;
 
+pub use as_of::AsOf;
 pub use error::{Error, ErrorKind};
 pub use eventcask_event::{EventId, Expected, NewEvent, Place, Timestamp, route};
 pub use eventcask_log::{Codec, SourceMark};
@@ -84,11 +94,11 @@ pub use follow::reached::{Reached, Timeout};
 pub use projection::handle::ProjectionHandle;
 pub use projection::view::View;
 pub use read::aggregate::Aggregate;
-pub use read::as_of::AsOf;
 pub use read::event::Event;
 pub use read::query::EventQuery;
 pub use store::handle::Store;
 pub use store::options::Options;
+pub use store::reader::StoreReader;
 pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::ConsumerGroup;
 pub use subscribe::subscription::Subscription;
@@ -100,7 +110,7 @@ pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture
 
 /// What events are made of, beside [`NewEvent`] and [`Event`].
 pub mod event {
-    pub use eventcask_event::{Encoding, EventRef, Events, Invalid};
+    pub use eventcask_event::{Encoding, EventRef, Events, Invalid, check_key};
 }
 
 /// How long things may be.
@@ -126,18 +136,19 @@ pub mod read_model {
 
 /// Figures of a store and of what follows it.
 pub mod stats {
-    pub use crate::feed::feeds::ReadModelStats;
-    pub use crate::fold::cache::FoldStats;
+    pub use crate::follow::feeds::ReadModelStats;
+    pub use crate::follow::subscriptions::SubscriptionStats;
     pub use crate::projection::projections::ProjectionStats;
     pub use crate::projection::views::ViewStats;
+    pub use crate::store::folds::FoldStats;
     pub use crate::store::stats::{ShardStats, Stats};
-    pub use crate::subscribe::subscriptions::SubscriptionStats;
     pub use eventcask_project::LeftOut;
     pub use eventcask_shard::Stages;
 }
 
 /// Where a store lies: a directory, memory, or a place of your own.
 pub mod storage {
+    pub use crate::store::location::Location;
     pub use eventcask_log::{FileStorage, Lock, MemoryStorage, Open, Storage, StoredFile};
 }
 
@@ -176,16 +187,24 @@ pub mod inspect {
     }
 }
 
-use std::path::Path;
-
 /// Opens the store in a directory for reading and writing, and makes it if there is none.
 ///
-/// The same as [`Store::options`]`().open(directory)`.
+/// The same as [`Store::options`]`().open(location)`.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let bank = directory.path().join("bank");
+/// let store = eventcask::open(&bank)?; // made
+/// store.close()?;
+/// let store = eventcask::open(&bank)?; // found
+/// assert!(store.shards() >= 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// See [`Options::open`].
-pub fn open(directory: impl AsRef<Path>) -> Result<Store, Error> {
-    Store::options().open(directory)
+pub fn open(location: impl Into<storage::Location>) -> Result<Store, Error> {
+    Store::options().open(location)
 }
 
 /// The code of the README compiles; `examples/readme.rs` is the same code, and is run.

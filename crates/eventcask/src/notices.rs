@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
+use crate::lag::lag;
 
 /// Something that stopped while everything else goes on.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Projection => "projection",
             Self::View => "view",
@@ -77,9 +77,9 @@ pub(crate) fn stopped(who: &Who, position: Option<u64>, error: &str) {
     );
 }
 
-/// Tells that a group of consumers hands out no more events of an aggregate, since one failed.
-pub(crate) fn parked(name: &str, shard: u32, position: u64, error: &str) {
-    let (kind, remedy) = ("subscription", "redrive it, or skip the event");
+/// Tells that the events of an aggregate are left out, since one failed.
+pub(crate) fn parked(kind: &str, name: &str, shard: u32, position: u64, error: &str) {
+    let remedy = "mend what is wrong, then redrive it";
     #[cfg(feature = "tracing")]
     tracing::error!(
         kind,

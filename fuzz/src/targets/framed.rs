@@ -62,7 +62,7 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
         FramedKind::Projected => put_below(&storage, &PROJECTION, "0000.snapshot", bytes),
         FramedKind::Subscription => put_below(&storage, &["subscriptions"], "0001", bytes),
     }
-    let store = Store::options().open_storage_read_only(Arc::new(storage));
+    let store = Store::options().open_read_only(Arc::new(storage));
     let Ok(store) = store.inspect_err(|error| assert!(!error.to_string().is_empty())) else {
         assert_ne!(
             kind,

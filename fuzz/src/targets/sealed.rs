@@ -25,7 +25,7 @@ const BYTES_MAX: usize = (2 * 64 + 32) << 20;
 pub fn sealed(bytes: &[u8]) -> bool {
     let (storage, dir) = store_of(bytes);
     framed::put_definition(&storage, &corpus::definition_file());
-    let opened = Store::options().open_storage_read_only(Arc::new(storage.copy()));
+    let opened = Store::options().open_read_only(Arc::new(storage.copy()));
     let taken = match opened {
         Ok(store) => {
             // A block that can not be read stops the view.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
-use eventcask::{Aggregate, Error, Store, Timestamp};
+use eventcask::{Aggregate, Error, Store, StoreReader, Timestamp};
 use eventcask_cli::output::write_event;
 use serde::de::IgnoredAny;
 
@@ -21,7 +21,7 @@ const AGGREGATES_MAX: usize = 4;
 pub fn store(bytes: &[u8]) -> bool {
     let (storage, _) = stage::store_of(bytes);
     framed::put_definition(&storage, &corpus::definition_file());
-    let opened = Store::options().open_storage_read_only(Arc::new(storage));
+    let opened = Store::options().open_read_only(Arc::new(storage));
     let taken = match opened {
         Ok(store) => {
             let rows = store.view("delays").and_then(|view| view.rows());
@@ -43,7 +43,7 @@ pub(super) fn said(error: &Error) -> bool {
     false
 }
 
-pub(super) fn read(store: &Store) -> bool {
+pub(super) fn read(store: &StoreReader) -> bool {
     let mut keys = BTreeSet::new();
     let mut line = Vec::new();
     for event in store.events().iter().take(EVENTS_MAX) {
@@ -71,7 +71,7 @@ pub(super) fn read(store: &Store) -> bool {
 }
 
 /// Reads from the middle on, within bounds.
-fn read_part(store: &Store) {
+fn read_part(store: &StoreReader) {
     let from = store.positions()[0] / 2;
     let (since, until) = (
         Timestamp::from_nanos(0),

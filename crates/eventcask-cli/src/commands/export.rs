@@ -1,6 +1,6 @@
 //! `eventcask export`: all events.
 
-use eventcask::{EventQuery, Store};
+use eventcask::{EventQuery, StoreReader};
 
 use super::store::{failure, open_to_read};
 use crate::args::{ExportArgs, Global, type_names};
@@ -29,10 +29,10 @@ pub(super) fn run(args: &ExportArgs, global: &Global) -> Result<(), Failure> {
 
 /// The events of all shards or one, of all types or some.
 pub(super) fn query_of(
-    store: &Store,
+    store: &StoreReader,
     shard: Option<u32>,
     types: &[String],
-) -> Result<EventQuery, Failure> {
+) -> Result<EventQuery<StoreReader>, Failure> {
     let mut query = store.events();
     if let Some(shard) = shard {
         let shards = store.shards();

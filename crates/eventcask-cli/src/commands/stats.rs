@@ -1,6 +1,6 @@
 //! `eventcask stats`: what a store holds.
 
-use eventcask::Store;
+use eventcask::StoreReader;
 use eventcask::projection::KeptProjection;
 use eventcask::stats::{ShardStats, Stats, SubscriptionStats, ViewStats};
 
@@ -35,7 +35,7 @@ pub(super) fn bytes_per_event(stats: &Stats) -> f64 {
     }
 }
 
-fn write_json(line: &mut Vec<u8>, store: &Store, stats: &Stats, kept: &[KeptProjection]) {
+fn write_json(line: &mut Vec<u8>, store: &StoreReader, stats: &Stats, kept: &[KeptProjection]) {
     let mut object = Object::new(line);
     object
         .text("store", &format!("{:032x}", stats.store))
@@ -153,7 +153,7 @@ pub(super) fn write_subscription(out: &mut Vec<u8>, subscription: &SubscriptionS
     object.end();
 }
 
-fn text(global: &Global, store: &Store, stats: &Stats, kept: &[KeptProjection]) -> String {
+fn text(global: &Global, store: &StoreReader, stats: &Stats, kept: &[KeptProjection]) -> String {
     let (events, aggregates) = (count(stats.events), count(stats.aggregates));
     let mut text = format!(
         "store {}, made {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {} of them sealed, {:.1} bytes an event\n",

@@ -1,6 +1,6 @@
 //! Opens stores, and tells how their errors end a command.
 
-use eventcask::{Error, Store};
+use eventcask::{Error, Store, StoreReader};
 
 use crate::args::Global;
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ pub(super) fn shown(global: &Global) -> String {
 }
 
 /// The store, for reading only: a writer may be at work.
-pub(super) fn open_to_read(global: &Global) -> Result<Store, Failure> {
+pub(super) fn open_to_read(global: &Global) -> Result<StoreReader, Failure> {
     Store::options()
         .open_read_only(&global.store)
         .map_err(|error| failure(&error))

@@ -3,7 +3,7 @@
 //! 1. What readers see and would see no more is counted.
 //! 2. If it is anything, and it is not only asked for, it is given up.
 
-use eventcask::{Error, Event, Store, Timestamp};
+use eventcask::{Error, Event, Store, StoreReader, Timestamp};
 
 use super::store::{failure, open_to_read, open_to_write, shown};
 use crate::args::{Global, TruncateArgs};
@@ -11,18 +11,12 @@ use crate::failure::Failure;
 use crate::output::{Object, Out, count, escaped, print_object};
 
 pub(super) fn run(args: &TruncateArgs, global: &Global) -> Result<(), Failure> {
-    let store = match args.dry_run {
-        true => open_to_read(global)?,
-        false => open_to_write(global)?,
-    };
     let truncation = Truncation::of(args);
-    let found = truncation.count(&store).map_err(|error| failure(&error))?;
-    if !args.dry_run {
-        if found.events > 0 {
-            truncation.run(&store).map_err(|error| failure(&error))?;
-        }
-        store.close().map_err(|error| failure(&error))?;
-    }
+    let found = match args.dry_run {
+        true => truncation.count(&open_to_read(global)?),
+        false => truncation.run(open_to_write(global)?),
+    };
+    let found = found.map_err(|error| failure(&error))?;
     if global.json {
         return print_object(|object| {
             truncation.write_json(object, &found);
@@ -63,7 +57,7 @@ impl<'a> Truncation<'a> {
         }
     }
 
-    fn count(&self, store: &Store) -> Result<Found, Error> {
+    fn count(&self, store: &StoreReader) -> Result<Found, Error> {
         match self {
             Self::Aggregate { key, version } => Found::of_aggregate(store, key, *version),
             Self::Whole { key } => Found::of_aggregate(store, key, u64::MAX),
@@ -77,12 +71,17 @@ impl<'a> Truncation<'a> {
         }
     }
 
-    fn run(&self, store: &Store) -> Result<(), Error> {
-        match self {
-            Self::Aggregate { key, version } => store.truncate_aggregate(key, *version),
-            Self::Whole { key } => store.delete_aggregate(key),
-            Self::Store { time } => store.truncate_before(*time),
+    fn run(&self, store: Store) -> Result<Found, Error> {
+        let found = self.count(&store)?;
+        if found.events > 0 {
+            match self {
+                Self::Aggregate { key, version } => store.truncate_aggregate(key, *version)?,
+                Self::Whole { key } => store.delete_aggregate(key)?,
+                Self::Store { time } => store.truncate_before(*time)?,
+            }
         }
+        store.close()?;
+        Ok(found)
     }
 
     fn write_json(&self, object: &mut Object<'_>, found: &Found) {
@@ -133,7 +132,7 @@ impl<'a> Truncation<'a> {
 }
 
 impl Found {
-    fn of_aggregate(store: &Store, key: &str, before: u64) -> Result<Self, Error> {
+    fn of_aggregate(store: &StoreReader, key: &str, before: u64) -> Result<Self, Error> {
         let reader = store.aggregate(key);
         if reader.version()? == 0 {
             let key = key.to_owned();

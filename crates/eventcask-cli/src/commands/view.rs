@@ -7,7 +7,7 @@ use eventcask::{AsOf, Error, Store, View, ViewSpec};
 use super::store::{failure, open_to_read, open_to_write};
 use crate::args::{Global, ViewCommand, ViewCreateArgs, ViewGetArgs};
 use crate::failure::Failure;
-use crate::output::{Document, Object, Out, Table, count, escaped};
+use crate::output::{Document, Object, Out, Table, count, escaped, tell};
 
 pub(super) fn run(command: ViewCommand, global: &Global) -> Result<(), Failure> {
     match command {
@@ -86,7 +86,7 @@ fn say_rows(done: &str, view: &View, store: Store, global: &Global) -> Result<()
 fn tell_left_out(name: &str, left_out: &LeftOut) {
     if left_out.total() > 0 {
         let events = count(left_out.total());
-        eprintln!("eventcask: view {name} left out {events} events: {left_out}");
+        tell(&format!("view {name} left out {events} events: {left_out}"));
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use eventcask::event::Invalid;
-use eventcask::limits::MAX_KEY_BYTES;
+use eventcask::event::{Invalid, check_key};
 use eventcask::{EventId, NewEvent, Timestamp};
 
 use super::time::TimeReader;
@@ -41,9 +40,7 @@ impl EnvelopeReader {
         let Self { spec, times } = self;
         let null = spec.null.as_deref();
         let key = needed("key", &spec.key, text_of(key, null))?;
-        if key.len() > MAX_KEY_BYTES {
-            return Err(refused(&Invalid::KeyTooLong { bytes: key.len() }));
-        }
+        check_key(&key).map_err(|invalid| refused(&invalid))?;
         let event_type = match &spec.event_type {
             TypeFrom::Name(name) => Cow::Borrowed(name.as_str()),
             TypeFrom::Field(field) => needed("event type", field, text_of(event_type, null))?,

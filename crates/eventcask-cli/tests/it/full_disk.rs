@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::binary::{Place, Running, tree};
+use crate::binary::{Place, Running, said, said_in_time, tree};
 use crate::small_disk::{Kind, SmallDisk};
 
 const DISK_MEGABYTES: u64 = 40;
@@ -249,5 +249,77 @@ fn f4_a_tail_with_a_hole_is_opened_on_a_full_disk() {
             segments(&disk).pop_first().map(|(_, bytes)| bytes),
             Some(length)
         );
+    }
+}
+
+/// Each command that prints, on a store with a bit of everything.
+fn commands_that_print<'a>(file: &'a str, store: &'a str) -> Vec<Vec<&'a str>> {
+    let ingest = ["ingest", file, "--aggregate", "k"];
+    let commands = vec![
+        ingest.to_vec(),
+        [&ingest[..], &["--acks", "--source", "two"]].concat(),
+        vec!["append", "a", "Noted", "{}"],
+        vec!["read", "a"],
+        vec!["diff", "a", "--from", "1"],
+        vec!["export"],
+        vec!["tail", "--from-start"],
+        vec!["view", "create", "two", "--key", "k", "--agg", "count"],
+        vec!["view", "list"],
+        vec!["view", "get", "one", "--all"],
+        vec!["view", "rebuild", "one"],
+        vec!["view", "drop", "one"],
+        vec!["subscriptions"],
+        vec!["stats"],
+        vec!["verify"],
+        vec!["truncate", "a", "--all"],
+        vec!["reclaim"],
+        vec!["seal"],
+        vec!["repair"],
+        vec!["backup", store],
+        vec!["completions", "bash"],
+        vec!["man"],
+        vec!["--help"],
+        vec!["--version"],
+    ];
+    let can_be_repeated = |one: &&Vec<&str>| {
+        let change = ["backup", "tail", "create", "rebuild", "drop", "get"];
+        !one.iter().take(2).any(|word| change.contains(word))
+    };
+    let json = commands.iter().filter(can_be_repeated);
+    let json: Vec<_> = json.map(|one| [one, &["--json"][..]].concat()).collect();
+    [commands, json].concat()
+}
+
+/// What was said could not be written, and the exit code said that all was well: acknowledgements of an
+/// ingest were dropped.
+#[test]
+fn what_can_not_be_printed_is_an_error_of_every_command() {
+    let place = Place::new();
+    let file = place.file("x.ndjson", "{\"k\":\"a\"}\n{\"k\":\"b\"}\n");
+    let args = ["ingest", &file, "--aggregate", "k", "--source", "first"];
+    place.ok(&args);
+    place.ok(&["view", "create", "one", "--key", "k", "--agg", "count"]);
+    let copy = place.path("copy");
+    for args in commands_that_print(&file, copy.to_str().expect("it is text")) {
+        let full = OpenOptions::new().write(true).open("/dev/full");
+        let mut command = place.command(&args);
+        let said = said_in_time({
+            command.stdout(full.expect("it is there"));
+            command
+        });
+        assert_eq!(said.code, Some(3), "{args:?}: {said:?}");
+        assert!(said.err.contains("no space left"), "{args:?}: {said:?}");
+    }
+}
+
+/// Where even that can not be said, the exit code says it.
+#[test]
+fn the_exit_code_is_the_same_where_nothing_can_be_said() {
+    let place = Place::new();
+    for (code, args) in [(2, &["stats"][..]), (2, &["no-such-command"])] {
+        let full = OpenOptions::new().write(true).open("/dev/full");
+        let mut command = place.command(args);
+        command.stderr(full.expect("it is there"));
+        assert_eq!(said(&mut command).code, Some(code), "{args:?}");
     }
 }

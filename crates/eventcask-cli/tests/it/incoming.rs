@@ -92,7 +92,12 @@ fn a_second_file_under_the_same_source_is_refused_whole() {
         let one = place.file("1.ndjson", rows(&["a", "b"]));
         let two = place.file("2.ndjson", rows(second));
         let args = ingest(&[&one, &two], &["--source", "log"]);
-        assert_eq!(stored(&place, &args), (2, 2));
+        let said = place.run(&args);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        let summary: Value = serde_json::from_str(&said.out).expect("it is JSON");
+        let told = ["stored", "duplicates", "rows"].map(|name| summary[name].as_u64());
+        // What is in the second file is not known, though its places are.
+        assert_eq!(told, [Some(2), Some(0), Some(2)]);
         assert_eq!(keys(&place), ["a", "b"]);
     }
     let place = Place::new();
@@ -113,6 +118,42 @@ fn files_with_names_that_are_not_utf8_are_sources_of_their_own() {
     command.current_dir(place.path("")).args(names);
     assert_eq!(said(&mut command).code, Some(0));
     assert_eq!(keys(&place), ["a", "a", "b", "b"]);
+}
+
+/// What was printed to a file before, by this command or another one, was emptied.
+#[test]
+fn rejected_rows_are_not_listed_where_the_command_prints() {
+    let place = Place::new();
+    let file = place.file("x.ndjson", "{\"k\":\"a\"}\nbroken\n");
+    let log = place.file("log", "of another command\n");
+    for listing in ["/dev/stdout", "/dev/stderr", &log] {
+        let listing = format!("quarantine:{listing}");
+        let args = ["ingest", &file, "--aggregate", "k", "--on-error", &listing];
+        let mut command = place.command(&args);
+        let open = || {
+            fs::OpenOptions::new()
+                .append(true)
+                .open(&log)
+                .expect("it is there")
+        };
+        command.stdout(open()).stderr(open());
+        assert_eq!(said(&mut command).code, Some(2), "{listing}");
+        assert!(!place.path("store").exists(), "{listing}");
+    }
+    let log = fs::read_to_string(&log).expect("it is text");
+    assert!(log.starts_with("of another command\n"), "{log}");
+    // A pipe takes what comes.
+    let listing = [
+        "ingest",
+        &file,
+        "--aggregate",
+        "k",
+        "--on-error",
+        "quarantine:/dev/stderr",
+    ];
+    let said = place.run(&listing);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("\"row\":\"broken\""), "{said:?}");
 }
 
 /// A slip of the hand emptied the input.
@@ -279,6 +320,28 @@ fn a_row_of_the_reserved_type_is_one_rejected_row() {
         ],
     );
     assert!(said.starts_with("--type-is: the event type"), "{said}");
+}
+
+/// What stands for keys that were erased is ours.
+#[test]
+fn a_row_with_a_reserved_key_is_one_rejected_row() {
+    let place = Place::new();
+    let file = place.file("x.ndjson", rows(&["a", "$erased:x", "b"]));
+    let csv = place.file("y.csv", "k\nc\n$erased:0:0\n");
+    for (file, number, again) in [(&file, 2, "one"), (&csv, 1, "two")] {
+        let summary = place.json(&["ingest", file, "--aggregate", "k", "--on-error", "skip"]);
+        let told = ["stored", "rejected"].map(|name| summary[name].as_u64());
+        assert_eq!(told, [Some(number), Some(1)]);
+        let said = place.run(&["ingest", file, "--aggregate", "k", "--source", again]);
+        assert_eq!(said.code, Some(2));
+        assert!(said.err.contains("reserved"), "{said:?}");
+    }
+    let said = place.fails(2, &["append", "$erased:x", "Noted", "{}"]);
+    assert!(said.contains("reserved"), "{said}");
+    let source = ["ingest", &csv, "--aggregate", "k", "--source", "$session/x"];
+    let said = place.run(&source);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert_eq!(keys(&place), ["a", "a", "b", "c", "c"]);
 }
 
 /// Nothing was there before, and nothing is there after.

@@ -15,5 +15,5 @@ pub use event::write_event;
 pub use json::{Object, write_json_string, write_list, write_problem};
 pub use quiet::Quiet;
 pub use table::Table;
-pub use text::escaped;
+pub use text::{escaped, tell};
 pub use units::{bytes, count, duration};

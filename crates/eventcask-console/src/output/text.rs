@@ -1,6 +1,14 @@
 //! Text from a store on a terminal.
 
 use std::borrow::Cow;
+use std::io::{Write as _, stderr};
+
+/// Says a sentence on standard error. Where that can not be written there is nobody left to tell: the
+/// exit code says the rest.
+pub fn tell(sentence: &str) {
+    let line = format!("eventcask: {}\n", escaped(sentence));
+    let _ = stderr().write_all(line.as_bytes());
+}
 
 /// `text` without control characters, so that a key from a file can neither move the cursor
 /// nor paint the screen.

@@ -9,6 +9,7 @@ use eventcask_event::{
 fn s2_keys_types_and_sources_have_from_one_byte_to_their_limit() {
     let text = |bytes: usize| "x".repeat(bytes);
     assert_eq!(check_key(""), Err(Invalid::KeyEmpty));
+    assert_eq!(check_key("$erased:"), Err(Invalid::KeyReserved));
     assert_eq!(check_type(""), Err(Invalid::TypeEmpty));
     assert_eq!(check_source(""), Err(Invalid::Source { bytes: 0 }));
     for bytes in [1, 2, MAX_TYPE_BYTES] {
@@ -78,7 +79,7 @@ fn an_expectation_holds_or_not() {
         (Expected::Any, [true, true, true], "any version"),
         (Expected::NoStream, [true, false, false], "no events"),
         (Expected::Exists, [false, true, true], "at least one event"),
-        (Expected::Exact(0), [true, false, false], "version 0"),
+        (Expected::Exact(0), [true, false, false], "no events"),
         (Expected::Exact(2), [false, false, true], "version 2"),
     ];
     for (expected, holds, text) in cases {

@@ -236,6 +236,7 @@ impl ShardDir {
                 newest_commit: sealed.map_or(i64::MIN, |sealed| sealed.newest_commit),
                 epoch: sealed.map_or(0, |sealed| sealed.epoch),
                 removed: 0,
+                first_events: sealed.map_or(0, |sealed| sealed.first_events),
             },
             gone: 0,
         };

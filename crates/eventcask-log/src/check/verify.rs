@@ -239,10 +239,14 @@ impl SealedCheck {
         let sealed = &self.sealed;
         let known = problems.len();
         let range = self.index.commit_range();
-        let said = (sealed.events, sealed.raw_bytes, sealed.first_events);
-        let found = (self.events, self.raw_bytes, self.index.first_events);
+        let said = (sealed.events, sealed.raw_bytes);
+        let found = (self.events, self.raw_bytes);
+        let first_events = self.index.first_events;
+        let gone = sealed.removed + sealed.lost;
         let ids = self.index.rising_ids();
         let is_so = said == found
+            // Those that are not in it any more count as well.
+            && (first_events..=first_events + gone).contains(&sealed.first_events)
             && (sealed.first_commit, sealed.last_commit) == range
             && sealed
                 .highest_id

@@ -1,5 +1,7 @@
 //! What a store is: its id, its shards and its routing.
 
+use std::io;
+
 use crate::disk::storage::{Open, Storage};
 use crate::format::wire::{self, FILE_HEADER_BYTES, Fields, put};
 use crate::{Error, ErrorKind};
@@ -50,10 +52,7 @@ impl Manifest {
     /// # Errors
     /// What the disk said.
     pub fn exists(storage: &dyn Storage) -> Result<bool, Error> {
-        let names = storage
-            .list("")
-            .map_err(|e| Error::io("list", &storage.describe(""), e))?;
-        Ok(names.iter().any(|name| name == NAME))
+        Ok(names(storage)?.iter().any(|name| name == NAME))
     }
 
     /// Writes the manifest of a new store and makes it durable; the store exists from then on.
@@ -88,9 +87,7 @@ impl Manifest {
     /// # Errors
     /// [`ErrorKind::NewerFormat`], [`ErrorKind::Damaged`], or what the disk said.
     pub fn unfinished(storage: &dyn Storage) -> Result<Option<Self>, Error> {
-        let names = storage.list("");
-        let names = names.map_err(|e| Error::io("list", &storage.describe(""), e))?;
-        if !names.iter().any(|name| name == UNFINISHED) {
+        if !names(storage)?.iter().any(|name| name == UNFINISHED) {
             return Ok(None);
         }
         let bytes = read_all(storage, UNFINISHED, 4096)?;
@@ -195,6 +192,18 @@ pub(crate) fn replace(
         storage.sync_dir(dir)
     };
     write().map_err(|error| Error::io("write", &storage.describe(&path), error))
+}
+
+/// Names in the directory of a store; none where it is not there.
+fn names(storage: &dyn Storage) -> Result<Vec<String>, Error> {
+    let here = storage.describe("");
+    storage.list("").map_err(|error| match error.kind() {
+        io::ErrorKind::NotADirectory => {
+            let message = format!("{here} is a file; name the directory of an event store");
+            Error::new(ErrorKind::NotAStore, message)
+        }
+        _ => Error::io("list", &here, error),
+    })
 }
 
 /// Reads a whole file of at most `limit` bytes.

@@ -116,7 +116,7 @@ pub struct Sealed {
     pub length: u64,
     /// Bytes of its blocks' sections before compression.
     pub raw_bytes: u64,
-    /// Events with version 1: aggregates that began in it.
+    /// Events with version 1 that were ever in it: aggregates that began in it.
     pub first_events: u64,
     /// Events that were taken out because they had been truncated.
     pub removed: u64,
@@ -240,7 +240,7 @@ impl Sealed {
         span.is_some()
             && span == counted
             && rewrites.contains(&self.rewrite)
-            && self.first_events <= self.events
+            && span >= Some(self.first_events)
             && self.blocks_end >= FIRST_BLOCK
             && self.blocks_end <= self.length
             && self.length <= MAX_BYTES

@@ -9,23 +9,52 @@ use crate::segment::dir::ShardDir;
 use crate::{Error, ErrorKind, Framed, FramedKind, LogEnd, Manifest, Problem, Tail};
 
 const NAME: &str = "ENDS";
+/// What the field of the progress says where nothing is saved that is not synced.
+const SYNCED_FIRST: u64 = 1;
 
 /// Where the log of each shard ended when all of it was durable. No log is ever shorter, also where a
 /// weak durability loses the end of what came later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ends(Vec<LogEnd>);
+pub struct Ends {
+    each: Vec<LogEnd>,
+    is_synced_first: bool,
+}
 
 impl Ends {
     /// The ends of all shards, in their order.
     #[must_use]
     pub fn new(ends: Vec<LogEnd>) -> Self {
-        Self(ends)
+        Self {
+            each: ends,
+            is_synced_first: false,
+        }
+    }
+
+    /// Says whether who notes them saves nothing of the log that is not synced: then what is saved of
+    /// it later tells that it was there.
+    #[must_use]
+    pub fn synced_first(mut self, is_synced_first: bool) -> Self {
+        self.is_synced_first = is_synced_first;
+        self
+    }
+
+    /// Whether what is saved of a log tells that it was there.
+    #[must_use]
+    pub fn is_synced_first(&self) -> bool {
+        self.is_synced_first
+    }
+
+    /// Takes note that the log of a shard was seen to hold all positions before this one.
+    pub fn saw(&mut self, shard: u32, position: u64) {
+        if let Some(end) = self.each.get_mut(shard as usize) {
+            end.position = end.position.max(position);
+        }
     }
 
     /// The end of a shard, where it is known.
     #[must_use]
     pub fn of(&self, shard: u32) -> Option<LogEnd> {
-        self.0.get(shard as usize).copied()
+        self.each.get(shard as usize).copied()
     }
 
     /// Reads what is known of a store; `None` where nothing was noted.
@@ -43,9 +72,13 @@ impl Ends {
         let (ends, rest) = framed.body.as_chunks::<END_BYTES>();
         if !is_ours || ends.len() != manifest.shards as usize || !rest.is_empty() {
             let reason = "it does not say how long the logs of this store are";
-            return Err(Error::damaged(&storage.describe(NAME), 128, reason));
+            let place = Framed::HEADER_BYTES as u64;
+            return Err(Error::damaged(&storage.describe(NAME), place, reason));
         }
-        Ok(Some(Self(ends.iter().map(LogEnd::decode).collect())))
+        Ok(Some(Self {
+            each: ends.iter().map(LogEnd::decode).collect(),
+            is_synced_first: framed.progress == SYNCED_FIRST,
+        }))
     }
 
     /// As [`read`](Self::read), where damage means that nothing is known.
@@ -72,9 +105,13 @@ impl Ends {
             store: manifest.store,
             kind: FramedKind::Ends,
             shard: 0,
-            progress: 0,
+            progress: if self.is_synced_first {
+                SYNCED_FIRST
+            } else {
+                0
+            },
             definition: 0,
-            body: self.0.iter().flat_map(LogEnd::encode).collect(),
+            body: self.each.iter().flat_map(LogEnd::encode).collect(),
         };
         match framed.write(storage, "", NAME) {
             Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),

@@ -81,6 +81,8 @@ pub(crate) struct Before {
     pub(crate) epoch: u64,
     /// Events that had been taken out before.
     pub(crate) removed: u64,
+    /// Aggregates that began in it, as far as its header says.
+    pub(crate) first_events: u64,
 }
 
 /// A segment on its way to its new form.
@@ -107,6 +109,8 @@ pub(crate) struct Rewriter<'r> {
     raw_bytes: u64,
     events: u64,
     removed: u64,
+    /// Events with version 1 that it was handed.
+    first_events: u64,
 }
 
 impl<'r> Rewriter<'r> {
@@ -142,6 +146,7 @@ impl<'r> Rewriter<'r> {
             raw_bytes: 0,
             events: 0,
             removed: 0,
+            first_events: 0,
         })
     }
 
@@ -162,6 +167,7 @@ impl<'r> Rewriter<'r> {
 
     fn add_row(&mut self, events: &Events<'_>, row: usize) -> Result<bool, Error> {
         let fate = (self.how.fate)(events, row);
+        self.first_events += u64::from(events.columns().versions[row].to_native() == 1);
         if fate != Fate::Kept {
             self.removed += u64::from(fate == Fate::Removed);
             self.thin_out(events.key(events.aggregate_index(row)));
@@ -324,7 +330,7 @@ impl<'r> Rewriter<'r> {
             epoch: before.epoch,
             blocks_end: self.place,
             raw_bytes: self.raw_bytes,
-            first_events: self.index.first_events,
+            first_events: self.first_events(before, span - self.events),
             removed,
             lost: span - self.events - removed,
             highest_id: Some(highest_id),
@@ -340,6 +346,12 @@ impl<'r> Rewriter<'r> {
         let header = encode_header(self.dir, &self.new, Some(&sealed));
         self.replace(&header)?;
         Ok(Some(ClosedSegment::new(self.new, sealed)))
+    }
+
+    /// Aggregates that began in it, as far as that is known, where so many events are gone.
+    fn first_events(&self, before: &Before, gone: u64) -> u64 {
+        let known = self.first_events.max(before.first_events);
+        known.min(self.index.first_events + gone)
     }
 
     fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {

@@ -108,6 +108,7 @@ fn before(scan: &Scan, header: &SegmentHeader, read: &Read) -> Before {
             newest_commit: sealed.newest_commit,
             epoch: sealed.epoch,
             removed: sealed.removed,
+            first_events: sealed.first_events,
         },
         None => Before {
             next_position: scan.next_position,
@@ -115,6 +116,7 @@ fn before(scan: &Scan, header: &SegmentHeader, read: &Read) -> Before {
             newest_commit: read.newest_commit.unwrap_or(i64::MIN),
             epoch: read.epoch,
             removed: 0,
+            first_events: 0,
         },
     }
 }

@@ -35,7 +35,7 @@ impl Bank {
 
     pub(crate) fn open(&self) -> Store {
         let storage = Arc::new(self.storage.clone());
-        self.options.open_storage(storage).unwrap()
+        self.options.open(storage).unwrap()
     }
 }
 

@@ -43,7 +43,7 @@ const SPARE_BUFFERS: usize = IN_FLIGHT_BYTES / (256 << 10);
 pub struct ShardSettings {
     /// Compression of blocks.
     pub codec: Codec,
-    /// A segment ends with the first block that would start beyond this place.
+    /// A segment ends with the first block that would start beyond this place, unless that is small.
     pub segment_bytes: u64,
 }
 
@@ -57,6 +57,11 @@ pub struct Shard {
     builder: BlockBuilder,
     compressor: Compressor,
     tail: Tail,
+    /// The segment of which all events were given up by time when the store was opened: nothing is added
+    /// to it, so that it can be sealed without them.
+    given_up_segment: u64,
+    /// About how many bytes the segment took after it was full.
+    behind_bytes: u64,
     /// Batches that were taken together: they share one group of writes.
     taken: VecDeque<Message>,
     /// Whether a group of blocks came back from the disk since open batches were taken.

@@ -84,6 +84,7 @@ impl Opened {
         };
         let stages = Arc::clone(self.reader.stage_counters());
         self.reader.note_ids(&self.dedup);
+        let is_given_up = tail.last_commit < self.reader.published().hidden.before();
         Shard {
             reader: self.reader,
             inbox,
@@ -92,7 +93,9 @@ impl Opened {
             dedup: self.dedup,
             builder: BlockBuilder::default(),
             compressor: Compressor::default(),
+            given_up_segment: if is_given_up { tail.segment } else { 0 },
             tail,
+            behind_bytes: 0,
             taken: VecDeque::new(),
             is_group_done: false,
             in_flight: VecDeque::new(),

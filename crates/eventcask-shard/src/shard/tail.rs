@@ -13,6 +13,11 @@ use crate::in_flight::{InFlight, InFlightBlock};
 use crate::stages::StageTimer;
 use crate::{AppendError, FlushShare, Flushed};
 
+/// Smaller blocks begin no segment: with its header of 4 KiB it would be half empty.
+const SMALL_BYTES: u64 = 8 << 10;
+/// How much of those a full segment takes: what is open is read by each opening.
+const BEHIND_BYTES: u64 = 64 << 10;
+
 impl Shard {
     /// The write thread's side of the shard.
     pub(crate) fn target(&self) -> Result<Target, Error> {
@@ -39,7 +44,11 @@ impl Shard {
         lap: &mut StageTimer,
     ) -> Result<(), String> {
         in_flight.tail_before = Some(self.tail.clone());
-        let roll = self.roll();
+        let roll = if self.fits_behind() {
+            None
+        } else {
+            self.roll()
+        };
         let mut head = self.head(self.builder.rows() as u32, commit_time);
         let source = in_flight.mark_before.as_ref();
         let mark = source.and_then(|(source, _)| self.dedup.mark(source));
@@ -67,12 +76,35 @@ impl Shard {
         Ok(())
     }
 
-    /// Begins a new segment where the last one is full.
+    /// Whether the block that was built is so small that the segment takes it, though it is full: the next
+    /// one would be nearly empty. Once something was refused the next one may be there already.
+    fn fits_behind(&mut self) -> bool {
+        let full = self.settings.segment_bytes;
+        let is_full = self.tail.segment != 0 && !self.tail.ended && self.tail.place >= full;
+        if !is_full || self.generation > 0 || self.is_given_up() {
+            return false;
+        }
+        let bytes = self.builder.bytes();
+        let behind = self.behind_bytes + bytes;
+        let fits = bytes < SMALL_BYTES.min(full / 32) && behind <= BEHIND_BYTES.min(full / 4);
+        if fits {
+            self.behind_bytes = behind;
+        }
+        fits
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.tail.segment == self.given_up_segment
+    }
+
+    /// Begins a new segment where the last one is full, or all of it is given up.
     pub(super) fn roll(&mut self) -> Option<NewSegment> {
-        let has_room = !self.tail.ended && self.tail.place < self.settings.segment_bytes;
+        let is_full = self.tail.place >= self.settings.segment_bytes || self.is_given_up();
+        let has_room = !self.tail.ended && !is_full;
         if self.tail.segment != 0 && has_room {
             return None;
         }
+        self.behind_bytes = 0;
         self.tail.ended = false;
         self.tail.segment += 1;
         self.tail.place = FIRST_BLOCK;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eventcask::Store;
+use eventcask::StoreReader;
 
 use crate::model::content::Content;
 use crate::model::ledger::Ledger;
@@ -11,7 +11,7 @@ pub(crate) const VIEW: &str = "balances";
 
 /// The view's rows are what the content adds up to.
 pub(crate) fn check(
-    store: &Store,
+    store: &StoreReader,
     content: &Content,
     ledger: &Ledger,
     must_be: bool,

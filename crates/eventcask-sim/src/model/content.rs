@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use eventcask::event::EventRef;
-use eventcask::{Store, route};
+use eventcask::{StoreReader, route};
 
 use crate::model::ledger::{Ledger, named_in};
 
@@ -37,7 +37,7 @@ impl Content {
     }
 
     /// Reads everything, once by shard and once by aggregate.
-    pub(crate) fn read(store: &Store, ledger: &Ledger) -> Result<Self, String> {
+    pub(crate) fn read(store: &StoreReader, ledger: &Ledger) -> Result<Self, String> {
         let shards = store.shards();
         let mut content = Self::default();
         let mut keys = HashSet::new();
@@ -66,7 +66,7 @@ impl Content {
     /// Each aggregate read by its key gives the same events as the shards did.
     fn check_aggregates(
         &self,
-        store: &Store,
+        store: &StoreReader,
         ledger: &Ledger,
         keys: &HashSet<String>,
     ) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventcask::storage::Storage;
-use eventcask::{DedupWindow, Options, Store};
+use eventcask::{DedupWindow, Options, Store, StoreReader};
 use fastrand::Rng;
 
 use crate::check::judge::Judge;
@@ -57,7 +57,7 @@ pub(crate) struct Examiner<'e> {
 
 /// Opens the store on a disk.
 pub(crate) fn open(options: &Options, disk: &SimDisk) -> Result<Store, String> {
-    let opened = options.open_storage(Arc::new(disk.clone()));
+    let opened = options.open(Arc::new(disk.clone()));
     opened.map_err(|error| format!("C2: opening failed: {error}"))
 }
 
@@ -124,7 +124,7 @@ impl Examiner<'_> {
         clients.finish(store, content, false)
     }
 
-    fn read(&self, store: &Store) -> Result<Content, String> {
+    fn read(&self, store: &StoreReader) -> Result<Content, String> {
         let content = Content::read(store, self.ledger)?;
         source::check(store, &content, self.ledger, self.sources)?;
         view::check(store, &content, self.ledger, self.judge.facts.view)?;
@@ -134,9 +134,9 @@ impl Examiner<'_> {
     /// A second opening finds the same, with nothing to mend.
     fn open_again(&self, disk: &SimDisk, before: &Content, writes: bool) -> Result<(), String> {
         let store = if writes {
-            open(self.options, disk)?
+            open(self.options, disk)?.reader()
         } else {
-            let opened = self.options.open_storage_read_only(Arc::new(disk.clone()));
+            let opened = self.options.open_read_only(Arc::new(disk.clone()));
             opened.map_err(|error| format!("C2: opening for reading failed: {error}"))?
         };
         let content = self.read(&store)?;

@@ -1,6 +1,6 @@
 //! An upstream that can be read again, and what the store must have of it.
 
-use eventcask::{Store, route};
+use eventcask::{Store, StoreReader, route};
 use fastrand::Rng;
 
 use crate::disk::faults::Faults;
@@ -85,7 +85,7 @@ impl Source {
     }
 
     /// Where each shard's mark stands; 0 without one.
-    fn marks(&self, store: &Store) -> Vec<u64> {
+    fn marks(&self, store: &StoreReader) -> Vec<u64> {
         let marks = store.source_marks(&self.name_of_marks());
         let next = marks
             .iter()
@@ -165,7 +165,7 @@ fn send_some(stage: &Stage, source: &Source, lane: u32, rng: &mut Rng) -> Result
 /// # Errors
 /// The first row that is missing, in the wrong order or too many.
 pub(crate) fn check(
-    store: &Store,
+    store: &StoreReader,
     content: &Content,
     ledger: &Ledger,
     sources: &[Source],

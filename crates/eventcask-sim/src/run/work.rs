@@ -112,7 +112,7 @@ fn open_planned(course: &Course, disk: &SimDisk) -> Result<(Store, Vec<ShardOwne
     if !course.plan.is_owned {
         return Ok((open(&course.options(), disk)?, Vec::new()));
     }
-    let opened = course.options().open_storage_owned(Arc::new(disk.clone()));
+    let opened = course.options().open_owned(Arc::new(disk.clone()));
     opened.map_err(|error| format!("C2: opening failed: {error}"))
 }
 

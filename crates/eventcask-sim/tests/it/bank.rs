@@ -17,7 +17,7 @@ pub(crate) fn open_with(options: &Options, disk: &SimDisk) -> Store {
 }
 
 pub(crate) fn try_open(options: &Options, disk: &SimDisk) -> Result<Store, Error> {
-    options.open_storage(Arc::new(disk.clone()))
+    options.open(Arc::new(disk.clone()))
 }
 
 pub(crate) fn account(number: u32) -> String {

@@ -73,7 +73,7 @@ fn check_copy(options: &eventcask::Options, copy: MemoryStorage, at_least: u32) 
     let storage: Arc<dyn Storage> = Arc::new(copy);
     let report = verify_storage(&storage).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
-    let store = options.open_storage(storage).unwrap();
+    let store = options.open(storage).unwrap();
     let found = check_prefix(&store, "a copy is one cut");
     assert!(found >= at_least, "{found} of {at_least}");
     // It is a store like any other.
@@ -100,7 +100,7 @@ fn l9_a_backup_is_one_consistent_cut_of_a_running_store() {
 fn l9_a_reader_beside_the_writer_takes_a_consistent_backup_too() {
     let (options, disk) = (options().seal(true), SimDisk::new());
     while_depositing(&options, &disk, |_, acknowledged| {
-        let reader = options.open_storage_read_only(Arc::new(disk.clone()));
+        let reader = options.open_read_only(Arc::new(disk.clone()));
         let copy = MemoryStorage::default();
         let to: Arc<dyn Storage> = Arc::new(copy.clone());
         reader.unwrap().backup_storage(&to).unwrap();
@@ -147,7 +147,7 @@ fn l9_a_copy_of_the_directory_taken_while_running_opens_to_a_valid_prefix() {
     for seals in [false, true] {
         let (options, disk) = (options().seal(seals), SimDisk::new());
         while_depositing(&options, &disk, |_, _| {
-            let store = options.open_storage(Arc::new(copy_plainly(&disk))).unwrap();
+            let store = options.open(Arc::new(copy_plainly(&disk))).unwrap();
             // Each shard is copied at another moment, and has its own events without a hole.
             for shard in 0..store.shards() {
                 let events = store.events().shard(shard).iter();

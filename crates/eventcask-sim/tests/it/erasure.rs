@@ -8,6 +8,7 @@ use eventcask::upkeep::Reclaimed;
 use eventcask::{Codec, Expected, NewEvent, Store, ViewSpec, verify_storage};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
+use memchr::memmem;
 
 use crate::bank::{open_with, options};
 
@@ -86,10 +87,7 @@ fn traces(disk: &SimDisk, key: &str, left: &[String]) -> Vec<String> {
             paths.extend(list(disk, &path));
             continue;
         };
-        let tells = |needle: &String| {
-            let mut parts = bytes.windows(needle.len());
-            parts.any(|part| part == needle.as_bytes())
-        };
+        let tells = |needle: &String| memmem::find(&bytes, needle.as_bytes()).is_some();
         if needles.iter().any(tells) && !left.contains(&disk.describe(&path)) {
             found.push(path);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use eventcask::read_model::{Batches, ModelError};
 use eventcask::storage::MemoryStorage;
-use eventcask::{NewEvent, Options, ReadModelRunner, Store};
+use eventcask::{NewEvent, Options, ReadModelRunner, Store, StoreReader};
 use eventcask_sqlite::rusqlite::{Connection, Row, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 
@@ -33,12 +33,11 @@ impl Bank {
 
     pub(crate) fn open(&self) -> Store {
         let storage = Arc::new(self.storage.clone());
-        self.options.open_storage(storage).unwrap()
+        self.options.open(storage).unwrap()
     }
 
-    pub(crate) fn open_read_only(&self) -> Store {
-        let storage = Arc::new(self.storage.clone());
-        self.options.open_storage_read_only(storage).unwrap()
+    pub(crate) fn open_read_only(&self) -> StoreReader {
+        self.options.open_read_only(self.storage.clone()).unwrap()
     }
 
     /// A file of a database.
@@ -117,7 +116,7 @@ where
 }
 
 pub(crate) fn feed<T: Tables>(
-    store: &Store,
+    store: &StoreReader,
     file: &Path,
     tables: T,
     batch: usize,

@@ -1,5 +1,5 @@
+use eventcask::ErrorKind;
 use eventcask::read_model::{Batches, ModelError};
-use eventcask::{ErrorKind, Store};
 use eventcask_sqlite::rusqlite::{Connection, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables};
 
@@ -97,7 +97,7 @@ fn of_two_feeds_of_one_model_one_stops() {
     let (bank, mut fold) = (Bank::new(), Fold::new());
     let (store, file) = (bank.open(), bank.file("balances.db"));
     transfer(&store, 1, 50, &mut fold);
-    let reader: Store = bank.open_read_only();
+    let reader = bank.open_read_only();
     let slow = feed(&reader, &file, balances::<1>(), 10);
     assert!(slow.catch_up(FOR_EVER).unwrap());
     transfer(&store, 2, 50, &mut fold);

@@ -8,8 +8,8 @@ use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::feed::batches::Taken;
-use crate::read::cursor::{BlockRows, ShardCursor};
-use crate::read::filter::{Filter, NO_END};
+use crate::follow::cursor::{BlockRows, ShardCursor};
+use crate::follow::filter::{Filter, NO_END};
 use crate::read_model::{ModelProgress, ProgressStep};
 
 /// Decoded bytes of the blocks that a transaction holds at most, but for the last one. A block that

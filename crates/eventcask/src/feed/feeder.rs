@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::feed::batches::{Batches, Taken};
 use crate::feed::cursor::{Cursor, Room, Step};
-use crate::feed::feeds::FeedState;
+use crate::follow::feeds::FeedState;
+use crate::follow::filter::Filter;
 use crate::follow::follower::caught;
-use crate::read::filter::Filter;
 use crate::{Error, ReadModel};
 
 /// Events that were passed without being wanted, after which the progress is kept for itself: so many

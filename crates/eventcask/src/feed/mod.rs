@@ -4,6 +4,5 @@ pub(crate) mod progress;
 pub(crate) mod read_model;
 pub(crate) mod batches;
 pub(crate) mod cursor;
-pub(crate) mod feeds;
 pub(crate) mod feeder;
 pub(crate) mod runner;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use eventcask_event::{Place, Timestamp};
 use eventcask_log::Error as LogError;
 
-use crate::Store;
+use crate::StoreReader;
 use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
-use crate::feed::feeds::FeedState;
-use crate::read::filter::Filter;
-use crate::store::handle::Inner;
+use crate::follow::feeds::FeedState;
+use crate::follow::filter::Filter;
+use crate::store::inner::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
 /// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was the
@@ -34,7 +34,7 @@ pub struct ReadModelOptions {
 
 impl std::fmt::Debug for ReadModelOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FeedOptions")
+        f.debug_struct("ReadModelOptions")
             .field("model", &self.model.name())
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -164,7 +164,7 @@ pub struct ReadModelRunner {
 
 impl std::fmt::Debug for ReadModelRunner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed")
+        f.debug_struct("ReadModelRunner")
             .field("model", &self.state.name)
             .field("positions", &self.state.positions())
             .field("failure", &self.state.failure())
@@ -276,7 +276,7 @@ impl Drop for ReadModelRunner {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Says how a read model in a database of its own is to be fed with the events of this store;
     /// [`ReadModelOptions::start`] begins. In a store that is open for reading only, it is fed with what
     /// [`refresh`](Self::refresh) finds.

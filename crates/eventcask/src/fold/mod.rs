@@ -1,7 +1,6 @@
 //! Folding the events of single aggregates: what users write, and what keeps the states.
 
 pub(crate) mod versioned;
-pub(crate) mod cache;
 pub(crate) mod snapshots;
 pub(crate) mod repository;
 
@@ -40,7 +39,7 @@ use eventcask_event::EventRef;
 /// }
 /// ```
 ///
-/// [`Repository`](crate::Repository): crate::Folded
+/// [`Repository`]: crate::Repository
 pub trait Fold: Send + Sync + 'static {
     /// What snapshots are kept under. Two folds of a store must not share it.
     const NAME: &'static str;

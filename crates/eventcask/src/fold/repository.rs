@@ -12,13 +12,13 @@ use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::Store;
-use crate::fold::cache::Counted;
+use crate::StoreReader;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
 use crate::stats::FoldStats;
 use crate::store::engine::Engine;
-use crate::store::handle::Inner;
+use crate::store::folds::Counted;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Fold, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
@@ -141,7 +141,7 @@ impl<F: Fold> Clone for Repository<F> {
 
 impl<F: Fold> std::fmt::Debug for Repository<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Folded")
+        f.debug_struct("Repository")
             .field("name", &F::NAME)
             .field("kept", &self.kept())
             .finish_non_exhaustive()
@@ -242,8 +242,8 @@ impl<F: Fold> Repository<F> {
         self.load_newer(reader, key, kept)
     }
 
-    /// A state of an aggregate that holds the event at a place, and all before it: the one that is kept, if
-    /// it does, though events may have come since; otherwise that of now.
+    /// A state of an aggregate that holds the event at a place, and all before it. The cached state is
+    /// enough if it holds that event, even where newer ones exist; otherwise the current one is loaded.
     ///
     /// The place is one that an append was answered, to this aggregate or to any other: where that is of
     /// another shard, there is nothing to wait for. A store that is open for reading only takes up what
@@ -451,7 +451,7 @@ impl<F: Fold> Repository<F> {
     }
 
     fn save_if_due(&self, reader: &ShardReader, key: &str, kept: &mut Kept<F::State>) {
-        let is_writer = self.inner.engine.as_ref().is_some_and(Engine::is_running);
+        let is_writer = self.inner.engine.as_deref().is_some_and(Engine::is_running);
         let (Some(first), Some(last)) = (kept.first, kept.last) else {
             return;
         };
@@ -493,7 +493,7 @@ fn newest_of(
     }))
 }
 
-impl Store {
+impl StoreReader {
     /// Folds the events of single aggregates into states, and keeps those that are loaded most.
     ///
     /// One handle, or clones of it, should serve the whole process: they share what is kept.

@@ -14,7 +14,7 @@ use event_listener::{Event, EventListener};
 use eventcask_event::Events;
 use eventcask_log::Block;
 
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
 use crate::sync::locked;
 
 /// A block of no more aggregates is searched for a key that is wanted; more would hold up the

@@ -10,11 +10,11 @@ use eventcask_log::{Block, BlockPlace, Payloads};
 use eventcask_project::ApplyError;
 use eventcask_shard::{Retired, ShardReader};
 
+use crate::follow::cursor::ShardCursor;
 use crate::follow::read_ahead;
+use crate::follow::visible::durable;
 use crate::notices::{self, Who};
 use crate::parallel;
-use crate::read::cursor::ShardCursor;
-use crate::read::visible::durable;
 use crate::sync::locked;
 
 /// A state that events are folded into, with how far it got.

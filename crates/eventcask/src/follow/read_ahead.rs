@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex};
 use eventcask_log::{Block, BlockPlace, Error, Payloads};
 use eventcask_shard::ShardReader;
 
+use crate::follow::cursor::ShardCursor;
 use crate::parallel;
-use crate::read::cursor::ShardCursor;
 use crate::sync::locked;
 
 /// Bytes of the blocks of a wave at most, as they are in memory, whatever number of threads read it.

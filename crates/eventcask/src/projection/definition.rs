@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use eventcask_project::{ApplyError, Batch, Projection, Snapshot, ViewSpec, ViewState};
 
+use super::parking::ParkedAggregates;
+use super::policy::OnError;
 use crate::notices::Kind;
 
 type Empty<S> = Box<dyn Fn() -> S + Send + Sync>;
@@ -19,12 +21,13 @@ pub(crate) struct Definition<S> {
     pub(crate) version: Option<u32>,
     /// Names of the event types that it is shown; none where it is shown all.
     pub(crate) types: Option<Vec<String>>,
+    pub(crate) on_error: OnError,
     empty: Empty<S>,
     apply: Apply<S>,
 }
 
 impl<S: Default + 'static> Definition<S> {
-    pub(crate) fn of<P: Projection<State = S>>(projection: &Arc<P>) -> Self {
+    pub(crate) fn of<P: Projection<State = S>>(projection: &Arc<P>, on_error: OnError) -> Self {
         let projection = Arc::clone(projection);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
@@ -32,6 +35,7 @@ impl<S: Default + 'static> Definition<S> {
             name: P::NAME.to_owned(),
             version: Some(P::VERSION),
             types: P::TYPES.map(names),
+            on_error,
             empty: Box::new(S::default),
             apply: Box::new(move |state, batch| projection.apply(state, batch)),
         }
@@ -61,6 +65,7 @@ impl Definition<ViewState> {
             name: name.to_owned(),
             version: None,
             types: spec.event_type().map(|name| vec![name.to_owned()]),
+            on_error: OnError::Stop,
             empty: Box::new(move || ViewState::new(Arc::clone(&spec))),
             apply: Box::new(|state, batch| {
                 state.apply(batch);
@@ -70,10 +75,10 @@ impl Definition<ViewState> {
     }
 }
 
-type Encode<S> = Box<dyn Fn(&S) -> Vec<u8> + Send + Sync>;
-type Decode<S> = Box<dyn Fn(&[u8]) -> Option<S> + Send + Sync>;
+type Encode<S> = Box<dyn Fn(&S, &ParkedAggregates) -> Vec<u8> + Send + Sync>;
+type Decode<S> = Box<dyn Fn(u32, &[u8]) -> Option<(S, ParkedAggregates)> + Send + Sync>;
 
-/// A state as bytes and back.
+/// A state, with what is parked in it, as bytes and back.
 pub(crate) struct Codec<S> {
     encode: Encode<S>,
     decode: Decode<S>,
@@ -86,12 +91,16 @@ const FEW_ROWS: usize = 4096;
 impl<S: Snapshot> Codec<S> {
     pub(crate) fn of_snapshots() -> Self {
         Self {
-            encode: Box::new(|state| {
+            encode: Box::new(|state, parked| {
                 let mut bytes = Vec::new();
                 state.encode(&mut bytes);
+                parked.encode(&mut bytes);
                 bytes
             }),
-            decode: Box::new(|mut bytes| S::decode(&mut bytes).filter(|_| bytes.is_empty())),
+            decode: Box::new(|shard, mut bytes| {
+                let state = S::decode(&mut bytes)?;
+                Some((state, ParkedAggregates::decode(shard, bytes)?))
+            }),
             is_small: |_| false,
         }
     }
@@ -101,20 +110,24 @@ impl Codec<ViewState> {
     pub(crate) fn of_view(spec: &Arc<ViewSpec>) -> Self {
         let spec = Arc::clone(spec);
         Self {
-            encode: Box::new(ViewState::encode),
-            decode: Box::new(move |bytes| ViewState::decode(Arc::clone(&spec), bytes).ok()),
+            encode: Box::new(|state, _| state.encode()),
+            decode: Box::new(move |_, bytes| {
+                let state = ViewState::decode(Arc::clone(&spec), bytes).ok()?;
+                Some((state, ParkedAggregates::default()))
+            }),
             is_small: |state| state.has_at_most(FEW_ROWS),
         }
     }
 }
 
 impl<S> Codec<S> {
-    pub(crate) fn encode(&self, state: &S) -> Vec<u8> {
-        (self.encode)(state)
+    pub(crate) fn encode(&self, state: &S, parked: &ParkedAggregates) -> Vec<u8> {
+        (self.encode)(state, parked)
     }
 
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Option<S> {
-        (self.decode)(bytes)
+    /// The state of a shard, and what is parked there.
+    pub(crate) fn decode(&self, shard: u32, bytes: &[u8]) -> Option<(S, ParkedAggregates)> {
+        (self.decode)(shard, bytes)
     }
 
     /// Whether its bytes are made so fast that it can be locked meanwhile.

@@ -4,21 +4,26 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use eventcask_event::Events;
-use eventcask_log::Block;
-use eventcask_project::{ApplyError, Batch};
-use eventcask_shard::Retired;
+use eventcask_log::{Block, Error as LogError};
+use eventcask_project::{ApplyError, Batch, FailedEvent};
+use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 
 use super::definition::Definition;
+use super::parking::ParkedAggregates;
+use super::policy::OnError;
 use super::watch::Watches;
 use crate::Error;
 use crate::follow::follower::Follow;
-use crate::read::visible::{add_shown, row_from};
+use crate::follow::parked::Parked;
+use crate::follow::visible::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<S> {
     definition: Arc<Definition<S>>,
     pub(crate) state: S,
     pub(crate) progress: u64,
+    /// The aggregates that it does not hold all of.
+    pub(crate) parked: ParkedAggregates,
     /// The mark of what had been given up when the first block was taken in.
     pub(crate) given_up: Option<u32>,
     /// Events from this position on are told as new, those before as history.
@@ -37,6 +42,7 @@ impl<S: Send> Folding<S> {
             definition: Arc::clone(definition),
             state: definition.empty(),
             progress: 0,
+            parked: ParkedAggregates::default(),
             given_up: None,
             live_from: u64::MAX,
             bytes: 0,
@@ -51,10 +57,12 @@ impl<S: Send> Folding<S> {
         progress: u64,
         given_up: u32,
         state: S,
+        parked: ParkedAggregates,
     ) -> Self {
         Self {
             state,
             progress,
+            parked,
             given_up: Some(given_up),
             ..Self::empty(definition)
         }
@@ -100,27 +108,166 @@ impl<S: Send> Folding<S> {
     fn apply(
         &mut self,
         events: &Events<'_>,
-        rows: Range<usize>,
+        mut rows: Range<usize>,
         hidden: &Retired,
         replay: bool,
     ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
         let types = self.definition.types.as_deref();
-        let batch = if is_rest && types.is_none() && !hidden.may_hide(events) {
-            Batch::new(*events, rows.start, replay)
-        } else {
-            self.shown.clear();
-            add_shown(&mut self.shown, events, rows, types, hidden);
-            Batch::listed(*events, &self.shown, replay)
-        };
-        if batch.is_empty() {
-            return Ok(());
+        let mut at_once = rows.len();
+        if is_rest && types.is_none() && self.parked.is_empty() && !hidden.may_hide(events) {
+            let Some(failed) = self.apply_batch(&Batch::new(*events, rows.start, replay))? else {
+                return Ok(());
+            };
+            (rows.start, at_once) = (failed + 1, 1);
         }
-        self.definition.apply(&mut self.state, &batch)?;
-        for watch in self.watches.iter().filter_map(Weak::upgrade) {
-            watch.applied(&self.state, &batch);
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.clear();
+        add_shown(
+            &mut shown,
+            events,
+            rows,
+            self.definition.types.as_deref(),
+            hidden,
+        );
+        let applied = self.apply_shown(events, &shown, at_once, replay);
+        self.shown = shown;
+        applied
+    }
+
+    /// Applies these rows of a block, but those of aggregates that are parked. After one that fails the
+    /// next is applied by itself, then twice as many each time: a block of which all fail costs
+    /// as many batches as it has rows, and each of them looks at few.
+    fn apply_shown(
+        &mut self,
+        events: &Events<'_>,
+        mut shown: &[u32],
+        mut at_once: usize,
+        replay: bool,
+    ) -> Result<(), ApplyError> {
+        let mut is_parked = self.parked.among(events);
+        let mut waiting = Vec::new();
+        while !shown.is_empty() {
+            let (mut now, later) = shown.split_at(at_once.min(shown.len()));
+            if !is_parked.is_empty() {
+                waiting.clear();
+                let is_left = |row: &u32| !is_parked[events.aggregate_index(*row as usize)];
+                waiting.extend(now.iter().copied().filter(is_left));
+                now = &waiting;
+            }
+            if let Some(failed) = self.apply_batch(&Batch::listed(*events, now, replay))? {
+                shown = &shown[shown.partition_point(|row| *row as usize <= failed)..];
+                is_parked.resize(events.aggregates(), false);
+                is_parked[events.aggregate_index(failed)] = true;
+                at_once = 1;
+            } else {
+                shown = later;
+                at_once = at_once.saturating_mul(2);
+            }
         }
         Ok(())
+    }
+
+    fn apply_batch(&mut self, batch: &Batch<'_>) -> Result<Option<usize>, ApplyError> {
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let failed = match self.definition.apply(&mut self.state, batch) {
+            Ok(()) => None,
+            Err(error) => Some(self.park(batch, error)?),
+        };
+        for watch in self.watches.iter().filter_map(Weak::upgrade) {
+            watch.applied(&self.state, batch);
+        }
+        Ok(failed)
+    }
+
+    /// Parks the aggregate of the event that an error names, whose row this gives.
+    ///
+    /// # Errors
+    /// The error, where that is not to be.
+    fn park(&mut self, batch: &Batch<'_>, error: ApplyError) -> Result<usize, ApplyError> {
+        if self.definition.on_error == OnError::Stop {
+            return Err(error);
+        }
+        let failed = error.downcast::<FailedEvent>()?;
+        let is_it = |row| row == failed.row && batch.position(row) == failed.position;
+        let is_parked = batch.rows().any(is_it)
+            && self.parked.park(Parked {
+                key: failed.key.clone(),
+                version: failed.version,
+                shard: batch.shard(),
+                position: failed.position,
+                tries: 1,
+                reason: failed.reason.to_string(),
+            });
+        match is_parked {
+            true => Ok(failed.row),
+            false => Err(failed),
+        }
+    }
+
+    /// Applies the events of an aggregate that is parked, from the one that failed on: up to where the state
+    /// has come, or to one that fails. It stays parked from there on, also where one can not be read.
+    ///
+    /// # Errors
+    /// What could not be read, or why one could not be applied: the state is not to be used any more then.
+    pub(crate) fn redrive(
+        &mut self,
+        reader: &Arc<ShardReader>,
+        key: &str,
+    ) -> Result<(), Unapplied> {
+        let Some(parked) = self.parked.remove(key) else {
+            return Ok(());
+        };
+        let mut waiting = parked.clone();
+        let applied = self.apply_waiting(reader, &mut waiting);
+        if matches!(applied, Err(Unapplied::Unread(_))) {
+            self.parked.park(waiting);
+        }
+        self.parked.count_tries(&parked);
+        applied
+    }
+
+    /// Applies what waits of an aggregate, which says after each block where it goes on.
+    fn apply_waiting(
+        &mut self,
+        reader: &Arc<ShardReader>,
+        waiting: &mut Parked,
+    ) -> Result<(), Unapplied> {
+        let bounds = Bounds {
+            from_version: waiting.version,
+            to_position: self.progress.saturating_sub(1),
+            ..Bounds::default()
+        };
+        let types = self.definition.types.clone();
+        let mut blocks = AggregateCursor::load(Arc::clone(reader), &waiting.key, bounds)?;
+        while let Some((block, mut rows)) = blocks.next_block()? {
+            let events = block.events();
+            let last = rows.last().map(|row| events.version(*row as usize));
+            if let Some(types) = &types {
+                let is_shown = events.types_named(types);
+                rows.retain(|row| is_shown[events.type_index(*row as usize)]);
+            }
+            let failed = self.apply_batch(&Batch::listed(events, &rows, true));
+            if failed.map_err(Unapplied::Failed)?.is_some() {
+                break;
+            }
+            waiting.version = last.map_or(waiting.version, |last| last + 1);
+        }
+        Ok(())
+    }
+}
+
+/// Why what waits of an aggregate is not applied.
+pub(crate) enum Unapplied {
+    Unread(LogError),
+    Failed(ApplyError),
+}
+
+impl From<LogError> for Unapplied {
+    fn from(error: LogError) -> Self {
+        Self::Unread(error)
     }
 }
 

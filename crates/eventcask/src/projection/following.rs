@@ -13,9 +13,9 @@ use super::saver;
 use super::state::ShardState;
 use crate::Error;
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
 use crate::follow::reached::Follows;
 use crate::follow::waiters::Woken;
+use crate::lag::lag;
 use crate::stats::ProjectionStats;
 use crate::sync::locked;
 
@@ -72,6 +72,7 @@ impl<S: Send + 'static> LiveProjection<S> {
             positions: Vec::new(),
             lag_events: 0,
             lag_seconds: 0,
+            parked: 0,
             failure: None,
             snapshot_positions: Vec::new(),
             snapshot_failure: self.keep.as_ref().and_then(Keep::failure),
@@ -80,6 +81,7 @@ impl<S: Send + 'static> LiveProjection<S> {
             let state = locked(state);
             let (progress, saved) = (state.progress(), state.saved);
             let stopped = state.check(shard as u32).err();
+            stats.parked += state.follower.fold.parked.len() as u64;
             drop(state);
             let (events, seconds) = lag(&self.readers[shard], progress, now);
             stats.positions.push(progress);

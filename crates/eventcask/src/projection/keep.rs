@@ -9,7 +9,7 @@ use super::files::{Files, Kept, Writing};
 use super::folding::Folding;
 use crate::Error;
 use crate::follow::follower::caught;
-use crate::projection::SnapshotPolicy;
+use crate::projection::{OnError, SnapshotPolicy};
 use crate::sync::locked;
 
 /// How the states of a projection are kept.
@@ -40,9 +40,12 @@ impl<S: Send> Keep<S> {
         let given_up = reader.published().hidden.mark();
         let kept = self.files.read(reader, given_up)?;
         // Bytes that a decoder of the user's panics on are bytes that do not fit.
-        let decoded = caught(|| self.codec.decode(&kept.body));
-        let state = decoded.ok().flatten()?;
-        Some(Folding::at(definition, kept.progress, given_up, state))
+        let decoded = caught(|| self.codec.decode(reader.shard(), &kept.body));
+        let (state, parked) = decoded.ok().flatten()?;
+        // One that parks no more has to stop where it had parked.
+        let may_park = definition.on_error == OnError::Park || parked.is_empty();
+        let folding = || Folding::at(definition, kept.progress, given_up, state, parked);
+        may_park.then(folding)
     }
 
     /// A state as it is kept; an encoder of the user's that panics stops nothing else.
@@ -50,10 +53,11 @@ impl<S: Send> Keep<S> {
     /// # Errors
     /// What the panic said.
     pub(crate) fn encode(&self, shard: u32, folding: &Folding<S>) -> Result<Kept, Error> {
-        let body = caught(|| self.codec.encode(&folding.state)).map_err(|reason| {
-            let reason = format!("its state has no bytes: {reason}");
-            folding.stopped(shard, reason)
-        })?;
+        let body =
+            caught(|| self.codec.encode(&folding.state, &folding.parked)).map_err(|reason| {
+                let reason = format!("its state has no bytes: {reason}");
+                folding.stopped(shard, reason)
+            })?;
         Ok(Kept {
             progress: folding.progress,
             given_up: folding.given_up.unwrap_or(0),
@@ -77,6 +81,24 @@ impl<S: Send> Keep<S> {
         folding: &Folding<S>,
     ) -> Result<(), Error> {
         self.write(writing, shard, self.encode(shard, folding))
+    }
+
+    /// Keeps a state that does not follow from the one that is kept. Where it can not be written there is
+    /// none, also not the one before: a start would take that up. Gives the progress that is kept.
+    ///
+    /// # Errors
+    /// What the disk said, where the one before can not be removed.
+    pub(crate) fn replace(
+        &self,
+        writing: &Writing<'_>,
+        shard: u32,
+        folding: &Folding<S>,
+    ) -> Result<Option<u64>, Error> {
+        if self.save(writing, shard, folding).is_ok() {
+            return Ok(Some(folding.progress));
+        }
+        writing.remove(shard)?;
+        Ok(None)
     }
 
     /// Keeps what a state was encoded to.

@@ -7,9 +7,9 @@ use eventcask_shard::ShardReader;
 
 use super::found::list_projections;
 use crate::Error;
-use crate::Store;
+use crate::StoreReader;
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
+use crate::lag::lag;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to
 /// go back. From [`Store::kept_projections`](crate::Store::kept_projections).
@@ -58,7 +58,7 @@ pub(crate) fn list(
     Ok(all)
 }
 
-impl Store {
+impl StoreReader {
     /// What is kept of projections with snapshots, by name, whichever process runs them: how far they had
     /// come when they were last saved. Reads the head of each snapshot.
     ///

@@ -213,6 +213,7 @@ impl<S: Send + 'static> LiveProjection<S> {
         } else {
             state.waiters.reached(state.follower.fold.progress)
         };
+        state.tell_parked();
         if let Some(keep) = &self.keep
             && state.is_due(&keep.policy)
         {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use eventcask_project::{Projection, Snapshot};
 
-use crate::Store;
+use crate::StoreReader;
 use crate::projection::definition::Codec;
-use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, SnapshotPolicy};
-use crate::store::handle::Inner;
+use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, OnError, SnapshotPolicy};
+use crate::store::inner::Inner;
 
 /// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
 ///
@@ -44,6 +44,7 @@ pub struct ProjectionOptions<P: Projection> {
     pub(crate) inner: Arc<Inner>,
     pub(crate) projection: P,
     pub(crate) is_sync: bool,
+    pub(crate) on_error: OnError,
     pub(crate) limits: BatchLimits,
     pub(crate) snapshots: Option<(SnapshotPolicy, Codec<P::State>)>,
 }
@@ -64,6 +65,7 @@ impl<P: Projection> ProjectionOptions<P> {
             inner,
             projection,
             is_sync: false,
+            on_error: OnError::Stop,
             limits: BatchLimits {
                 events: BATCH_EVENTS,
                 bytes: BATCH_BYTES,
@@ -78,6 +80,12 @@ impl<P: Projection> ProjectionOptions<P> {
     /// acknowledgement, on a thread of the projection's own.
     pub fn sync(mut self) -> Self {
         self.is_sync = true;
+        self
+    }
+
+    /// What becomes of it where its `apply` gives an error. By default it stops in that shard.
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
         self
     }
 
@@ -117,7 +125,7 @@ impl<P: Projection> ProjectionOptions<P> {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
     /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
     ///

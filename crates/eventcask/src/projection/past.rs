@@ -11,7 +11,7 @@ use super::folding::Folding;
 use super::live::LiveProjection;
 use crate::follow::follower::Follower;
 use crate::follow::read_ahead;
-use crate::read::visible::durable;
+use crate::follow::visible::durable;
 use crate::{AsOf, Error, parallel};
 
 /// Where a shard ended at the moment.
@@ -82,7 +82,7 @@ fn fill<S: Send + 'static>(
     }
 }
 
-/// The snapshot, where it holds nothing later.
+/// The snapshot, where it holds nothing later, and all that came before.
 fn begin<S: Send + 'static>(
     live: &LiveProjection<S>,
     reader: &ShardReader,
@@ -94,7 +94,9 @@ fn begin<S: Send + 'static>(
         Some(time) => reader.end_before(time)?,
         None => u64::MAX,
     };
-    let fits = |folding: &Folding<S>| folding.progress <= end.position.min(before);
+    let fits = |folding: &Folding<S>| {
+        folding.progress <= end.position.min(before) && folding.parked.is_empty()
+    };
     Ok(kept
         .filter(fits)
         .unwrap_or_else(|| Folding::empty(&live.definition)))

@@ -60,6 +60,62 @@ impl SnapshotPolicy {
     }
 }
 
+/// What becomes of a projection whose `apply` gives an error.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let store = eventcask::open(directory.path().join("s"))?;
+/// use eventcask::{ApplyError, Batch, NewEvent, PerAggregate, Projection};
+/// use eventcask::projection::OnError;
+///
+/// /// The cents of each account.
+/// struct Balances;
+///
+/// impl Projection for Balances {
+///     const NAME: &'static str = "balances";
+///     const VERSION: u32 = 1;
+///     type State = PerAggregate<i64>;
+///
+///     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
+///         let mut balances = state.of(batch);
+///         for row in batch.rows() {
+///             let cents = batch.payload(row).try_into();
+///             let cents = cents.map_err(|error| batch.failed(row, error))?;
+///             balances[batch.aggregate_index(row)] += i64::from_le_bytes(cents);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let balances = store.projection(Balances).sync().on_error(OnError::Park).start()?;
+/// let mut producer = store.producer();
+/// producer.push("account-1", &NewEvent::bytes("Deposited", b"five"))?;
+/// producer.push("account-2", &NewEvent::bytes("Deposited", &5_i64.to_le_bytes()))?;
+/// producer.flush()?.wait()?;
+///
+/// assert_eq!(balances.parked()[0].key, "account-1");
+/// let cents = balances.read_of("account-2", |state| state.get("account-2").copied())?;
+/// assert_eq!(cents, Some(5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnError {
+    /// It stops in that shard, as after a panic.
+    #[default]
+    Stop,
+    /// The aggregate of the event that [`Batch::failed`](crate::Batch::failed) named is parked: this
+    /// event and all later ones of it are left out until it is
+    /// [redriven](crate::ProjectionHandle::redrive), and everything else goes on. At most 10,000 aggregates
+    /// of a shard are parked; then it stops, as it does for an error that names no event and after a
+    /// panic.
+    ///
+    /// What is redriven is applied after events of other aggregates that came later. So it is for states
+    /// in which aggregates do not depend on one another, such as [`PerAggregate`](crate::PerAggregate),
+    /// sums and counts.
+    Park,
+}
+
 /// How much is applied at once behind the acknowledgement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchLimits {

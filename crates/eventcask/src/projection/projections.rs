@@ -132,6 +132,8 @@ pub struct ProjectionStats {
     pub lag_events: u64,
     /// Age of the oldest event that it does not hold yet, in seconds.
     pub lag_seconds: u64,
+    /// Aggregates that are parked, where that is its policy.
+    pub parked: u64,
     /// Why it stopped in a shard, if it did.
     pub failure: Option<String>,
     /// The position that the snapshot on disk has come to, one a shard; `None` without one.

@@ -216,8 +216,7 @@ fn swap<S: Send + 'static>(
     Ok(Some(positions))
 }
 
-/// Saves the new states. Where one can not be written there is none, also
-/// not of the state before: a start would take that up.
+/// Saves the new states in the place of those before.
 ///
 /// # Errors
 /// What the disk said, where the one before can not be removed.
@@ -228,11 +227,7 @@ fn save<S: Send + 'static>(
     filled: &[Beside<S>],
 ) -> Result<(), Error> {
     for (shard, beside) in (0..).zip(filled) {
-        let is_saved = keep.save(writing, shard, &beside.fold).is_ok();
-        if !is_saved {
-            writing.remove(shard)?;
-        }
-        let saved = is_saved.then_some(beside.fold.progress);
+        let saved = keep.replace(writing, shard, &beside.fold)?;
         locked(&live.shards[shard as usize]).saved = saved;
     }
     Ok(())

@@ -19,11 +19,11 @@ use eventcask_shard::ShardReader;
 use super::live::LiveProjection;
 use super::policy::BatchLimits;
 use super::state::ShardState;
+use crate::follow::cursor::ShardCursor;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
+use crate::follow::visible::durable;
 use crate::parallel;
-use crate::read::cursor::ShardCursor;
-use crate::read::visible::durable;
 use crate::sync::locked;
 
 /// What a shard's turn came to.

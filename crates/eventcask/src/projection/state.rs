@@ -11,7 +11,7 @@ use super::policy::SnapshotPolicy;
 use crate::Error;
 use crate::follow::follower::Follower;
 use crate::follow::waiters::Waiters;
-use crate::notices::Who;
+use crate::notices::{self, Who};
 
 pub(crate) struct ShardState<S> {
     pub(crate) follower: Follower<Folding<S>>,
@@ -113,6 +113,17 @@ impl<S: Send> ShardState<S> {
             self.tell_replaced();
         }
         is_stopped
+    }
+
+    /// Tells the log of the program what was parked since.
+    pub(crate) fn tell_parked(&mut self) {
+        let Some(who) = &self.follower.who else {
+            return;
+        };
+        for parked in self.follower.fold.parked.take_new() {
+            let (shard, position) = (parked.shard, parked.position);
+            notices::parked(who.kind.name(), &who.name, shard, position, &parked.reason);
+        }
     }
 
     /// # Errors

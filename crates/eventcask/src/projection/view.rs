@@ -11,8 +11,8 @@ use super::past;
 use super::rebuild::Rebuild;
 use super::views::LiveView;
 use crate::stats::ViewStats;
-use crate::store::handle::Inner;
-use crate::{AsOf, Error, Reached, Store, Timeout};
+use crate::store::inner::Inner;
+use crate::{AsOf, Error, Reached, Store, StoreReader, Timeout};
 
 /// A keyed aggregation over the payloads of all events, kept up to date as they come in.
 ///
@@ -88,6 +88,19 @@ impl View {
 
     /// The row of a key, or one row for each of its windows; none where there is no event.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// assert_eq!(flights.get("UA")?.len(), 1);
+    /// assert_eq!(flights.get("AA")?.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
@@ -95,6 +108,20 @@ impl View {
     }
 
     /// All rows, by key and window.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// for row in flights.rows()? {
+    ///     println!("{}: {:?}", row.key, row.values);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -136,8 +163,8 @@ impl View {
         self.ask(|states| states.row_count())
     }
 
-    /// The view as it was at a moment of the past: what it would have said once all was in that was
-    /// committed up to then. [`AsOf::Position`] is taken in each shard.
+    /// The view as it was at a moment of the past: with exactly the events that were committed up to
+    /// then. [`AsOf::Position`] is taken in each shard.
     ///
     /// It is made from the events, all shards at once, and from what is saved of the view where that
     /// is from before.
@@ -175,9 +202,9 @@ impl View {
     /// Returns its position in that shard then, which is not past the place where
     /// [`Timeout::Stale`] is over.
     ///
-    /// An answer of the view holds all that was acknowledged before the question, so only who has a place
-    /// from elsewhere needs it: in a store that is open for reading only, which comes to it by
-    /// [`Store::refresh`].
+    /// An answer of the view holds all that was acknowledged before the question. So this is needed only in
+    /// a store that is open for reading only, for a place that a writer in another process gave you;
+    /// [`StoreReader::refresh`](crate::StoreReader::refresh) gets there.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -214,7 +241,7 @@ impl View {
 
     /// Begins to fill the view anew from all events, on all cores, beside the states in use, which go on
     /// meanwhile. When that is done the new ones take their place, in all shards at once; a view that has
-    /// stopped goes on with them.
+    /// stopped goes on with them. In a store that is open for reading only they are in memory alone.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -228,10 +255,9 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], [`Error::Closed`], or what the system said, where it gave
-    /// no thread.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the system said, where it gave no thread.
     pub fn rebuild(&self) -> Result<Rebuild, Error> {
-        self.inner.running()?;
+        self.inner.check_open()?;
         Rebuild::start(&self.inner.views.find(self.name())?.live)
     }
 
@@ -246,18 +272,21 @@ impl View {
     }
 }
 
-impl Store {
-    /// Makes a view, fills it with all events and keeps it up to date from then on.
-    ///
-    /// # Errors
-    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::ReadOnly`], or what the disk said.
-    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
-        self.running()?;
-        let live = self.inner.views.create(name, spec)?;
-        Ok(View::new(Arc::clone(&self.inner), live))
-    }
-
+impl StoreReader {
     /// The view of this name.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// assert_eq!(store.view("flights")?.row_count()?, 1);
+    /// assert!(store.view("trains").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::UnknownView`].
@@ -276,11 +305,35 @@ impl Store {
             .map(|live| View::new(Arc::clone(&self.inner), live))
             .collect()
     }
+}
+
+impl Store {
+    /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// assert_eq!(flights.row_count()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::Closed`], or what the disk said.
+    pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
+        self.running()?;
+        let live = self.inner.views.create(name, spec)?;
+        Ok(View::new(Arc::clone(&self.inner), live))
+    }
 
     /// Fills a view anew from all events, beside the one in use, then puts it in its place.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
     pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.rebuild(name)
@@ -289,7 +342,7 @@ impl Store {
     /// Removes a view and what is kept of it.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::ReadOnly`], or what the disk said.
+    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.remove(name)

@@ -17,7 +17,7 @@ use super::projections::{Live, Projections};
 use super::rebuild::Rebuild;
 use crate::Error;
 use crate::clock::now_nanos;
-use crate::follow::lag::lag;
+use crate::lag::lag;
 use crate::name::is_name;
 use crate::sync::locked;
 

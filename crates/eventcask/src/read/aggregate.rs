@@ -7,9 +7,9 @@ use eventcask_event::{Timestamp, route};
 use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
-use crate::Store;
+use crate::StoreReader;
 use crate::read::block_events::BlockEvents;
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::{AsOf, Error, Event};
 
 /// Says which events of an aggregate are wanted; [`events`](Self::events) reads them.
@@ -104,8 +104,8 @@ impl Aggregate {
         self
     }
 
-    /// Ends with the event at this position of the aggregate's shard: the aggregate as it was when
-    /// the append that was answered this position had been stored.
+    /// Ends with the event at this position of the aggregate's shard, such as the one that an append was
+    /// answered.
     pub fn as_of_position(mut self, position: u64) -> Self {
         self.bounds.to_position = position;
         self
@@ -274,7 +274,7 @@ impl Iterator for AggregateEvents {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Reads the events of one aggregate.
     ///
     /// ```

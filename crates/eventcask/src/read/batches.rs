@@ -6,9 +6,9 @@ use eventcask_log::Block;
 use eventcask_project::Batch;
 use eventcask_shard::ShardReader;
 
-use crate::read::cursor::ShardCursor;
-use crate::read::filter::Filter;
-use crate::{Error, EventQuery};
+use crate::follow::cursor::ShardCursor;
+use crate::follow::filter::Filter;
+use crate::{Error, EventQuery, StoreReader};
 
 /// Some events of a shard that were stored together: a share of their block, in which they are read in
 /// place. From [`EventQuery::batches`].
@@ -66,7 +66,7 @@ impl Iterator for BatchIter {
     }
 }
 
-impl EventQuery {
+impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// Reads what is durable now block by block: the fast way through many events. A batch has the
     /// wanted events of one block, without a copy, and what many of them share is looked at once.
     ///

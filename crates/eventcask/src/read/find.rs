@@ -2,9 +2,9 @@
 
 use eventcask_event::EventId;
 
-use crate::{Error, Event, Store, parallel};
+use crate::{Error, Event, StoreReader, parallel};
 
-impl Store {
+impl StoreReader {
     /// The durable events that carry an id, over all shards, in the order of their commits: those that
     /// came with it, and the one for which the engine made it.
     ///

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
 use crate::read::shard_events::{Order, ShardEvents};
 use crate::{Error, Event};
 

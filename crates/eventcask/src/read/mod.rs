@@ -1,10 +1,6 @@
 //! Reading the log: one aggregate, or the events of all in the order of their commits.
 
 pub(crate) mod event;
-pub(crate) mod as_of;
-pub(crate) mod visible;
-pub(crate) mod filter;
-pub(crate) mod cursor;
 mod block_events;
 pub(crate) mod shard_events;
 pub(crate) mod merge;

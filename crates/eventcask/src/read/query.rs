@@ -7,12 +7,12 @@ use std::sync::Arc;
 use eventcask_event::Timestamp;
 use eventcask_shard::ShardReader;
 
-use crate::Store;
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
 use crate::read::merge::Merge;
 use crate::read::shard_events::{Order, ShardEvents};
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 use crate::{Error, Event};
+use crate::{Store, StoreReader};
 
 /// Says which events are wanted. One query ends in any of these:
 ///
@@ -26,7 +26,8 @@ use crate::{Error, Event};
 /// | [`group`](Self::group) | a named subscription that consumers share |
 ///
 /// All options mean the same for each ending, but for [`until`](Self::until): a subscription has no
-/// end, so it refuses one.
+/// end, so it refuses one. Progress is kept by a store that is open for writing, so the query of a
+/// [`StoreReader`] has neither `named` nor `group`.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -54,19 +55,19 @@ use crate::{Error, Event};
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct EventQuery {
-    pub(crate) inner: Arc<Inner>,
+pub struct EventQuery<S = Store> {
+    pub(crate) store: S,
     pub(crate) shard: Option<u32>,
     /// Where it begins in each shard.
     pub(crate) from: Vec<u64>,
     pub(crate) filter: Filter,
 }
 
-impl EventQuery {
-    pub(crate) fn new(inner: Arc<Inner>) -> Self {
-        let from = vec![0; inner.readers.len()];
+impl<S: AsRef<StoreReader>> EventQuery<S> {
+    pub(crate) fn new(store: S) -> Self {
+        let from = vec![0; store.as_ref().inner.readers.len()];
         Self {
-            inner,
+            store,
             shard: None,
             from,
             filter: Filter::default(),
@@ -96,8 +97,20 @@ impl EventQuery {
     }
 
     /// Begins with what is not durable yet. A scan then finds what became durable since this call.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.events().from_now().iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_now(mut self) -> Self {
-        for (from, reader) in self.from.iter_mut().zip(&self.inner.readers) {
+        let readers = &self.store.as_ref().inner.readers;
+        for (from, reader) in self.from.iter_mut().zip(readers) {
             *from = reader.published().watermark;
         }
         self
@@ -115,7 +128,7 @@ impl EventQuery {
     /// assert_eq!(store.events().types(&["Closed"]).iter().count(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
+    pub fn types<T: AsRef<str>>(mut self, types: &[T]) -> Self {
         let names = types.iter().map(|name| name.as_ref().to_owned());
         self.filter.types = Some(names.collect());
         self
@@ -161,6 +174,19 @@ impl EventQuery {
 
     /// Only events committed at this time or earlier. Blocks from after are not read. A subscription
     /// refuses it.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// use eventcask::Timestamp;
+    /// let long_ago: Timestamp = "2001-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(store.events().until(long_ago).iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn until(mut self, time: Timestamp) -> Self {
         self.filter.until = time;
         self
@@ -214,16 +240,21 @@ impl EventQuery {
         }
     }
 
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.store.as_ref().inner
+    }
+
     /// The shards that are asked for, and where it begins in each.
     pub(crate) fn shards(&self) -> impl Iterator<Item = (&Arc<ShardReader>, u64)> {
         let is_wanted =
             |reader: &ShardReader| self.shard.is_none_or(|shard| shard == reader.shard());
-        let shards = self.inner.readers.iter().zip(self.from.iter().copied());
+        let readers = self.inner().readers.iter();
+        let shards = readers.zip(self.from.iter().copied());
         shards.filter(move |(reader, _)| is_wanted(reader))
     }
 }
 
-impl IntoIterator for &EventQuery {
+impl<S: AsRef<StoreReader>> IntoIterator for &EventQuery<S> {
     type Item = Result<Event, Error>;
     type IntoIter = EventIter;
 
@@ -247,6 +278,25 @@ impl Iterator for EventIter {
     }
 }
 
+impl StoreReader {
+    /// The events of all aggregates: says which are wanted, and how they are read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let closed = store.events().types(&["Closed"]).key_prefix("account-");
+    /// assert_eq!(closed.iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn events(&self) -> EventQuery<Self> {
+        EventQuery::new(self.clone())
+    }
+}
+
 impl Store {
     /// The events of all aggregates: says which are wanted, and how they are read.
     ///
@@ -262,6 +312,6 @@ impl Store {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn events(&self) -> EventQuery {
-        EventQuery::new(Arc::clone(&self.inner))
+        EventQuery::new(self.clone())
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use eventcask_event::Timestamp;
 use eventcask_shard::ShardReader;
 
+use crate::follow::cursor::ShardCursor;
+use crate::follow::filter::Filter;
 use crate::read::block_events::BlockEvents;
-use crate::read::cursor::ShardCursor;
-use crate::read::filter::Filter;
 use crate::{Error, Event};
 
 /// Which events come first.

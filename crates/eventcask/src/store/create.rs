@@ -3,14 +3,32 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
-use eventcask_log::{Error as LogError, ErrorKind as LogErrorKind, Manifest, ShardDir, Storage};
+use eventcask_log::{
+    Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
+};
 
 use crate::clock::now_nanos;
-use crate::upkeep::side_files;
+use crate::store::side_files;
 use crate::{Error, Options};
 
+/// Locks a store for writing, and makes it if there is none.
+pub(crate) fn lock(options: &Options, storage: &Arc<dyn Storage>) -> Result<Box<dyn Lock>, Error> {
+    let is_new = !Manifest::exists(&**storage)?;
+    if is_new {
+        prepare(options, &**storage)?;
+    }
+    let lock = storage.lock();
+    let lock = lock.map_err(|error| LogError::io("lock", &storage.describe(""), error))?;
+    let lock = lock.ok_or_else(|| locked_by_another(&**storage))?;
+    // Another process may have made the store before this one got the lock.
+    if is_new && !Manifest::exists(&**storage)? {
+        create(options, storage)?;
+    }
+    Ok(lock)
+}
+
 /// Makes the directory of a new store, so that it can be locked.
-pub(crate) fn prepare(options: &Options, storage: &dyn Storage) -> Result<(), Error> {
+fn prepare(options: &Options, storage: &dyn Storage) -> Result<(), Error> {
     if !options.create {
         Manifest::read(storage)?;
     }
@@ -21,7 +39,7 @@ pub(crate) fn prepare(options: &Options, storage: &dyn Storage) -> Result<(), Er
 }
 
 /// Makes the files of a new store; it exists once its manifest does.
-pub(crate) fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
+fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
     let manifest = Manifest::new(random_id(), options.new_shards(), now_nanos())?;
     for shard in 0..manifest.shards {
         ShardDir::new(Arc::clone(storage), &manifest, shard).create()?;
@@ -71,7 +89,7 @@ fn has_segments(storage: &dyn Storage) -> Result<bool, LogError> {
     Ok(false)
 }
 
-pub(crate) fn locked_by_another(storage: &dyn Storage) -> LogError {
+fn locked_by_another(storage: &dyn Storage) -> LogError {
     let here = storage.describe("");
     let mut pid = [0; 20];
     let read = storage

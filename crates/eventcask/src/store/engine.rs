@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use eventcask_log::{
-    Block, Caches, Ends, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir,
-    Storage,
+    Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
     Apply, Bell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
@@ -15,13 +14,14 @@ use eventcask_shard::{
 };
 
 use crate::clock::now_nanos;
-use crate::feed::feeds::Feeds;
 use crate::follow::arrivals::Arrivals;
+use crate::follow::feeds::Feeds;
 use crate::notices;
 use crate::notices::{Kind, Who};
 use crate::parallel::cores;
 use crate::projection::Projections;
 use crate::store::sealer::{Sealer, SealerBell};
+use crate::store::seen::known_ends;
 use crate::sync::locked;
 use crate::{Error, Options, parallel};
 
@@ -87,7 +87,7 @@ impl Engine {
         caches: &Caches,
         dedup: DedupSettings,
     ) -> Result<Vec<Opened>, LogError> {
-        let known = Ends::read_if_whole(&**storage, manifest)?;
+        let known = known_ends(&**storage, manifest)?;
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
             let dir = dir.known_to(known.of(shard as u32));
@@ -107,54 +107,29 @@ impl Engine {
         followers: &Followers,
         lock: Box<dyn Lock>,
     ) -> Result<(Self, Sealer, Vec<OwnedWorker>), Error> {
-        let clock = Arc::new(CommitClock::new(clock_after, Box::new(now_nanos)));
-        let settings = ShardSettings {
-            codec: options.codec,
-            segment_bytes: options.segment_bytes,
-        };
         let threads = match by {
             Workers::Threads => options.workers(opened.len() as u32),
             Workers::Owners => opened.len(),
         };
-        let mut recovered = Vec::new();
         let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
-        let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
-        let readers: Vec<_> = opened
-            .iter()
-            .map(|shard| Arc::clone(&shard.reader))
-            .collect();
+        let inbox = |index: usize| Inbox::new(Arc::clone(&bells[index % threads]), options.linger);
         let inboxes: Vec<_> = (0..opened.len())
-            .map(|index| {
-                Arc::new(Inbox::new(
-                    Arc::clone(&bells[index % threads]),
-                    options.linger,
-                ))
-            })
+            .map(|index| Arc::new(inbox(index)))
             .collect();
-        let sealer = Sealer::new(options, inboxes.clone(), &readers);
-        for (index, shard) in opened.into_iter().enumerate() {
-            let crew = index % threads;
-            recovered.extend(
-                shard
-                    .cut
-                    .as_ref()
-                    .map(|cut| format!("{}: {}", cut.file, cut.reason)),
-            );
-            let inbox = Arc::clone(&inboxes[index]);
-            let apply = Box::new(BlockListeners {
-                followers: followers.clone(),
-                reader: Arc::clone(&shard.reader),
-                sealer: sealer.bell(index),
-            });
-            crews[crew].push(shard.start(inbox, settings, apply));
-        }
+        let readers = opened.iter().map(|shard| Arc::clone(&shard.reader));
+        let sealer = Sealer::new(options, inboxes.clone(), &readers.collect::<Vec<_>>());
+        let cuts = opened.iter().filter_map(|shard| shard.cut.as_ref());
+        let recovered = cuts
+            .map(|cut| format!("{}: {}", cut.file, cut.reason))
+            .collect();
+        let crews = crews(options, opened, &inboxes, followers, &sealer, threads);
         let mut engine = Self {
             inboxes,
             max_payload_bytes: options.max_payload_bytes,
             batch_bytes: options.batch_bytes,
             threads,
             pinned: Vec::new(),
-            clock: Arc::clone(&clock),
+            clock: Arc::new(CommitClock::new(clock_after, Box::new(now_nanos))),
             recovered,
             sources: Mutex::default(),
             owned: Arc::default(),
@@ -254,6 +229,32 @@ impl Engine {
 
 fn thread_failed(reason: &str) -> Error {
     LogError::new(LogErrorKind::Io, reason).into()
+}
+
+/// The shards by the worker that they are dealt out to.
+fn crews(
+    options: &Options,
+    opened: Vec<Opened>,
+    inboxes: &[Arc<Inbox>],
+    followers: &Followers,
+    sealer: &Sealer,
+    threads: usize,
+) -> Vec<Vec<Shard>> {
+    let settings = ShardSettings {
+        codec: options.codec,
+        segment_bytes: options.segment_bytes,
+    };
+    let mut crews: Vec<Vec<Shard>> = (0..threads).map(|_| Vec::new()).collect();
+    for (index, shard) in opened.into_iter().enumerate() {
+        let inbox = Arc::clone(&inboxes[index]);
+        let apply = Box::new(BlockListeners {
+            followers: followers.clone(),
+            reader: Arc::clone(&shard.reader),
+            sealer: sealer.bell(index),
+        });
+        crews[index % threads].push(shard.start(inbox, settings, apply));
+    }
+    crews
 }
 
 /// A core for each worker, where that is wanted and there are enough.

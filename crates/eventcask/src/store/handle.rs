@@ -1,63 +1,58 @@
-//! The handle that users hold.
+//! The handle by which a store is written.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock};
 
-use eventcask_event::{Timestamp, route};
-use eventcask_log::{Ends, Manifest, Storage, Tail};
-use eventcask_shard::{FlushCounter, KeyHasher, ShardReader};
-
-use crate::feed::feeds::Feeds;
-use crate::fold::cache::Folds;
-use crate::follow::arrivals::Arrivals;
+use crate::Error;
 use crate::follow::waiters::Woken;
-use crate::projection::Projections;
-use crate::projection::views::Views;
 use crate::store::engine::Engine;
-use crate::store::sealer::Sealer;
-use crate::subscribe::subscriptions::Subscriptions;
-use crate::write::router::Router;
-use crate::{Error, ErrorKind};
+use crate::store::inner::Inner;
+use crate::store::reader::StoreReader;
 
-/// An open event store: a cheap handle that can be cloned and shared between threads.
+/// An open event store: a cheap handle that can be cloned and shared between threads. Whatever reads is
+/// a method of [`StoreReader`], and so of this too.
 ///
 /// The store is closed when the last handle and the last producer are gone; [`close`](Self::close)
 /// does it at once and tells how it went.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pub(crate) inner: Arc<Inner>,
+    reader: StoreReader,
+    engine: Arc<Engine>,
 }
 
-pub(crate) struct Inner {
-    pub(crate) manifest: Manifest,
-    pub(crate) hasher: KeyHasher,
-    pub(crate) readers: Vec<Arc<ShardReader>>,
-    pub(crate) views: Arc<Views>,
-    pub(crate) projections: Arc<Projections>,
-    /// How far named subscriptions got.
-    pub(crate) subscriptions: Subscriptions,
-    /// Tells subscriptions that there is something new.
-    pub(crate) arrivals: Arc<Arrivals>,
-    pub(crate) feeds: Arc<Feeds>,
-    /// What folds over aggregates keep in memory.
-    pub(crate) folds: Folds,
-    pub(crate) sealer: Sealer,
-    pub(crate) storage: Arc<dyn Storage>,
-    /// The writing half; readers have none.
-    pub(crate) engine: Option<Engine>,
-    /// Where a reader goes on, one a shard.
-    pub(crate) tails: Mutex<Vec<Tail>>,
-    /// The way of those who append without a producer, once there was one.
-    pub(crate) appender: OnceLock<Router>,
+impl Deref for Store {
+    type Target = StoreReader;
+
+    fn deref(&self) -> &StoreReader {
+        &self.reader
+    }
 }
 
-impl std::fmt::Debug for Inner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({})", self.storage.describe(""))
+impl AsRef<StoreReader> for Store {
+    fn as_ref(&self) -> &StoreReader {
+        &self.reader
+    }
+}
+
+impl AsRef<StoreReader> for StoreReader {
+    fn as_ref(&self) -> &StoreReader {
+        self
     }
 }
 
 impl Store {
+    pub(crate) fn new(inner: Arc<Inner>, engine: Arc<Engine>) -> Self {
+        let reader = StoreReader { inner };
+        Self { reader, engine }
+    }
+
+    /// The store for who only reads; it keeps the store open as this handle does.
+    #[must_use]
+    pub fn reader(&self) -> StoreReader {
+        self.reader.clone()
+    }
+
     /// Closes the store: everything handed over is made durable; views, projections and what groups of
     /// consumers have handled are saved; the log gets the mark of a clean end. Other handles and
     /// producers find it closed.
@@ -78,23 +73,21 @@ impl Store {
     /// What the disk said; what was acknowledged is durable all the same. [`Error::Owned`] where a
     /// [`crate::ShardOwner`] is still there.
     pub fn close(self) -> Result<(), Error> {
-        let closed = match &self.inner.engine {
-            Some(engine) if engine.owned().load(Ordering::Acquire) > 0 => return Err(Error::Owned),
-            Some(engine) => {
-                let kept = self.inner.subscriptions.end();
-                self.inner.sealer.stop();
-                let mut woken = Woken::default();
-                // A shard that stopped has answered already.
-                let _ = self.inner.hand_over_appended();
-                let stopped = engine.stop(|is_durable| self.inner.save_all(is_durable, &mut woken));
-                self.inner.feeds.end(&self.positions());
-                woken.wake();
-                stopped.and(kept)
-            }
-            None => Ok(()),
-        };
-        self.inner.arrivals.end();
-        closed
+        if self.engine.owned().load(Ordering::Acquire) > 0 {
+            return Err(Error::Owned);
+        }
+        let inner = &self.inner;
+        let kept = inner.subscriptions.end();
+        inner.sealer.stop();
+        let mut woken = Woken::default();
+        // A shard that stopped has answered already.
+        let _ = inner.hand_over_appended();
+        let save = |is_durable| inner.save_all(is_durable, &mut woken);
+        let stopped = self.engine.stop(save);
+        inner.feeds.end(&self.positions());
+        woken.wake();
+        inner.arrivals.end();
+        stopped.and(kept)
     }
 
     /// Makes everything durable on the disk that was handed over before, whatever the store's
@@ -112,134 +105,31 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// The first refusal of a shard, or [`Error::ReadOnly`].
+    /// The first refusal of a shard.
     pub fn flush(&self) -> Result<(), Error> {
-        self.engine()?;
-        self.inner.hand_over_appended()?;
-        let (account, own) = FlushCounter::open();
-        for inbox in &self.engine()?.inboxes {
-            inbox.flush(FlushCounter::share(&account));
-        }
-        own.settle(eventcask_shard::Flushed::default(), None);
-        account.wait()?;
-        Ok(())
-    }
-
-    /// Number of shards.
-    #[must_use]
-    pub fn shards(&self) -> u32 {
-        self.inner.manifest.shards
-    }
-
-    /// The shard that an aggregate belongs to.
-    ///
-    /// ```
-    /// # let directory = tempfile::tempdir()?;
-    /// # let store = eventcask::open(directory.path())?;
-    /// assert!(store.shard_of("account-42") < store.shards());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn shard_of(&self, key: &str) -> u32 {
-        route(key, self.shards())
-    }
-
-    /// When the store was made.
-    #[must_use]
-    pub fn created(&self) -> Timestamp {
-        Timestamp::from_nanos(self.inner.manifest.created)
+        self.inner.flush(&self.engine)
     }
 
     /// Seals all segments that are complete, without giving way to anyone, and returns when it is
     /// done: how many segments. It is done in the background as well; see [`Options::seal`](crate::Options::seal).
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], damage, or what the disk said; a segment that was not sealed is as it
+    /// [`Error::Closed`], damage, or what the disk said; a segment that was not sealed is as it
     /// was before.
     pub fn seal(&self) -> Result<u64, Error> {
         self.running()?;
         self.inner.sealer.seal_all()
     }
 
-    /// The position after the last durable event, one a shard.
-    #[must_use]
-    pub fn positions(&self) -> Vec<u64> {
-        self.inner
-            .readers
-            .iter()
-            .map(|reader| reader.published().watermark)
-            .collect()
-    }
-
     /// The writing half, unless the store was closed.
     pub(crate) fn running(&self) -> Result<&Engine, Error> {
-        self.inner.running()
-    }
-
-    pub(crate) fn engine(&self) -> Result<&Engine, Error> {
-        self.inner.engine.as_ref().ok_or(Error::ReadOnly)
-    }
-}
-
-impl Inner {
-    /// The writing half, unless the store was closed.
-    pub(crate) fn running(&self) -> Result<&Engine, Error> {
-        let engine = self.engine.as_ref().ok_or(Error::ReadOnly)?;
-        if engine.is_running() {
-            Ok(engine)
-        } else {
-            Err(Error::Closed)
+        match self.engine.is_running() {
+            true => Ok(&self.engine),
+            false => Err(Error::Closed),
         }
     }
 
-    /// Whether the store is open for writing.
-    pub(crate) fn is_running(&self) -> bool {
-        self.engine.as_ref().is_some_and(Engine::is_running)
-    }
-
-    /// Gives back what was taken ahead of need, saves what follows the log, which is at its end, and
-    /// notes that end where all before it is durable. Who waits for more is to be woken.
-    fn save_all(&self, is_durable: bool, woken: &mut Woken) -> Result<(), Error> {
-        self.readers.iter().for_each(|reader| {
-            reader.dir().give_spare_back();
-        });
-        let saved = unless_full(self.projections.close(woken));
-        let noted = match is_durable {
-            true => note_ends(&self.readers, &*self.storage, &self.manifest),
-            false => Ok(()),
-        };
-        saved.and(noted)
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(engine) = &self.engine {
-            self.sealer.stop();
-            // Nobody is left to be told; `close` tells.
-            let mut woken = Woken::default();
-            let _ = self.hand_over_appended();
-            let _ = engine.stop(|is_durable| self.save_all(is_durable, &mut woken));
-            woken.wake();
-        }
-    }
-}
-
-/// Notes up to where the logs go, all of which is durable.
-pub(crate) fn note_ends(
-    readers: &[Arc<ShardReader>],
-    storage: &dyn Storage,
-    manifest: &Manifest,
-) -> Result<(), Error> {
-    let ends = readers.iter().map(|reader| reader.end());
-    Ok(Ends::new(ends.collect()).note(storage, manifest)?)
-}
-
-/// A snapshot for which there is no room is no reason to fail: the next opening makes its state of the
-/// one before and the log.
-fn unless_full(saved: Result<(), Error>) -> Result<(), Error> {
-    match saved {
-        Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),
-        other => other,
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 }

@@ -1,93 +1,73 @@
 //! Opens stores.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use eventcask_log::{Error as LogError, FileStorage, Manifest, ShardDir, Storage};
+use eventcask_log::{Error as LogError, Manifest, ShardDir, Storage};
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
-use crate::fold::cache::Folds;
+use crate::follow::subscriptions::Subscriptions;
 use crate::projection::folder;
 use crate::projection::views::Views;
-use crate::store::create::{check_writable, create, locked_by_another, prepare};
+use crate::store::create::{check_writable, lock};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
-use crate::store::handle::{Inner, note_ends};
+use crate::store::folds::Folds;
+use crate::store::inner::{Inner, note_ends};
+use crate::store::location::Location;
+use crate::store::retention;
 use crate::store::sealer::Sealer;
-use crate::subscribe::subscriptions::Subscriptions;
-use crate::upkeep::retention;
-use crate::{Error, Options, ShardOwner, Store, parallel};
+use crate::{Error, Options, Store, StoreReader, parallel};
 
 impl Options {
-    /// Opens the store in a directory for reading and writing.
+    /// Opens a store for reading and writing, and makes it if there is none: in a directory, or on
+    /// storage of your own, such as [`MemoryStorage`](crate::storage::MemoryStorage).
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::Store;
+    /// let store = Store::options().shards(2).open(directory.path())?;
+    /// assert_eq!(store.shards(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
     /// [`crate::ErrorKind::Locked`] where another process or handle writes to it,
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for settings that can not
     /// be, or what the disk said.
-    pub fn open(&self, directory: impl AsRef<Path>) -> Result<Store, Error> {
-        self.open_storage(Arc::new(FileStorage::new(directory.as_ref())))
-    }
-
-    /// Opens the store in a directory for reading only; nothing on disk is changed, and a
-    /// writer in another process may be at work.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), but never [`crate::ErrorKind::Locked`].
-    pub fn open_read_only(&self, directory: impl AsRef<Path>) -> Result<Store, Error> {
-        self.open_storage_read_only(Arc::new(FileStorage::new(directory.as_ref())))
-    }
-
-    /// Opens a store on storage of your own, such as [`eventcask_log::MemoryStorage`].
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_storage(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
+    pub fn open(&self, location: impl Into<Location>) -> Result<Store, Error> {
+        let storage = location.into().into_storage();
         let (store, _) = Store::open_writer(self, Workers::Threads, storage)?;
         Ok(store)
     }
 
-    /// Opens the store in a directory for reading and writing, without worker threads: each shard
-    /// has an owner, and the thread that pushes events to it does all the work there.
+    /// Opens a store for reading only; nothing on disk is changed, and a writer in another process may
+    /// be at work. What the reader is has no method that writes.
     ///
-    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
-    /// the partitions of a topic. `threads` means nothing then.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_owned(
-        &self,
-        directory: impl AsRef<Path>,
-    ) -> Result<(Store, Vec<ShardOwner>), Error> {
-        self.open_storage_owned(Arc::new(FileStorage::new(directory.as_ref())))
-    }
-
-    /// As [`open_owned`](Self::open_owned), on storage of your own.
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::Store;
+    /// let writer = eventcask::open(directory.path())?;
+    /// let reader = Store::options().open_read_only(directory.path())?;
+    /// assert_eq!(reader.events().iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_storage_owned(
-        &self,
-        storage: Arc<dyn Storage>,
-    ) -> Result<(Store, Vec<ShardOwner>), Error> {
-        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
-        let owners = (0..).zip(workers);
-        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
-        let owners = owners.collect();
-        Ok((store, owners))
-    }
-
-    /// Opens a store on storage of your own for reading only.
-    ///
-    /// # Errors
-    /// As [`open_read_only`](Self::open_read_only).
-    pub fn open_storage_read_only(&self, storage: Arc<dyn Storage>) -> Result<Store, Error> {
-        Store::open_reader(self, storage)
+    /// As [`open`](Self::open), but never [`crate::ErrorKind::Locked`].
+    pub fn open_read_only(&self, location: impl Into<Location>) -> Result<StoreReader, Error> {
+        StoreReader::open(self, location.into().into_storage())
     }
 }
 
 impl Store {
     /// Options to open a store with.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let options = eventcask::Store::options().shards(8).max_payload_bytes(64 << 10);
+    /// let store = options.open(directory.path())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn options() -> Options {
         Options::default()
     }
@@ -97,20 +77,7 @@ impl Store {
         by: Workers,
         storage: Arc<dyn Storage>,
     ) -> Result<(Self, Vec<OwnedWorker>), Error> {
-        let is_new = !Manifest::exists(&*storage)?;
-        if is_new {
-            prepare(options, &*storage)?;
-        }
-        let lock = storage
-            .lock()
-            .map_err(|error| LogError::io("lock", &storage.describe(""), error))?;
-        let Some(lock) = lock else {
-            return Err(locked_by_another(&*storage).into());
-        };
-        // Another process may have made the store before this one got the lock.
-        if is_new && !Manifest::exists(&*storage)? {
-            create(options, &storage)?;
-        }
+        let lock = lock(options, &storage)?;
         let manifest = Manifest::read(&*storage)?;
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
@@ -134,7 +101,6 @@ impl Store {
             .iter()
             .map(|shard| Arc::clone(&shard.reader))
             .collect();
-        note_ends(&readers, &*storage, &manifest)?;
         folder::forget_what_is_ahead(&*storage, &readers)?;
         let projections = Arc::default();
         let views = Arc::new(Views::open(
@@ -146,6 +112,7 @@ impl Store {
             true,
         )?);
         let subscriptions = Subscriptions::open(&storage, manifest.store, &readers, true)?;
+        note_ends(&readers, &*storage, &manifest, options.is_sync())?;
         let (arrivals, feeds) = (Arc::default(), Arc::default());
         let followers = Followers {
             projections: Arc::clone(&projections),
@@ -154,6 +121,7 @@ impl Store {
         };
         let (engine, sealer, owned) =
             Engine::start(options, by, opened, clock_after, &followers, lock)?;
+        let engine = Arc::new(engine);
         let inner = Inner {
             manifest,
             hasher,
@@ -165,16 +133,17 @@ impl Store {
             feeds,
             folds: Folds::default(),
             sealer,
-            engine: Some(engine),
+            engine: Some(Arc::clone(&engine)),
             storage,
             tails: Mutex::default(),
             appender: OnceLock::new(),
         };
-        let inner = Arc::new(inner);
-        Ok((Self { inner }, owned))
+        Ok((Self::new(Arc::new(inner), engine), owned))
     }
+}
 
-    pub(crate) fn open_reader(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
+impl StoreReader {
+    fn open(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);

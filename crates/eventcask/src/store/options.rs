@@ -293,6 +293,11 @@ impl Options {
         self
     }
 
+    /// Whether nothing is shown or saved before it is synced.
+    pub(crate) fn is_sync(&self) -> bool {
+        self.durability == Durability::Sync
+    }
+
     pub(crate) fn dedup_settings(&self, shards: u32) -> DedupSettings {
         DedupSettings {
             window: self.dedup,

@@ -1,11 +1,11 @@
 //! Takes up what another process has written.
 
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
+use crate::store::retention;
 use crate::sync::locked;
-use crate::upkeep::retention;
-use crate::{Error, Store};
+use crate::{Error, StoreReader};
 
-impl Store {
+impl StoreReader {
     /// Takes up what another process has written, in a store that is open for reading only;
     /// otherwise there is nothing to do.
     ///

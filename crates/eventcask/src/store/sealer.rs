@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 
 use eventcask_event::Events;
 use eventcask_log::{Codec, Error as LogError, Fate, Rewriting, SORT_BYTES};
-use eventcask_shard::{Durability, Inbox, ShardReader};
+use eventcask_shard::{Inbox, SegmentSpan, ShardReader};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::bell::Bell;
 use crate::parallel::cores;
+use crate::store::given_up::GivenUp;
 use crate::store::options::Options;
 use crate::sync::locked;
-use crate::upkeep::given_up::GivenUp;
 use crate::{Error, parallel};
 
 /// How long a block waits at most for workers that are busy.
@@ -33,6 +33,10 @@ const NICENESS: i32 = 10;
 /// Segments of a shard that wait to be sealed before the sealer stops giving way: each makes
 /// the next opening slower.
 const BACKLOG: usize = 4;
+/// What a close seals of what the background has not come to, over all shards: bytes and segments, each
+/// of which takes two syncs: about a tenth of a second of one core. So a small store is the same each time
+/// it was closed.
+const AT_CLOSE: (u64, usize) = (8 << 20, 32);
 
 /// Rewrites segments, one of each shard at a time.
 #[derive(Debug, Default)]
@@ -48,6 +52,8 @@ pub(crate) struct Shared {
     codec: Codec,
     clustered: bool,
     segment_bytes: u64,
+    /// Whether it seals without being asked.
+    in_background: bool,
     /// Whether all that readers see is durable.
     is_all_durable: bool,
     /// One a shard: whether room for its next segment is to be taken.
@@ -102,7 +108,8 @@ impl Sealer {
             codec: options.codec_of_sealed(),
             clustered: options.clustered,
             segment_bytes: options.segment_bytes,
-            is_all_durable: options.durability == Durability::Sync,
+            in_background: options.seal,
+            is_all_durable: options.is_sync(),
             wants_spare: readers.iter().map(|_| AtomicBool::new(false)).collect(),
             inboxes,
             readers: readers.to_vec(),
@@ -147,6 +154,19 @@ impl Sealer {
         }
     }
 
+    /// Seals the complete segments that are left when the store is closed, as far as they are few and
+    /// small: whether the background came to them is chance. The log must be durable to its end.
+    pub(crate) fn finish(&self) {
+        if self.shared.in_background {
+            self.shared.seal_small();
+        }
+    }
+
+    /// Whether all that readers see is durable.
+    pub(crate) fn is_all_durable(&self) -> bool {
+        self.shared.is_all_durable
+    }
+
     /// Why a segment could not be sealed when it was last tried.
     pub(crate) fn failure(&self) -> Option<String> {
         locked(&self.shared.failure).clone()
@@ -188,6 +208,15 @@ impl Sealer {
         let _all: Vec<_> = self.shared.rewriting.iter().map(locked).collect();
         work()
     }
+}
+
+/// The complete segments of a shard that wait to be sealed, oldest first.
+fn to_seal(reader: &ShardReader) -> Vec<SegmentSpan> {
+    let published = reader.published();
+    let waiting = published.to_seal(false);
+    let mut spans = published.spans();
+    spans.retain(|span| waiting.contains(&span.number));
+    spans
 }
 
 /// Leaves the core to other threads that want it, such as the workers. Where the system does not
@@ -272,7 +301,12 @@ impl Shared {
             } else {
                 Duration::ZERO
             };
-            match self.seal_segment(shard, number, patience) {
+            let given_up = match self.is_all_durable {
+                true => GivenUp::now(&self.readers[shard], self.shards()),
+                false => GivenUp::durably(&self.readers[shard], self.shards()),
+            };
+            let go_on = || self.give_way(patience);
+            match self.seal_segment(shard, number, &given_up, &go_on) {
                 Ok(true) => sealed += 1,
                 Ok(false) => break,
                 Err(error) => {
@@ -284,25 +318,42 @@ impl Shared {
         failure.map_or(Ok(sealed), Err)
     }
 
+    /// Seals complete segments, shard by shard and oldest first, up to the limits of a close.
+    fn seal_small(&self) {
+        let (mut bytes, mut segments) = AT_CLOSE;
+        for (shard, reader) in self.readers.iter().enumerate() {
+            for span in to_seal(reader) {
+                let Some(left) = bytes.checked_sub(span.disk_bytes).filter(|_| segments > 0) else {
+                    return;
+                };
+                (bytes, segments) = (left, segments - 1);
+                let _one = locked(&self.rewriting[shard]);
+                let given_up = GivenUp::now(reader, self.shards());
+                // What fails is as it was, and the next opening tries again.
+                let _ = self.seal_segment(shard, span.number, &given_up, &|| true);
+            }
+        }
+    }
+
+    fn shards(&self) -> u32 {
+        self.readers.len() as u32
+    }
+
     /// Seals a segment; says whether to go on.
     fn seal_segment(
         &self,
         shard: usize,
         number: u64,
-        patience: Duration,
+        given_up: &GivenUp,
+        go_on: &dyn Fn() -> bool,
     ) -> Result<bool, LogError> {
         let reader = &self.readers[shard];
-        let shards = self.readers.len() as u32;
-        let given_up = match self.is_all_durable {
-            true => GivenUp::now(reader, shards),
-            false => GivenUp::durably(reader, shards),
-        };
         let how = Rewriting {
             codec: self.codec,
             clustered: self.clustered,
             sort_bytes: SORT_BYTES,
             fate: &|events, row| given_up.fate_with_key(events, row),
-            go_on: &|| self.give_way(patience),
+            go_on,
         };
         let segment = reader.dir().seal(number, &how)?;
         let goes_on = segment.is_some();

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use eventcask_shard::Stages;
 
-use crate::Store;
+use crate::StoreReader;
 use crate::clock::now_nanos;
-use crate::feed::feeds::FeedState;
-use crate::follow::lag::lag;
+use crate::follow::feeds::FeedState;
+use crate::lag::lag;
 use crate::stats::{FoldStats, ProjectionStats, ReadModelStats, SubscriptionStats, ViewStats};
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
 
 /// Figures of a store at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,8 @@ pub struct Stats {
     pub store: u128,
     /// Durable events.
     pub events: u64,
-    /// Aggregates that have an event.
+    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair that
+    /// lost events some may be missing.
     pub aggregates: u64,
     /// Bytes of events before compression.
     pub raw_bytes: u64,
@@ -64,7 +65,8 @@ pub struct ShardStats {
     pub shard: u32,
     /// Durable events.
     pub events: u64,
-    /// Aggregates that have an event.
+    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair that
+    /// lost events some may be missing.
     pub aggregates: u64,
     /// Blocks with events.
     pub blocks: u64,
@@ -92,7 +94,7 @@ pub struct ShardStats {
     pub poisoned: Option<String>,
 }
 
-impl Store {
+impl StoreReader {
     /// Figures of the store.
     ///
     /// ```

@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use event_listener::EventListener;
 
 use crate::follow::arrivals::Watch;
-use crate::read::filter::Filter;
-use crate::store::handle::Inner;
-use crate::subscribe::saved::{Blocked, Left, Saved, short};
+use crate::follow::filter::Filter;
+use crate::follow::saved::{Blocked, Left, Saved};
+use crate::short_text::short;
+use crate::store::inner::Inner;
 use crate::subscribe::subscription::Look;
 use crate::{Aggregate, Error, Event, Subscription};
 

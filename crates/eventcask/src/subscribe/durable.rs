@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Store;
-use crate::store::handle::Inner;
-use crate::subscribe::saved::Saved;
+use crate::follow::saved::Saved;
+use crate::store::inner::Inner;
 use crate::{Error, Event, Subscription};
 
 /// A name that is held, and given back in the end.
@@ -18,9 +18,6 @@ pub(crate) struct HeldName {
 impl HeldName {
     /// Takes a name; says what is kept of it, if it is known.
     pub(crate) fn take(inner: &Arc<Inner>, name: &str) -> Result<(Self, Option<Saved>), Error> {
-        if inner.engine.is_none() {
-            return Err(Error::ReadOnly);
-        }
         let saved = inner.subscriptions.take(name)?;
         let held = Self {
             inner: Arc::clone(inner),
@@ -94,6 +91,20 @@ impl DurableSubscription {
 
     /// Says that everything handed out so far is handled, durably.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let mut letters = store.events().named("letters")?;
+    /// let order = letters.try_next()?.ok_or("one is there")?;
+    /// // It is handled here; after this it is not delivered again.
+    /// letters.checkpoint()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or what the disk said; then the
     /// checkpoint before counts.
@@ -154,7 +165,7 @@ impl Store {
     /// Forgets how far a named subscription got. The next one of this name begins anew.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`], [`Error::SubscriptionInUse`], [`Error::ReadOnly`], or what
+    /// [`Error::UnknownSubscription`], [`Error::SubscriptionInUse`], or what
     /// the disk said.
     pub fn drop_subscription(&self, name: &str) -> Result<(), Error> {
         self.running()?;

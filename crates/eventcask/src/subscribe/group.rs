@@ -5,15 +5,16 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::read::filter::Filter;
-use crate::store::handle::Inner;
+use crate::follow::filter::Filter;
+use crate::follow::parked::Parked;
+use crate::follow::saved::{Blocked, Saved, Saves};
+use crate::store::inner::Inner;
 use crate::subscribe::dispatcher::Dispatcher;
 use crate::subscribe::durable::HeldName;
-use crate::subscribe::saved::{Blocked, Saved, Saves};
 use crate::subscribe::shared::Shared;
 use crate::subscribe::{Claim, Retry};
 use crate::sync::locked;
-use crate::{Error, Event, Store, Subscription};
+use crate::{Error, Event, StoreReader, Subscription};
 
 /// A named subscription whose events are shared out among consumers. Clones are consumers of the
 /// same group, one a thread.
@@ -29,8 +30,8 @@ use crate::{Error, Event, Store, Subscription};
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
 /// events, by [`checkpoint`](Self::checkpoint), when the last clone is dropped, and when the store
-/// is closed; what is answered after that comes again, and nothing else that was answered does. It
-/// never passes an event that is not handled, so each is handled at least once.
+/// is closed. After a crash, only events that were acknowledged since the last of these are delivered
+/// again. Progress never passes an event that is not handled, so each is handled at least once.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -67,24 +68,6 @@ use crate::{Error, Event, Store, Subscription};
 #[must_use = "what it holds is given back when it is dropped"]
 pub struct ConsumerGroup {
     shared: Arc<Shared>,
-}
-
-/// An aggregate whose events are not handed out, because one of them failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Parked {
-    /// Key of the aggregate.
-    pub key: String,
-    /// Version of the event that failed. It and all later ones wait.
-    pub version: u64,
-    /// The shard.
-    pub shard: u32,
-    /// Position of that event.
-    pub position: u64,
-    /// How often it has failed.
-    pub tries: u32,
-    /// What was said when it failed last.
-    pub reason: String,
 }
 
 impl Parked {
@@ -212,7 +195,7 @@ impl ConsumerGroup {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
     /// is whenever one is parked. A [`ConsumerGroup`] of that name redrives them.
     ///

@@ -1,8 +1,6 @@
 //! Reading on: what is stored, and then what is new, alone or in groups.
 
 pub(crate) mod subscription;
-pub(crate) mod saved;
-pub(crate) mod subscriptions;
 pub(crate) mod durable;
 pub(crate) mod retry;
 pub(crate) mod dispatcher;
@@ -13,8 +11,8 @@ pub(crate) mod group;
 pub(crate) mod stream;
 mod start;
 
+pub use crate::follow::parked::Parked;
 pub use claim::Claim;
-pub use group::Parked;
 pub use retry::Retry;
 #[cfg(feature = "stream")]
 pub use stream::EventStream;

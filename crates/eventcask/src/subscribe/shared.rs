@@ -7,11 +7,11 @@ use std::time::Instant;
 use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
+use crate::follow::saved::{Saved, Saves};
 use crate::notices;
 use crate::subscribe::Retry;
 use crate::subscribe::dispatcher::{Dispatcher, left_of};
 use crate::subscribe::durable::HeldName;
-use crate::subscribe::saved::{Saved, Saves};
 use crate::sync::locked;
 use crate::{Error, ErrorKind, Event};
 
@@ -99,7 +99,7 @@ impl Shared {
         let wait = |failures| self.retry.wait_after(failures).filter(|_| may_retry);
         let parked = locked(&self.turns).failed(key, reason, Instant::now(), wait);
         if let Some((shard, position)) = parked {
-            notices::parked(&self.name.name, shard, position, reason);
+            notices::parked("subscription", &self.name.name, shard, position, reason);
         }
         self.wake();
         self.save()

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::follow::saved::Saved;
 use crate::read::query::EventQuery;
 use crate::read::shard_events::{Order, ShardEvents};
 use crate::subscribe::Retry;
-use crate::subscribe::saved::Saved;
-use crate::{ConsumerGroup, DurableSubscription, Error, Subscription};
+use crate::{ConsumerGroup, DurableSubscription, Error, StoreReader, Subscription};
 
-impl EventQuery {
+impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// Subscribes to the events: what is stored comes first, and then what is new.
     ///
     /// ```
@@ -35,16 +35,28 @@ impl EventQuery {
             Ok::<_, Error>(ShardEvents::new(reader, from, Order::OldestFirst))
         });
         Ok(Subscription::new(
-            Arc::clone(&self.inner),
+            Arc::clone(self.inner()),
             shards.collect::<Result<_, _>>()?,
             self.filter.clone(),
             self.from.clone(),
         ))
     }
 
-    /// Begins a subscription whose progress is kept under a name, or goes on with it: what was
-    /// saved counts more than where this one would begin. What it is to can change from one time
-    /// to the next. A name is held once at a time.
+    /// A subscription never ends, and would wait for ever where no event can come.
+    fn check_endless(&self) -> Result<(), Error> {
+        if self.filter.has_end() {
+            return Err(Error::SubscribeUntil);
+        }
+        let shards = self.inner().readers.len();
+        let unknown = self.shard.filter(|shard| *shard as usize >= shards);
+        unknown.map_or(Ok(()), |shard| Err(Error::UnknownShard { shard }))
+    }
+}
+
+impl EventQuery {
+    /// Begins a subscription whose progress is kept under a name, or goes on with it. Progress that was
+    /// saved takes precedence over [`since`](Self::since) and [`from_position`](Self::from_position). The
+    /// filter may differ each time. A name is held once at a time.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -61,10 +73,9 @@ impl EventQuery {
     /// ```
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe); [`Error::SubscriptionInUse`], [`Error::BadName`],
-    /// [`Error::ReadOnly`].
+    /// As [`subscribe`](Self::subscribe); [`Error::SubscriptionInUse`], [`Error::BadName`].
     pub fn named(&self, name: &str) -> Result<DurableSubscription, Error> {
-        DurableSubscription::start(&self.inner, name, |saved| self.subscribe_after(saved))
+        DurableSubscription::start(self.inner(), name, |saved| self.subscribe_after(saved))
     }
 
     /// Begins a named subscription whose events are shared out among consumers, or goes on with it;
@@ -74,7 +85,7 @@ impl EventQuery {
     /// As [`named`](Self::named).
     pub fn group(&self, name: &str, retry: Retry) -> Result<ConsumerGroup, Error> {
         let filter = self.filter.clone();
-        ConsumerGroup::start(&self.inner, name, retry, filter, |saved| {
+        ConsumerGroup::start(self.inner(), name, retry, filter, |saved| {
             self.subscribe_after(saved)
         })
     }
@@ -84,15 +95,5 @@ impl EventQuery {
             Some(saved) => self.clone().from_positions(&saved.positions).subscribe(),
             None => self.subscribe(),
         }
-    }
-
-    /// A subscription never ends, and would wait for ever where no event can come.
-    fn check_endless(&self) -> Result<(), Error> {
-        if self.filter.has_end() {
-            return Err(Error::SubscribeUntil);
-        }
-        let shards = self.inner.readers.len();
-        let unknown = self.shard.filter(|shard| *shard as usize >= shards);
-        unknown.map_or(Ok(()), |shard| Err(Error::UnknownShard { shard }))
     }
 }

@@ -11,7 +11,7 @@ use futures_core::Stream;
 
 use crate::read::EventIter;
 use crate::subscribe::subscription::Look;
-use crate::{DurableSubscription, Error, Event, EventQuery, Subscription};
+use crate::{DurableSubscription, Error, Event, EventQuery, StoreReader, Subscription};
 
 /// Events that a task takes in a row before it lets others have a turn. Tokio allows a task as many
 /// steps, and an event takes well under a microsecond, so a turn is short.
@@ -27,7 +27,7 @@ const EVENTS_IN_A_ROW: u32 = 128;
 /// A poll reads the log where the next event is not in memory yet, so it can wait for the disk and
 /// decompress a block meanwhile. Catching up with a long log is work for a task of its own; it gives
 /// way to others every 128 events. A stream of a store that is open for reading only waits for
-/// someone to call [`Store::refresh`](crate::Store::refresh).
+/// someone to call [`Store::refresh`](crate::StoreReader::refresh).
 ///
 /// ```
 /// use std::future::poll_fn;
@@ -179,7 +179,7 @@ impl DurableSubscription {
     }
 }
 
-impl EventQuery {
+impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// As [`iter`](Self::iter), as a stream for programs with an async runtime (feature `stream`). Each
     /// poll reads what it needs, and waits for the disk where that takes long.
     pub fn stream(&self) -> EventStream<EventIter> {

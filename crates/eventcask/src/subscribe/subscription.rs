@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 use event_listener::{EventListener, Listener};
 
 use crate::follow::arrivals::Watch;
-use crate::read::filter::Filter;
+use crate::follow::filter::Filter;
 use crate::read::merge::Merge;
 use crate::read::shard_events::{Order, ShardEvents};
-use crate::store::handle::Inner;
-use crate::{Error, Event, Store};
+use crate::store::inner::Inner;
+use crate::{Error, Event};
 
 /// A reader in another process is not told of what is new: it looks this often. Soon for a person,
 /// little work for the machine.
@@ -33,7 +33,7 @@ const REST: Duration = Duration::from_millis(1);
 /// Over all shards the order is that of the commits, so an event waits until nothing that was
 /// committed before it can come in another shard. A store that is open for reading only can not
 /// know that: there, the order across shards is that of the commits among what one
-/// [`refresh`](Store::refresh) found.
+/// [`refresh`](crate::StoreReader::refresh) found.
 ///
 /// As an iterator it waits for the next event, and ends when the store is closed and all of it was
 /// handed out. A subscription keeps its store open, as a producer does.
@@ -97,6 +97,19 @@ impl Subscription {
 
     /// The next event that is there already.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let mut orders = store.events().subscribe()?;
+    /// assert_eq!(orders.try_next()?.ok_or("one is there")?.key(), "order-1");
+    /// assert!(orders.try_next()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Damage, or what the disk said; the next call tries the same again.
     pub fn try_next(&mut self) -> Result<Option<Event>, Error> {
@@ -115,6 +128,19 @@ impl Subscription {
     /// The next event; waits for it no longer than this. `None` where there was none, or the
     /// store was closed.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let mut orders = store.events().subscribe()?;
+    /// let second = std::time::Duration::from_secs(1);
+    /// assert_eq!(orders.next_timeout(second)?.ok_or("one is there")?.key(), "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`try_next`](Self::try_next).
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
@@ -123,7 +149,7 @@ impl Subscription {
 
     /// The next event, for those who do not want to block their thread; `None` once the store is
     /// closed and all of it was handed out. A store that is open for reading only has to be
-    /// [refreshed](Store::refresh) by someone meanwhile.
+    /// [refreshed](crate::StoreReader::refresh) by someone meanwhile.
     ///
     /// # Errors
     /// As [`try_next`](Self::try_next).
@@ -239,8 +265,7 @@ impl Subscription {
             None => listener.wait(),
         }
         if is_reader {
-            let inner = Arc::clone(&self.inner);
-            Store { inner }.refresh()?;
+            self.inner.refresh()?;
         } else if self.slept.is_some_and(|slept| slept.elapsed() < REST) {
             std::thread::sleep(REST);
         }

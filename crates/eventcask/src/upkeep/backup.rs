@@ -18,9 +18,9 @@ use eventcask_log::{
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
-use crate::upkeep::retention;
-use crate::upkeep::side_files::{self, Layout, SIDE_FILES};
-use crate::{Error, Store};
+use crate::store::retention;
+use crate::store::side_files::{self, Layout, SIDE_FILES};
+use crate::{Error, StoreReader};
 
 /// Tries before it is given up: each fails only where a segment was completed and written anew
 /// within it.
@@ -40,15 +40,24 @@ pub struct BackupReport {
     pub seconds: f64,
 }
 
-impl Store {
+impl StoreReader {
     /// Copies the store into a directory that is empty or does not exist, while it is in use:
-    /// one consistent cut. An event is in the copy only if all that was acknowledged before it
-    /// was submitted is there too, and everything that was acknowledged before the call is.
+    /// one consistent cut. The copy holds everything that was acknowledged before the call. With any
+    /// later event it also holds all that was acknowledged before that event was submitted.
     /// The copy is a store like any other, with the same id. One that was cut short is begun again by
     /// the same call.
     ///
     /// A store that is open for reading only is copied as well, also while another process
     /// writes to it.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("bank"))?;
+    /// let copy = directory.path().join("copy");
+    /// store.backup(&copy)?;
+    /// assert!(eventcask::verify(&copy)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or lies within the store, or what a
@@ -134,7 +143,7 @@ impl Store {
     fn moment(&self) -> Result<i64, Error> {
         if let Some(engine) = &self.inner.engine {
             let time = engine.clock.next();
-            self.flush()?;
+            self.inner.flush(engine)?;
             return Ok(time);
         }
         // Whoever writes acknowledges only what is in its file: what was acknowledged before now
@@ -164,7 +173,7 @@ impl Store {
                 {
                     make_dirs(to, side.name, dir)?;
                     framed.write(to, dir, name)?;
-                    report.bytes += 128 + framed.body.len() as u64;
+                    report.bytes += framed.file_bytes();
                 }
             }
         }
@@ -249,8 +258,8 @@ fn prepare(to: &dyn Storage, manifest: &Manifest) -> Result<Box<dyn Lock>, LogEr
 
 /// Refuses a directory that holds anything but what an unfinished copy of this store left.
 fn check_target(to: &dyn Storage, manifest: &Manifest) -> Result<(), LogError> {
-    let names = side_files::list(to, "")?;
     let unfinished = Manifest::unfinished(to)?;
+    let names = side_files::list(to, "")?;
     let is_ours = |name: &String| match &unfinished {
         Some(unfinished) => unfinished.store == manifest.store && side_files::is_ours(name),
         // It ended before it had said whose it is.

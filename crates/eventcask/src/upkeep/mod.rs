@@ -1,8 +1,6 @@
 //! Looking after a store: backups, repairs, checks, and giving events up.
 
-pub(crate) mod side_files;
-pub(crate) mod retention;
-pub(crate) mod given_up;
+pub(crate) mod truncate;
 pub(crate) mod reclaim;
 pub(crate) mod backup;
 pub(crate) mod verify;

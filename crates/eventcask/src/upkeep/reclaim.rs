@@ -11,11 +11,11 @@ use eventcask_event::Events;
 use eventcask_log::{Error as LogError, Storage};
 use eventcask_shard::{FlushCounter, Flushed, SegmentSpan};
 
-use super::given_up::{Found, GivenUp};
 use crate::projection::folder::{self, FOLDERS};
-use crate::store::handle::Inner;
+use crate::store::given_up::{Found, GivenUp};
+use crate::store::inner::Inner;
 use crate::subscribe::dispatcher;
-use crate::{Error, Store, fold};
+use crate::{Error, Store, StoreReader, fold};
 
 /// What can be taken back, or was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Reclaimed {
     }
 }
 
-impl Store {
+impl StoreReader {
     /// Tells what [`reclaim`](Self::reclaim) would take back, and changes nothing.
     ///
     /// # Errors
@@ -73,6 +73,14 @@ impl Store {
         Ok(all)
     }
 
+    fn given_up(&self) -> Vec<GivenUp> {
+        let readers = self.inner.readers.iter();
+        let shards = self.inner.manifest.shards;
+        readers.map(|reader| GivenUp::now(reader, shards)).collect()
+    }
+}
+
+impl Store {
     /// Takes back the room of events that were given up: segments that hold some are written anew
     /// without them, while the store goes on; one that is being written to is ended for that. When it
     /// returns, neither these events nor the keys of aggregates that were given up whole are in the
@@ -97,7 +105,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], damage, or what the disk said. Segments that were not done are as they
+    /// [`Error::Closed`], damage, or what the disk said. Segments that were not done are as they
     /// were before; called again, it goes on with them.
     pub fn reclaim(&self) -> Result<Reclaimed, Error> {
         self.running()?;
@@ -132,12 +140,6 @@ impl Store {
         Ok(all)
     }
 
-    fn given_up(&self) -> Vec<GivenUp> {
-        let readers = self.inner.readers.iter();
-        let shards = self.inner.manifest.shards;
-        readers.map(|reader| GivenUp::now(reader, shards)).collect()
-    }
-
     /// Ends the segments that are being written to and hold events that were given up; says of each
     /// shard which segment is the last complete one.
     fn end_open_segments(&self, given_up: &[GivenUp]) -> Result<Vec<u64>, Error> {
@@ -151,7 +153,7 @@ impl Store {
             };
             let is_ended = !one.count(&open)?.is_nothing();
             if is_ended {
-                let inbox = &self.engine()?.inboxes[shard];
+                let inbox = &self.engine().inboxes[shard];
                 inbox.end_segment(FlushCounter::share(&account));
             }
             complete_to.push(open.number - u64::from(!is_ended));

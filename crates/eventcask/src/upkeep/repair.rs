@@ -10,8 +10,9 @@ use eventcask_log::{
 };
 
 use crate::Error;
+use crate::store::seen::known_ends;
+use crate::store::side_files::{self, list};
 use crate::upkeep::VerifyReport;
-use crate::upkeep::side_files::{self, list};
 use crate::upkeep::verify::verify;
 
 /// What a repair did.
@@ -45,6 +46,15 @@ impl RepairReport {
 /// were. A damaged snapshot is made again, a damaged definition takes its view with it, and a damaged
 /// subscription begins anew.
 ///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let bank = directory.path().join("bank");
+/// eventcask::open(&bank)?.close()?;
+/// let report = eventcask::repair(&bank)?;
+/// assert_eq!(report.lost(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
 /// [`crate::ErrorKind::Locked`] while the store is open for writing, or what the disk said; what
@@ -69,7 +79,7 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         other => other?,
     };
     let shared: Arc<dyn Storage> = Arc::new(storage.clone());
-    let known = Ends::read_if_whole(&storage, &manifest)?;
+    let known = known_ends(&storage, &manifest)?;
     let mut segments = Vec::new();
     for shard in 0..manifest.shards {
         let dir = ShardDir::new(Arc::clone(&shared), &manifest, shard).known_to(known.of(shard));

@@ -14,13 +14,14 @@ use std::time::Instant;
 
 use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
 use eventcask_log::{
-    Block, BlockHead, Ends, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
+    Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
     ShardDir, Storage, VerifiedSegment,
 };
 
 use eventcask_shard::KeyHasher;
 
-use crate::upkeep::side_files;
+use crate::store::seen::known_ends;
+use crate::store::side_files;
 use crate::{Error, parallel};
 
 /// What a check of a whole store found.
@@ -31,7 +32,7 @@ pub struct VerifyReport {
     pub blocks: u64,
     /// Events in them.
     pub events: u64,
-    /// Aggregates that they are about.
+    /// Aggregates that they are about, or were before those were given up.
     pub aggregates: u64,
     /// Events with the id of an event of the same aggregate before: [`crate::Options::dedup`] had
     /// forgotten it, or that event had been given up.
@@ -59,6 +60,15 @@ impl VerifyReport {
 ///
 /// A writer may be at work meanwhile: what it has not finished is not a problem.
 ///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let bank = directory.path().join("bank");
+/// eventcask::open(&bank)?.close()?;
+/// let report = eventcask::verify(&bank)?;
+/// assert!(report.is_ok(), "{:?}", report.problems);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said. Damage is no
 /// error but part of the report.
@@ -85,7 +95,7 @@ pub fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error>
     if let Some(manifest) = keep_damage(Manifest::read(&**storage), &mut report.problems)? {
         let live = || storage.is_locked().unwrap_or(false);
         // Before the logs, which only grow.
-        let ends = Ends::read_if_whole(&**storage, &manifest)?;
+        let ends = known_ends(&**storage, &manifest)?;
         for shard in 0..manifest.shards {
             let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
             let dir = dir.known_to(ends.of(shard));
@@ -129,7 +139,7 @@ fn verify_shard(
         }
     }
     report.problems.extend(dir.check_order(&segments, &order)?);
-    report.aggregates += whole.aggregates.len() as u64;
+    report.aggregates += whole.count_aggregates(dir.store());
     whole.count_repeated_ids(report);
     Ok(())
 }
@@ -370,6 +380,16 @@ impl Whole {
         self.identities.append(&mut part.identities);
     }
 
+    /// How many aggregates there are. One that was erased and came again is in the log by two keys.
+    fn count_aggregates(&self, store: u128) -> u64 {
+        let all = self.aggregates.len();
+        if self.erased.is_empty() {
+            return all as u64;
+        }
+        let came_again = |key: &&String| self.erased.contains(&erased_id(store, key));
+        (all - self.aggregates.keys().filter(came_again).count()) as u64
+    }
+
     /// A window of ids may have forgotten some; nothing on disk tells how long it was.
     fn count_repeated_ids(&mut self, report: &mut VerifyReport) {
         self.identities.sort_unstable();
@@ -394,7 +414,7 @@ fn verify_framed(
 ) -> Result<(), Error> {
     let framed = Framed::read(storage, path);
     if let Some(framed) = keep_damage(framed, &mut report.problems)? {
-        report.bytes += 128 + framed.body.len() as u64;
+        report.bytes += framed.file_bytes();
     }
     Ok(())
 }

@@ -9,9 +9,9 @@ use std::sync::MutexGuard;
 use eventcask_event::{Expected, NewEvent};
 use eventcask_shard::Delivery;
 
-use crate::store::handle::Inner;
+use crate::store::inner::Inner;
+use crate::store::router::{Lane, Room, Router};
 use crate::write::producer::check_append;
-use crate::write::router::{Lane, Room, Router};
 use crate::write::ticket::Ticket;
 use crate::{Error, Store};
 
@@ -47,7 +47,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], an event that can not be taken, or a shard that stopped. Whether the events
+    /// An event that can not be taken, or a shard that stopped. Whether the events
     /// are stored is the ticket's answer.
     pub fn append(
         &self,
@@ -96,7 +96,7 @@ impl Store {
         events: &[NewEvent<'_>],
         open: OpenBy,
     ) -> Result<Ticket, Error> {
-        let engine = self.engine()?;
+        let engine = self.engine();
         let bytes = check_append(key, events, engine.max_payload_bytes)?;
         let new_router = || Router::new(self.inner.hasher.clone(), engine);
         let router = self.inner.appender.get_or_init(new_router);

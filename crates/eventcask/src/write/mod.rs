@@ -1,6 +1,5 @@
 //! The ways in: where an event becomes a row in the open batch of its shard.
 
-pub(crate) mod router;
 pub(crate) mod ticket;
 pub(crate) mod producer;
 pub(crate) mod append;

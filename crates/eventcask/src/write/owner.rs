@@ -10,11 +10,11 @@ use std::sync::atomic::Ordering;
 use eventcask_event::{EventBatch, Expected, NewEvent, check_key, route};
 use eventcask_shard::{Delivery, Inbox, Worker};
 
-use crate::store::engine::{Engine, OwnedWorker};
-use crate::store::handle::Inner;
-use crate::write::producer::{Ledger, check_append, engine_of};
+use crate::store::engine::{Engine, OwnedWorker, Workers};
+use crate::store::location::Location;
+use crate::write::producer::{Ledger, check_append};
 use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
-use crate::{Error, Store};
+use crate::{Error, Options, Store};
 
 /// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes events
 /// does the shard's work as well.
@@ -64,7 +64,7 @@ pub struct ShardOwner {
     worker: Option<Worker>,
     open: Box<Delivery>,
     ledger: Ledger,
-    inner: Arc<Inner>,
+    store: Store,
 }
 
 impl ShardOwner {
@@ -75,7 +75,7 @@ impl ShardOwner {
             worker: Some(owned.worker),
             open: Box::default(),
             ledger: Ledger::default(),
-            inner: Arc::clone(&store.inner),
+            store: store.clone(),
         }
     }
 
@@ -103,7 +103,7 @@ impl ShardOwner {
         event.check(self.engine().max_payload_bytes)?;
         self.check_shard(key)?;
         self.make_room(EventBatch::row_bytes(key, event), 1)?;
-        let hash = self.inner.hasher.hash(key);
+        let hash = self.store.inner.hasher.hash(key);
         self.open.push(key, hash, event, || self.ledger.share())?;
         Ok(())
     }
@@ -122,7 +122,7 @@ impl ShardOwner {
         let bytes = check_append(key, events, self.engine().max_payload_bytes)?;
         self.check_shard(key)?;
         self.make_room(bytes, events.len())?;
-        let hash = self.inner.hasher.hash(key);
+        let hash = self.store.inner.hasher.hash(key);
         let first_row = self.open.batch.len();
         for event in events {
             self.open.push(key, hash, event, || self.ledger.share())?;
@@ -175,7 +175,7 @@ impl ShardOwner {
     }
 
     fn engine(&self) -> &Engine {
-        engine_of(&self.inner)
+        self.store.engine()
     }
 
     fn inbox(&self) -> &Arc<Inbox> {
@@ -183,7 +183,7 @@ impl ShardOwner {
     }
 
     fn check_shard(&self, key: &str) -> Result<(), Error> {
-        let shard = route(key, self.inner.manifest.shards);
+        let shard = route(key, self.store.inner.manifest.shards);
         if shard == self.shard {
             return Ok(());
         }
@@ -236,5 +236,27 @@ impl Drop for ShardOwner {
         inbox.abandon();
         // Pairs with the look of who closes the store: the log has its end then.
         self.engine().owned().fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl Options {
+    /// Opens a store for reading and writing, without worker threads: each shard has an owner, and the
+    /// thread that pushes events to it does all the work there.
+    ///
+    /// That is the fastest way in where events can be dealt out to threads by their shard, such as
+    /// the partitions of a topic. `threads` means nothing then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_owned(
+        &self,
+        location: impl Into<Location>,
+    ) -> Result<(Store, Vec<ShardOwner>), Error> {
+        let storage = location.into().into_storage();
+        let (store, workers) = Store::open_writer(self, Workers::Owners, storage)?;
+        let owners = (0..).zip(workers);
+        let owners = owners.map(|(shard, worker)| ShardOwner::new(&store, shard, worker));
+        let owners = owners.collect();
+        Ok((store, owners))
     }
 }

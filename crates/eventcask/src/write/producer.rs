@@ -7,12 +7,10 @@ use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, 
 use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
 use eventcask_shard::{FlushCounter, FlushShare, Flushed, ShardReader};
 
-use crate::store::engine::Engine;
-use crate::store::handle::Inner;
+use crate::store::router::{Lane, Room, Route, Router, SendBy};
 use crate::sync::locked;
-use crate::write::router::{Lane, Room, Route, Router, SendBy};
 use crate::write::ticket::{FlushTicket, Ticket};
-use crate::{Error, ErrorKind, Store};
+use crate::{Error, ErrorKind, Store, StoreReader};
 
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
@@ -27,7 +25,7 @@ const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
 /// of it.
 #[derive(Debug)]
 pub struct Producer {
-    inner: Arc<Inner>,
+    store: Store,
     router: Router,
     pub(crate) origin: Origin,
     ledger: Ledger,
@@ -96,14 +94,13 @@ impl Drop for Ledger {
 }
 
 impl Producer {
-    pub(crate) fn new(inner: Arc<Inner>, origin: Origin) -> Self {
-        let engine = engine_of(&inner);
-        let router = Router::new(inner.hasher.clone(), engine);
+    pub(crate) fn new(store: &Store, origin: Origin) -> Self {
+        let router = Router::new(store.inner.hasher.clone(), store.engine());
         Self {
             router,
             origin,
             ledger: Ledger::default(),
-            inner,
+            store: store.clone(),
         }
     }
 
@@ -225,7 +222,7 @@ impl Producer {
     }
 
     fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
-        check_append(key, events, engine_of(&self.inner).max_payload_bytes)
+        check_append(key, events, self.store.engine().max_payload_bytes)
     }
 
     /// Appends one event with any version and without an answer of its own: the fast way in.
@@ -285,7 +282,7 @@ impl Producer {
         place: Option<(u64, u64)>,
     ) -> Result<(), Error> {
         check_key(key)?;
-        event.check(engine_of(&self.inner).max_payload_bytes)?;
+        event.check(self.store.engine().max_payload_bytes)?;
         let Route { lane, sent, hash } = self.router.route(key);
         let next = *sent;
         if let Some((offset, _)) = place.filter(|(offset, _)| *offset < next || *offset == u64::MAX)
@@ -345,7 +342,7 @@ impl Drop for Producer {
         // A closed store has refused what was open; nobody is left to be told.
         let _ = self.flush();
         if let Some(source) = self.origin.source() {
-            locked(&engine_of(&self.inner).sources).insert(source.to_owned(), false);
+            locked(&self.store.engine().sources).insert(source.to_owned(), false);
         }
     }
 }
@@ -384,13 +381,6 @@ pub(crate) fn check_append(
     Ok(bytes)
 }
 
-pub(crate) fn engine_of(inner: &Inner) -> &Engine {
-    inner
-        .engine
-        .as_ref()
-        .expect("a producer is made by a store that is open for writing")
-}
-
 impl Store {
     /// A producer of events, for one thread.
     ///
@@ -404,25 +394,20 @@ impl Store {
     /// producer.append("account-42", Expected::NoStream, &[opened])?.wait()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// # Panics
-    /// When the store is open for reading only.
     #[must_use]
     pub fn producer(&self) -> Producer {
-        assert!(self.inner.engine.is_some(), "{}", Error::ReadOnly);
-        Producer::new(Arc::clone(&self.inner), Origin::Unmarked)
+        Producer::new(self, Origin::Unmarked)
     }
 
     /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
     ///
     /// Each row has an offset that rises. The store keeps with the events how far the source
     /// was consumed, so rows that it has are recognised without an id; see
-    /// [`source_marks`](Self::source_marks). Where a producer of the source was dropped before, what
+    /// [`source_marks`](StoreReader::source_marks). Where a producer of the source was dropped before, what
     /// it handed over is waited for: the marks say how far it came.
     ///
     /// # Errors
-    /// [`Error::ReadOnly`], [`Error::SourceInUse`] while another producer of the same source
-    /// is open, or a name that is empty or too long.
+    /// [`Error::SourceInUse`] while another producer of the same source is open, or a name that is empty or too long.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
         self.producer_of(source, Origin::Source(source.to_owned()))
@@ -430,12 +415,12 @@ impl Store {
 
     /// A producer of a source, once what the one before it handed over is in the marks.
     pub(crate) fn producer_of(&self, source: &str, origin: Origin) -> Result<Producer, Error> {
-        let before = locked(&self.engine()?.sources).insert(source.to_owned(), true);
+        let before = locked(&self.engine().sources).insert(source.to_owned(), true);
         if before == Some(true) {
             let name = source.to_owned();
             return Err(Error::SourceInUse { name });
         }
-        let producer = Producer::new(Arc::clone(&self.inner), origin);
+        let producer = Producer::new(self, origin);
         if before.is_some() {
             match self.flush() {
                 Err(error) if error.kind() != ErrorKind::Poisoned => return Err(error),
@@ -444,7 +429,9 @@ impl Store {
         }
         Ok(producer)
     }
+}
 
+impl StoreReader {
     /// How far each shard has durably consumed a source; `None` where it has nothing of it.
     #[must_use]
     pub fn source_marks(&self, source: &str) -> Vec<Option<SourceMark>> {

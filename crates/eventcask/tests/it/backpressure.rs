@@ -41,7 +41,7 @@ impl Slow {
 
     fn open(&self) -> Store {
         let disk: Arc<dyn Storage> = Arc::new(self.disk.clone());
-        self.options.open_storage(disk).unwrap()
+        self.options.open(disk).unwrap()
     }
 
     /// Stalls the second shard and appends to it until it is full.
@@ -148,7 +148,7 @@ const GROUPS: usize = 50;
 fn an_append_beside_a_stream_of_events_is_answered_though_the_stream_never_pauses() {
     let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
     let options = Store::options().shards(1).pin(false).batch_bytes(1024);
-    let store = options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = options.open(Arc::new(disk.clone())).unwrap();
     disk.fails(Operation::Sync, "shards/0000", Fault::Stall);
     let mut stream = store.producer();
     // Each fills a batch, and hands over the one before.

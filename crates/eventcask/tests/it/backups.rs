@@ -69,7 +69,7 @@ fn a_backup_into_the_store_itself_is_refused_by_whatever_name_and_leaves_nothing
         scratch.path().join("none/../store/inner"),
     ];
     for store in [
-        store.clone(),
+        store.reader(),
         Store::options().open_read_only(&path).unwrap(),
     ] {
         for name in &names {
@@ -87,7 +87,7 @@ fn check_copy(bank: &Bank, copy: &MemoryStorage, whole: &Store) {
     let to: Arc<dyn Storage> = Arc::new(copy.clone());
     let report = verify_storage(&to).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
-    let store = bank.options.open_storage(to).unwrap();
+    let store = bank.options.open(to).unwrap();
     assert_eq!(all(&store), all(whole));
     assert_eq!(store.stats().subscriptions.len(), 1);
     assert!(store.view("v").is_ok());
@@ -116,11 +116,10 @@ fn a_backup_that_was_cut_short_says_so_and_is_begun_again() {
         );
         disk.is_well();
         if cut_at != "MANIFEST.unfinished" {
-            for opened in [
-                bank.options.open_storage(Arc::clone(&to)),
-                bank.options.open_storage_read_only(Arc::clone(&to)),
+            for refused in [
+                bank.options.open(Arc::clone(&to)).unwrap_err(),
+                bank.options.open_read_only(Arc::clone(&to)).unwrap_err(),
             ] {
-                let refused = opened.unwrap_err();
                 assert_eq!(refused.kind(), ErrorKind::NotAStore, "{cut_at}");
                 let sentence = refused.to_string();
                 assert!(
@@ -177,7 +176,7 @@ fn no_store_is_made_where_another_one_has_lost_its_manifest() {
             bank.storage.remove_dir(gone).unwrap();
         }
         let storage = Arc::new(bank.storage.clone());
-        let refused = bank.options.open_storage(storage).unwrap_err();
+        let refused = bank.options.open(storage).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::NotAStore);
         let sentence = refused.to_string();
         assert!(sentence.contains("has lost its MANIFEST"), "{sentence}");

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use eventcask::event::EventRef;
 use eventcask::inspect::{Manifest, Problem, Sealed, TableKind};
 use eventcask::storage::{MemoryStorage, Open, Storage};
-use eventcask::{AsOf, Codec, EventId, Fold, NewEvent, Options, Store, Timestamp};
+use eventcask::{
+    Aggregate, AsOf, Codec, Error, Event, EventId, Fold, NewEvent, Options, Store, StoreReader,
+    Timestamp,
+};
 use eventcask_log::{Caches, ClosedSegment, ShardDir};
 use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
 
@@ -34,7 +37,7 @@ fn history(seed: u64) -> MemoryStorage {
     let storage = MemoryStorage::default();
     let store = options()
         .codec(Codec::Zstd(1))
-        .open_storage(Arc::new(storage.clone()))
+        .open(Arc::new(storage.clone()))
         .unwrap();
     let mut producer = store.producer();
     for number in 0..6_000u64 {
@@ -64,7 +67,7 @@ fn history(seed: u64) -> MemoryStorage {
 
 /// The store with all that is complete sealed.
 fn sealed(storage: &MemoryStorage, options: &Options) -> Store {
-    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let store = options.open(Arc::new(storage.clone())).unwrap();
     assert!(store.seal().unwrap() > 6, "it has many segments");
     store
 }
@@ -76,74 +79,59 @@ fn shown(events: eventcask::read::AggregateEvents) -> Vec<String> {
         .collect()
 }
 
+/// What a load is bounded by.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    from: u64,
+    to: u64,
+    position: u64,
+    time: Timestamp,
+    last: usize,
+}
+
+impl Limits {
+    fn random(random: &mut fastrand::Rng, version: u64, times: (i64, i64)) -> Self {
+        Self {
+            from: random.u64(1..version + 3),
+            to: random.u64(..version + 3),
+            time: Timestamp::from_nanos(random.i64(times.0..=times.1)),
+            position: random.u64(..3_500),
+            last: random.usize(..9),
+        }
+    }
+}
+
+/// Each kind of load.
+const LOADS: [fn(Aggregate, &Limits) -> Aggregate; 7] = [
+    |all, _| all,
+    |all, limits| all.from_version(limits.from),
+    |all, limits| all.as_of_version(limits.to),
+    |all, limits| all.as_of_position(limits.position),
+    |all, limits| all.as_of_time(limits.time),
+    |all, limits| all.as_of_position(limits.position).last(limits.last),
+    |all, limits| all.from_version(limits.from).as_of_version(limits.to),
+];
+
 /// Every kind of load gives the same in both stores.
-fn check_loads(seed: u64, clustered: &Store, plain: &Store) {
+fn check_loads(seed: u64, clustered: &StoreReader, plain: &StoreReader) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let newest = plain
-        .events()
-        .iter()
-        .last()
-        .unwrap()
-        .unwrap()
-        .get()
-        .commit_time;
-    let first = plain
-        .events()
-        .iter()
-        .next()
-        .unwrap()
-        .unwrap()
-        .get()
-        .commit_time;
+    let nanos =
+        |event: Option<Result<Event, Error>>| event.unwrap().unwrap().commit_time().as_nanos();
+    let all = plain.events();
+    let times = (nanos(all.iter().next()), nanos(all.rev().next()));
     let some: Vec<u64> = (0..30).map(|_| random.u64(9..KEYS)).collect();
     for number in (0..9).chain(some) {
         let key = format!("account-{number}");
-        let whole = shown(plain.aggregate(&key).events().unwrap());
-        assert_eq!(
-            shown(clustered.aggregate(&key).events().unwrap()),
-            whole,
-            "{key}"
-        );
         let version = plain.aggregate(&key).version().unwrap();
         assert_eq!(clustered.aggregate(&key).version().unwrap(), version);
         for _ in 0..2 {
-            let (from, to) = (random.u64(1..version + 3), random.u64(..version + 3));
-            let time = random.i64(first.as_nanos()..=newest.as_nanos());
-            let position = random.u64(..3_500);
-            let last = random.usize(..9);
-            let loads = [
-                |store: &Store, key: &str, from, _, _, _, _| {
-                    store.aggregate(key).from_version(from).events()
-                },
-                |store: &Store, key: &str, _, to, _, _, _| {
-                    store.aggregate(key).as_of_version(to).events()
-                },
-                |store: &Store, key: &str, _, _, at, _, _| {
-                    store.aggregate(key).as_of_position(at).events()
-                },
-                |store: &Store, key: &str, _, _, _, time, _| {
-                    store.aggregate(key).as_of_time(time).events()
-                },
-                |store: &Store, key: &str, _, _, at, _, last| {
-                    store.aggregate(key).as_of_position(at).last(last).events()
-                },
-                |store: &Store, key: &str, from, to, _, _, _| {
-                    store
-                        .aggregate(key)
-                        .from_version(from)
-                        .as_of_version(to)
-                        .events()
-                },
-            ];
-            for (kind, load) in loads.into_iter().enumerate() {
-                let time = Timestamp::from_nanos(time);
-                let load =
-                    |store| shown(load(store, &key, from, to, position, time, last).unwrap());
-                assert_eq!(
-                    load(clustered),
-                    load(plain),
-                    "seed {seed}, {key}, load {kind}"
-                );
+            let limits = Limits::random(&mut random, version, times);
+            for (kind, load) in LOADS.into_iter().enumerate() {
+                let load = |store: &StoreReader| {
+                    shown(load(store.aggregate(&key), &limits).events().unwrap())
+                };
+                let what = format!("seed {seed}, {key}, load {kind}, {limits:?}");
+                assert_eq!(load(clustered), load(plain), "{what}");
             }
         }
     }
@@ -168,9 +156,9 @@ fn a_load_from_clusters_gives_what_the_blocks_give() {
         assert_eq!(in_order(&clustered), in_order(&plain));
         // Opened again, by a writer and by one who only reads.
         clustered.close().unwrap();
-        let again = options.open_storage(Arc::new(storage.clone())).unwrap();
+        let again = options.open(Arc::new(storage.clone())).unwrap();
         check_loads(seed + 10, &again, &plain);
-        let read_only = options.open_storage_read_only(Arc::new(storage)).unwrap();
+        let read_only = options.open_read_only(Arc::new(storage)).unwrap();
         check_loads(seed + 20, &read_only, &plain);
     }
 }
@@ -213,7 +201,7 @@ fn problems(storage: &MemoryStorage) -> Vec<Problem> {
 /// As [`sealed`]; also what was the open end of the log is complete and sealed then.
 fn all_sealed(storage: &MemoryStorage, options: &Options) -> Store {
     let options = options.clone().segment_bytes(1);
-    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let store = options.open(Arc::new(storage.clone())).unwrap();
     for key in ["end-0", "end-1", "end-2", "end-3", "end-4", "end-5"] {
         put(&store, key, "{}");
     }
@@ -287,7 +275,7 @@ fn l7_damaged_clusters_change_no_answer_and_are_found_and_made_anew() {
                 .all(|problem| problem.reason.contains("cluster")),
             "{found:?}"
         );
-        let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+        let store = options.open(Arc::new(storage.clone())).unwrap();
         check_loads(6, &store, &plain);
         // Sealing makes those anew that were found damaged by a load.
         assert!(store.seal().unwrap() > 0);
@@ -298,7 +286,7 @@ fn l7_damaged_clusters_change_no_answer_and_are_found_and_made_anew() {
         }
         assert_eq!(problems(&storage), []);
         assert!(is_clustered(&storage), "{kind:?}");
-        let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+        let store = options.open(Arc::new(storage.clone())).unwrap();
         check_loads(7, &store, &plain);
     }
 }
@@ -308,7 +296,7 @@ fn events_that_were_taken_back_are_not_in_the_clusters() {
     let storage = history(6);
     let secret = "a sentence that is to be forgotten";
     let options = options().seal_codec(Codec::None);
-    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let store = options.open(Arc::new(storage.clone())).unwrap();
     put(&store, "account-3", secret);
     put(&store, "account-3", "{}");
     store.close().unwrap();
@@ -352,7 +340,7 @@ fn events_that_were_taken_back_are_not_in_the_clusters() {
     store.close().unwrap();
     let were_clustered = segments(&storage);
     // Who takes them back need not know that there are clusters.
-    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let store = options.open(Arc::new(storage.clone())).unwrap();
     assert!(store.reclaim().unwrap().events > 900);
     assert_eq!(holds(&storage), 0);
     let now = segments(&storage);
@@ -370,7 +358,7 @@ fn events_that_were_taken_back_are_not_in_the_clusters() {
 fn a_segment_of_which_no_event_is_left_ends_with_its_other_tables() {
     let storage = MemoryStorage::default();
     let options = options().shards(1).segment_bytes(4_000).clustered(true);
-    let store = options.open_storage(Arc::new(storage.clone())).unwrap();
+    let store = options.open(Arc::new(storage.clone())).unwrap();
     let mut session = store.session("teller").unwrap();
     for number in 0..200 {
         let payload = [number as u8; 200];
@@ -401,7 +389,7 @@ fn a_segment_that_can_not_be_sealed_keeps_none_behind_it_waiting() {
     let place = first.1.blocks_end - 1;
     file.write_all_at(&[0xa5; 64], place - 64).unwrap();
     let clustered = options().clustered(true);
-    let store = clustered.open_storage(Arc::new(storage.clone())).unwrap();
+    let store = clustered.open(Arc::new(storage.clone())).unwrap();
     let error = store.seal().unwrap_err();
     assert_eq!(error.kind(), eventcask::ErrorKind::Damaged, "{error}");
     let mut lacking = segments(&storage);
@@ -421,7 +409,7 @@ fn segments_that_were_sealed_before_get_clusters_by_sealing() {
     assert_eq!(store.seal().unwrap(), 0, "once");
     check_loads(9, &store, &plain);
     store.close().unwrap();
-    let store = options().open_storage(Arc::new(storage.clone())).unwrap();
+    let store = options().open(Arc::new(storage.clone())).unwrap();
     assert_eq!(store.seal().unwrap(), 0, "they keep them");
     assert!(is_clustered(&storage));
 }

@@ -85,9 +85,6 @@ fn a_name_is_held_once_at_a_time() {
         let group = store.events().group(name, Retry::default());
         assert_eq!(kind(group), ErrorKind::Invalid, "{name}");
     }
-    let reader = bank.open_read_only();
-    let group = reader.events().group("letters", Retry::default());
-    assert_eq!(kind(group), ErrorKind::ReadOnly);
 }
 
 #[test]
@@ -544,7 +541,7 @@ fn l11_what_was_handled_before_the_store_was_closed_does_not_come_again() {
 fn a_close_says_where_progress_could_not_be_saved() {
     let bank = Bank::new(1);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     fill(&store, &["a", "b"]);
     let group = store.events().group("mailer", at_once(3)).unwrap();
     group.try_claim().unwrap().unwrap().ack().unwrap();
@@ -562,7 +559,7 @@ fn a_close_says_where_progress_could_not_be_saved() {
 fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
     let bank = Bank::new(1);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     fill(&store, &["a"]);
     let group = store.events().group("mailer", at_once(3)).unwrap();
     disk.fails(Operation::Sync, "subscriptions", Fault::Errno(EIO));

@@ -113,7 +113,7 @@ impl Model {
             store.close().unwrap();
         }
         let disk = Arc::new(self.disk.clone());
-        self.store = Some(self.bank.options.open_storage(disk).unwrap());
+        self.store = Some(self.bank.options.open(disk).unwrap());
     }
 
     fn enter(&mut self, id: EventId) -> (u64, u64) {

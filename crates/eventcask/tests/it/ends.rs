@@ -3,11 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use eventcask::projection::SnapshotPolicy;
 use eventcask::storage::{FileStorage, Open, Storage};
-use eventcask::{Codec, Error, ErrorKind, Options, Store, ViewSpec, repair, verify_storage};
+use eventcask::subscribe::Retry;
+use eventcask::{
+    Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify_storage,
+};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
-use crate::support::{Bank, all, put};
+use crate::support::{Bank, Counts, all, put};
 
 const EVENTS: usize = 40;
 const ENOSPC: i32 = 28;
@@ -91,7 +95,7 @@ fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
     assert!(parts.iter().all(|part| problem.reason.contains(part)));
 
     let before = segments(&**storage, 1);
-    let refused = options.open_storage(Arc::clone(storage)).unwrap_err();
+    let refused = options.open(Arc::clone(storage)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Damaged, "{loss:?}");
     let sentence = refused.to_string();
     assert!(
@@ -99,7 +103,7 @@ fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
         "{sentence}"
     );
     assert_eq!(segments(&**storage, 1), before, "nothing is changed");
-    assert!(options.open_storage_read_only(Arc::clone(storage)).is_ok());
+    assert!(options.open_read_only(Arc::clone(storage)).is_ok());
 }
 
 /// `verify` said that all is well, `export` was short, and the next append took the positions of
@@ -110,7 +114,7 @@ fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
     for loss in LOSSES {
         let bank = Bank::new(2);
         let storage: Arc<dyn Storage> = Arc::new(bank.storage.copy());
-        let store = options().open_storage(Arc::clone(&storage)).unwrap();
+        let store = options().open(Arc::clone(&storage)).unwrap();
         fill(&store);
         store.close().unwrap();
         assert!(verify_storage(&storage).unwrap().is_ok());
@@ -124,10 +128,10 @@ fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
 fn c7_what_was_there_at_the_opening_is_known_to_a_store_that_was_killed() {
     let memory = Bank::new(2).storage;
     let storage: Arc<dyn Storage> = Arc::new(memory.clone());
-    let store = options().open_storage(Arc::clone(&storage)).unwrap();
+    let store = options().open(Arc::clone(&storage)).unwrap();
     fill(&store);
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
-    drop(options().open_storage(Arc::clone(&killed)).unwrap());
+    drop(options().open(Arc::clone(&killed)).unwrap());
     Loss::Newest.strike(&*killed, 1);
     check_found(&options(), &killed, Loss::Newest);
 }
@@ -137,7 +141,7 @@ fn c7_what_was_there_at_the_opening_is_known_to_a_store_that_was_killed() {
 fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
     let memory = Bank::new(2).storage;
     let storage: Arc<dyn Storage> = Arc::new(memory.clone());
-    let store = options().open_storage(Arc::clone(&storage)).unwrap();
+    let store = options().open(Arc::clone(&storage)).unwrap();
     fill(&store);
     store.seal().unwrap();
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
@@ -148,6 +152,118 @@ fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
     let report = verify_storage(&killed).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
     assert!(report.problems[0].reason.contains("is sealed"));
+}
+
+/// Who keeps what it has seen of the log, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    View,
+    Projection,
+    Subscription,
+    Group,
+}
+
+const KEEPERS: [Keeper; 4] = [
+    Keeper::View,
+    Keeper::Projection,
+    Keeper::Subscription,
+    Keeper::Group,
+];
+
+impl Keeper {
+    /// Has all of a full store kept.
+    fn keep(self, store: &Store) {
+        match self {
+            Self::View => {
+                let spec = ViewSpec::new("number", &["count"], None, None).unwrap();
+                store.create_view("v", spec).unwrap();
+            }
+            Self::Projection => {
+                let counts = store.projection(Counts).sync();
+                drop(counts.snapshots(SnapshotPolicy::default()).start().unwrap());
+            }
+            Self::Subscription => {
+                let mut letters = store.events().named("letters").unwrap();
+                while letters.try_next().unwrap().is_some() {}
+                letters.checkpoint().unwrap();
+            }
+            Self::Group => {
+                let mail = store.events().group("mail", Retry::new(1)).unwrap();
+                while let Some(claim) = mail.try_claim().unwrap() {
+                    claim.ack().unwrap();
+                }
+                mail.checkpoint().unwrap();
+            }
+        }
+    }
+}
+
+/// A store that was opened while it was empty, filled and killed: only who keeps what it has seen tells
+/// how long its log was.
+fn killed(options: &Options, keeper: Keeper) -> Arc<dyn Storage> {
+    let memory = Bank::new(2).storage;
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let store = options.open(storage).unwrap();
+    fill(&store);
+    keeper.keep(&store);
+    let killed: Arc<dyn Storage> = Arc::new(memory.copy());
+    assert!(verify_storage(&killed).unwrap().is_ok());
+    Loss::NewestTwo.strike(&*killed, 1);
+    killed
+}
+
+/// A view, a projection and a subscription knew of events that were not there, and all was said to be
+/// well: the next events took their positions.
+#[test]
+fn c7_what_was_kept_of_a_synced_log_tells_that_its_end_is_missing() {
+    for keeper in KEEPERS {
+        let killed = killed(&options(), keeper);
+        check_found(&options(), &killed, Loss::NewestTwo);
+    }
+}
+
+/// Below `sync` a loss of power may leave them ahead.
+#[test]
+fn what_was_kept_of_a_log_that_was_not_synced_tells_nothing() {
+    for (keeper, level) in KEEPERS
+        .into_iter()
+        .flat_map(|keeper| ["os", "interval:60000"].map(|level| (keeper, level)))
+    {
+        let weak = options().durability(level.parse().unwrap());
+        let killed = killed(&weak, keeper);
+        assert!(verify_storage(&killed).unwrap().is_ok(), "{keeper:?}");
+        // Nor once it was opened by one that syncs: what was ahead is forgotten by then.
+        let store = options().open(Arc::clone(&killed)).unwrap();
+        put(&store, "account-1", "{}");
+        drop(store);
+        let report = verify_storage(&killed).unwrap();
+        assert!(report.is_ok(), "{keeper:?}: {:?}", report.problems);
+    }
+}
+
+/// A subscription may begin where the log has not come to.
+#[test]
+fn a_subscription_that_begins_later_does_not_tell_of_a_longer_log() {
+    let memory = Bank::new(2).storage;
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let store = options().open(storage).unwrap();
+    fill(&store);
+    let later = store.events().from_positions(&[1_000, 1_000]);
+    later
+        .clone()
+        .named("letters")
+        .unwrap()
+        .checkpoint()
+        .unwrap();
+    later
+        .group("mail", Retry::new(1))
+        .unwrap()
+        .checkpoint()
+        .unwrap();
+    later.shard(0).named("more").unwrap().checkpoint().unwrap();
+    let killed: Arc<dyn Storage> = Arc::new(memory.copy());
+    assert!(verify_storage(&killed).unwrap().is_ok());
+    assert!(options().open(killed).is_ok());
 }
 
 /// What is lost of a log without any of its events.
@@ -227,9 +343,7 @@ fn c7_a_lost_end_without_events_is_found() {
 fn a_close_makes_no_segment() {
     let bank = Bank::new(2);
     for _ in 0..12 {
-        let store = options()
-            .open_storage(Arc::new(bank.storage.clone()))
-            .unwrap();
+        let store = options().open(Arc::new(bank.storage.clone())).unwrap();
         put(&store, "account-1", &"x".repeat(900));
         let shard = store.shard_of("account-1");
         let before = segments(&bank.storage, shard);
@@ -242,9 +356,7 @@ fn a_close_makes_no_segment() {
 #[test]
 fn c7_a_backup_that_has_lost_its_end_is_found() {
     let bank = Bank::new(2);
-    let store = options()
-        .open_storage(Arc::new(bank.storage.clone()))
-        .unwrap();
+    let store = options().open(Arc::new(bank.storage.clone())).unwrap();
     fill(&store);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("copy");
@@ -290,7 +402,7 @@ fn a_note_of_the_ends_that_is_gone_or_damaged_keeps_nobody_out() {
     }
 }
 
-fn numbers(store: &Store) -> Vec<(u32, u64)> {
+fn numbers(store: &StoreReader) -> Vec<(u32, u64)> {
     let events = store.events().iter();
     let place = |event: Result<eventcask::Event, Error>| {
         let event = event.unwrap();
@@ -345,7 +457,7 @@ fn a_repair_goes_on_without_the_lost_end_and_gives_its_positions_to_nobody() {
 fn f4_a_snapshot_without_room_is_no_reason_for_a_close_to_fail() {
     let bank = Bank::new(2);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     let spec = ViewSpec::new("number", &["count"], None, None).unwrap();
     store.create_view("v", spec).unwrap();
     fill(&store);
@@ -359,7 +471,7 @@ fn f4_a_snapshot_without_room_is_no_reason_for_a_close_to_fail() {
 fn f4_a_full_disk_leaves_the_note_of_the_ends_as_it_was() {
     let bank = Bank::new(2);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     fill(&store);
     disk.fails(Operation::Write, "ENDS", Fault::Errno(ENOSPC));
     store.close().unwrap();

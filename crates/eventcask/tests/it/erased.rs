@@ -5,8 +5,8 @@ use eventcask::projection::SnapshotPolicy;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::subscribe::Retry;
 use eventcask::{
-    Codec, Error, Event, Expected, Fold, NewEvent, Options, Store, Timestamp, ViewSpec,
-    verify_storage,
+    Codec, Error, Event, Expected, Fold, NewEvent, Options, Store, StoreReader, Timestamp,
+    ViewSpec, verify_storage,
 };
 use std::sync::Arc;
 
@@ -321,4 +321,79 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
     let crashed = copy_of(&bank.storage);
     let storage: Arc<dyn Storage> = Arc::new(crashed);
     assert!(verify_storage(&storage).unwrap().is_ok());
+}
+
+/// What stands for erased keys is ours: a key of that kind was taken, and the aggregate that had such a
+/// hash would have gone on with its versions.
+#[test]
+fn keys_that_stand_for_erased_ones_are_refused_at_every_way_in() {
+    let event = NewEvent::json("Deposited", b"{}");
+    let some = std::slice::from_ref(&event);
+    let key = "$erased:0190a8c4-0000-8000-8000-000000000001:0";
+    for key in [key, "$erased:", "$erased:me"] {
+        let store = bank(|options| options.shards(1)).open();
+        let mut session = store.session("teller").unwrap();
+        let mut source = store.producer_from("rows").unwrap();
+        let (_, mut owners) = Store::options()
+            .shards(1)
+            .open_owned(MemoryStorage::default())
+            .unwrap();
+        let refused = [
+            store.producer().push(key, &event),
+            store.producer().append(key, Expected::Any, some).map(drop),
+            store.append(key, Expected::Any, some).map(drop),
+            session.push(key, &event),
+            source.push_at(0, 0, key, &event),
+            owners[0].push(key, &event),
+            owners[0].append(key, Expected::Any, some).map(drop),
+        ];
+        let kept = refused.iter().filter(|one| !is_reserved(one)).count();
+        assert_eq!(kept, 0, "{key}: {refused:?}");
+        assert_eq!(store.stats().events, 0);
+    }
+}
+
+fn is_reserved(refused: &Result<(), Error>) -> bool {
+    let said = refused.as_ref().err().map(ToString::to_string);
+    said.is_some_and(|said| said.contains("\"$erased:\" are reserved"))
+}
+
+/// What the figures say, and what there is.
+fn aggregates(bank: &Bank, store: &StoreReader) -> (u64, u64) {
+    let storage: Arc<dyn Storage> = Arc::new(bank.storage.clone());
+    let report = verify_storage(&storage).unwrap();
+    assert!(report.is_ok(), "{:?}", report.problems);
+    (store.stats().aggregates, report.aggregates)
+}
+
+/// An aggregate counted where its first version lies: once that was taken out the figures did not count
+/// it, though it is there.
+#[test]
+fn an_aggregate_counts_whatever_of_it_was_given_up() {
+    for (way, options) in WAYS {
+        let bank = bank(options);
+        let store = bank.open();
+        fill(&store);
+        seal(&store, way);
+        let is_six = |store: &StoreReader, when: &str| {
+            assert_eq!(aggregates(&bank, store), (6, 6), "{way}, {when}");
+        };
+        is_six(&store, "whole");
+        store.truncate_aggregate("other-1", 3).unwrap();
+        is_six(&store, "hidden");
+        store.reclaim().unwrap();
+        is_six(&store, "taken out");
+        store.delete_aggregate(KEY).unwrap();
+        store.reclaim().unwrap();
+        is_six(&store, "erased");
+        put(&store, KEY, "{}");
+        is_six(&store, "again");
+        store.delete_aggregate(KEY).unwrap();
+        store.truncate_aggregate("other-1", 5).unwrap();
+        store.reclaim().unwrap();
+        is_six(&store, "erased again");
+        store.close().unwrap();
+        is_six(&bank.open(), "opened again");
+        is_six(&bank.open_read_only(), "read");
+    }
 }

@@ -70,8 +70,6 @@ fn of_appends() -> Vec<Row> {
             Error::Closed;
         "Full", ErrorKind::Full, true, &["shard 3", "try again"];
             Error::Full { shard: 3 };
-        "ReadOnly", ErrorKind::ReadOnly, false, &["open it with"];
-            Error::ReadOnly;
         "SubscribeUntil", ErrorKind::Invalid, false, &["subscription", "until"];
             Error::SubscribeUntil;
         "OtherShard", ErrorKind::Invalid, false, &["\"account-1\"", "shard 3"];
@@ -208,7 +206,44 @@ fn a_conflict_says_from_where_a_retry_reads() {
     };
     assert_eq!(read_from(retry(Expected::Exact(2)).unwrap_err()), 3);
     assert_eq!(read_from(retry(Expected::NoStream).unwrap_err()), 1);
+    // A version that never was: it said to read from there on, where there is nothing.
+    assert_eq!(read_from(retry(Expected::Exact(9)).unwrap_err()), 1);
     let missed = store.aggregate("a").from_version(3).events().unwrap();
     assert_eq!(missed.count(), 3);
     assert_eq!(retry(Expected::Exact(5)), Ok(5));
+}
+
+/// "and no events was expected", it said.
+#[test]
+fn a_conflict_is_a_sentence_whatever_was_expected() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    put(&store, "a", "{}");
+    let said = |key, expected| {
+        let ticket = store.producer().append(key, expected, &[deposit("{}")]);
+        let conflict = ticket.unwrap().wait().expect_err("it is not so");
+        conflict.to_string()
+    };
+    let again = |from| format!("; read it again from version {from} and decide anew");
+    assert_eq!(
+        said("a", Expected::NoStream),
+        format!(
+            "aggregate \"a\" has version 1, and no events were expected{}",
+            again(1)
+        )
+    );
+    assert_eq!(
+        said("a", Expected::Exact(7)),
+        format!(
+            "aggregate \"a\" has version 1, and version 7 was expected{}",
+            again(8)
+        )
+    );
+    assert_eq!(
+        said("b", Expected::Exists),
+        format!(
+            "aggregate \"b\" has no events, and at least one event was expected{}",
+            again(1)
+        )
+    );
 }

@@ -31,7 +31,7 @@ pub(crate) const PANIC: &str = "the driver of the disk fell over";
 #[derive(Debug)]
 struct Plan {
     operation: Operation,
-    /// How the names of the files begin.
+    /// How the names of the files begin; behind a `*`, how they end.
     names: String,
     fault: Fault,
     /// Operations that wait for the disk to be well.
@@ -62,7 +62,8 @@ impl FaultyDisk {
         }
     }
 
-    /// From now on the operation fails on all files whose names begin with `names`.
+    /// From now on the operation fails on all files whose names begin with `names`, or end with what
+    /// is behind a `*`.
     pub(crate) fn fails(&self, operation: Operation, names: &str, fault: Fault) {
         let names = names.to_owned();
         *self.plan() = Some(Plan {
@@ -128,7 +129,11 @@ impl FaultyDisk {
 
     fn check(&self, operation: Operation, name: &str) -> io::Result<()> {
         let plan = self.plan();
-        let hit = |plan: &&Plan| plan.operation == operation && name.starts_with(&plan.names);
+        let is_named = |names: &str| match names.strip_prefix('*') {
+            Some(end) => name.ends_with(end),
+            None => name.starts_with(names),
+        };
+        let hit = |plan: &&Plan| plan.operation == operation && is_named(&plan.names);
         match plan.as_ref().filter(hit).map(|plan| plan.fault) {
             None => Ok(()),
             Some(Fault::Stall) => {

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use eventcask::event::EventRef;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store, Timestamp,
+    AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store, StoreReader,
+    Timestamp,
 };
 
 use crate::support::{Bank, put};
@@ -68,7 +69,7 @@ impl Fold for Accounts {
 }
 
 /// What the events say, without a fold.
-fn truth(store: &Store, key: &str, moment: Option<AsOf>) -> Account {
+fn truth(store: &StoreReader, key: &str, moment: Option<AsOf>) -> Account {
     let reader = store.aggregate(key);
     let reader = match moment {
         Some(moment) => reader.as_of(moment),
@@ -110,7 +111,7 @@ fn snapshots(storage: &MemoryStorage) -> Vec<String> {
     files
 }
 
-fn check(folded: &Repository<Accounts>, store: &Store, key: &str) {
+fn check(folded: &Repository<Accounts>, store: &StoreReader, key: &str) {
     let loaded = folded.load(key).unwrap();
     assert_eq!(*loaded, truth(store, key, None), "{key}");
     assert_eq!(loaded.version(), store.aggregate(key).version().unwrap());
@@ -179,7 +180,7 @@ fn a_load_after_a_restart_begins_at_the_newest_snapshot() {
         let store = if read_only {
             bank.open_read_only()
         } else {
-            bank.open()
+            bank.open().reader()
         };
         let fold = Accounts::default();
         check(

@@ -240,6 +240,36 @@ fn a_time_to_come_gives_up_what_is_stored_and_nothing_later() {
     check(&bank, true, "a time to come");
 }
 
+/// What was given up by time stayed in the open segment, or left it, as its blocks happened to compress.
+#[test]
+fn a_segment_that_was_given_up_whole_takes_nothing_more() {
+    let bank = Bank::new(2);
+    let store = bank.open();
+    for number in 0..9 {
+        put(&store, &format!("account-{number}"), r#"{"who":"Ada"}"#);
+    }
+    let all = Timestamp::from_nanos(i64::MAX);
+    store.truncate_before(all).unwrap();
+    assert_eq!(store.reclaimable().unwrap().events, 9);
+    store.close().unwrap();
+    for round in 1..4 {
+        let store = bank.open();
+        for number in 0..5 {
+            put(&store, &format!("account-{number}"), "{}");
+        }
+        assert_eq!(in_the_log(&store).values().sum::<u64>(), 5 * round);
+        store.close().unwrap();
+    }
+    let store = bank.open();
+    let segments = store.stats().segments;
+    assert_eq!(store.reclaim().unwrap().events, 0);
+    assert_eq!(store.stats().segments, segments);
+    assert_eq!(store.aggregate("account-4").events().unwrap().count(), 3);
+    store.close().unwrap();
+    let storage: std::sync::Arc<dyn Storage> = std::sync::Arc::new(bank.storage.clone());
+    assert!(eventcask::verify_storage(&storage).unwrap().is_ok());
+}
+
 /// A store that an older version left with such a time: what is stored from now on is seen.
 #[test]
 fn a_time_to_come_that_was_kept_gives_up_nothing_that_is_stored_later() {

@@ -40,6 +40,7 @@ mod projections;
 mod projections_behind;
 mod projections_kept;
 mod projections_typed;
+mod projections_parked;
 mod projections_again;
 mod projections_ahead;
 mod read_models;

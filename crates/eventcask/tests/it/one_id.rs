@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eventcask::{
     Appended, DedupWindow, Error, ErrorKind, EventId, Expected, NewEvent, Options, Store,
+    StoreReader,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -152,7 +153,7 @@ fn l4_an_id_under_several_keys_leaves_the_window_and_comes_again() {
 fn f3_an_id_that_a_full_disk_refused_under_one_key_stays_known_under_another() {
     let bank = bank(1, |options| options);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     let event = [deposit("1").id(id(7))];
     assert_eq!(append(&store, "a", &event), "stored 1");
     disk.fails(Operation::Write, "shards", Fault::Errno(ENOSPC));
@@ -170,7 +171,7 @@ fn f3_an_id_that_a_full_disk_refused_under_one_key_stays_known_under_another() {
 }
 
 /// `aggregate@version` of the events that carry an id.
-fn found(store: &Store, id: EventId) -> Vec<String> {
+fn found(store: &StoreReader, id: EventId) -> Vec<String> {
     let events = store.find(id).unwrap();
     let name = |event: &eventcask::Event| {
         assert_eq!(event.id(), id);

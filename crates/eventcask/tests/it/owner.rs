@@ -33,7 +33,7 @@ impl Owned {
 
     fn open(&self) -> (Store, Vec<ShardOwner>) {
         let disk: Arc<dyn Storage> = Arc::new(self.disk.clone());
-        self.options.open_storage_owned(disk).unwrap()
+        self.options.open_owned(disk).unwrap()
     }
 
     /// A store of one shard.
@@ -47,7 +47,7 @@ impl Owned {
     /// The store with threads of its own; it was closed cleanly before.
     fn open_closed(&self) -> Store {
         let disk: Arc<dyn Storage> = Arc::new(self.disk.clone());
-        let store = self.options.open_storage(disk).unwrap();
+        let store = self.options.open(disk).unwrap();
         assert_eq!(store.stats().recovered, [""; 0], "it was closed cleanly");
         store
     }
@@ -437,7 +437,7 @@ fn s10_an_owner_waits_where_the_disk_is_slower_than_it() {
         most_ahead: Arc::default(),
     };
     let options = owned.options.clone().batch_bytes(64 << 10);
-    let opened = options.open_storage_owned(Arc::new(gauge.clone()));
+    let opened = options.open_owned(Arc::new(gauge.clone()));
     let (store, mut owners) = opened.unwrap();
     gauge.written.store(0, Ordering::SeqCst);
     owned.disk.fails(Operation::Write, "shards", Fault::Stall);

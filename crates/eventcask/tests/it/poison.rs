@@ -29,7 +29,7 @@ fn account(shard: u32, shards: u32) -> String {
 
 fn open(disk: &FaultyDisk, options: &Options) -> Store {
     let disk: Arc<dyn Storage> = Arc::new(disk.clone());
-    options.open_storage(disk).expect("the store opens")
+    options.open(disk).expect("the store opens")
 }
 
 fn append(producer: &mut Producer, key: &str, event: NewEvent<'_>) -> AppendResult {

@@ -206,7 +206,7 @@ fn a_rebuild_goes_on_without_snapshots_where_there_is_no_room_for_them() {
     let bank = Bank::new(1);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-    let store = bank.options.open_storage(storage).unwrap();
+    let store = bank.options.open(storage).unwrap();
     let start = || {
         let options = store.projection(Total).sync();
         options

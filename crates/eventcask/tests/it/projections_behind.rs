@@ -11,7 +11,7 @@ use eventcask::projection::Merge;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
     ApplyError, Batch, Codec, ErrorKind, Expected, NewEvent, PerAggregate, Place, Projection,
-    ProjectionHandle, Store, Timeout, ViewSpec,
+    ProjectionHandle, Store, StoreReader, Timeout, ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
@@ -68,7 +68,7 @@ impl Merge for Total {
 }
 
 /// Waits until all is applied that is durable now.
-fn wait_for_all<P: Projection>(store: &Store, projected: &ProjectionHandle<P>) {
+fn wait_for_all<P: Projection>(store: &StoreReader, projected: &ProjectionHandle<P>) {
     for (shard, end) in (0..).zip(store.positions()) {
         if end > 0 {
             projected
@@ -308,7 +308,7 @@ fn l6_one_whose_thread_fails_says_so_to_all_who_ask_or_wait() {
     let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let options = Store::options().shards(2).pin(false);
-    let store = options.open_storage(storage).unwrap();
+    let store = options.open(storage).unwrap();
     push(&store, &mut fastrand::Rng::with_seed(6), 100);
     disk.fails(Operation::Read, "shards", Fault::Panic);
     let counts = store.projection(Counts).start().unwrap();
@@ -366,7 +366,7 @@ fn who_is_right_behind_the_writer_reads_from_memory() {
     let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let options = Store::options().shards(1).pin(false);
-    let store = options.open_storage(storage).unwrap();
+    let store = options.open(storage).unwrap();
     let projected = store.projection(Counts).start().unwrap();
     // The first block is asked for before anything is kept.
     put(&store, "ada", "1");

@@ -7,7 +7,8 @@ use std::time::Duration;
 use eventcask::projection::{ProjectionOptions, SnapshotPolicy};
 use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::{
-    ApplyError, Batch, ErrorKind, PerAggregate, Projection, ProjectionHandle, Store, ViewSpec,
+    ApplyError, Batch, ErrorKind, PerAggregate, Projection, ProjectionHandle, Store, StoreReader,
+    ViewSpec,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -41,7 +42,7 @@ fn push(store: &Store, count: u32) {
     producer.flush().unwrap().wait().unwrap();
 }
 
-fn kept<const V: u32>(store: &Store, counts: &Counts<V>) -> ProjectionOptions<Counts<V>> {
+fn kept<const V: u32>(store: &StoreReader, counts: &Counts<V>) -> ProjectionOptions<Counts<V>> {
     let policy = SnapshotPolicy::default();
     store.projection(counts.clone()).sync().snapshots(policy)
 }
@@ -218,7 +219,7 @@ fn a_definition_that_can_not_be_read_now_is_not_made_again() {
     let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
     let open = || {
         let options = Store::options().shards(2).threads(1).pin(false);
-        options.open_storage(Arc::new(disk.clone())).unwrap()
+        options.open(Arc::new(disk.clone())).unwrap()
     };
     let store = open();
     let projected = kept(&store, &Counts::<1>::default()).start().unwrap();
@@ -242,7 +243,7 @@ fn a_close_saves_all_states_that_can_be_saved() {
     const EIO: i32 = 5;
     let bank = Bank::new(2);
     let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     let counts = Counts::<1>::default();
     let projected = kept(&store, &counts).start().unwrap();
     let spec = ViewSpec::new("who", &["count"], None, None).unwrap();
@@ -264,7 +265,7 @@ fn a_close_saves_all_states_that_can_be_saved() {
 
     drop(projected);
     disk.is_well();
-    let store = bank.options.open_storage(Arc::new(disk.clone())).unwrap();
+    let store = bank.options.open(Arc::new(disk.clone())).unwrap();
     push(&store, 100);
     let before = [view(0), view(1)];
     disk.fails(Operation::Sync, "views/0001/0000", Fault::Errno(EIO));

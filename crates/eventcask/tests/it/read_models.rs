@@ -9,7 +9,7 @@ use std::time::Duration;
 use eventcask::read_model::{Batches, ModelError, ModelProgress};
 use eventcask::{
     ApplyError, Batch, ErrorKind, Expected, NewEvent, Place, Projection, ReadModel,
-    ReadModelRunner, Store, Timeout, Timestamp,
+    ReadModelRunner, Store, StoreReader, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, deposit, in_time, put};
@@ -118,7 +118,7 @@ fn transfer(store: &Store, random: &mut fastrand::Rng, count: u64, fold: &mut Fo
     producer.flush().unwrap().wait().unwrap();
 }
 
-fn feed(store: &Store, ledger: &Ledger) -> ReadModelRunner {
+fn feed(store: &StoreReader, ledger: &Ledger) -> ReadModelRunner {
     store.read_model(ledger.clone()).start().unwrap()
 }
 

@@ -20,6 +20,32 @@ fn a_directory_that_is_no_store_is_refused_and_left_alone() {
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
+/// "Not a directory (os error 20)" was an error of the disk.
+#[test]
+fn a_file_is_no_store_and_not_the_place_of_a_backup() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("letter.txt");
+    fs::write(&file, "dear").unwrap();
+    let bank = eventcask::open(directory.path().join("bank")).unwrap();
+    let options = Store::options();
+    for refused in [
+        options.open(&file).map(drop),
+        options.clone().create(false).open(&file).map(drop),
+        options.open_read_only(&file).map(drop),
+        eventcask::verify(&file).map(drop),
+        eventcask::repair(&file).map(drop),
+        bank.backup(&file).map(drop),
+    ] {
+        let error = refused.expect_err("it is a file");
+        assert_eq!(error.kind(), ErrorKind::NotAStore, "{error}");
+        assert!(
+            error.to_string().contains("letter.txt is a file"),
+            "{error}"
+        );
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"dear");
+}
+
 #[test]
 fn a_store_is_made_only_where_that_is_wanted() {
     let directory = tempfile::tempdir().unwrap();

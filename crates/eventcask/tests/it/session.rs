@@ -217,7 +217,7 @@ fn what_a_session_can_not_take_has_no_ordinal() {
 
 fn open(disk: &FaultyDisk, options: &Options) -> Store {
     let disk: Arc<dyn Storage> = Arc::new(disk.clone());
-    options.open_storage(disk).unwrap()
+    options.open(disk).unwrap()
 }
 
 #[test]

@@ -350,7 +350,7 @@ fn l11_a_first_save_that_failed_is_replaced_by_the_next() {
     let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
     let open = || {
         let options = Store::options().shards(1).threads(1).pin(false);
-        options.open_storage(Arc::new(disk.clone())).unwrap()
+        options.open(Arc::new(disk.clone())).unwrap()
     };
     let store = open();
     for _ in 0..3 {

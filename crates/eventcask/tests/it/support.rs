@@ -1,6 +1,5 @@
 //! What the tests share.
 
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::{
     Appended, ApplyError, Batch, Codec, EventId, Expected, NewEvent, Options, PerAggregate,
-    Projection, Store,
+    Projection, Store, StoreReader,
 };
 
 /// A store in memory that is closed and opened again without touching a disk.
@@ -32,14 +31,13 @@ impl Bank {
 
     pub(crate) fn open(&self) -> Store {
         self.options
-            .open_storage(Arc::new(self.storage.clone()))
+            .open(self.storage.clone())
             .expect("the store opens")
     }
 
-    pub(crate) fn open_read_only(&self) -> Store {
-        let storage = Arc::new(self.storage.clone());
+    pub(crate) fn open_read_only(&self) -> StoreReader {
         self.options
-            .open_storage_read_only(storage)
+            .open_read_only(self.storage.clone())
             .expect("the store opens")
     }
 }
@@ -114,7 +112,7 @@ pub(crate) fn put(store: &Store, key: &str, payload: &str) -> Appended {
 }
 
 /// The payloads of an aggregate, oldest first.
-pub(crate) fn payloads(store: &Store, key: &str) -> Vec<String> {
+pub(crate) fn payloads(store: &StoreReader, key: &str) -> Vec<String> {
     let events = store.aggregate(key).events().expect("the aggregate loads");
     let text = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.expect("the event is read");
@@ -124,7 +122,7 @@ pub(crate) fn payloads(store: &Store, key: &str) -> Vec<String> {
 }
 
 /// `aggregate@version` of all events, in commit order.
-pub(crate) fn all(store: &Store) -> Vec<String> {
+pub(crate) fn all(store: &StoreReader) -> Vec<String> {
     let name = |event: Result<eventcask::Event, eventcask::Error>| {
         let event = event.expect("the event is read");
         format!("{}@{}", event.key(), event.version())

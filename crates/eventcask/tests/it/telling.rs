@@ -221,7 +221,7 @@ fn f2_the_log_is_told_that_a_shard_stopped() {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     // No other test has so many shards.
     let options = Store::options().shards(64).threads(1).pin(false);
-    let store = options.open_storage(storage).unwrap();
+    let store = options.open(storage).unwrap();
     let mut keys = (0..).map(|number| format!("account-{number}"));
     let key = keys.find(|key| route(key, 64) == 63).unwrap();
     put(&store, &key, "1");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eventcask::storage::{MemoryStorage, Open, Storage};
-use eventcask::{ErrorKind, NewEvent, Store, ViewSpec};
+use eventcask::{ErrorKind, NewEvent, Store, StoreReader, ViewSpec};
 
 use crate::support::{Bank, in_time};
 
@@ -44,7 +44,7 @@ fn transfer(store: &Store, from: u64, count: u64, fold: &mut BTreeMap<String, (u
     producer.flush().unwrap().wait().unwrap();
 }
 
-fn rows(store: &Store) -> BTreeMap<String, (u64, i64)> {
+fn rows(store: &StoreReader) -> BTreeMap<String, (u64, i64)> {
     let number = |row: &eventcask::view::ViewRow, name: &str| {
         row.value(name)
             .unwrap()
@@ -305,10 +305,11 @@ fn a_view_is_opened_when_it_is_asked() {
     store.close().unwrap();
     let snapshot = "views/0001/0000.snapshot";
     let files = bank.storage.files();
-    for store in [bank.open_read_only(), bank.open()] {
-        assert_eq!(store.stats().views[0].positions, [300], "as it was saved");
-        store.close().unwrap();
-    }
+    let as_saved = |store: &StoreReader| store.stats().views[0].positions == [300];
+    assert!(as_saved(&bank.open_read_only()));
+    let store = bank.open();
+    assert!(as_saved(&store));
+    store.close().unwrap();
     assert_eq!(bank.storage.files(), files);
     // A state that was read would be filled with all events; its head alone looks whole.
     spoil(&bank.storage, snapshot, 140);

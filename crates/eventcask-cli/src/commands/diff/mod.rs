@@ -6,7 +6,7 @@ mod fields;
 use std::collections::BTreeMap;
 
 use eventcask::event::EventRef;
-use eventcask::{AsOf, Store, Timestamp, Versioned};
+use eventcask::{AsOf, StoreReader, Timestamp, Versioned};
 
 use self::fields::{Fields, Json, NewestFields, Path};
 use super::store::{failure, open_to_read, shown};
@@ -69,7 +69,7 @@ struct Cause {
 }
 
 impl Diff {
-    fn of(store: &Store, args: &DiffArgs) -> Result<Self, Failure> {
+    fn of(store: &StoreReader, args: &DiffArgs) -> Result<Self, Failure> {
         let to = args.to.unwrap_or(AsOf::Version(u64::MAX));
         let folded = store.fold(NewestFields);
         let load = |moment| {

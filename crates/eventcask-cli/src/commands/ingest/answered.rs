@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::output::{Object, Out};
+use crate::output::{Object, Out, tell};
 
 /// Counts of rows, which can be told also while the command waits for the store.
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ impl Answered {
     /// Says what is known of an ingest that was interrupted and does not come to its end.
     pub(super) fn last_words(&self, json: bool) {
         let (stored, duplicates) = (self.stored(), self.duplicates());
-        eprintln!(
-            "eventcask: interrupted; {stored} rows are stored and {duplicates} were known before; others are on their way, so run it again: no row is stored twice"
-        );
+        tell(&format!(
+            "interrupted; {stored} rows are stored and {duplicates} were known before; others are on their way, so run it again: no row is stored twice"
+        ));
         if json {
             let mut line = Vec::new();
             let mut object = Object::new(&mut line);

@@ -14,7 +14,7 @@ use eventcask::{NewEvent, Producer};
 
 use super::super::store::failure;
 use super::held::Held;
-use super::marks::Marks;
+use super::marks::{Marks, OtherFile};
 use super::target::Target;
 use crate::failure::Failure;
 use crate::input::{Next, Rejected, Row, RowCheck, Rows};
@@ -104,13 +104,16 @@ impl<'a> Feed<'a> {
 
     /// Takes note of the end of the file. One that is shorter than what was taken from it before
     /// could not be compared, so its rows may be others.
-    pub(super) fn end(&self) -> Result<(), Failure> {
-        match self.open.as_ref().and_then(|open| open.marks.as_ref()) {
-            None => Ok(()),
-            Some(marks) => marks
-                .check_end()
-                .map_err(|other| other.failure(&self.path.display().to_string())),
-        }
+    pub(super) fn end(&mut self) -> Result<(), Failure> {
+        let marks = self.open.as_ref().and_then(|open| open.marks.as_ref());
+        let ended = marks.map_or(Ok(()), Marks::check_end);
+        ended.map_err(|other| self.is_other(&other))
+    }
+
+    /// The file is not the one that the store has: none of its rows is known before.
+    fn is_other(&mut self, other: &OtherFile) -> Failure {
+        self.skipped = 0;
+        other.failure(&self.path.display().to_string())
     }
 
     /// Compares the file up to and with this row; at the last mark, what was held is sent. A store is
@@ -133,8 +136,9 @@ impl<'a> Feed<'a> {
         if marks.are_met() {
             return Ok(());
         }
-        let compared = marks.compare(ordinal, check);
-        compared.map_err(|other| other.failure(&self.path.display().to_string()))?;
+        if let Err(other) = marks.compare(ordinal, check) {
+            return Err(self.is_other(&other));
+        }
         while marks.are_met()
             && let Some(row) = held.take()
         {
@@ -217,11 +221,13 @@ impl<'a> Feed<'a> {
                 Some(Next::Row(row)) => (row.ordinal, row.check),
                 Some(Next::Rejected(row)) => (row.ordinal, row.check),
             };
-            let compared = marks.compare(ordinal, check);
-            compared.map_err(|other| other.failure(&self.path.display().to_string()))?;
+            if let Err(other) = marks.compare(ordinal, check) {
+                return Err(self.is_other(&other));
+            }
         }
-        let ended = marks.check_end();
-        ended.map_err(|other| other.failure(&self.path.display().to_string()))?;
+        if let Err(other) = marks.check_end() {
+            return Err(self.is_other(&other));
+        }
         *is_same_ahead = true;
         Ok(true)
     }

@@ -140,7 +140,7 @@ impl Flushes {
             ended = self.take_answer(head);
         }
         if self.acked > acked {
-            self.print_ack();
+            ended = ended.and(self.print_ack());
         }
         ended
     }
@@ -172,14 +172,18 @@ impl Flushes {
     }
 
     /// Says how many rows are durable; one who does not listen any more is not told.
-    fn print_ack(&mut self) {
+    fn print_ack(&mut self) -> Result<(), Failure> {
+        let Some(out) = &mut self.acks else {
+            return Ok(());
+        };
         let line = format!("{{\"acked_rows\":{}}}", self.acked);
-        let said = self
-            .acks
-            .as_mut()
-            .map(|out| out.line(&line).and_then(|()| out.flush()));
-        if let Some(Err(_)) = said {
+        let said = out.line(&line).and_then(|()| out.flush());
+        if said.is_err() {
             self.acks = None;
+        }
+        match said {
+            Err(Failure::BrokenPipe) => Ok(()),
+            other => other,
         }
     }
 }

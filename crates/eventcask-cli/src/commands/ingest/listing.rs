@@ -21,6 +21,11 @@ pub(super) fn check_listing(path: &Path, inputs: &[PathBuf], store: &Path) -> Re
             );
             return Err(Failure::in_file(path, &what));
         }
+        if printed_to().any(|printed| is_same(&printed, listing)) {
+            let what =
+                "is where the command prints; rejected rows are listed in a file of their own";
+            return Err(Failure::in_file(path, what));
+        }
     }
     let is_linked = listing.is_some_and(|listing| listing.nlink() > 1 && holds(store, &listing));
     if is_linked || resolved(path).starts_with(resolved(store)) {
@@ -35,6 +40,17 @@ fn input_metadata(input: &Path) -> io::Result<Metadata> {
         return File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata();
     }
     fs::metadata(input)
+}
+
+/// Standard output and standard error, where they can be looked at.
+fn printed_to() -> impl Iterator<Item = Metadata> {
+    let (out, err) = (io::stdout(), io::stderr());
+    let opened = [
+        out.as_fd().try_clone_to_owned(),
+        err.as_fd().try_clone_to_owned(),
+    ];
+    let files = opened.into_iter().flatten().map(File::from);
+    files.filter_map(|file| file.metadata().ok())
 }
 
 fn is_same(one: &Metadata, two: &Metadata) -> bool {

@@ -6,7 +6,7 @@ use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 use eventcask_shard::Retired;
 
-use crate::read::visible::add_shown;
+use crate::follow::visible::add_shown;
 
 /// No event is committed before this time.
 const NO_BEGINNING: Timestamp = Timestamp::from_nanos(i64::MIN);

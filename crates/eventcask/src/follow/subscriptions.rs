@@ -13,8 +13,8 @@ use eventcask_log::{
 use eventcask_shard::ShardReader;
 
 use crate::Error;
+use crate::follow::saved::{Blocked, Left, Saved, Saves};
 use crate::name::{is_name, is_numbered};
-use crate::subscribe::saved::{Blocked, Left, Saved, Saves};
 use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
@@ -26,6 +26,7 @@ pub(crate) type LeftOf<'l> = &'l dyn Fn(&str, &Blocked) -> Result<Left, Error>;
 pub(crate) struct Subscriptions {
     storage: Arc<dyn Storage>,
     store: u128,
+    readers: Vec<Arc<ShardReader>>,
     known: Mutex<Known>,
     /// Held while a file is written or removed. Set once the store is closed: another process may
     /// have it by then.
@@ -70,11 +71,11 @@ impl Subscriptions {
         let subscriptions = Self {
             storage: Arc::clone(storage),
             store,
+            readers: readers.to_vec(),
             known: Mutex::default(),
             is_closed: Mutex::new(!is_writer),
         };
-        let ends = readers.iter().map(|reader| reader.published().watermark);
-        let ends: Vec<u64> = ends.collect();
+        let ends = subscriptions.ends();
         let names = subscriptions.list()?;
         let mut known = locked(&subscriptions.known);
         for name in names.iter().filter(|name| is_numbered(name)) {
@@ -97,6 +98,12 @@ impl Subscriptions {
         Ok(subscriptions)
     }
 
+    /// Where the logs end.
+    fn ends(&self) -> Vec<u64> {
+        let readers = self.readers.iter();
+        readers.map(|reader| reader.published().watermark).collect()
+    }
+
     fn list(&self) -> Result<Vec<String>, LogError> {
         let names = self.storage.list(DIR);
         names.map_err(|error| LogError::io("list", &self.storage.describe(DIR), error))
@@ -109,7 +116,11 @@ impl Subscriptions {
         let saved = Saved::decode(&framed.body).filter(|_| is_ours);
         saved.ok_or_else(|| {
             let shown = self.storage.describe(&path);
-            LogError::damaged(&shown, 128, "it is no subscription of this store")
+            LogError::damaged(
+                &shown,
+                Framed::HEADER_BYTES as u64,
+                "it is no subscription of this store",
+            )
         })
     }
 
@@ -172,7 +183,9 @@ impl Subscriptions {
     }
 
     /// Replaces what is kept of a subscription, where it has changed.
-    fn keep(&self, saved: Saved) -> Result<(), Error> {
+    fn keep(&self, mut saved: Saved) -> Result<(), Error> {
+        // One can begin where the log has not come to. What is ahead of a log means that it lost its end.
+        saved.cut(&self.ends());
         let found = locked(&self.known).find(&saved.name).cloned();
         let number = match found {
             Some((_, old)) if old == saved => return Ok(()),
@@ -318,7 +331,7 @@ impl Subscriptions {
                 other => other?,
             };
             framed.write(to, DIR, name)?;
-            bytes += 128 + framed.body.len() as u64;
+            bytes += framed.file_bytes();
         }
         Ok(bytes)
     }

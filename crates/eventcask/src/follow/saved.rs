@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Error;
+use crate::short_text::{put_text, short, take, take_text};
 
 /// Somebody whose progress is to be kept when the store is closed.
 pub(crate) trait Saves: Send + Sync + std::fmt::Debug {
@@ -15,8 +16,6 @@ pub(crate) trait Saves: Send + Sync + std::fmt::Debug {
 
 /// The form of the body; another one is not read.
 const FORM: u8 = 1;
-/// Longest reason that is kept.
-const MAX_REASON_BYTES: usize = 1024;
 
 /// How far a subscription got.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -155,41 +154,14 @@ fn take_held(bytes: &mut &[u8]) -> Option<(String, Blocked)> {
     Some((key, held))
 }
 
-/// The beginning of a reason, as much as is kept.
-pub(crate) fn short(reason: &str) -> &str {
-    let mut end = reason.len().min(MAX_REASON_BYTES);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    &reason[..end]
-}
-
 fn put_count(bytes: &mut Vec<u8>, count: usize) {
     bytes.extend_from_slice(&(count as u32).to_le_bytes());
-}
-
-/// Keys, names and reasons are all short.
-fn put_text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(*taken)
-}
-
-fn take_text(bytes: &mut &[u8]) -> Option<String> {
-    let length = u16::from_le_bytes(take(bytes)?);
-    let (text, rest) = bytes.split_at_checked(usize::from(length))?;
-    *bytes = rest;
-    Some(str::from_utf8(text).ok()?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::short_text::MAX_REASON_BYTES;
 
     fn saved() -> Saved {
         let held = |is_parked| Blocked {

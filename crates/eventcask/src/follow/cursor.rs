@@ -13,8 +13,8 @@ use eventcask_event::Timestamp;
 use eventcask_log::{Block, BlockPlace, Error, Payloads};
 use eventcask_shard::{Retired, ShardReader};
 
-use crate::read::filter::Filter;
-use crate::read::visible::{durable, row_from};
+use crate::follow::filter::Filter;
+use crate::follow::visible::{durable, row_from};
 
 /// A block, and the rows in it that are wanted.
 #[derive(Debug)]
