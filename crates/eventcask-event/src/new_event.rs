@@ -56,12 +56,26 @@ pub struct NewEvent<'a> {
 
 impl<'a> NewEvent<'a> {
     /// An event whose payload is JSON text.
+    ///
+    /// ```
+    /// use eventcask_event::NewEvent;
+    /// let deposit = NewEvent::json("Deposited", br#"{"cents":500}"#);
+    /// assert_eq!(deposit.event_type, "Deposited");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn json(event_type: &'a str, payload: &'a [u8]) -> Self {
         Self::new(event_type, Encoding::Json, payload)
     }
 
     /// An event whose payload is bytes in the caller's own encoding.
+    ///
+    /// ```
+    /// use eventcask_event::NewEvent;
+    /// let frame = NewEvent::bytes("Frame", &[0xff, 0xd8]);
+    /// assert_eq!(frame.payload.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn bytes(event_type: &'a str, payload: &'a [u8]) -> Self {
         Self::new(event_type, Encoding::Bytes, payload)
@@ -86,6 +100,14 @@ impl<'a> NewEvent<'a> {
     }
 
     /// Sets the id by which a repeat of this event is recognised.
+    ///
+    /// ```
+    /// use eventcask_event::{EventId, NewEvent};
+    /// // The same name gives the same id: sent again, the event is known.
+    /// let order = NewEvent::json("Placed", b"{}").id(EventId::from_name("order-7"));
+    /// assert!(order.id.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn id(mut self, id: EventId) -> Self {
         self.id = Some(id);
@@ -93,6 +115,13 @@ impl<'a> NewEvent<'a> {
     }
 
     /// Sets when the event happened; the store adds its own commit time to it.
+    ///
+    /// ```
+    /// use eventcask_event::{NewEvent, Timestamp};
+    /// let noon: Timestamp = "2026-01-01T12:00:00Z".parse()?;
+    /// let measured = NewEvent::json("Measured", b"{}").time(noon);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn time(mut self, time: Timestamp) -> Self {
         self.time = Some(time);

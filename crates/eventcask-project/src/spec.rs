@@ -56,8 +56,8 @@ impl ViewSpec {
     /// * `window`: `1h:FIELD` splits each group into tumbling windows aligned to the start of
     ///   1970 (UTC). The width is a whole number of `s`, `m`, `h` or `d`. The field holds
     ///   RFC 3339 text, or a number of seconds, milliseconds, microseconds or nanoseconds since
-    ///   the start of 1970, told apart by size: below 10^11 seconds, below 10^14 milliseconds,
-    ///   below 10^17 microseconds.
+    ///   the start of 1970, told apart by size as the table of
+    ///   [`Timestamp`](eventcask_event::Timestamp) says.
     ///
     /// ```
     /// use eventcask_project::{SpecError, ViewSpec};

@@ -203,7 +203,7 @@ pub enum Error {
         reason: String,
     },
     /// A read model has stopped; the store goes on.
-    #[error("the read model {name:?} has stopped: {reason}; mend it and feed it anew")]
+    #[error("the read model {name:?} has stopped: {reason}; mend it and start it again")]
     ReadModelStopped {
         /// Name of the model.
         name: String,
@@ -211,7 +211,7 @@ pub enum Error {
         reason: String,
     },
     /// A read model of this name is fed already.
-    #[error("the store feeds a read model named {name:?} already; stop that feed first")]
+    #[error("a read model named {name:?} runs already; stop its runner first")]
     ReadModelInUse {
         /// Name of the model.
         name: String,
@@ -282,6 +282,15 @@ pub enum Error {
 
 impl Error {
     /// What a caller can branch on.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Error, ErrorKind};
+    /// let error = store.view("sales").map(|_| ()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -319,6 +328,14 @@ impl Error {
     }
 
     /// Whether the same call can succeed later without anything else being changed.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// let error = store.view("sales").map(|_| ()).unwrap_err();
+    /// assert!(!error.is_retryable()); // it will not be there the next time either
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(
@@ -347,7 +364,7 @@ impl From<AppendError> for Error {
                 expected,
                 actual,
             } => Self::Conflict {
-                missed_from: first_unknown(expected),
+                missed_from: first_unknown(expected, actual),
                 key,
                 expected,
                 actual,
@@ -364,11 +381,12 @@ impl From<AppendError> for Error {
     }
 }
 
-/// The first version that an append with this expectation did not know of.
-fn first_unknown(expected: Expected) -> u64 {
+/// The first version that an append with this expectation did not know of. One that expected a
+/// version that never was knows of nothing.
+fn first_unknown(expected: Expected, actual: u64) -> u64 {
     match expected {
-        Expected::Exact(version) => version.saturating_add(1),
-        Expected::Any | Expected::NoStream | Expected::Exists => 1,
+        Expected::Exact(version) if version < actual => version + 1,
+        Expected::Exact(_) | Expected::Any | Expected::NoStream | Expected::Exists => 1,
     }
 }
 

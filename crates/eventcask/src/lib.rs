@@ -37,9 +37,15 @@
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
 //! | a state of your own over all events | [`Store::projection`] |
 //! | tables in SQLite, redb or a database of yours | [`Store::read_model`] |
-//! | to act once on each event, now and later | [`EventQuery::subscribe`], of [`Store::events`] |
+//! | to watch events as they come | [`EventQuery::subscribe`], of [`Store::events`] |
+//! | to act on each event, also after a restart | [`EventQuery::named`] |
+//! | the same by several workers, with retries | [`EventQuery::group`] |
+//! | to know whether an id is stored, and where | [`Store::find`] |
+//! | the store as of a past moment | [`AsOf`], of aggregates, views, projections and folds |
+//! | to take in a source that is read again after a crash | [`Store::producer_from`], [`Store::session`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
 //! | a copy while the store is in use | [`Store::backup`] |
+//! | to check a store, or to mend it | [`verify()`], [`repair()`] |
 //!
 //! What the first hour needs is at the root; the rest is in modules: [`stats`] for figures, [`storage`] for
 //! disks of your own, [`inspect`] for the bytes, [`read_model`] for who feeds a database.
@@ -184,6 +190,16 @@ pub mod inspect {
 /// Opens the store in a directory for reading and writing, and makes it if there is none.
 ///
 /// The same as [`Store::options`]`().open(location)`.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let bank = directory.path().join("bank");
+/// let store = eventcask::open(&bank)?; // made
+/// store.close()?;
+/// let store = eventcask::open(&bank)?; // found
+/// assert!(store.shards() >= 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// See [`Options::open`].

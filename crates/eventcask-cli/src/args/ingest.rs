@@ -14,7 +14,8 @@ use crate::input::{Format, RowSpec, TypeFrom};
 #[command(after_help = "\
 Rows are CSV under a header line or one JSON object a line, plain or packed with gzip or zstd, by \
 the name of the file or its content. A row's payload is its JSON text as it stands; of a CSV row \
-it is an object of its columns in order.
+it is an object of its columns in order. CSV rows may end with a carriage return alone; lines are \
+counted by line feeds, so all rows of such a file are said to be in line 1.
 
 Without --id the place of a row in its file is its identity, so the same command can be run \
 again, also after it was killed: rows that are stored are counted as duplicates. A file that was \

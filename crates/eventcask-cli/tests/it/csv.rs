@@ -357,3 +357,16 @@ fn the_check_is_of_the_header_and_all_rows_so_far_and_never_changes() {
     );
     assert_ne!(checks[0], checks_of("f.csv", b"k,w\na,1\n", &by_k())[0]);
 }
+
+/// Where lines end with a carriage return alone, all of them are the first one.
+#[test]
+fn rows_may_end_with_a_carriage_return_and_lines_are_counted_by_line_feeds() {
+    let spec = RowSpec::new("k");
+    assert_eq!(
+        rows_of("f.csv", b"k,v\ra,1\r,2\r", &spec),
+        [
+            "0:1 a {\"k\":\"a\",\"v\":1}",
+            "1:1 NO the key in field \"k\" is empty"
+        ]
+    );
+}

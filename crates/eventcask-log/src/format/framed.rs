@@ -51,10 +51,19 @@ pub struct Framed {
 }
 
 impl Framed {
+    /// Bytes of the header; the body begins there.
+    pub const HEADER_BYTES: usize = FILE_HEADER_BYTES;
+
     /// The checksum by which a state names its definition.
     #[must_use]
     pub fn checksum(body: &[u8]) -> u32 {
         crc32c::crc32c(body)
+    }
+
+    /// Length of its file.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        (Self::HEADER_BYTES + self.body.len()) as u64
     }
 
     /// Writes the file, durable and at once; the one of the same name before is replaced.

@@ -72,7 +72,8 @@ impl Ends {
         let (ends, rest) = framed.body.as_chunks::<END_BYTES>();
         if !is_ours || ends.len() != manifest.shards as usize || !rest.is_empty() {
             let reason = "it does not say how long the logs of this store are";
-            return Err(Error::damaged(&storage.describe(NAME), 128, reason));
+            let place = Framed::HEADER_BYTES as u64;
+            return Err(Error::damaged(&storage.describe(NAME), place, reason));
         }
         Ok(Some(Self {
             each: ends.iter().map(LogEnd::decode).collect(),

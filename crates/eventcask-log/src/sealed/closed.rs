@@ -23,7 +23,7 @@ pub struct ClosedSegment {
 
 impl fmt::Debug for ClosedSegment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndedSegment")
+        f.debug_struct("ClosedSegment")
             .field("number", &self.new.number)
             .field("sealed", &self.sealed)
             .finish_non_exhaustive()

@@ -34,7 +34,7 @@ pub struct ReadModelOptions {
 
 impl std::fmt::Debug for ReadModelOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FeedOptions")
+        f.debug_struct("ReadModelOptions")
             .field("model", &self.model.name())
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -164,7 +164,7 @@ pub struct ReadModelRunner {
 
 impl std::fmt::Debug for ReadModelRunner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Feed")
+        f.debug_struct("ReadModelRunner")
             .field("model", &self.state.name)
             .field("positions", &self.state.positions())
             .field("failure", &self.state.failure())

@@ -39,7 +39,7 @@ use eventcask_event::EventRef;
 /// }
 /// ```
 ///
-/// [`Repository`](crate::Repository): crate::Folded
+/// [`Repository`]: crate::Repository
 pub trait Fold: Send + Sync + 'static {
     /// What snapshots are kept under. Two folds of a store must not share it.
     const NAME: &'static str;

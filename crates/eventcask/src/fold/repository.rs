@@ -141,7 +141,7 @@ impl<F: Fold> Clone for Repository<F> {
 
 impl<F: Fold> std::fmt::Debug for Repository<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Folded")
+        f.debug_struct("Repository")
             .field("name", &F::NAME)
             .field("kept", &self.kept())
             .finish_non_exhaustive()
@@ -242,8 +242,8 @@ impl<F: Fold> Repository<F> {
         self.load_newer(reader, key, kept)
     }
 
-    /// A state of an aggregate that holds the event at a place, and all before it: the one that is kept, if
-    /// it does, though events may have come since; otherwise that of now.
+    /// A state of an aggregate that holds the event at a place, and all before it. The cached state is
+    /// enough if it holds that event, even where newer ones exist; otherwise the current one is loaded.
     ///
     /// The place is one that an append was answered, to this aggregate or to any other: where that is of
     /// another shard, there is nothing to wait for. A store that is open for reading only takes up what

@@ -49,9 +49,10 @@ pub(crate) trait Follows: Send + Sync {
     fn forget(&self, shard: u32, number: u64);
 }
 
-/// Comes true once a projection or a read model holds the event at a place: its progress in that shard
-/// then, which is the position after the last event that it holds. From
-/// [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches) and [`ReadModelRunner::reaches`](crate::ReadModelRunner::reaches).
+/// Comes true once a projection, a view or a read model holds the event at a place: its progress in that
+/// shard then, which is the position after the last event that it holds. From
+/// [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches), [`View::reaches`](crate::View::reaches) and
+/// [`ReadModelRunner::reaches`](crate::ReadModelRunner::reaches).
 ///
 /// Dropping it ends the waiting, so the timer of any runtime can be put around it.
 #[must_use = "futures do nothing unless they are awaited"]

@@ -116,7 +116,11 @@ impl Subscriptions {
         let saved = Saved::decode(&framed.body).filter(|_| is_ours);
         saved.ok_or_else(|| {
             let shown = self.storage.describe(&path);
-            LogError::damaged(&shown, 128, "it is no subscription of this store")
+            LogError::damaged(
+                &shown,
+                Framed::HEADER_BYTES as u64,
+                "it is no subscription of this store",
+            )
         })
     }
 
@@ -327,7 +331,7 @@ impl Subscriptions {
                 other => other?,
             };
             framed.write(to, DIR, name)?;
-            bytes += 128 + framed.body.len() as u64;
+            bytes += framed.file_bytes();
         }
         Ok(bytes)
     }

@@ -199,7 +199,7 @@ where
     P: Projection<State = PerAggregate<V>>,
 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entries")
+        f.debug_struct("EntryCache")
             .field("name", &P::NAME)
             .finish_non_exhaustive()
     }

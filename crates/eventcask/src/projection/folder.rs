@@ -89,7 +89,11 @@ impl Folder {
     /// What is wrong with the body of a definition.
     pub(crate) fn damaged(&self, storage: &dyn Storage, number: u32, reason: &str) -> LogError {
         let path = format!("{}/{DEFINITION}", self.dir_of(number));
-        LogError::damaged(&storage.describe(&path), 128, reason)
+        LogError::damaged(
+            &storage.describe(&path),
+            Framed::HEADER_BYTES as u64,
+            reason,
+        )
     }
 }
 

@@ -196,9 +196,39 @@ impl<P: Projection> ProjectionHandle<P> {
     }
 
     /// Runs `read` on the state of a shard. The shard's events wait for it meanwhile, so it should
-    /// be short, and must not wait for an answer of the store. What asks this projection how far it is waits
-    /// for it as well, and so for ever within it: [`progress`](Self::progress), [`stats`](Self::stats),
-    /// [`Store::stats`](crate::Store::stats), and its `Debug`.
+    /// be short.
+    ///
+    /// Inside `read`, wait for no answer of the store, and do not ask for [`progress`](Self::progress),
+    /// [`stats`](Self::stats), [`Store::stats`](crate::Store::stats) or the `Debug` of this projection: they
+    /// need the same lock, and would wait for ever.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{ApplyError, Batch, Expected, NewEvent, Projection, Timeout};
+    ///
+    /// /// How many events there are.
+    /// struct Count;
+    ///
+    /// impl Projection for Count {
+    ///     const NAME: &'static str = "count";
+    ///     const VERSION: u32 = 1;
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, count: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *count += batch.rows().count() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let count = store.projection(Count).start()?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// let appended = store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// count.wait_for(appended.place(), Timeout::Error(std::time::Duration::from_secs(60)))?;
+    /// let events = count.read(appended.place().shard, |count| *count)?;
+    /// assert_eq!(events, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ProjectionStopped`] says why the projection stopped in this shard, if it did.
@@ -210,6 +240,33 @@ impl<P: Projection> ProjectionHandle<P> {
     }
 
     /// Runs `read` on the state of the shard that an aggregate belongs to, as [`read`](Self::read) does.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{ApplyError, Batch, Expected, NewEvent, Projection, Timeout};
+    ///
+    /// /// How many events there are.
+    /// struct Count;
+    ///
+    /// impl Projection for Count {
+    ///     const NAME: &'static str = "count";
+    ///     const VERSION: u32 = 1;
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, count: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *count += batch.rows().count() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let count = store.projection(Count).start()?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// let appended = store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// count.wait_for(appended.place(), Timeout::Error(std::time::Duration::from_secs(60)))?;
+    /// assert_eq!(count.read_of("account-42", |count| *count)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -257,6 +314,34 @@ impl<P: Projection> ProjectionHandle<P> {
     /// Waits until the projection holds the event at a place, such as the one that an append was answered.
     /// Returns its [`progress`](Self::progress) in that shard then, which is not past the place where
     /// [`Timeout::Stale`] is over.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{ApplyError, Batch, Expected, NewEvent, Projection, Timeout};
+    ///
+    /// /// How many events there are.
+    /// struct Count;
+    ///
+    /// impl Projection for Count {
+    ///     const NAME: &'static str = "count";
+    ///     const VERSION: u32 = 1;
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, count: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *count += batch.rows().count() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let count = store.projection(Count).start()?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// let appended = store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// let minute = std::time::Duration::from_secs(60);
+    /// let position = count.wait_for(appended.place(), Timeout::Error(minute))?;
+    /// assert!(position > appended.place().position);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it will not
@@ -310,6 +395,35 @@ impl<P: Projection> ProjectionHandle<P> {
     /// The states as they were at a moment of the past, of all shards. [`AsOf::Position`] is taken in each
     /// shard. Takes the time of applying what came before that and after the nearest snapshot; nobody else
     /// waits for it. Events that were given up since do not count.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{ApplyError, Batch, Expected, NewEvent, Projection, Timeout};
+    ///
+    /// /// How many events there are.
+    /// struct Count;
+    ///
+    /// impl Projection for Count {
+    ///     const NAME: &'static str = "count";
+    ///     const VERSION: u32 = 1;
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, count: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *count += batch.rows().count() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let count = store.projection(Count).start()?;
+    /// let opened = NewEvent::json("Opened", b"{}");
+    /// let appended = store.append("account-42", Expected::Any, &[opened])?.wait()?;
+    /// count.wait_for(appended.place(), Timeout::Error(std::time::Duration::from_secs(60)))?;
+    /// use eventcask::{AsOf, Timestamp};
+    /// let long_ago: Timestamp = "2001-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(count.as_of(AsOf::Time(long_ago))?.state_of("account-42"), &0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what

@@ -88,6 +88,19 @@ impl View {
 
     /// The row of a key, or one row for each of its windows; none where there is no event.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// assert_eq!(flights.get("UA")?.len(), 1);
+    /// assert_eq!(flights.get("AA")?.len(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
@@ -95,6 +108,20 @@ impl View {
     }
 
     /// All rows, by key and window.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// for row in flights.rows()? {
+    ///     println!("{}: {:?}", row.key, row.values);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -136,8 +163,8 @@ impl View {
         self.ask(|states| states.row_count())
     }
 
-    /// The view as it was at a moment of the past: what it would have said once all was in that was
-    /// committed up to then. [`AsOf::Position`] is taken in each shard.
+    /// The view as it was at a moment of the past: with exactly the events that were committed up to
+    /// then. [`AsOf::Position`] is taken in each shard.
     ///
     /// It is made from the events, all shards at once, and from what is saved of the view where that
     /// is from before.
@@ -175,9 +202,9 @@ impl View {
     /// Returns its position in that shard then, which is not past the place where
     /// [`Timeout::Stale`] is over.
     ///
-    /// An answer of the view holds all that was acknowledged before the question, so only who has a place
-    /// from elsewhere needs it: in a store that is open for reading only, which comes to it by
-    /// [`Store::refresh`].
+    /// An answer of the view holds all that was acknowledged before the question. So this is needed only in
+    /// a store that is open for reading only, for a place that a writer in another process gave you;
+    /// [`StoreReader::refresh`](crate::StoreReader::refresh) gets there.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -248,6 +275,19 @@ impl View {
 impl StoreReader {
     /// The view of this name.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// assert_eq!(store.view("flights")?.row_count()?, 1);
+    /// assert!(store.view("trains").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::UnknownView`].
     pub fn view(&self, name: &str) -> Result<View, Error> {
@@ -269,6 +309,18 @@ impl StoreReader {
 
 impl Store {
     /// Makes a view, fills it with all events and keeps it up to date from then on.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent, ViewSpec};
+    /// let flights = store.create_view("flights", ViewSpec::new("carrier", &["count"], None, None)?)?;
+    /// let flight = NewEvent::json("Flight", br#"{"carrier":"UA"}"#);
+    /// store.append("N14228", Expected::Any, &[flight])?.wait()?;
+    ///
+    /// assert_eq!(flights.row_count()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::ViewExists`], [`Error::BadName`], [`Error::Closed`], or what the disk said.

@@ -104,8 +104,8 @@ impl Aggregate {
         self
     }
 
-    /// Ends with the event at this position of the aggregate's shard: the aggregate as it was when
-    /// the append that was answered this position had been stored.
+    /// Ends with the event at this position of the aggregate's shard, such as the one that an append was
+    /// answered.
     pub fn as_of_position(mut self, position: u64) -> Self {
         self.bounds.to_position = position;
         self

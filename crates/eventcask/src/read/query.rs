@@ -97,6 +97,17 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     }
 
     /// Begins with what is not durable yet. A scan then finds what became durable since this call.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// assert_eq!(store.events().from_now().iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_now(mut self) -> Self {
         let readers = &self.store.as_ref().inner.readers;
         for (from, reader) in self.from.iter_mut().zip(readers) {
@@ -163,6 +174,19 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
 
     /// Only events committed at this time or earlier. Blocks from after are not read. A subscription
     /// refuses it.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// use eventcask::Timestamp;
+    /// let long_ago: Timestamp = "2001-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(store.events().until(long_ago).iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn until(mut self, time: Timestamp) -> Self {
         self.filter.until = time;
         self
@@ -256,6 +280,18 @@ impl Iterator for EventIter {
 
 impl StoreReader {
     /// The events of all aggregates: says which are wanted, and how they are read.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let steps = [NewEvent::json("Opened", b"{}"), NewEvent::json("Closed", b"{}")];
+    /// store.append("account-42", Expected::NoStream, &steps)?.wait()?;
+    ///
+    /// let closed = store.events().types(&["Closed"]).key_prefix("account-");
+    /// assert_eq!(closed.iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(&self) -> EventQuery<Self> {
         EventQuery::new(self.clone())
     }

@@ -21,6 +21,14 @@ impl Options {
     /// Opens a store for reading and writing, and makes it if there is none: in a directory, or on
     /// storage of your own, such as [`MemoryStorage`](crate::storage::MemoryStorage).
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::Store;
+    /// let store = Store::options().shards(2).open(directory.path())?;
+    /// assert_eq!(store.shards(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
     /// [`crate::ErrorKind::Locked`] where another process or handle writes to it,
@@ -35,6 +43,15 @@ impl Options {
     /// Opens a store for reading only; nothing on disk is changed, and a writer in another process may
     /// be at work. What the reader is has no method that writes.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::Store;
+    /// let writer = eventcask::open(directory.path())?;
+    /// let reader = Store::options().open_read_only(directory.path())?;
+    /// assert_eq!(reader.events().iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`open`](Self::open), but never [`crate::ErrorKind::Locked`].
     pub fn open_read_only(&self, location: impl Into<Location>) -> Result<StoreReader, Error> {
@@ -44,6 +61,13 @@ impl Options {
 
 impl Store {
     /// Options to open a store with.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// let options = eventcask::Store::options().shards(8).max_payload_bytes(64 << 10);
+    /// let store = options.open(directory.path())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn options() -> Options {
         Options::default()
     }

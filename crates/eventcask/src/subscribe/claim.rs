@@ -43,6 +43,22 @@ impl Claim {
     /// Says that the event is handled. Progress is saved in its time, see
     /// [`ConsumerGroup::checkpoint`](crate::ConsumerGroup::checkpoint).
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// use eventcask::subscribe::Retry;
+    /// let group = store.events().group("mailer", Retry::new(3))?;
+    /// let claim = group.try_claim()?.ok_or("one is there")?;
+    /// assert_eq!(claim.event().key(), "order-1");
+    /// claim.ack()?;
+    /// assert!(group.try_claim()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What the disk said where progress was saved; the event counts as handled all the same.
     pub fn ack(mut self) -> Result<(), Error> {
@@ -53,6 +69,20 @@ impl Claim {
     /// Says that the event has failed: it is tried again after a while, or its aggregate is parked
     /// where it was tried often enough. Durable when it returns.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// use eventcask::subscribe::Retry;
+    /// let group = store.events().group("mailer", Retry::new(3))?;
+    /// let claim = group.try_claim()?.ok_or("one is there")?;
+    /// claim.retry("the server did not answer")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// What the disk said; it counts as failed all the same.
     pub fn retry(mut self, reason: &str) -> Result<(), Error> {
@@ -62,6 +92,21 @@ impl Claim {
 
     /// Parks the event and all later ones of its aggregate, until it is
     /// [redriven](crate::ConsumerGroup::redrive). Durable when it returns.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// use eventcask::subscribe::Retry;
+    /// let group = store.events().group("mailer", Retry::new(3))?;
+    /// let claim = group.try_claim()?.ok_or("one is there")?;
+    /// claim.park("the address is wrong")?;
+    /// assert_eq!(group.parked()[0].key, "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What the disk said; it is parked all the same.

@@ -91,6 +91,20 @@ impl DurableSubscription {
 
     /// Says that everything handed out so far is handled, durably.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let mut letters = store.events().named("letters")?;
+    /// let order = letters.try_next()?.ok_or("one is there")?;
+    /// // It is handled here; after this it is not delivered again.
+    /// letters.checkpoint()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed), or what the disk said; then the
     /// checkpoint before counts.

@@ -30,8 +30,8 @@ use crate::{Error, Event, StoreReader, Subscription};
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
 /// events, by [`checkpoint`](Self::checkpoint), when the last clone is dropped, and when the store
-/// is closed; what is answered after that comes again, and nothing else that was answered does. It
-/// never passes an event that is not handled, so each is handled at least once.
+/// is closed. After a crash, only events that were acknowledged since the last of these are delivered
+/// again. Progress never passes an event that is not handled, so each is handled at least once.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;

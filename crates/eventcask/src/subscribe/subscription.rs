@@ -97,6 +97,19 @@ impl Subscription {
 
     /// The next event that is there already.
     ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let mut orders = store.events().subscribe()?;
+    /// assert_eq!(orders.try_next()?.ok_or("one is there")?.key(), "order-1");
+    /// assert!(orders.try_next()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// Damage, or what the disk said; the next call tries the same again.
     pub fn try_next(&mut self) -> Result<Option<Event>, Error> {
@@ -114,6 +127,19 @@ impl Subscription {
 
     /// The next event; waits for it no longer than this. `None` where there was none, or the
     /// store was closed.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-1", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let mut orders = store.events().subscribe()?;
+    /// let second = std::time::Duration::from_secs(1);
+    /// assert_eq!(orders.next_timeout(second)?.ok_or("one is there")?.key(), "order-1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`try_next`](Self::try_next).

@@ -42,13 +42,22 @@ pub struct BackupReport {
 
 impl StoreReader {
     /// Copies the store into a directory that is empty or does not exist, while it is in use:
-    /// one consistent cut. An event is in the copy only if all that was acknowledged before it
-    /// was submitted is there too, and everything that was acknowledged before the call is.
+    /// one consistent cut. The copy holds everything that was acknowledged before the call. With any
+    /// later event it also holds all that was acknowledged before that event was submitted.
     /// The copy is a store like any other, with the same id. One that was cut short is begun again by
     /// the same call.
     ///
     /// A store that is open for reading only is copied as well, also while another process
     /// writes to it.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("bank"))?;
+    /// let copy = directory.path().join("copy");
+    /// store.backup(&copy)?;
+    /// assert!(eventcask::verify(&copy)?.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or lies within the store, or what a
@@ -164,7 +173,7 @@ impl StoreReader {
                 {
                     make_dirs(to, side.name, dir)?;
                     framed.write(to, dir, name)?;
-                    report.bytes += 128 + framed.body.len() as u64;
+                    report.bytes += framed.file_bytes();
                 }
             }
         }

@@ -46,6 +46,15 @@ impl RepairReport {
 /// were. A damaged snapshot is made again, a damaged definition takes its view with it, and a damaged
 /// subscription begins anew.
 ///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let bank = directory.path().join("bank");
+/// eventcask::open(&bank)?.close()?;
+/// let report = eventcask::repair(&bank)?;
+/// assert_eq!(report.lost(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
 /// [`crate::ErrorKind::Locked`] while the store is open for writing, or what the disk said; what

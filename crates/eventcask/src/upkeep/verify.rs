@@ -60,6 +60,15 @@ impl VerifyReport {
 ///
 /// A writer may be at work meanwhile: what it has not finished is not a problem.
 ///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let bank = directory.path().join("bank");
+/// eventcask::open(&bank)?.close()?;
+/// let report = eventcask::verify(&bank)?;
+/// assert!(report.is_ok(), "{:?}", report.problems);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said. Damage is no
 /// error but part of the report.
@@ -405,7 +414,7 @@ fn verify_framed(
 ) -> Result<(), Error> {
     let framed = Framed::read(storage, path);
     if let Some(framed) = keep_damage(framed, &mut report.problems)? {
-        report.bytes += 128 + framed.body.len() as u64;
+        report.bytes += framed.file_bytes();
     }
     Ok(())
 }

@@ -206,6 +206,8 @@ fn a_conflict_says_from_where_a_retry_reads() {
     };
     assert_eq!(read_from(retry(Expected::Exact(2)).unwrap_err()), 3);
     assert_eq!(read_from(retry(Expected::NoStream).unwrap_err()), 1);
+    // A version that never was: it said to read from there on, where there is nothing.
+    assert_eq!(read_from(retry(Expected::Exact(9)).unwrap_err()), 1);
     let missed = store.aggregate("a").from_version(3).events().unwrap();
     assert_eq!(missed.count(), 3);
     assert_eq!(retry(Expected::Exact(5)), Ok(5));
