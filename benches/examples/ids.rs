@@ -77,12 +77,13 @@ struct Bench<'b> {
 
 impl Bench<'_> {
     fn run(&self) -> Result<()> {
-        let ids: Vec<EventId> = Ids::new(self.order).take(self.events * 2).collect();
-        let (known, new) = ids.split_at(self.events);
-        self.fill(known)?;
         // What is in segments that are not complete is in memory, so it is left out.
         let sealed = self.events - self.events / SEGMENTS as usize * 2;
         let part = (sealed / PART).min(MOST_IDS);
+        let count = self.events + part * ROUNDS;
+        let ids: Vec<EventId> = Ids::new(self.order).take(count).collect();
+        let (known, new) = ids.split_at(self.events);
+        self.fill(known)?;
         let in_order = (0..ROUNDS).map(|round| (round * part..(round + 1) * part).collect());
         self.measure("known ids", in_order, known, false)?;
         let scattered = self.scattered(sealed);

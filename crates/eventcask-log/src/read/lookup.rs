@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::format::sealed_header::{Table, TableKind};
 use crate::read::reader::{BlockReader, with_room};
-use crate::read::table_cache::{TableCache, TableName};
+use crate::read::table_cache::TableName;
 use crate::sealed::closed::{ClosedSegment, KeptFilter};
 use crate::sealed::filter;
 use crate::sealed::gather::gather;
@@ -171,12 +171,14 @@ impl BlockReader {
             None => pages::find(&self.table(segment, paged.directory)?, hash),
         };
         let Some(page) = page else { return Ok(None) };
-        let bytes = self.page(segment, paged.pages, page)?;
-        find(&bytes).map_err(|reason| {
-            let table = segment.sealed().table(paged.pages);
-            let place = table.map_or(0, |table| table.place + u64::from(page.start));
-            self.damaged(segment, place, reason)
-        })
+        let find = |bytes: &[u8]| {
+            find(bytes).map_err(|reason| {
+                let table = segment.sealed().table(paged.pages);
+                let place = table.map_or(0, |table| table.place + u64::from(page.start));
+                self.damaged(segment, place, reason)
+            })
+        };
+        self.with_page(segment, paged.pages, page, find)
     }
 
     /// The filter of a table, which is read when it is first asked for; none where there is no memory
@@ -196,7 +198,7 @@ impl BlockReader {
             return Ok(None);
         };
         let read = |table: Option<&Table>| match table {
-            Some(table) => self.bytes(segment, table.place, table.length, table.crc),
+            Some(table) => self.bytes(segment, table),
             None => Ok(Vec::new()),
         };
         let [filter, directory] = tables;
@@ -209,24 +211,31 @@ impl BlockReader {
         Ok(Some(kept.get_or_init(|| new)))
     }
 
-    /// A page of a table, from memory where it was read before.
-    fn page(
+    /// Lends a page of a table, from memory where it was read before.
+    fn with_page<T>(
         &self,
         segment: &ClosedSegment,
         kind: TableKind,
         page: Page,
-    ) -> Result<Arc<[u8]>, Error> {
+        look: impl FnOnce(&[u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let Some(table) = segment.sealed().table(kind) else {
-            return Ok(Arc::default());
+            return look(&[]);
         };
         if u64::from(page.end) > table.length {
             return Err(self.damaged(segment, table.place, "a page goes beyond its table"));
         }
         let place = table.place + u64::from(page.start);
         let length = u64::from(page.end - page.start);
-        let pages = &self.caches().pages;
-        self.kept_or_read(pages, segment, (kind, page.start), || {
-            self.bytes(segment, place, length, page.crc)
+        let (pages, name) = (&self.caches().pages, self.name(segment, kind, page.start));
+        if let Some(kept) = pages.get(&name) {
+            return look(&kept);
+        }
+        self.with_bytes(segment, place, length, page.crc, |bytes| {
+            if pages.has_turn(length) {
+                pages.insert(name, &Arc::from(bytes));
+            }
+            look(bytes)
         })
     }
 
@@ -239,41 +248,43 @@ impl BlockReader {
         let Some(table) = segment.sealed().table(kind) else {
             return Ok(Arc::default());
         };
-        let tables = &self.caches().tables;
-        self.kept_or_read(tables, segment, (kind, 0), || {
-            self.bytes(segment, table.place, table.length, table.crc)
-        })
+        let (tables, name) = (&self.caches().tables, self.name(segment, kind, 0));
+        if let Some(kept) = tables.get(&name) {
+            return Ok(kept);
+        }
+        let bytes = self.bytes(segment, table)?;
+        tables.insert(name, &bytes);
+        Ok(bytes)
     }
 
-    fn kept_or_read(
-        &self,
-        cache: &TableCache,
-        segment: &ClosedSegment,
-        (kind, start): (TableKind, u32),
-        read: impl FnOnce() -> Result<Arc<[u8]>, Error>,
-    ) -> Result<Arc<[u8]>, Error> {
-        let name = TableName {
+    fn name(&self, segment: &ClosedSegment, kind: TableKind, start: u32) -> TableName {
+        TableName {
             shard: self.dir().shard,
             segment: segment.number(),
             rewrite: segment.sealed().rewrite,
             kind,
             start,
-        };
-        if let Some(kept) = cache.get(&name) {
-            return Ok(kept);
         }
-        let bytes = read()?;
-        cache.insert(name, &bytes);
-        Ok(bytes)
     }
 
-    /// Bytes of a sealed segment that have this checksum.
+    /// A table.
     fn bytes<T: for<'b> From<&'b [u8]>>(
+        &self,
+        segment: &ClosedSegment,
+        table: &Table,
+    ) -> Result<T, Error> {
+        let copy = |bytes: &[u8]| Ok(T::from(bytes));
+        self.with_bytes(segment, table.place, table.length, table.crc, copy)
+    }
+
+    /// Lends bytes of a sealed segment that have this checksum.
+    fn with_bytes<T>(
         &self,
         segment: &ClosedSegment,
         place: u64,
         length: u64,
         crc: u32,
+        look: impl FnOnce(&[u8]) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let file = self.file(segment.number(), segment.sealed().rewrite)?;
         let failed = |e| Error::io("read", &self.dir().describe(segment.number()), e);
@@ -287,7 +298,7 @@ impl BlockReader {
             if read < bytes.len() || crc32c::crc32c(bytes) != crc {
                 return Err(self.damaged(segment, place, "the checksum of a table is wrong"));
             }
-            Ok(T::from(bytes))
+            look(bytes)
         })
     }
 

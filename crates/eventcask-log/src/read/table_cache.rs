@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -20,6 +21,9 @@ const ENTRY_BYTES: u64 = 4096;
 /// What the cache itself keeps for an entry.
 const OVERHEAD_BYTES: u64 = 64;
 
+/// Of so many pages that are read one is kept, where there is no room for all.
+const TURNS: u64 = 8;
+
 /// Which table it is, or which page of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TableName {
@@ -35,6 +39,9 @@ pub(crate) struct TableName {
 #[derive(Clone)]
 pub struct TableCache {
     tables: Arc<Cache<TableName, Arc<[u8]>, TableWeight, RandomState>>,
+    /// Bytes that were offered so far.
+    offered: Arc<AtomicU64>,
+    limit: u64,
 }
 
 #[derive(Clone)]
@@ -81,6 +88,8 @@ impl TableCache {
         );
         Self {
             tables: Arc::new(tables),
+            offered: Arc::default(),
+            limit: bytes,
         }
     }
 
@@ -92,6 +101,15 @@ impl TableCache {
 
     pub(crate) fn get(&self, name: &TableName) -> Option<Arc<[u8]>> {
         self.tables.get(name)
+    }
+
+    /// Whether so many bytes that were read are to be kept: all while there is room, then one in
+    /// [`TURNS`]. Where look-ups are spread over more than there is room for, to keep what will be pushed
+    /// out takes longer than to read it, and what is asked for often has its turn soon.
+    pub(crate) fn has_turn(&self, bytes: u64) -> bool {
+        // Relaxed: nothing else goes with the number.
+        let offered = self.offered.fetch_add(bytes, Ordering::Relaxed);
+        offered < self.limit || offered % (bytes.max(1) * TURNS) < bytes
     }
 
     pub(crate) fn insert(&self, name: TableName, table: &Arc<[u8]>) {

@@ -1,8 +1,8 @@
 //! Blocks that are read for one aggregate, and kept.
 
-use eventcask_log::{BlockPlace, BlockReader, Caches, ErrorKind, MemoryStorage, Payloads};
+use eventcask_log::{BlockPlace, BlockReader, Caches, ErrorKind, IdPlace, MemoryStorage, Payloads};
 
-use crate::support::{FIRST_SEGMENT, Row, Writer, bytes_of, put_file, row, shard_on};
+use crate::support::{FIRST_SEGMENT, Row, Writer, bytes_of, put_file, read, row, shard_on};
 
 /// Four aggregates in turn, each with a type of its own.
 fn rows() -> Vec<Row> {
@@ -60,6 +60,33 @@ fn of_a_block_that_is_read_for_an_aggregate_only_its_payloads_are_open() {
     assert_eq!(reader.blocks_read(), read + 2);
     let absent = reader.get(&places[0], Payloads::OfAggregateAt(4_000));
     assert!(absent.is_ok(), "no event is there");
+}
+
+/// The block of each known id in the open end of a log was read and compared as a whole.
+#[test]
+fn what_is_known_of_the_events_of_an_open_block_is_read_once() {
+    let (storage, places) = store(2);
+    let seen = read(&storage).unwrap();
+    let reader = BlockReader::new(shard_on(storage), Caches::default());
+    for _ in 0..2 {
+        for one in &seen {
+            let at = &places[usize::from(one.position >= places[1].first_position)];
+            let known = reader.unsealed(at, one.position).unwrap().unwrap();
+            let (position, version) = (one.position, one.version);
+            let digest = one.digest();
+            let expected = IdPlace {
+                position,
+                version,
+                digest,
+            };
+            assert_eq!(known, expected);
+        }
+        assert_eq!(reader.blocks_read(), 2);
+    }
+    let at = &places[1];
+    for position in [at.first_position - 1, at.next_position] {
+        assert_eq!(reader.unsealed(at, position).unwrap(), None);
+    }
 }
 
 #[test]

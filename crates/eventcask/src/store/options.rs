@@ -276,11 +276,13 @@ impl Options {
 
     /// Bytes of memory for ids, over all shards: 512 MiB by default.
     ///
-    /// * A quarter is for pages of the tables of sealed segments: a known id is found there without a
+    /// * A quarter is for pages of the tables of sealed segments, 37 bytes an id, and for digests of
+    ///   events that are not sealed yet, 24 bytes an event: a known id is recognised there without a
     ///   read where they fit.
     /// * Up to half is for the filters of sealed segments, which say for nearly every new id or key
     ///   that a segment does not have it. They take 12 bits an id and 12 bits an aggregate of each
-    ///   segment, are read when they are first needed, and stay: 256 MiB do for 170 million ids.
+    ///   segment, and as directories of their tables 2 bits more. They are read when they are first
+    ///   needed, and stay: 256 MiB do for 150 million ids.
     ///   Where they do not fit, each look-up reads a page of each segment whose filter is left out,
     ///   a few microseconds each.
     /// * The rest holds ids of [`DedupWindow::All`] themselves, up to 16 million that rise with
