@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
 use eventcask_log::{
-    Block, BlockHead, Error as LogError, Framed, Manifest, Payloads, Problem,
-    ShardDir, Storage, VerifiedSegment,
+    Block, BlockHead, Error as LogError, Framed, Manifest, Payloads, Problem, ShardDir, Storage,
+    VerifiedSegment,
 };
 
 use eventcask_shard::KeyHasher;

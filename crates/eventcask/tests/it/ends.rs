@@ -6,9 +6,7 @@ use std::sync::Arc;
 use eventcask::projection::SnapshotPolicy;
 use eventcask::storage::{FileStorage, Open, Storage};
 use eventcask::subscribe::Retry;
-use eventcask::{
-    Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify,
-};
+use eventcask::{Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, Counts, all, put};
@@ -395,10 +393,7 @@ fn a_note_of_the_ends_that_is_gone_or_damaged_keeps_nobody_out() {
         }
         assert_eq!(verify(&storage).unwrap().is_ok(), !damage);
         assert_eq!(all(&bank.open()).len(), EVENTS);
-        assert!(
-            verify(&storage).unwrap().is_ok(),
-            "it is noted anew"
-        );
+        assert!(verify(&storage).unwrap().is_ok(), "it is noted anew");
     }
 }
 

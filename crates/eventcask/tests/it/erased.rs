@@ -311,9 +311,7 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
             reader.view("by-name").unwrap().rows().unwrap();
             let mut news = reader.events().subscribe().unwrap();
             while news.try_next().unwrap().is_some() {}
-            reader
-                .backup(MemoryStorage::default())
-                .unwrap();
+            reader.backup(MemoryStorage::default()).unwrap();
             reader.refresh().unwrap();
             assert_eq!(all(&reader), all(&store), "round {round}");
         }
