@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use eventcask_event::{EventId, Expected, Invalid, Place, conflict};
+use eventcask_log::{Error as StorageError, ErrorKind as StorageErrorKind};
 use eventcask_project::SpecError;
 use eventcask_shard::AppendError;
 
@@ -123,7 +124,7 @@ pub enum Error {
     /// disk has the events is known only then; to append them again with the same ids is safe.
     #[error("the shard has stopped: {0}; close the store and open it again")]
     Poisoned(Arc<str>),
-    /// Stored events that had to be compared are not what was written.
+    /// Stored bytes are not what was written.
     #[error("{0}")]
     Damaged(Arc<str>),
     /// Stored events that had to be compared could not be read: the disk failed.
@@ -132,9 +133,9 @@ pub enum Error {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// An error of the log.
+    /// Any other error of what the store lies on: the [kind](Self::kind) says which.
     #[error(transparent)]
-    Log(Arc<eventcask_log::Error>),
+    Storage(Arc<StorageError>),
     /// The queue of the shard is full.
     #[error("the queue of shard {shard} is full; try again later, or use the call that waits")]
     Full {
@@ -310,7 +311,7 @@ impl Error {
             Self::Damaged(_) => ErrorKind::Damaged,
             Self::Unreadable(_) => ErrorKind::Io,
             Self::Closed => ErrorKind::Closed,
-            Self::Log(error) => kind_of_log(error.kind()),
+            Self::Storage(error) => kind_of(error.kind()),
             Self::UnknownView { .. }
             | Self::UnknownAggregate { .. }
             | Self::UnknownSubscription { .. }
@@ -349,9 +350,14 @@ impl Error {
     }
 }
 
-impl From<eventcask_log::Error> for Error {
-    fn from(error: eventcask_log::Error) -> Self {
-        Self::Log(Arc::new(error))
+/// What an append can meet as well is the same error from either side.
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        match error.kind() {
+            StorageErrorKind::StorageFull => Self::StorageFull(error.to_string().into()),
+            StorageErrorKind::Damaged => Self::Damaged(error.to_string().into()),
+            _ => Self::Storage(Arc::new(error)),
+        }
     }
 }
 
@@ -390,14 +396,14 @@ fn first_unknown(expected: Expected, actual: u64) -> u64 {
     }
 }
 
-fn kind_of_log(kind: eventcask_log::ErrorKind) -> ErrorKind {
+fn kind_of(kind: StorageErrorKind) -> ErrorKind {
     match kind {
-        eventcask_log::ErrorKind::NotAStore => ErrorKind::NotAStore,
-        eventcask_log::ErrorKind::NewerFormat => ErrorKind::NewerFormat,
-        eventcask_log::ErrorKind::Locked => ErrorKind::Locked,
-        eventcask_log::ErrorKind::Damaged => ErrorKind::Damaged,
-        eventcask_log::ErrorKind::StorageFull => ErrorKind::StorageFull,
-        eventcask_log::ErrorKind::Setting => ErrorKind::Invalid,
+        StorageErrorKind::NotAStore => ErrorKind::NotAStore,
+        StorageErrorKind::NewerFormat => ErrorKind::NewerFormat,
+        StorageErrorKind::Locked => ErrorKind::Locked,
+        StorageErrorKind::Damaged => ErrorKind::Damaged,
+        StorageErrorKind::StorageFull => ErrorKind::StorageFull,
+        StorageErrorKind::Setting => ErrorKind::Invalid,
         _ => ErrorKind::Io,
     }
 }

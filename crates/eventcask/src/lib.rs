@@ -149,7 +149,10 @@ pub mod stats {
 /// Where a store lies: a directory, memory, or a place of your own.
 pub mod storage {
     pub use crate::store::location::Location;
-    pub use eventcask_log::{FileStorage, Lock, MemoryStorage, Open, Storage, StoredFile};
+    pub use eventcask_log::{
+        Error as StorageError, ErrorKind as StorageErrorKind, FileStorage, Lock, MemoryStorage, Open,
+        Storage, StoredFile,
+    };
 }
 
 /// The bytes of a store, decoded: for tools that show or check files.

@@ -129,7 +129,7 @@ fn of_followers() -> Vec<Row> {
             Error::ViewExists { name: name() };
         "SubscriptionInUse", ErrorKind::InUse, false, &["\"mailer\"", "drop"];
             Error::SubscriptionInUse { name: name() };
-        "ReadModelInUse", ErrorKind::InUse, false, &["\"mailer\"", "stop that"];
+        "ReadModelInUse", ErrorKind::InUse, false, &["\"mailer\"", "stop its runner"];
             Error::ReadModelInUse { name: name() };
         "ProjectionRuns", ErrorKind::InUse, false, &["\"balances\"", "drop them"];
             runs;
@@ -236,7 +236,7 @@ fn a_conflict_is_a_sentence_whatever_was_expected() {
         said("a", Expected::Exact(7)),
         format!(
             "aggregate \"a\" has version 1, and version 7 was expected{}",
-            again(8)
+            again(1)
         )
     );
     assert_eq!(
