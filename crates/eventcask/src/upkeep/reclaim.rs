@@ -168,6 +168,7 @@ impl Store {
         let inner = &self.inner;
         inner.views.renew()?;
         let (storage, saving) = (&*inner.storage, &inner.folds.saving);
+        inner.projections.settle();
         all.snapshots += folder::forget_what_was_given_up(storage, &inner.readers)?;
         all.snapshots += fold::snapshots::drop_given_up(storage, &inner.readers, saving)?;
         let left_of = |key: &str, held: &_| dispatcher::left_of(inner, key, held);
