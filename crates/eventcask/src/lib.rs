@@ -103,7 +103,7 @@ pub use subscribe::durable::DurableSubscription;
 pub use subscribe::group::ConsumerGroup;
 pub use subscribe::subscription::Subscription;
 pub use upkeep::repair::repair;
-pub use upkeep::verify::{verify, verify_storage};
+pub use upkeep::verify::verify;
 pub use write::owner::ShardOwner;
 pub use write::producer::Producer;
 pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture};
