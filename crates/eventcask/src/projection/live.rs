@@ -94,8 +94,7 @@ impl<S: Send + 'static> LiveProjection<S> {
 
     /// The payloads that it is shown.
     pub(crate) fn wanted(&self) -> Payloads<'_> {
-        let types = self.definition.types.as_deref();
-        types.map_or(Payloads::All, Payloads::Types)
+        self.definition.filter.payloads()
     }
 
     /// Fills all shards with what is durable now, before anybody else knows it.

@@ -49,7 +49,7 @@ impl Reclaimed {
 }
 
 impl StoreReader {
-    /// Tells what [`reclaim`](Self::reclaim) would take back, and changes nothing.
+    /// Tells what [`reclaim`](Store::reclaim) would take back, and changes nothing.
     ///
     /// # Errors
     /// Damage, or what the disk said.
