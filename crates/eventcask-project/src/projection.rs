@@ -64,6 +64,29 @@ pub trait Projection: Send + Sync + 'static {
     /// ```
     const TYPES: Option<&'static [&'static str]> = None;
 
+    /// What the keys of the aggregates begin with that it is shown; by default all are. Otherwise as
+    /// [`TYPES`](Self::TYPES); with both, an event has to be one of both.
+    ///
+    /// ```
+    /// use eventcask_project::{ApplyError, Batch, Projection};
+    ///
+    /// /// How many events orders have.
+    /// struct OrderEvents;
+    ///
+    /// impl Projection for OrderEvents {
+    ///     const NAME: &'static str = "order-events";
+    ///     const VERSION: u32 = 1;
+    ///     const KEY_PREFIX: Option<&'static str> = Some("order-");
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *state += batch.len() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    const KEY_PREFIX: Option<&'static str> = None;
+
     /// What is known of the events of one shard; its default is what is known of none.
     type State: Default + Send + 'static;
 

@@ -595,27 +595,9 @@ impl ShardReader {
         self.block_with(position)
     }
 
-    /// The block that holds the first durable event at `position` or after it, with the
-    /// payloads that are wanted, and its place.
-    ///
-    /// # Errors
-    /// Damage, or what the disk said.
-    pub fn read_from(
-        &self,
-        position: u64,
-        want: Payloads<'_>,
-    ) -> Result<Option<(BlockPlace, Arc<Block>)>, Error> {
-        match want {
-            Payloads::All => self.read_open(position, want),
-            // Kept blocks have all payloads open, and this caller relies on the others being shut.
-            _ => self.read_at(position, |at| {
-                Ok((*at, Arc::new(self.blocks.read(at, want)?)))
-            }),
-        }
-    }
-
-    /// As [`read_from`](Self::read_from), but payloads that are not wanted may be open as well: a block
-    /// that was published a moment ago comes from memory.
+    /// The block that holds the first durable event at `position` or after it, and its place. Payloads
+    /// that are not wanted may be open as well: a block that was published a moment ago comes from
+    /// memory.
     ///
     /// # Errors
     /// Damage, or what the disk said.

@@ -199,7 +199,7 @@ impl Examiner<'_> {
 /// After an opening, whatever the crash left, a check of every byte finds nothing wrong.
 pub(crate) fn check_all(disk: &SimDisk) -> Result<(), String> {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-    let report = eventcask::verify_storage(&storage);
+    let report = eventcask::verify(&storage);
     let report = report.map_err(|error| format!("C6: the check failed: {error}"))?;
     match (report.problems.first(), report.unfinished.first()) {
         (None, None) => Ok(()),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use eventcask::storage::{MemoryStorage, Storage};
-use eventcask::{Expected, NewEvent, Store, verify_storage};
+use eventcask::{Expected, NewEvent, Store, verify};
 use eventcask_sim::SimDisk;
 
 use crate::bank::{account, deposits, open_with, options, payload};
@@ -71,7 +71,7 @@ impl Drop for Ending<'_> {
 
 fn check_copy(options: &eventcask::Options, copy: MemoryStorage, at_least: u32) {
     let storage: Arc<dyn Storage> = Arc::new(copy);
-    let report = verify_storage(&storage).unwrap();
+    let report = verify(&storage).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
     let store = options.open(storage).unwrap();
     let found = check_prefix(&store, "a copy is one cut");
@@ -90,7 +90,7 @@ fn l9_a_backup_is_one_consistent_cut_of_a_running_store() {
         while_depositing(&options, &SimDisk::new(), |store, acknowledged| {
             let copy = MemoryStorage::default();
             let to: Arc<dyn Storage> = Arc::new(copy.clone());
-            store.backup_storage(&to).unwrap();
+            store.backup(&to).unwrap();
             check_copy(&options, copy, acknowledged);
         });
     }
@@ -103,7 +103,7 @@ fn l9_a_reader_beside_the_writer_takes_a_consistent_backup_too() {
         let reader = options.open_read_only(Arc::new(disk.clone()));
         let copy = MemoryStorage::default();
         let to: Arc<dyn Storage> = Arc::new(copy.clone());
-        reader.unwrap().backup_storage(&to).unwrap();
+        reader.unwrap().backup(&to).unwrap();
         check_copy(&options, copy, acknowledged);
     });
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eventcask::storage::{Open, Storage};
 use eventcask::upkeep::Reclaimed;
-use eventcask::{Codec, Expected, NewEvent, Store, ViewSpec, verify_storage};
+use eventcask::{Codec, Expected, NewEvent, Store, ViewSpec, verify};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 use memchr::memmem;
@@ -141,7 +141,7 @@ fn trial(seed: u64, planted: Planted) -> Result<usize, String> {
             check(&crashed, &store, &left, &what)?;
             drop(store);
             let storage: Arc<dyn Storage> = Arc::new(crashed);
-            let report = verify_storage(&storage).unwrap();
+            let report = verify(&storage).unwrap();
             assert!(report.is_ok(), "{what}: {:?}", report.problems);
         }
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eventcask::storage::Storage;
-use eventcask::{Error, Expected, NewEvent, Options, Store, Timestamp, verify_storage};
+use eventcask::{Error, Expected, NewEvent, Options, Store, Timestamp, verify};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 
@@ -118,7 +118,7 @@ fn check(store: &Store, before: &Accounts, after: &Accounts, what: &str) {
 
 fn check_whole(disk: &SimDisk, what: &str) {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-    let report = verify_storage(&storage).unwrap();
+    let report = verify(&storage).unwrap();
     assert!(report.is_ok(), "{what}: {:?}", report.problems);
 }
 

@@ -118,13 +118,12 @@ impl Cursor {
         let Some(last) = next.checked_sub(1) else {
             return Ok(None);
         };
-        let Some((_, block)) = self.reader().read_from(last, Payloads::Shut)? else {
+        let Some((_, block)) = self.reader().read_open(last, Payloads::Shut)? else {
             return Ok(None);
         };
         let events = block.events();
         // The event may be gone since; then there is nothing to compare.
-        let row = (0..events.len()).find(|row| events.position(*row) == last);
-        let found = row.map(|row| events.commit_time(row));
+        let found = events.row_at(last).map(|row| events.commit_time(row));
         let is_other = found.is_some_and(|time| time != self.commit_time);
         Ok(is_other.then(|| {
             format!("the event that it holds last, at position {last} of shard {shard}, is not the store's")

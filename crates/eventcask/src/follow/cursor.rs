@@ -9,12 +9,11 @@
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use eventcask_event::Timestamp;
+use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, BlockPlace, Error, Payloads};
 use eventcask_shard::{Retired, ShardReader};
 
 use crate::follow::filter::Filter;
-use crate::follow::visible::{durable, row_from};
 
 /// A block, and the rows in it that are wanted.
 #[derive(Debug)]
@@ -50,9 +49,9 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
         }
     }
 
-    /// Ends before this position.
+    /// Ends before this position, if not earlier.
     pub(crate) fn until(mut self, position: u64) -> Self {
-        self.left.end = position;
+        self.left.end = self.left.end.min(position);
         self
     }
 
@@ -198,4 +197,27 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
         }
         found
     }
+}
+
+/// Position after the last durable event of a shard, and what readers are not shown of what is before it.
+fn durable(reader: &ShardReader) -> (u64, Arc<Retired>) {
+    let published = reader.published();
+    (published.watermark, Arc::clone(&published.hidden))
+}
+
+/// The first row of a block at a position or after it.
+pub(crate) fn row_from(events: &Events<'_>, position: u64) -> usize {
+    // Mostly it is the first: only segments that were written anew have blocks that were seen in part.
+    if events.is_empty() || events.position(0) >= position {
+        return 0;
+    }
+    let (mut low, mut high) = (1, events.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match events.position(middle) < position {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    low
 }

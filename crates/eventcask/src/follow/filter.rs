@@ -6,8 +6,6 @@ use eventcask_event::{EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 use eventcask_shard::Retired;
 
-use crate::follow::visible::add_shown;
-
 /// No event is committed before this time.
 const NO_BEGINNING: Timestamp = Timestamp::from_nanos(i64::MIN);
 /// No event is committed after this time.
@@ -63,6 +61,15 @@ impl Filter {
         at.first_commit > self.until.as_nanos()
     }
 
+    /// Whether there is no event that is not wanted.
+    pub(crate) fn wants_all(&self) -> bool {
+        self.types.is_none() && self.wants_all_of_types()
+    }
+
+    fn wants_all_of_types(&self) -> bool {
+        self.key_prefix.is_none() && !self.has_beginning() && !self.has_end()
+    }
+
     /// The wanted rows of a range of a block, without those that are hidden.
     pub(crate) fn rows(
         &self,
@@ -71,11 +78,28 @@ impl Filter {
         hidden: &Retired,
     ) -> Vec<u32> {
         let mut rows = Vec::new();
-        add_shown(&mut rows, events, range, self.types.as_deref(), hidden);
-        if self.key_prefix.is_some() || self.has_beginning() || self.has_end() {
+        self.add_rows(&mut rows, events, range, hidden);
+        rows
+    }
+
+    /// Adds them to `rows`, which has none yet.
+    pub(crate) fn add_rows(
+        &self,
+        rows: &mut Vec<u32>,
+        events: &Events<'_>,
+        range: Range<usize>,
+        hidden: &Retired,
+    ) {
+        match &self.types {
+            Some(names) => events.rows_of_types(range, &events.types_named(names), rows),
+            None => rows.extend(range.map(|row| row as u32)),
+        }
+        if hidden.may_hide(events) {
+            rows.retain(|row| !hidden.hides(events, *row as usize));
+        }
+        if !self.wants_all_of_types() {
             rows.retain(|row| self.admits_row(events, *row as usize));
         }
-        rows
     }
 
     /// Whether an event of a wanted type is wanted.

@@ -12,7 +12,6 @@ use eventcask_shard::{Retired, ShardReader};
 
 use crate::follow::cursor::ShardCursor;
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::notices::{self, Who};
 use crate::parallel;
 use crate::sync::locked;
@@ -118,18 +117,18 @@ impl<F: Follow> Follower<F> {
         want: Payloads<'_>,
         mut goes_on: impl FnMut(u64) -> bool + Send,
     ) {
-        let (watermark, hidden) = durable(reader);
         let next = self.fold.progress();
-        if self.failure.is_some() || next >= watermark || !goes_on(next) {
+        let log = ShardCursor::new(reader, next);
+        if self.failure.is_some() || log.left().is_empty() || !goes_on(next) {
             return;
         }
         let mut is_whole = true;
         let take = |at: &BlockPlace, block: &Block| {
-            is_whole = self.take(block, &hidden) && goes_on(at.next_position);
+            is_whole = self.take(block, log.hidden()) && goes_on(at.next_position);
             is_whole
         };
-        match read_ahead::each_block(reader, want, next..watermark, take) {
-            Ok(()) if is_whole => self.fold.pass(reader.shard(), watermark),
+        match read_ahead::each_block(&log, want, take) {
+            Ok(()) if is_whole => self.fold.pass(reader.shard(), log.left().end),
             Ok(()) => {}
             Err(error) => self.fail(error.to_string()),
         }

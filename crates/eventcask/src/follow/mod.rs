@@ -2,7 +2,6 @@
 //! wait and are woken, and what the store knows of how far they are.
 
 pub(crate) mod parked;
-pub(crate) mod visible;
 pub(crate) mod filter;
 pub(crate) mod cursor;
 pub(crate) mod waiters;

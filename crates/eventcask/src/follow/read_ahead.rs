@@ -32,26 +32,25 @@ type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
 /// What was read, by the position that it was read for, rising.
 type Wave = Vec<(u64, Read)>;
 
-/// Hands the blocks with the events in a range of positions to `take`, in their order, until it says
-/// not to go on. `take` runs on a thread of the pool: it must not wait for one who waits for the pool.
+/// Hands the blocks that are left of a log to `take`, in their order, until it says not to go on. `take` runs on a thread of the pool: it must not wait for one who waits for the pool.
 ///
 /// # Errors
 /// Damage, or what the disk said, after all blocks before that were taken.
 pub(crate) fn each_block(
-    reader: &ShardReader,
+    log: &ShardCursor<&ShardReader>,
     want: Payloads<'_>,
-    range: Range<u64>,
     mut take: impl FnMut(&BlockPlace, &Block) -> bool + Send,
 ) -> Result<(), Error> {
+    let Range { start, end } = log.left().clone();
     let ahead = Ahead {
-        reader,
+        reader: log.reader(),
         want,
-        end: range.end,
+        end,
     };
-    let mut next = range.start;
+    let mut next = start;
     let mut wave = ahead.read(next);
     while !wave.is_empty() {
-        let after = end_of(&wave).unwrap_or(range.end);
+        let after = end_of(&wave).unwrap_or(end);
         let take_in = || ahead.take_in(wave, &mut next, &mut take);
         let (goes_on, read) = parallel::join(take_in, || ahead.read(after));
         if !goes_on? {

@@ -8,6 +8,7 @@ use eventcask_project::{ApplyError, Batch, Projection, Snapshot, ViewSpec, ViewS
 
 use super::parking::ParkedAggregates;
 use super::policy::OnError;
+use crate::follow::filter::Filter;
 use crate::notices::Kind;
 
 type Empty<S> = Box<dyn Fn() -> S + Send + Sync>;
@@ -19,8 +20,8 @@ pub(crate) struct Definition<S> {
     pub(crate) name: String,
     /// The version that its user gave it; a view has none.
     pub(crate) version: Option<u32>,
-    /// Names of the event types that it is shown; none where it is shown all.
-    pub(crate) types: Option<Vec<String>>,
+    /// The events that it is shown.
+    pub(crate) filter: Filter,
     pub(crate) on_error: OnError,
     empty: Empty<S>,
     apply: Apply<S>,
@@ -30,11 +31,16 @@ impl<S: Default + 'static> Definition<S> {
     pub(crate) fn of<P: Projection<State = S>>(projection: &Arc<P>, on_error: OnError) -> Self {
         let projection = Arc::clone(projection);
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let filter = Filter {
+            types: P::TYPES.map(names),
+            key_prefix: P::KEY_PREFIX.map(str::to_owned),
+            ..Filter::default()
+        };
         Self {
             kind: Kind::Projection,
             name: P::NAME.to_owned(),
             version: Some(P::VERSION),
-            types: P::TYPES.map(names),
+            filter,
             on_error,
             empty: Box::new(S::default),
             apply: Box::new(move |state, batch| projection.apply(state, batch)),
@@ -60,11 +66,15 @@ impl<S> Definition<S> {
 impl Definition<ViewState> {
     pub(crate) fn of_view(name: &str, spec: &Arc<ViewSpec>) -> Self {
         let spec = Arc::clone(spec);
+        let filter = Filter {
+            types: spec.event_type().map(|name| vec![name.to_owned()]),
+            ..Filter::default()
+        };
         Self {
             kind: Kind::View,
             name: name.to_owned(),
             version: None,
-            types: spec.event_type().map(|name| vec![name.to_owned()]),
+            filter,
             on_error: OnError::Stop,
             empty: Box::new(move || ViewState::new(Arc::clone(&spec))),
             apply: Box::new(|state, batch| {
@@ -139,11 +149,15 @@ impl<S> Codec<S> {
 /// What the files of a projection say that it is. Names need no escape in JSON.
 pub(crate) fn projection_text<P: Projection>() -> String {
     let (name, version) = (P::NAME, P::VERSION);
-    let known = format!(r#"{{"projection":"{name}","version":{version}"#);
-    match P::TYPES {
-        None => known + "}",
-        Some(types) => format!(r#"{known},"types":{}}}"#, json_of(types)),
+    let mut text = format!(r#"{{"projection":"{name}","version":{version}"#);
+    if let Some(types) = P::TYPES {
+        text += &format!(r#","types":{}"#, json_of(types));
     }
+    if let Some(prefix) = P::KEY_PREFIX {
+        let prefix = serde_json::to_string(prefix).expect("texts are JSON");
+        text += &format!(r#","key_prefix":{prefix}"#);
+    }
+    text + "}"
 }
 
 /// A list of names as JSON, the same for the same set of names.
@@ -156,7 +170,7 @@ fn json_of(names: &[&str]) -> String {
 pub(crate) fn parse_projection(text: &str) -> Option<(&str, u32)> {
     let (name, rest) = text.strip_prefix(r#"{"projection":""#)?.split_once('"')?;
     let rest = rest.strip_prefix(r#","version":"#)?.strip_suffix('}')?;
-    // The event types follow, where some are declared.
+    // Event types and the beginning of keys follow, where they are declared.
     let version = rest.split(',').next()?;
     Some((name, version.parse().ok()?))
 }

@@ -13,9 +13,9 @@ use super::parking::ParkedAggregates;
 use super::policy::OnError;
 use super::watch::Watches;
 use crate::Error;
+use crate::follow::cursor::row_from;
 use crate::follow::follower::Follow;
 use crate::follow::parked::Parked;
-use crate::follow::visible::{add_shown, row_from};
 
 /// The state of a projection in one shard, and how far it got.
 pub(crate) struct Folding<S> {
@@ -68,6 +68,12 @@ impl<S: Send> Folding<S> {
         }
     }
 
+    /// Whether it holds nothing that was given up since it was begun.
+    pub(crate) fn is_of_what_is_left(&self, reader: &ShardReader) -> bool {
+        let now = reader.published().hidden.mark();
+        self.given_up.is_none_or(|then| then == now)
+    }
+
     /// What they are told who ask for it, since it has stopped in its shard.
     pub(crate) fn stopped(&self, shard: u32, reason: String) -> Error {
         Error::ProjectionStopped {
@@ -77,8 +83,8 @@ impl<S: Send> Folding<S> {
         }
     }
 
-    /// Takes in the events of a block below a row, without those that are hidden or of other types than
-    /// the projection declares.
+    /// Takes in the events of a block below a row, without those that are hidden or that the projection
+    /// does not declare.
     pub(crate) fn take_rows(
         &mut self,
         block: &Block,
@@ -113,9 +119,9 @@ impl<S: Send> Folding<S> {
         replay: bool,
     ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
-        let types = self.definition.types.as_deref();
+        let wants_all = self.definition.filter.wants_all();
         let mut at_once = rows.len();
-        if is_rest && types.is_none() && self.parked.is_empty() && !hidden.may_hide(events) {
+        if is_rest && wants_all && self.parked.is_empty() && !hidden.may_hide(events) {
             let Some(failed) = self.apply_batch(&Batch::new(*events, rows.start, replay))? else {
                 return Ok(());
             };
@@ -123,13 +129,8 @@ impl<S: Send> Folding<S> {
         }
         let mut shown = std::mem::take(&mut self.shown);
         shown.clear();
-        add_shown(
-            &mut shown,
-            events,
-            rows,
-            self.definition.types.as_deref(),
-            hidden,
-        );
+        let filter = &self.definition.filter;
+        filter.add_rows(&mut shown, events, rows, hidden);
         let applied = self.apply_shown(events, &shown, at_once, replay);
         self.shown = shown;
         applied
@@ -240,7 +241,7 @@ impl<S: Send> Folding<S> {
             to_position: self.progress.saturating_sub(1),
             ..Bounds::default()
         };
-        let types = self.definition.types.clone();
+        let types = self.definition.filter.types.clone();
         let mut blocks = AggregateCursor::load(Arc::clone(reader), &waiting.key, bounds)?;
         while let Some((block, mut rows)) = blocks.next_block()? {
             let events = block.events();

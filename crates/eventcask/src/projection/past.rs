@@ -9,9 +9,9 @@ use eventcask_shard::ShardReader;
 
 use super::folding::Folding;
 use super::live::LiveProjection;
+use crate::follow::cursor::ShardCursor;
 use crate::follow::follower::Follower;
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::{AsOf, Error, parallel};
 
 /// Where a shard ended at the moment.
@@ -66,14 +66,13 @@ fn fill<S: Send + 'static>(
     shard: usize,
     end: End,
 ) -> Result<Folding<S>, Error> {
-    let reader = &live.readers[shard];
-    let (watermark, hidden) = durable(reader);
+    let reader = &*live.readers[shard];
     let mut follower = Follower::new(begin(live, reader, end)?);
-    let range = follower.fold.progress..end.position.min(watermark);
-    read_ahead::each_block(reader, live.wanted(), range, |at, block| {
+    let log = ShardCursor::new(reader, follower.fold.progress).until(end.position);
+    read_ahead::each_block(&log, live.wanted(), |at, block| {
         let events = block.events();
         let rows = end.rows_of(at, &events);
-        let take = |folding: &mut Folding<S>| folding.take_rows(block, rows, &hidden);
+        let take = |folding: &mut Folding<S>| folding.take_rows(block, rows, log.hidden());
         follower.take_with(at.first_position, take) && rows == events.len()
     })?;
     match follower.failure {

@@ -22,7 +22,6 @@ use super::state::ShardState;
 use crate::follow::cursor::ShardCursor;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
-use crate::follow::visible::durable;
 use crate::parallel;
 use crate::sync::locked;
 
@@ -88,11 +87,10 @@ fn turn_all<S: Send + 'static>(
 /// Applies what was there at the start in a shard, block by block: who asks meanwhile waits for one.
 fn fill<S: Send + 'static>(live: &LiveProjection<S>, shard: usize) {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
-    let (watermark, hidden) = durable(reader);
-    let range = locked(state).progress()..watermark;
-    let read = read_ahead::each_block(reader, live.wanted(), range, |_, block| {
+    let log = ShardCursor::new(reader, locked(state).progress());
+    let read = read_ahead::each_block(&log, live.wanted(), |_, block| {
         let mut state = locked(state);
-        let is_taken = state.follower.take(block, &hidden);
+        let is_taken = state.follower.take(block, log.hidden());
         let woken = live.moved(&mut state);
         drop(state);
         woken.wake();

@@ -8,8 +8,7 @@ use eventcask_event::{Events, TRUNCATED_TYPE, erased_id_of, erased_key};
 use eventcask_log::{Error, Fate, Payloads};
 use eventcask_shard::{Retired, SegmentSpan, ShardReader};
 
-use crate::follow::cursor::ShardCursor;
-use crate::follow::visible::row_from;
+use crate::follow::cursor::{ShardCursor, row_from};
 
 /// What was given up of one shard at a moment.
 pub(crate) struct GivenUp {

@@ -78,6 +78,12 @@ impl<S: Storage + 'static> From<Arc<S>> for Location {
     }
 }
 
+impl From<&Arc<dyn Storage>> for Location {
+    fn from(storage: &Arc<dyn Storage>) -> Self {
+        Self(Arc::clone(storage))
+    }
+}
+
 impl From<Arc<dyn Storage>> for Location {
     fn from(storage: Arc<dyn Storage>) -> Self {
         Self(storage)

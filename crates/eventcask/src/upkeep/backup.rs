@@ -6,7 +6,6 @@
 //! 3. The manifest gets its name last: the copy is a store only once it is whole. Until then it says
 //!    whose unfinished copy that is, so that the copy can be begun again.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +17,7 @@ use eventcask_log::{
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
+use crate::store::location::Location;
 use crate::store::retention;
 use crate::store::side_files::{self, Layout, SIDE_FILES};
 use crate::{Error, StoreReader};
@@ -41,7 +41,7 @@ pub struct BackupReport {
 }
 
 impl StoreReader {
-    /// Copies the store into a directory that is empty or does not exist, while it is in use:
+    /// Copies the store to a place that is empty or does not exist, while it is in use:
     /// one consistent cut. The copy holds everything that was acknowledged before the call. With any
     /// later event it also holds all that was acknowledged before that event was submitted.
     /// The copy is a store like any other, with the same id. One that was cut short is begun again by
@@ -62,20 +62,14 @@ impl StoreReader {
     /// # Errors
     /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or lies within the store, or what a
     /// disk said; what was copied until then is no store.
-    pub fn backup(&self, directory: impl AsRef<Path>) -> Result<BackupReport, Error> {
-        let to = FileStorage::new(directory.as_ref());
-        self.refuse_within(&to)?;
-        self.backup_storage(&(Arc::new(to) as Arc<dyn Storage>))
-    }
-
-    /// As [`backup`](Self::backup), to storage of your own.
-    ///
-    /// # Errors
-    /// As [`backup`](Self::backup).
-    pub fn backup_storage(&self, to: &Arc<dyn Storage>) -> Result<BackupReport, Error> {
+    pub fn backup(&self, to: impl Into<Location>) -> Result<BackupReport, Error> {
         let started = Instant::now();
-        let _lock = prepare(&**to, &self.inner.manifest)?;
-        let mut report = self.inner.sealer.holding(|| self.copy(to))?;
+        let to = to.into().into_storage();
+        if let Some(directory) = to.directory() {
+            self.refuse_within(&FileStorage::new(directory))?;
+        }
+        let _lock = prepare(&*to, &self.inner.manifest)?;
+        let mut report = self.inner.sealer.holding(|| self.copy(&to))?;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
     }

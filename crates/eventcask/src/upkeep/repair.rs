@@ -94,7 +94,7 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
     mend_side_files(&storage, &mut files)?;
     note_ends(&shared, &manifest)?;
     drop(lock);
-    let verified = verify(directory)?;
+    let verified = verify(shared)?;
     Ok(RepairReport {
         segments,
         files,

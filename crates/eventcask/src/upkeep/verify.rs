@@ -8,18 +8,18 @@
 //! Segments are read on all cores; what is known of each is merged in their order.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
 use eventcask_log::{
-    Block, BlockHead, Error as LogError, FileStorage, Framed, Manifest, Payloads, Problem,
-    ShardDir, Storage, VerifiedSegment,
+    Block, BlockHead, Error as LogError, Framed, Manifest, Payloads, Problem, ShardDir, Storage,
+    VerifiedSegment,
 };
 
 use eventcask_shard::KeyHasher;
 
+use crate::store::location::Location;
 use crate::store::seen::known_ends;
 use crate::store::side_files;
 use crate::{Error, parallel};
@@ -56,7 +56,7 @@ impl VerifyReport {
     }
 }
 
-/// Reads and checks every byte of the store in a directory, on all cores, changing nothing.
+/// Reads and checks every byte of a store, on all cores, changing nothing.
 ///
 /// A writer may be at work meanwhile: what it has not finished is not a problem.
 ///
@@ -72,15 +72,11 @@ impl VerifyReport {
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said. Damage is no
 /// error but part of the report.
-pub fn verify(directory: impl AsRef<Path>) -> Result<VerifyReport, Error> {
-    verify_storage(&(Arc::new(FileStorage::new(directory.as_ref())) as Arc<dyn Storage>))
+pub fn verify(location: impl Into<Location>) -> Result<VerifyReport, Error> {
+    verify_storage(&location.into().into_storage())
 }
 
-/// As [`verify`], for a store on storage of your own.
-///
-/// # Errors
-/// As [`verify`].
-pub fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
+fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
     let started = Instant::now();
     let mut report = VerifyReport {
         blocks: 0,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eventcask::storage::{MemoryStorage, Open, Storage};
-use eventcask::{ErrorKind, Store, ViewSpec, verify_storage};
+use eventcask::{ErrorKind, Store, ViewSpec, verify};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, all, put};
@@ -85,7 +85,7 @@ fn a_backup_into_the_store_itself_is_refused_by_whatever_name_and_leaves_nothing
 
 fn check_copy(bank: &Bank, copy: &MemoryStorage, whole: &Store) {
     let to: Arc<dyn Storage> = Arc::new(copy.clone());
-    let report = verify_storage(&to).unwrap();
+    let report = verify(&to).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
     let store = bank.options.open(to).unwrap();
     assert_eq!(all(&store), all(whole));
@@ -110,7 +110,7 @@ fn a_backup_that_was_cut_short_says_so_and_is_begun_again() {
         disk.fails(Operation::Sync, cut_at, Fault::Errno(EIO));
         let to: Arc<dyn Storage> = Arc::new(disk.clone());
         assert_eq!(
-            store.backup_storage(&to).unwrap_err().kind(),
+            store.backup(&to).unwrap_err().kind(),
             ErrorKind::Io,
             "{cut_at}"
         );
@@ -128,9 +128,9 @@ fn a_backup_that_was_cut_short_says_so_and_is_begun_again() {
                 );
             }
         }
-        store.backup_storage(&to).unwrap();
+        store.backup(&to).unwrap();
         check_copy(&bank, &copy, &store);
-        let again = store.backup_storage(&to).unwrap_err();
+        let again = store.backup(&to).unwrap_err();
         assert_eq!(
             again.kind(),
             ErrorKind::Invalid,
@@ -147,14 +147,14 @@ fn a_backup_never_goes_over_anything_but_its_own_beginnings() {
     let disk = FaultyDisk::on(Arc::new(copy.clone()));
     disk.fails(Operation::Sync, "ENDS", Fault::Errno(EIO));
     let to: Arc<dyn Storage> = Arc::new(disk.clone());
-    store.backup_storage(&to).unwrap_err();
+    store.backup(&to).unwrap_err();
     disk.is_well();
     let before = copy.files();
-    let refused = other.backup_storage(&to).unwrap_err();
+    let refused = other.backup(&to).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Invalid, "it is of another store");
     assert_eq!(copy.files(), before);
     to.open("letter", Open::Create).unwrap();
-    let refused = store.backup_storage(&to).unwrap_err();
+    let refused = store.backup(&to).unwrap_err();
     assert_eq!(
         refused.kind(),
         ErrorKind::Invalid,

@@ -195,7 +195,7 @@ fn is_clustered(storage: &MemoryStorage) -> bool {
 
 fn problems(storage: &MemoryStorage) -> Vec<Problem> {
     let storage: Arc<dyn Storage> = Arc::new(storage.clone());
-    eventcask::verify_storage(&storage).unwrap().problems
+    eventcask::verify(&storage).unwrap().problems
 }
 
 /// As [`sealed`]; also what was the open end of the log is complete and sealed then.

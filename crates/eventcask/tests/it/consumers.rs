@@ -493,7 +493,7 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
 
     let copy = Bank::new(1);
     let to: Arc<dyn eventcask::storage::Storage> = Arc::new(copy.storage.clone());
-    store.backup_storage(&to).unwrap();
+    store.backup(&to).unwrap();
     let copied = copy.open();
     assert_eq!(copied.stats().subscriptions[0].positions, [1]);
     copied.close().unwrap();
@@ -506,7 +506,7 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     let refused = copied.events().named("letters").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Damaged);
     copied.close().unwrap();
-    let report = eventcask::verify_storage(&to).unwrap();
+    let report = eventcask::verify(&to).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
 }
 

@@ -324,7 +324,7 @@ fn ids_out_of_the_window_are_stored_again() {
             // The new event is the one that is repeated from now on.
             model.check_known(&old, "stored again");
             let storage: Arc<dyn Storage> = Arc::new(model.bank.storage.clone());
-            let report = eventcask::verify_storage(&storage).unwrap();
+            let report = eventcask::verify(&storage).unwrap();
             assert_eq!(report.problems, [], "{window} {order:?}");
             assert_eq!(report.repeated_ids, 100, "{window} {order:?}");
         }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use eventcask::projection::SnapshotPolicy;
 use eventcask::storage::{FileStorage, Open, Storage};
 use eventcask::subscribe::Retry;
-use eventcask::{
-    Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify_storage,
-};
+use eventcask::{Codec, Error, ErrorKind, Options, Store, StoreReader, ViewSpec, repair, verify};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, Counts, all, put};
@@ -86,7 +84,7 @@ impl Loss {
 }
 
 fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
-    let report = verify_storage(storage).unwrap();
+    let report = verify(storage).unwrap();
     let [problem] = &report.problems[..] else {
         panic!("{loss:?}: {:?}", report.problems);
     };
@@ -117,7 +115,7 @@ fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
         let store = options().open(Arc::clone(&storage)).unwrap();
         fill(&store);
         store.close().unwrap();
-        assert!(verify_storage(&storage).unwrap().is_ok());
+        assert!(verify(&storage).unwrap().is_ok());
         loss.strike(&*storage, 1);
         check_found(&options(), &storage, loss);
     }
@@ -145,11 +143,11 @@ fn c7_a_sealed_segment_is_never_the_last_one_that_a_writer_left() {
     fill(&store);
     store.seal().unwrap();
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
-    assert!(verify_storage(&killed).unwrap().is_ok());
+    assert!(verify(&killed).unwrap().is_ok());
     killed
         .remove(segments(&*killed, 1).last().unwrap())
         .unwrap();
-    let report = verify_storage(&killed).unwrap();
+    let report = verify(&killed).unwrap();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
     assert!(report.problems[0].reason.contains("is sealed"));
 }
@@ -207,7 +205,7 @@ fn killed(options: &Options, keeper: Keeper) -> Arc<dyn Storage> {
     fill(&store);
     keeper.keep(&store);
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
-    assert!(verify_storage(&killed).unwrap().is_ok());
+    assert!(verify(&killed).unwrap().is_ok());
     Loss::NewestTwo.strike(&*killed, 1);
     killed
 }
@@ -231,12 +229,12 @@ fn what_was_kept_of_a_log_that_was_not_synced_tells_nothing() {
     {
         let weak = options().durability(level.parse().unwrap());
         let killed = killed(&weak, keeper);
-        assert!(verify_storage(&killed).unwrap().is_ok(), "{keeper:?}");
+        assert!(verify(&killed).unwrap().is_ok(), "{keeper:?}");
         // Nor once it was opened by one that syncs: what was ahead is forgotten by then.
         let store = options().open(Arc::clone(&killed)).unwrap();
         put(&store, "account-1", "{}");
         drop(store);
-        let report = verify_storage(&killed).unwrap();
+        let report = verify(&killed).unwrap();
         assert!(report.is_ok(), "{keeper:?}: {:?}", report.problems);
     }
 }
@@ -262,7 +260,7 @@ fn a_subscription_that_begins_later_does_not_tell_of_a_longer_log() {
         .unwrap();
     later.shard(0).named("more").unwrap().checkpoint().unwrap();
     let killed: Arc<dyn Storage> = Arc::new(memory.copy());
-    assert!(verify_storage(&killed).unwrap().is_ok());
+    assert!(verify(&killed).unwrap().is_ok());
     assert!(options().open(killed).is_ok());
 }
 
@@ -315,7 +313,7 @@ fn c7_a_lost_end_without_events_is_found() {
         let path = directory.path();
         let left = without_mark(loss, path);
         let storage: Arc<dyn Storage> = Arc::new(FileStorage::new(path));
-        let report = verify_storage(&storage).unwrap();
+        let report = verify(&storage).unwrap();
         let [problem] = &report.problems[..] else {
             panic!("{loss:?}: {:?}", report.problems);
         };
@@ -334,7 +332,7 @@ fn c7_a_lost_end_without_events_is_found() {
         assert_eq!(numbers(&store), left, "{loss:?}");
         fill(&store);
         store.close().unwrap();
-        assert!(verify_storage(&storage).unwrap().is_ok(), "{loss:?}");
+        assert!(verify(&storage).unwrap().is_ok(), "{loss:?}");
     }
 }
 
@@ -362,7 +360,7 @@ fn c7_a_backup_that_has_lost_its_end_is_found() {
     let path = directory.path().join("copy");
     store.backup(&path).unwrap();
     let storage: Arc<dyn Storage> = Arc::new(FileStorage::new(&path));
-    assert!(verify_storage(&storage).unwrap().is_ok());
+    assert!(verify(&storage).unwrap().is_ok());
     Loss::Newest.strike(&*storage, 1);
     check_found(&options(), &storage, Loss::Newest);
 }
@@ -393,12 +391,9 @@ fn a_note_of_the_ends_that_is_gone_or_damaged_keeps_nobody_out() {
                 file.write_all_at(b"?", 130).unwrap();
             }
         }
-        assert_eq!(verify_storage(&storage).unwrap().is_ok(), !damage);
+        assert_eq!(verify(&storage).unwrap().is_ok(), !damage);
         assert_eq!(all(&bank.open()).len(), EVENTS);
-        assert!(
-            verify_storage(&storage).unwrap().is_ok(),
-            "it is noted anew"
-        );
+        assert!(verify(&storage).unwrap().is_ok(), "it is noted anew");
     }
 }
 
@@ -447,7 +442,7 @@ fn a_repair_goes_on_without_the_lost_end_and_gives_its_positions_to_nobody() {
         fill(&store);
         store.close().unwrap();
         let storage: Arc<dyn Storage> = Arc::new(FileStorage::new(path));
-        assert!(verify_storage(&storage).unwrap().is_ok(), "{loss:?}");
+        assert!(verify(&storage).unwrap().is_ok(), "{loss:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::subscribe::Retry;
 use eventcask::{
     Codec, Error, Event, Expected, Fold, NewEvent, Options, Store, StoreReader, Timestamp,
-    ViewSpec, verify_storage,
+    ViewSpec, verify,
 };
 use std::sync::Arc;
 
@@ -94,7 +94,7 @@ fn seal(store: &Store, way: &str) {
 
 fn is_whole(bank: &Bank) {
     let storage: Arc<dyn Storage> = Arc::new(bank.storage.clone());
-    let report = verify_storage(&storage).unwrap();
+    let report = verify(&storage).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
 }
 
@@ -311,16 +311,14 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
             reader.view("by-name").unwrap().rows().unwrap();
             let mut news = reader.events().subscribe().unwrap();
             while news.try_next().unwrap().is_some() {}
-            reader
-                .backup_storage(&(Arc::new(MemoryStorage::default()) as _))
-                .unwrap();
+            reader.backup(MemoryStorage::default()).unwrap();
             reader.refresh().unwrap();
             assert_eq!(all(&reader), all(&store), "round {round}");
         }
     }
     let crashed = copy_of(&bank.storage);
     let storage: Arc<dyn Storage> = Arc::new(crashed);
-    assert!(verify_storage(&storage).unwrap().is_ok());
+    assert!(verify(&storage).unwrap().is_ok());
 }
 
 /// What stands for erased keys is ours: a key of that kind was taken, and the aggregate that had such a
@@ -361,7 +359,7 @@ fn is_reserved(refused: &Result<(), Error>) -> bool {
 /// What the figures say, and what there is.
 fn aggregates(bank: &Bank, store: &StoreReader) -> (u64, u64) {
     let storage: Arc<dyn Storage> = Arc::new(bank.storage.clone());
-    let report = verify_storage(&storage).unwrap();
+    let report = verify(&storage).unwrap();
     assert!(report.is_ok(), "{:?}", report.problems);
     (store.stats().aggregates, report.aggregates)
 }

@@ -267,7 +267,7 @@ fn a_segment_that_was_given_up_whole_takes_nothing_more() {
     assert_eq!(store.aggregate("account-4").events().unwrap().count(), 3);
     store.close().unwrap();
     let storage: std::sync::Arc<dyn Storage> = std::sync::Arc::new(bank.storage.clone());
-    assert!(eventcask::verify_storage(&storage).unwrap().is_ok());
+    assert!(eventcask::verify(&storage).unwrap().is_ok());
 }
 
 /// A store that an older version left with such a time: what is stored from now on is seen.

@@ -90,7 +90,7 @@ fn l4_an_id_under_several_keys_is_answered_alike_by_any_number_of_shards() {
         let event = [deposit("1").id(id(7))];
         assert_eq!(append(&store, "f", &event), "stored 1", "{shards} shards");
         assert_eq!(append(&store, "f", &event), "known 1", "{shards} shards");
-        let report = eventcask::verify_storage(&(Arc::new(bank.storage.clone()) as _)).unwrap();
+        let report = eventcask::verify(Arc::new(bank.storage.clone())).unwrap();
         assert_eq!((report.problems, report.repeated_ids), (vec![], 0));
     }
 }

@@ -148,6 +148,92 @@ fn only_declared_types_are_shown_live_late_rebuilt_and_as_of() {
     types_are_shown::<4>();
 }
 
+/// All that is shown of some aggregates, and of one type.
+struct OfSome;
+
+impl Projection for OfSome {
+    const NAME: &'static str = "of-some";
+    const VERSION: u32 = 1;
+    const TYPES: Option<&'static [&'static str]> = types_of(2);
+    const KEY_PREFIX: Option<&'static str> = Some("account-1");
+    type State = Vec<String>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
+        state.extend(batch.iter().map(line));
+        Ok(())
+    }
+}
+
+/// The same of other keys, and what it was shown since it was started.
+#[derive(Clone, Default)]
+struct OfOthers(Arc<AtomicU64>);
+
+impl Projection for OfOthers {
+    const NAME: &'static str = "of-some";
+    const VERSION: u32 = 1;
+    const TYPES: Option<&'static [&'static str]> = types_of(2);
+    const KEY_PREFIX: Option<&'static str> = Some("account-7");
+    type State = Vec<String>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
+        self.0.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        state.extend(batch.iter().map(line));
+        Ok(())
+    }
+}
+
+/// What a query with the same filter gives.
+fn queried(store: &Store, prefix: &str) -> Vec<String> {
+    let query = store.events().types(&["Deposited", "Withdrawn"]);
+    let events = query.key_prefix(prefix).iter();
+    events.map(|event| line(event.unwrap().get())).collect()
+}
+
+#[test]
+fn only_declared_keys_are_shown_live_late_and_rebuilt() {
+    let store = Bank::new(1).open();
+    let mut random = fastrand::Rng::with_seed(11);
+    let behind = store.projection(OfSome).start().unwrap();
+    for _ in 0..10 {
+        push(&store, &mut random, 40);
+    }
+    let wanted = queried(&store, "account-1");
+    assert!(wanted.len() > 20);
+    wait_for_all(&store, &behind);
+    assert_eq!(behind.read(0, Clone::clone).unwrap(), wanted, "live");
+    behind.rebuild().unwrap().wait().unwrap();
+    assert_eq!(behind.read(0, Clone::clone).unwrap(), wanted, "rebuilt");
+    drop(behind);
+    let late = store.projection(OfSome).sync().start().unwrap();
+    assert_eq!(late.read(0, Clone::clone).unwrap(), wanted, "late");
+}
+
+#[test]
+fn l7_a_snapshot_of_other_keys_is_not_taken_up() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    push(&store, &mut fastrand::Rng::with_seed(12), 200);
+    let kept = |store: &Store| {
+        let options = store.projection(OfSome).sync();
+        options
+            .snapshots(SnapshotPolicy::default())
+            .start()
+            .unwrap()
+    };
+    drop(kept(&store));
+    store.close().unwrap();
+    let store = bank.open();
+    let others = OfOthers::default();
+    let options = store.projection(others.clone()).sync();
+    let projected = options
+        .snapshots(SnapshotPolicy::default())
+        .start()
+        .unwrap();
+    let wanted = queried(&store, "account-7");
+    assert_eq!(projected.read(0, Clone::clone).unwrap(), wanted);
+    assert_eq!(others.0.load(Ordering::Relaxed), wanted.len() as u64);
+}
+
 #[test]
 fn hidden_events_of_declared_types_are_not_shown() {
     let store = Bank::new(1).open();
