@@ -8,7 +8,7 @@ use redb::{Database, Durability};
 
 use crate::{Tables, kept};
 
-/// A read model in a redb database, to be fed by [`Store::read_model`](eventcask::Store::read_model).
+/// A read model in a redb database, to be fed by [`Store::read_model`](eventcask::StoreReader::read_model).
 ///
 /// Several models can share a database; each has its tables and its progress. Readers use the same
 /// [`Database`], which one process has open at a time, and are not held up.

@@ -14,7 +14,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Statements that stay prepared: those of a few [`Upsert`](crate::Upsert)s.
 const STATEMENTS: usize = 64;
 
-/// A read model in a SQLite database, to be fed by [`Store::read_model`](eventcask::Store::read_model).
+/// A read model in a SQLite database, to be fed by [`Store::read_model`](eventcask::StoreReader::read_model).
 ///
 /// Several models can share a database; each has its tables and its progress. Readers open
 /// connections of their own and are not held up.

@@ -31,20 +31,20 @@
 //! | --- | --- |
 //! | to store events, many from one thread | [`Store::producer`] |
 //! | to store a few, from whichever thread or task | [`Store::append`] |
-//! | one aggregate as it is, or as it was | [`Store::aggregate`] |
-//! | the same ones often, folded to a value | [`Store::fold`] |
+//! | one aggregate as it is, or as it was | [`Store::aggregate`](StoreReader::aggregate) |
+//! | the same ones often, folded to a value | [`Store::fold`](StoreReader::fold) |
 //! | every event, in the order of the commits | [`Store::events`] |
 //! | numbers over JSON payloads, by key or time | [`Store::create_view`] |
-//! | a state of your own over all events | [`Store::projection`] |
-//! | tables in SQLite, redb or a database of yours | [`Store::read_model`] |
+//! | a state of your own over all events | [`Store::projection`](StoreReader::projection) |
+//! | tables in SQLite, redb or a database of yours | [`Store::read_model`](StoreReader::read_model) |
 //! | to watch events as they come | [`EventQuery::subscribe`], of [`Store::events`] |
 //! | to act on each event, also after a restart | [`EventQuery::named`] |
 //! | the same by several workers, with retries | [`EventQuery::group`] |
-//! | to know whether an id is stored, and where | [`Store::find`] |
+//! | to know whether an id is stored, and where | [`Store::find`](StoreReader::find) |
 //! | the store as of a past moment | [`AsOf`], of aggregates, views, projections and folds |
 //! | to take in a source that is read again after a crash | [`Store::producer_from`], [`Store::session`] |
 //! | to give events up, and their room back | [`Store::truncate_aggregate`], [`Store::reclaim`] |
-//! | a copy while the store is in use | [`Store::backup`] |
+//! | a copy while the store is in use | [`Store::backup`](StoreReader::backup) |
 //! | to check a store, or to mend it | [`verify()`], [`repair()`] |
 //!
 //! What the first hour needs is at the root; the rest is in modules: [`stats`] for figures, [`storage`] for

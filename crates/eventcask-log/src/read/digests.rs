@@ -1,7 +1,8 @@
 //! Digests of the events of segments that are not sealed: no table has them yet.
 //!
 //! Those of a whole block are made when one of them is first asked for, and kept where the pages of
-//! tables are: the next look-up that leads to the block does not read it.
+//! tables are: the next look-up that leads to the block does not read it. Where there is no room for
+//! all of them, they are made now and then: to compare a single event takes less time.
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use crate::{Block, BlockPlace, Error, Payloads};
 const ROW_BYTES: usize = 24;
 
 impl BlockReader {
-    /// The event at a position of a block of a segment that is not sealed, as a table would have it.
+    /// The event at a position of a block of a segment that is not sealed, as a table would have it;
+    /// `None` where the block is to be read for it.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.
@@ -25,12 +27,14 @@ impl BlockReader {
         let Some(row) = position.checked_sub(at.first_position) else {
             return Ok(None);
         };
-        let rows = self.digests(at)?;
+        let Some(rows) = self.digests(at)? else {
+            return Ok(None);
+        };
         let row = rows.as_chunks::<ROW_BYTES>().0.get(row as usize);
         Ok(row.map(|row| decode(row, position)))
     }
 
-    fn digests(&self, at: &BlockPlace) -> Result<Arc<[u8]>, Error> {
+    fn digests(&self, at: &BlockPlace) -> Result<Option<Arc<[u8]>>, Error> {
         // A segment that is not sealed has no pages of ids, and is far below 4 GiB.
         let name = TableName {
             shard: self.dir().shard,
@@ -41,11 +45,14 @@ impl BlockReader {
         };
         let pages = &self.caches().pages;
         if let Some(kept) = pages.get(&name) {
-            return Ok(kept);
+            return Ok(Some(kept));
+        }
+        if !pages.has_turn(u64::from(at.rows) * ROW_BYTES as u64) {
+            return Ok(None);
         }
         let rows = encode(self.dir().store, &self.read(at, Payloads::All)?);
         pages.insert(name, &rows);
-        Ok(rows)
+        Ok(Some(rows))
     }
 }
 

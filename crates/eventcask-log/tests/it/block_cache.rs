@@ -1,6 +1,8 @@
 //! Blocks that are read for one aggregate, and kept.
 
-use eventcask_log::{BlockPlace, BlockReader, Caches, ErrorKind, IdPlace, MemoryStorage, Payloads};
+use eventcask_log::{
+    BlockPlace, BlockReader, Caches, ErrorKind, IdPlace, MemoryStorage, Payloads, TableCache,
+};
 
 use crate::support::{FIRST_SEGMENT, Row, Writer, bytes_of, put_file, read, row, shard_on};
 
@@ -67,7 +69,8 @@ fn of_a_block_that_is_read_for_an_aggregate_only_its_payloads_are_open() {
 fn what_is_known_of_the_events_of_an_open_block_is_read_once() {
     let (storage, places) = store(2);
     let seen = read(&storage).unwrap();
-    let reader = BlockReader::new(shard_on(storage), Caches::default());
+    let dir = shard_on(storage);
+    let reader = BlockReader::new(dir.clone(), Caches::default());
     for _ in 0..2 {
         for one in &seen {
             let at = &places[usize::from(one.position >= places[1].first_position)];
@@ -83,6 +86,14 @@ fn what_is_known_of_the_events_of_an_open_block_is_read_once() {
         }
         assert_eq!(reader.blocks_read(), 2);
     }
+    // With room for one block, the other is left to be read whenever it is asked for.
+    let caches = Caches {
+        pages: TableCache::new(400 * 24),
+        ..Caches::default()
+    };
+    let small = BlockReader::new(dir, caches);
+    let ask = |at: &BlockPlace| small.unsealed(at, at.first_position).unwrap();
+    assert!(ask(&places[0]).is_some() && ask(&places[1]).is_none());
     let at = &places[1];
     for position in [at.first_position - 1, at.next_position] {
         assert_eq!(reader.unsealed(at, position).unwrap(), None);

@@ -21,7 +21,7 @@ const BATCH_EVENTS: usize = 5_000;
 /// Bytes of keys and payloads of a transaction at most, unless set: 5,000 events of 1 KiB.
 const BATCH_BYTES: usize = 5 << 20;
 
-/// How a read model is fed; [`start`](Self::start) begins. See [`Store::read_model`](crate::Store::read_model).
+/// How a read model is fed; [`start`](Self::start) begins. See [`Store::read_model`](crate::StoreReader::read_model).
 ///
 /// A transaction takes what there is as soon as the one before is done, up to the limits: under load
 /// it grows by itself, and a single event need not wait.

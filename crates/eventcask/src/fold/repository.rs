@@ -36,7 +36,7 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 ///
 /// It is cheap to clone, and clones share the states that are kept in memory. A load holds every
 /// event of the aggregate that was acknowledged before it began; in a store that is open for reading
-/// only, every one that [`refresh`](crate::Store::refresh) found. Snapshots lie beside the log, and
+/// only, every one that [`refresh`](crate::StoreReader::refresh) found. Snapshots lie beside the log, and
 /// only a store that is open for writing makes them. They may be deleted or damaged at any time, which
 /// only makes loads slower.
 ///

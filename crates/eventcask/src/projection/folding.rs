@@ -68,6 +68,12 @@ impl<S: Send> Folding<S> {
         }
     }
 
+    /// Whether it holds nothing that was given up since it was begun.
+    pub(crate) fn is_of_what_is_left(&self, reader: &ShardReader) -> bool {
+        let now = reader.published().hidden.mark();
+        self.given_up.is_none_or(|then| then == now)
+    }
+
     /// What they are told who ask for it, since it has stopped in its shard.
     pub(crate) fn stopped(&self, shard: u32, reason: String) -> Error {
         Error::ProjectionStopped {

@@ -55,6 +55,12 @@ impl<S: Send + 'static> Live for LiveProjection<S> {
         saved
     }
 
+    fn settle(&self) {
+        if let Some(keep) = &self.keep {
+            drop(keep.files.writing());
+        }
+    }
+
     fn stats(&self) -> Option<ProjectionStats> {
         let version = self.definition.version?;
         Some(self.stats_of(version))

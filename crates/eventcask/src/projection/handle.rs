@@ -199,7 +199,7 @@ impl<P: Projection> ProjectionHandle<P> {
     /// be short.
     ///
     /// Inside `read`, wait for no answer of the store, and do not ask for [`progress`](Self::progress),
-    /// [`stats`](Self::stats), [`Store::stats`](crate::Store::stats) or the `Debug` of this projection: they
+    /// [`stats`](Self::stats), [`Store::stats`](crate::StoreReader::stats) or the `Debug` of this projection: they
     /// need the same lock, and would wait for ever.
     ///
     /// ```

@@ -83,21 +83,23 @@ impl<S: Send> Keep<S> {
         self.write(writing, shard, self.encode(shard, folding))
     }
 
-    /// Keeps a state that does not follow from the one that is kept. Where it can not be written there is
-    /// none, also not the one before: a start would take that up. Gives the progress that is kept.
+    /// Keeps a state that does not follow from the one that is kept. Where it can not be written, or holds
+    /// what was given up, there is none, also not the one before: a start would take that up. Gives the
+    /// progress that is kept.
     ///
     /// # Errors
     /// What the disk said, where the one before can not be removed.
     pub(crate) fn replace(
         &self,
         writing: &Writing<'_>,
-        shard: u32,
+        reader: &ShardReader,
         folding: &Folding<S>,
     ) -> Result<Option<u64>, Error> {
-        if self.save(writing, shard, folding).is_ok() {
+        let may_be_kept = folding.is_of_what_is_left(reader);
+        if may_be_kept && self.save(writing, reader.shard(), folding).is_ok() {
             return Ok(Some(folding.progress));
         }
-        writing.remove(shard)?;
+        writing.remove(reader.shard())?;
         Ok(None)
     }
 

@@ -12,7 +12,7 @@ use crate::clock::now_nanos;
 use crate::lag::lag;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to
-/// go back. From [`Store::kept_projections`](crate::Store::kept_projections).
+/// go back. From [`Store::kept_projections`](crate::StoreReader::kept_projections).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptProjection {

@@ -287,14 +287,8 @@ impl<S: Send + 'static> LiveProjection<S> {
 
     /// Whether a state in memory may hold events that were given up since.
     pub(crate) fn holds_given_up(&self) -> bool {
-        self.shards
-            .iter()
-            .zip(&self.readers)
-            .any(|(state, reader)| {
-                let now = reader.published().hidden.mark();
-                let then = locked(state).follower.fold.given_up;
-                then.is_some_and(|then| then != now)
-            })
+        let mut states = self.shards.iter().zip(&self.readers);
+        states.any(|(state, reader)| !locked(state).follower.fold.is_of_what_is_left(reader))
     }
 
     /// Opens the states that are shut though there are events that they must take in.
@@ -323,11 +317,11 @@ impl<S: Send + 'static> LiveProjection<S> {
                 continue;
             }
             let progress = state.progress();
+            let fold = &state.follower.fold;
             // What was given up since may be in it: the next start fills it anew.
-            let given_up = self.readers[shard].published().hidden.mark();
-            let given_up_then = state.follower.fold.given_up;
-            let is_derived = given_up_then.is_none_or(|then| then == given_up);
-            if state.follower.failure.is_none() && is_derived && state.saved != Some(progress) {
+            let may_be_kept =
+                state.follower.failure.is_none() && fold.is_of_what_is_left(&self.readers[shard]);
+            if may_be_kept && state.saved != Some(progress) {
                 let saved = keep.save(&writing, shard as u32, &state.follower.fold);
                 if saved.is_ok() {
                     state.saved = Some(progress);

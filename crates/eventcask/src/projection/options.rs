@@ -10,7 +10,7 @@ use crate::projection::definition::Codec;
 use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, OnError, SnapshotPolicy};
 use crate::store::inner::Inner;
 
-/// How a projection is to follow a store; [`start`](Self::start) begins. From [`crate::Store::projection`].
+/// How a projection is to follow a store; [`start`](Self::start) begins. From [`Store::projection`](crate::StoreReader::projection).
 ///
 /// ```
 /// use eventcask::{ApplyError, Batch, PerAggregate, Projection};

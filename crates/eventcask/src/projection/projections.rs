@@ -40,6 +40,9 @@ pub(crate) trait Live: Send + Sync {
     /// yet to the next start. Who waits for it is to be woken.
     fn close(&self, woken: &mut Woken) -> Result<(), Error>;
 
+    /// Returns once no snapshot is being written that was begun before.
+    fn settle(&self);
+
     /// Its figures; none of a view, which has its own.
     fn stats(&self) -> Option<ProjectionStats>;
 }
@@ -79,6 +82,12 @@ impl Projections {
 
     pub(crate) fn refresh(&self) {
         self.list().iter().for_each(|live| live.refresh());
+    }
+
+    /// Returns once no snapshot is being written that was begun before: what is begun from now on knows what
+    /// was given up by now.
+    pub(crate) fn settle(&self) {
+        self.list().iter().for_each(|live| live.settle());
     }
 
     /// Ends all of them; the first error counts. Who waits for them is to be woken.

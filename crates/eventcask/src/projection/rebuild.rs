@@ -226,9 +226,9 @@ fn save<S: Send + 'static>(
     writing: &Writing<'_>,
     filled: &[Beside<S>],
 ) -> Result<(), Error> {
-    for (shard, beside) in (0..).zip(filled) {
-        let saved = keep.replace(writing, shard, &beside.fold)?;
-        locked(&live.shards[shard as usize]).saved = saved;
+    for ((state, reader), beside) in live.shards.iter().zip(&live.readers).zip(filled) {
+        let saved = keep.replace(writing, reader, &beside.fold)?;
+        locked(state).saved = saved;
     }
     Ok(())
 }

@@ -40,7 +40,8 @@ impl<S: Send + 'static> LiveProjection<S> {
         if applied.is_ok()
             && let Some((keep, Some(writing))) = &writing
         {
-            let replaced = keep.replace(writing, shard, &state.follower.fold);
+            let replaced =
+                keep.replace(writing, &self.readers[shard as usize], &state.follower.fold);
             kept = replaced.map(|saved| state.saved = saved);
         }
         drop(state);

@@ -60,22 +60,15 @@ fn save_if_due<S: Send + 'static>(
     let Some(writing) = keep.files.writing() else {
         return;
     };
-    let Some(due) = due(live, keep, shard, is_time) else {
-        return;
+    let reader = &live.readers[shard];
+    let encoded = match due(live, keep, shard, is_time) {
+        Some(Due::Small(encoded)) => encoded,
+        Some(Due::At(progress)) => match make(live, keep, shard, progress) {
+            Some(beside) if beside.is_of_what_is_left(reader) => keep.encode(shard as u32, &beside),
+            _ => return,
+        },
+        None => return,
     };
-    let (given_up, encoded) = match due {
-        Due::Small(given_up, encoded) => (given_up, encoded),
-        Due::At(progress) => {
-            let Some(beside) = make(live, keep, shard, progress) else {
-                return;
-            };
-            (beside.given_up, keep.encode(shard as u32, &beside))
-        }
-    };
-    let now = live.readers[shard].published().hidden.mark();
-    if given_up.is_some_and(|then| then != now) {
-        return;
-    }
     let progress = encoded.as_ref().map(|kept| kept.progress).ok();
     // The state in use is whole whatever comes of this; only a restart would take longer.
     if keep.write(&writing, shard as u32, encoded).is_ok() {
@@ -85,8 +78,8 @@ fn save_if_due<S: Send + 'static>(
 
 /// What a snapshot is to be made of.
 enum Due {
-    /// The mark of what had been given up when the state was begun, and the state.
-    Small(Option<u32>, Result<Kept, Error>),
+    /// The state.
+    Small(Result<Kept, Error>),
     /// The log up to a position.
     At(u64),
 }
@@ -103,8 +96,10 @@ fn due<S: Send + 'static>(
     }
     let progress = state.mark();
     let folding = &state.follower.fold;
-    Some(match keep.is_small(folding) {
-        true => Due::Small(folding.given_up, keep.encode(shard as u32, folding)),
+    // One that holds what was given up is made anew of the log.
+    let is_copied = keep.is_small(folding) && folding.is_of_what_is_left(&live.readers[shard]);
+    Some(match is_copied {
+        true => Due::Small(keep.encode(shard as u32, folding)),
         false => Due::At(progress),
     })
 }

@@ -49,7 +49,7 @@ impl Reclaimed {
 }
 
 impl StoreReader {
-    /// Tells what [`reclaim`](Self::reclaim) would take back, and changes nothing.
+    /// Tells what [`reclaim`](Store::reclaim) would take back, and changes nothing.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -168,6 +168,7 @@ impl Store {
         let inner = &self.inner;
         inner.views.renew()?;
         let (storage, saving) = (&*inner.storage, &inner.folds.saving);
+        inner.projections.settle();
         all.snapshots += folder::forget_what_was_given_up(storage, &inner.readers)?;
         all.snapshots += fold::snapshots::drop_given_up(storage, &inner.readers, saving)?;
         let left_of = |key: &str, held: &_| dispatcher::left_of(inner, key, held);

@@ -256,7 +256,7 @@ impl Producer {
 
     /// As [`push`](Self::push), for a row of the producer's source: `offset` is its place
     /// there, and `check` the source's own word for everything up to and with this row, kept
-    /// in its [mark](crate::Store::source_marks). A row that the store has is a duplicate.
+    /// in its [mark](crate::StoreReader::source_marks). A row that the store has is a duplicate.
     ///
     /// # Errors
     /// As [`push`](Self::push); also a producer without a source (see

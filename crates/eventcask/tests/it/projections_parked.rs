@@ -13,7 +13,7 @@ use eventcask::{
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
-use crate::support::{Bank, deposit, in_time, put};
+use crate::support::{Bank, bytes_of, deposit, files, in_time, put};
 
 /// The deposits of each account, one after the other; what is no number fails, up to what is mended.
 #[derive(Clone, Default)]
@@ -449,4 +449,22 @@ fn so_many_aggregates_are_parked_and_no_more() {
     put(&store, "another", "\"two\"");
     let failure = projected.stats().failure.unwrap();
     assert!(failure.contains("\"another\""), "{failure}");
+}
+
+/// The state in use holds what was given up until it is rebuilt; a snapshot of it would tell.
+#[test]
+fn l13_what_was_given_up_is_not_kept_again_where_something_is_redriven() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    let projected = kept(&store, &Deposits::default());
+    push(&store, "\"two\"");
+    store.delete_aggregate("bob").unwrap();
+    store.reclaim().unwrap();
+    assert!(projected.redrive("ada").unwrap());
+    let kept = files(&bank.storage).into_iter();
+    for path in kept.filter(|path| path.ends_with(".snapshot")) {
+        let bytes = bytes_of(&bank.storage, &path);
+        assert!(!bytes.windows(3).any(|text| text == b"bob"), "{path}");
+    }
+    assert_eq!(projected.stats().snapshot_positions, [None]);
 }
