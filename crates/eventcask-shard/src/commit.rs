@@ -21,7 +21,7 @@ use crossbeam_queue::SegQueue;
 use eventcask_log::{Error, ErrorKind, LogEnd, NewSegment, PageBuffer, SegmentWriter, in_page};
 
 use crate::stages::{StageCounters, StageTimer, count};
-use crate::{Bell, ShardReader};
+use crate::{WorkerBell, ShardReader};
 
 /// Bytes that are written before a sync at most. Larger groups gain nothing and delay answers.
 const GROUP_BYTES: usize = 4 << 20;
@@ -177,7 +177,7 @@ fn lock(target: &Mutex<Target>) -> MutexGuard<'_, Target> {
 pub struct WriteThread {
     pub(crate) jobs: Receiver<Job>,
     pub(crate) targets: Arc<Targets>,
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) bell: Arc<WorkerBell>,
 }
 
 impl WriteThread {

@@ -83,7 +83,7 @@ impl Delivery {
     }
 
     /// Whether somebody waits for an answer of their own.
-    pub(crate) fn is_asked(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         !self.appends.is_empty()
     }
 

@@ -29,13 +29,13 @@ const SPARE_BATCHES: usize = 48;
 
 /// Wakes the worker of some shards, at no cost while it is awake.
 #[derive(Debug, Default)]
-pub struct Bell {
+pub struct WorkerBell {
     asleep: AtomicBool,
     /// The one that sleeps: a shard that is owned may be handed to another thread.
     thread: Mutex<Option<Thread>>,
 }
 
-impl Bell {
+impl WorkerBell {
     /// Wakes the worker if it sleeps; what was done before is seen by it.
     pub fn ring(&self) {
         // Pairs with the fence in `sleep`: either the worker sees what was put into its queues
@@ -111,7 +111,7 @@ pub struct Inbox {
     closed: AtomicBool,
     /// Set once the worker is gone: a producer that finds it set empties the queue.
     abandoned: AtomicBool,
-    bell: Arc<Bell>,
+    bell: Arc<WorkerBell>,
     health: Health,
     /// How old an open batch becomes at least before it is taken as it is.
     linger: Duration,
@@ -147,7 +147,7 @@ impl Inbox {
     /// The inbox of a shard whose worker listens to `bell`. Open batches are taken as they are once
     /// they are as old as `linger`.
     #[must_use]
-    pub fn new(bell: Arc<Bell>, linger: Duration) -> Self {
+    pub fn new(bell: Arc<WorkerBell>, linger: Duration) -> Self {
         Self {
             queue: ArrayQueue::new(QUEUE_BATCHES),
             spare: ArrayQueue::new(SPARE_BATCHES),
@@ -339,11 +339,11 @@ impl Inbox {
     /// Takes the whole queue, and behind it the open batches in which somebody waits for an answer; does
     /// nothing where there are none.
     pub(crate) fn take_asked(&self, taken: &mut VecDeque<Message>) {
-        if !self.is_asked() {
+        if !self.has_waiters() {
             return;
         }
         taken.extend(std::iter::from_fn(|| self.take()));
-        self.take_open_if(taken, Delivery::is_asked);
+        self.take_open_if(taken, Delivery::has_waiters);
     }
 
     fn take_open_if(&self, taken: &mut VecDeque<Message>, is_wanted: impl Fn(&Delivery) -> bool) {
@@ -366,13 +366,13 @@ impl Inbox {
     }
 
     /// Whether somebody waits for an answer in an open batch that is old enough.
-    pub(crate) fn is_asked(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         let old_enough = self.old_enough();
         let open = locked(&self.open);
         open.iter().filter_map(Weak::upgrade).any(|batch| {
             // A producer that holds the lock is adding to the batch, and rings afterwards.
             let delivery = batch.try_lock();
-            delivery.is_some_and(|one| one.is_asked() && self.due(&one) <= old_enough)
+            delivery.is_some_and(|one| one.has_waiters() && self.due(&one) <= old_enough)
         })
     }
 

@@ -21,7 +21,7 @@ use eventcask_log::Error;
 use crate::commit::{Job, Targets};
 use crate::inbox::Idle;
 use crate::shard::SendTask;
-use crate::{Bell, CommitClock, Delivery, Durability, Shard, WriteThread};
+use crate::{WorkerBell, CommitClock, Delivery, Durability, Shard, WriteThread};
 
 /// Jobs on their way to the write thread at most, for each shard.
 const JOBS: usize = 64;
@@ -38,7 +38,7 @@ pub struct Worker {
     held: Vec<Job>,
     jobs: Sender<Job>,
     targets: Arc<Targets>,
-    bell: Arc<Bell>,
+    bell: Arc<WorkerBell>,
     clock: Arc<CommitClock>,
 }
 
@@ -50,7 +50,7 @@ impl Worker {
     pub fn new(
         shards: Vec<Shard>,
         durability: Durability,
-        bell: Arc<Bell>,
+        bell: Arc<WorkerBell>,
         clock: Arc<CommitClock>,
     ) -> Result<(Self, WriteThread), Error> {
         let each = shards.iter().map(|shard| shard.target().map(Mutex::new));

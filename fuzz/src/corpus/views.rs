@@ -35,7 +35,7 @@ pub(crate) fn definition() -> String {
 }
 
 pub(crate) fn definition_file() -> Vec<u8> {
-    file_of(FramedKind::Definition, 0, definition().into_bytes())
+    file_of(FramedKind::ViewDefinition, 0, definition().into_bytes())
 }
 
 /// A segment with flights that the view of [`definition`] counts.
@@ -66,7 +66,7 @@ fn state_of(spec: &str) -> Vec<u8> {
 
 fn file_of(kind: FramedKind, progress: u64, body: Vec<u8>) -> Vec<u8> {
     let definition = match kind {
-        FramedKind::State => Framed::checksum(definition().as_bytes()),
+        FramedKind::ViewState => Framed::checksum(definition().as_bytes()),
         // Nothing of these is made here but what stands alone.
         _ => 0,
     };
@@ -87,7 +87,7 @@ fn file_of(kind: FramedKind, progress: u64, body: Vec<u8>) -> Vec<u8> {
 
 pub(super) fn entries() -> Vec<Entry> {
     let other = format!(r#"{{"name":"x","spec":{PLAIN}}}"#).into_bytes();
-    let state = |progress, body| file_of(FramedKind::State, progress, body);
+    let state = |progress, body| file_of(FramedKind::ViewState, progress, body);
     let empty = ViewState::new(Arc::new(spec())).encode();
     let lines = |rows: &[&str]| rows.join("\n").into_bytes();
     vec![
@@ -95,7 +95,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry(
             "framed",
             "other-definition",
-            file_of(FramedKind::Definition, 0, other),
+            file_of(FramedKind::ViewDefinition, 0, other),
         ),
         entry(
             "framed",

@@ -50,23 +50,23 @@ fn store_with_events() -> MemoryStorage {
 fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
     let storage = store_with_events();
     match kind {
-        FramedKind::Definition => put_definition(&storage, bytes),
+        FramedKind::ViewDefinition => put_definition(&storage, bytes),
         FramedKind::Retention => put_file(&storage, "RETENTION", bytes),
         FramedKind::Ends => put_file(&storage, "ENDS", bytes),
-        FramedKind::State => {
+        FramedKind::ViewState => {
             put_definition(&storage, &corpus::definition_file());
             put_file(&storage, "views/0001/0000.snapshot", bytes);
         }
         FramedKind::Fold => put_below(&storage, &["folds", "folds/0"], "0.snapshot", bytes),
-        FramedKind::Projection => put_below(&storage, &PROJECTION, "definition", bytes),
-        FramedKind::Projected => put_below(&storage, &PROJECTION, "0000.snapshot", bytes),
+        FramedKind::ProjectionDefinition => put_below(&storage, &PROJECTION, "definition", bytes),
+        FramedKind::ProjectionState => put_below(&storage, &PROJECTION, "0000.snapshot", bytes),
         FramedKind::Subscription => put_below(&storage, &["subscriptions"], "0001", bytes),
     }
     let store = Store::options().open_read_only(Arc::new(storage));
     let Ok(store) = store.inspect_err(|error| assert!(!error.to_string().is_empty())) else {
         assert_ne!(
             kind,
-            FramedKind::State,
+            FramedKind::ViewState,
             "a snapshot is made again if need be"
         );
         return false;

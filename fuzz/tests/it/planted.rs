@@ -9,7 +9,7 @@ fn planted(bytes: &[u8]) -> bool {
     let Ok(framed) = Framed::decode("snapshot", bytes) else {
         return false;
     };
-    let is_state = framed.kind == FramedKind::State;
+    let is_state = framed.kind == FramedKind::ViewState;
     assert!(
         !is_state || framed.progress < 1 << 48,
         "planted: no shard has come so far"

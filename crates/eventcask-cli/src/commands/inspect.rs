@@ -86,7 +86,7 @@ fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
     object
         .text("kind", kind_of(framed))
         .text("store", &format!("{:032x}", framed.store));
-    if matches!(framed.kind, FramedKind::State | FramedKind::Fold) {
+    if matches!(framed.kind, FramedKind::ViewState | FramedKind::Fold) {
         object
             .number("shard", framed.shard)
             .number("position", framed.progress);
@@ -104,13 +104,13 @@ fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
 
 fn kind_of(framed: &Framed) -> &'static str {
     match framed.kind {
-        FramedKind::Definition => "view definition",
+        FramedKind::ViewDefinition => "view definition",
         FramedKind::Retention => "retention",
-        FramedKind::State => "view state",
+        FramedKind::ViewState => "view state",
         FramedKind::Subscription => "subscription",
         FramedKind::Fold => "snapshot of a fold",
-        FramedKind::Projection => "projection definition",
-        FramedKind::Projected => "projection state",
+        FramedKind::ProjectionDefinition => "projection definition",
+        FramedKind::ProjectionState => "projection state",
         FramedKind::Ends => "ends of the logs",
     }
 }
@@ -126,7 +126,7 @@ fn retention_of(framed: &Framed) -> Option<Timestamp> {
 fn definition_of(framed: &Framed) -> Option<&str> {
     let text = str::from_utf8(&framed.body).ok()?;
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    let is_definition = matches!(framed.kind, FramedKind::Definition | FramedKind::Projection);
+    let is_definition = matches!(framed.kind, FramedKind::ViewDefinition | FramedKind::ProjectionDefinition);
     (is_definition && is_json).then_some(text)
 }
 
@@ -280,7 +280,7 @@ fn text(inspection: &Inspection) -> Result<String, Failure> {
 
 fn framed_text(framed: &Framed) -> String {
     let mut text = format!("{} of store {:032x}\n", kind_of(framed), framed.store);
-    if framed.kind == FramedKind::State {
+    if framed.kind == FramedKind::ViewState {
         let (shard, progress) = (framed.shard, count(framed.progress));
         text += &format!("shard {shard}, holds the events before position {progress}\n");
     }

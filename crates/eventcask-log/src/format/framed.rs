@@ -15,9 +15,9 @@ const MAX_BODY_BYTES: u64 = 4 << 30;
 #[repr(u32)]
 pub enum FramedKind {
     /// The definition of a view.
-    Definition = 1,
+    ViewDefinition = 1,
     /// The state of a view in one shard.
-    State = 2,
+    ViewState = 2,
     /// The commit time before which all events are given up.
     Retention = 3,
     /// How far a subscription got.
@@ -25,9 +25,9 @@ pub enum FramedKind {
     /// The state of one folded aggregate.
     Fold = 4,
     /// Name and version of a projection.
-    Projection = 5,
+    ProjectionDefinition = 5,
     /// The state of a projection in one shard.
-    Projected = 7,
+    ProjectionState = 7,
     /// Up to where the logs are known to go.
     Ends = 8,
 }
@@ -166,13 +166,13 @@ impl Framed {
         wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32, 0)?;
         let fields = Fields(bytes);
         let kind = match fields.u32(56) {
-            1 => FramedKind::Definition,
-            2 => FramedKind::State,
+            1 => FramedKind::ViewDefinition,
+            2 => FramedKind::ViewState,
             3 => FramedKind::Retention,
             6 => FramedKind::Subscription,
             4 => FramedKind::Fold,
-            5 => FramedKind::Projection,
-            7 => FramedKind::Projected,
+            5 => FramedKind::ProjectionDefinition,
+            7 => FramedKind::ProjectionState,
             8 => FramedKind::Ends,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };

@@ -30,8 +30,8 @@ fn small_store() -> MemoryStorage {
     }
     writer.close();
     for (name, kind) in [
-        ("definition", FramedKind::Definition),
-        ("0000.snapshot", FramedKind::State),
+        ("definition", FramedKind::ViewDefinition),
+        ("0000.snapshot", FramedKind::ViewState),
     ] {
         let framed = Framed {
             store: STORE,

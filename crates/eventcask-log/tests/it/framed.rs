@@ -7,7 +7,7 @@ use crate::support::{STORE, bytes_of, damage, flipped, put_file, seal_header};
 fn state(body: &[u8]) -> Framed {
     Framed {
         store: STORE,
-        kind: FramedKind::State,
+        kind: FramedKind::ViewState,
         shard: 3,
         progress: 1 << 40,
         definition: 7,
@@ -29,7 +29,7 @@ const NAME: &str = "views/0001/0003.snapshot";
 #[test]
 fn a_framed_file_comes_back_as_it_was() {
     for body in [&b""[..], b"x", &[7; 100_000]] {
-        for kind in [FramedKind::Definition, FramedKind::State] {
+        for kind in [FramedKind::ViewDefinition, FramedKind::ViewState] {
             let framed = Framed {
                 kind,
                 ..state(body)

@@ -22,7 +22,7 @@ fn store(root: &Path) {
     writer.close();
     let framed = Framed {
         store: STORE,
-        kind: FramedKind::Definition,
+        kind: FramedKind::ViewDefinition,
         shard: 0,
         progress: 0,
         definition: 0,

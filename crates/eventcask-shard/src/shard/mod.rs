@@ -147,8 +147,8 @@ impl Shard {
         if self.in_flight.is_empty() && self.taken.is_empty() {
             return self.inbox.look();
         }
-        let is_asked = || self.is_group_done && self.inbox.is_asked();
-        let waits = !self.taken.is_empty() || self.inbox.has_waiting() || is_asked();
+        let has_waiters = || self.is_group_done && self.inbox.has_waiters();
+        let waits = !self.taken.is_empty() || self.inbox.has_waiting() || has_waiters();
         if waits && !self.is_busy() {
             Idle::Not
         } else {

@@ -146,7 +146,7 @@ where
     }
 
     /// The projection that they are of.
-    pub fn projected(&self) -> &ProjectionHandle<P> {
+    pub fn projection(&self) -> &ProjectionHandle<P> {
         &self.projected
     }
 

@@ -20,14 +20,14 @@ pub(crate) struct Folder {
 
 pub(crate) const VIEWS: Folder = Folder {
     name: "views",
-    definition: FramedKind::Definition,
-    state: FramedKind::State,
+    definition: FramedKind::ViewDefinition,
+    state: FramedKind::ViewState,
 };
 
 pub(crate) const PROJECTIONS: Folder = Folder {
     name: "projections",
-    definition: FramedKind::Projection,
-    state: FramedKind::Projected,
+    definition: FramedKind::ProjectionDefinition,
+    state: FramedKind::ProjectionState,
 };
 
 pub(crate) const FOLDERS: [Folder; 2] = [VIEWS, PROJECTIONS];

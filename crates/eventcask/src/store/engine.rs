@@ -9,7 +9,7 @@ use eventcask_log::{
     Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
-    Apply, Bell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    Apply, WorkerBell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
     ShardSettings, Worker,
 };
 
@@ -111,7 +111,7 @@ impl Engine {
             Workers::Threads => options.workers(opened.len() as u32),
             Workers::Owners => opened.len(),
         };
-        let bells: Vec<_> = (0..threads).map(|_| Arc::new(Bell::default())).collect();
+        let bells: Vec<_> = (0..threads).map(|_| Arc::new(WorkerBell::default())).collect();
         let inbox = |index: usize| Inbox::new(Arc::clone(&bells[index % threads]), options.linger);
         let inboxes: Vec<_> = (0..opened.len())
             .map(|index| Arc::new(inbox(index)))
@@ -157,7 +157,7 @@ impl Engine {
         options: &Options,
         by: Workers,
         crews: Vec<Vec<Shard>>,
-        bells: &[Arc<Bell>],
+        bells: &[Arc<WorkerBell>],
         running: &mut Running,
     ) -> Result<Vec<OwnedWorker>, Error> {
         let mut owned = Vec::new();

@@ -36,7 +36,7 @@ fn seen_by(
     };
     Ok(match head.kind {
         _ if head.store != manifest.store => Vec::new(),
-        FramedKind::State | FramedKind::Projected => vec![(head.shard, head.progress)],
+        FramedKind::ViewState | FramedKind::ProjectionState => vec![(head.shard, head.progress)],
         FramedKind::Subscription => {
             let framed = readable(Framed::read(storage, path))?;
             let saved = framed.and_then(|framed| Saved::decode(&framed.body));

@@ -95,13 +95,13 @@ impl ConsumerGroup {
         start: impl FnOnce(Option<&Saved>) -> Result<Subscription, Error>,
     ) -> Result<Self, Error> {
         let (held_name, saved) = HeldName::take(inner, name)?;
-        let mut turns = Dispatcher::new(inner, name, filter, start(saved.as_ref())?);
-        turns.hold(saved.unwrap_or_default().held, Instant::now());
+        let mut dispatcher = Dispatcher::new(inner, name, filter, start(saved.as_ref())?);
+        dispatcher.hold(saved.unwrap_or_default().held, Instant::now());
         let shared = Shared {
             name: held_name,
             retry,
-            watch: Arc::clone(turns.watch()),
-            turns: Mutex::new(turns),
+            watch: Arc::clone(dispatcher.watch()),
+            dispatcher: Mutex::new(dispatcher),
             waiting: AtomicUsize::new(0),
         };
         let shared = Arc::new(shared);
@@ -157,7 +157,7 @@ impl ConsumerGroup {
     /// The aggregates that are parked, by key.
     #[must_use]
     pub fn parked(&self) -> Vec<Parked> {
-        Parked::all_of(locked(&self.shared.turns).held())
+        Parked::all_of(locked(&self.shared.dispatcher).held())
     }
 
     /// Hands out the events of an aggregate again that is parked, from the one that failed on. Says
@@ -191,7 +191,7 @@ impl ConsumerGroup {
     /// [`checkpoint`](Self::checkpoint) keeps too.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        locked(&self.shared.turns).positions()
+        locked(&self.shared.dispatcher).positions()
     }
 }
 

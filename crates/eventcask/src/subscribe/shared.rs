@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     pub(crate) name: HeldName,
     pub(crate) retry: Retry,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) turns: Mutex<Dispatcher>,
+    pub(crate) dispatcher: Mutex<Dispatcher>,
     /// Consumers that wait for an event.
     pub(crate) waiting: AtomicUsize,
 }
@@ -35,7 +35,7 @@ impl Shared {
         if self.name.inner.arrivals.is_over() {
             return Ok(None);
         }
-        let next = locked(&self.turns).next(Instant::now())?;
+        let next = locked(&self.dispatcher).next(Instant::now())?;
         if next.is_some() && self.has_waiting() {
             // Whoever looks waits for all of them; this one has something to do now.
             self.watch.tell_one();
@@ -56,7 +56,7 @@ impl Shared {
                 return Ok(None);
             }
             // What changes from now on wakes the listener. Where it is there already there is none.
-            let Some(listener) = locked(&self.turns).listen(Instant::now())? else {
+            let Some(listener) = locked(&self.dispatcher).listen(Instant::now())? else {
                 continue;
             };
             match self.save_if(1) {
@@ -75,7 +75,7 @@ impl Shared {
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return false;
         }
-        let due = locked(&self.turns).first_due();
+        let due = locked(&self.dispatcher).first_due();
         match deadline.into_iter().chain(due).min() {
             Some(until) => drop(listener.wait_deadline(until)),
             None => listener.wait(),
@@ -84,10 +84,10 @@ impl Shared {
     }
 
     pub(crate) fn done(&self, key: &str) -> Result<(), Error> {
-        let mut turns = locked(&self.turns);
-        turns.done(key, Instant::now());
-        let has_more = turns.has_more();
-        drop(turns);
+        let mut dispatcher = locked(&self.dispatcher);
+        dispatcher.done(key, Instant::now());
+        let has_more = dispatcher.has_more();
+        drop(dispatcher);
         if has_more {
             self.wake();
         }
@@ -97,7 +97,7 @@ impl Shared {
     /// An event that may not be tried again is parked.
     pub(crate) fn failed(&self, key: &str, reason: &str, may_retry: bool) -> Result<(), Error> {
         let wait = |failures| self.retry.wait_after(failures).filter(|_| may_retry);
-        let parked = locked(&self.turns).failed(key, reason, Instant::now(), wait);
+        let parked = locked(&self.dispatcher).failed(key, reason, Instant::now(), wait);
         if let Some((shard, position)) = parked {
             notices::parked("subscription", &self.name.name, shard, position, reason);
         }
@@ -106,7 +106,7 @@ impl Shared {
     }
 
     pub(crate) fn redrive(&self, key: &str, skips: bool) -> Result<bool, Error> {
-        let is_redriven = locked(&self.turns).redrive(key, skips, Instant::now());
+        let is_redriven = locked(&self.dispatcher).redrive(key, skips, Instant::now());
         if is_redriven {
             self.wake();
             self.save()?;
@@ -115,7 +115,7 @@ impl Shared {
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
-        // Relaxed: who began to wait before the turns were changed is seen by their lock, and who
+        // Relaxed: who began to wait before the dispatcher were changed is seen by their lock, and who
         // began after sees the change.
         self.waiting.load(Ordering::Relaxed) > 0
     }
@@ -131,29 +131,29 @@ impl Shared {
         let saved = self.name.inner.subscriptions.save(|| Saves::saved(self));
         if saved.is_err() {
             // Whoever comes to rest tries again, and who closes it.
-            locked(&self.turns).unsaved += 1;
+            locked(&self.dispatcher).unsaved += 1;
         }
         saved
     }
 
     pub(crate) fn save_if(&self, unsaved: u64) -> Result<(), Error> {
-        let is_due = locked(&self.turns).unsaved >= unsaved;
+        let is_due = locked(&self.dispatcher).unsaved >= unsaved;
         if is_due { self.save() } else { Ok(()) }
     }
 }
 
 impl Saves for Shared {
     fn saved(&self) -> Saved {
-        let mut turns = locked(&self.turns);
-        turns.unsaved = 0;
-        turns.snapshot()
+        let mut dispatcher = locked(&self.dispatcher);
+        dispatcher.unsaved = 0;
+        dispatcher.snapshot()
     }
 
     fn forget_given_up(&self) -> Result<(), Error> {
-        let held = locked(&self.turns).held().clone();
+        let held = locked(&self.dispatcher).held().clone();
         for (key, held) in &held {
             let left = left_of(&self.name.inner, key, held)?;
-            locked(&self.turns).give_up(key, held, left);
+            locked(&self.dispatcher).give_up(key, held, left);
         }
         self.save_if(1)
     }

@@ -151,7 +151,7 @@ fn of_the_log() -> Row {
     let empty = tempfile::tempdir().unwrap();
     let options = eventcask::Store::options().create(false);
     let error = options.open(empty.path()).unwrap_err();
-    ("Log", error, ErrorKind::NotAStore, false, &["event store"])
+    ("Storage", error, ErrorKind::NotAStore, false, &["event store"])
 }
 
 #[test]

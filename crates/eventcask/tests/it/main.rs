@@ -47,7 +47,7 @@ mod read_models;
 mod feeds;
 mod folds;
 mod folds_at_once;
-mod telling;
+mod notices;
 mod killed;
 mod verify;
 mod fixtures;

@@ -181,7 +181,7 @@ fn the_log_is_told_that_a_read_model_stopped() {
         "ERROR",
         r#"kind="read model""#,
         "the database is gone",
-        "feed it anew",
+        "start it again",
     ]);
 }
 
