@@ -1,4 +1,5 @@
-//! What each kind of consistency costs: `cargo run --release -p eventcask-benches --example consistency -- --events 2000000 --dir DIR`
+//! What each kind of consistency costs: `cargo run --release -p eventcask-benches --example
+//! consistency -- --events 2000000 --dir DIR`
 //!
 //! 1. The same events go in beside each kind of reader, by turns: what it costs the writer.
 //! 2. One event at a time, by turns: from the append to the answer, and until a reader sees it.
@@ -295,7 +296,8 @@ fn one_at_a_time(dir: &Path, load: &[Load]) -> Result<()> {
     Ok(())
 }
 
-/// Entries of a large projection are read beside a writer, while it is saved all the time and while it is not.
+/// Entries of a large projection are read beside a writer, while it is saved all the time and while
+/// it is not.
 fn saving(dir: &Path, events: u64) -> Result<()> {
     let load = workload(events as usize, MANY_AGGREGATES);
     let mut times: [Vec<Duration>; 2] = Default::default();

@@ -1,4 +1,5 @@
-//! What a long history costs: `cargo run --release -p eventcask-benches --example history -- --events 1000000 --dir DIR`.
+//! What a long history costs: `cargo run --release -p eventcask-benches --example history --
+//! --events 1000000 --dir DIR`.
 //!
 //! 1. Events go in, all complete segments are sealed, the store is closed.
 //! 2. It is opened again: time, memory, bytes read.

@@ -1,10 +1,11 @@
-//! What it costs to look ids up:
-//! `cargo run --release -p eventcask-benches --example ids -- --events 10000000 --dir DIR [--shards 16] [--memory BYTES] [--order random]`
+//! What it costs to look ids up: `cargo run --release -p eventcask-benches --example ids --
+//! --events 10000000 --dir DIR [--shards 16] [--memory BYTES] [--order random]`
 //!
-//! A store of events with explicit ids, time-ordered and random, all of it sealed and opened again, so that no id is
-//! in memory. Then events are pushed that are known, in the order in which they were stored and at random places, and
-//! events that are new. After that the same of known ones in a store of which nothing is sealed. `--memory` is what the
-//! store has for ids; with 0 no filter stays in memory. Each figure is one JSON object a line.
+//! A store of events with explicit ids, time-ordered and random, all of it sealed and opened again,
+//! so that no id is in memory. Then events are pushed that are known, in the order in which they
+//! were stored and at random places, and events that are new. After that the same of known ones in
+//! a store of which nothing is sealed. `--memory` is what the store has for ids; with 0 no filter
+//! stays in memory. Each figure is one JSON object a line.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ const ROUNDS: usize = 5;
 const AGGREGATES: u64 = 100_000;
 /// Events of the workload that are used again and again.
 const LOADS: usize = 1 << 18;
-/// Ids of one round: a hundredth of the events for what is scattered, a tenth for what is not, and no more than
-/// a million.
+/// Ids of one round: a hundredth of the events for what is scattered, a tenth for what is not, and
+/// no more than a million.
 const PART: usize = 10;
 const SCATTERED: usize = 100;
 const MOST_IDS: usize = 1_000_000;

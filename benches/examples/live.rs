@@ -1,12 +1,14 @@
-//! What reading costs beside writing: `cargo run --release -p eventcask-benches --example live -- --events 4000000 --dir DIR`
+//! What reading costs beside writing: `cargo run --release -p eventcask-benches --example live --
+//! --events 4000000 --dir DIR`
 //!
 //! 1. How many events a second go in, with a projection kept before they are acknowledged.
-//! 2. Entries of that projection are read while as many go in: from its states, and those that are kept.
-//! 3. At half of that rate: from an append to its event in a projection behind the acknowledgement, as
-//!    blocks are compressed by default, and where they are not.
-//! 4. The same events go in beside ten subscribers that wait for something else, and without them, by turns.
-//!    What the subscribers themselves take of the processors is told beside that: it varies less than the
-//!    time does.
+//! 2. Entries of that projection are read while as many go in: from its states, and those that are
+//!    kept.
+//! 3. At half of that rate: from an append to its event in a projection behind the acknowledgement,
+//!    as blocks are compressed by default, and where they are not.
+//! 4. The same events go in beside ten subscribers that wait for something else, and without them,
+//!    by turns. What the subscribers themselves take of the processors is told beside that: it
+//!    varies less than the time does.
 //!
 //! Two shards, acknowledged when synced. Each figure is one JSON object a line.
 

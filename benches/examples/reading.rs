@@ -1,8 +1,9 @@
-//! What reading costs: `cargo run --release -p eventcask-benches --example reading -- --events 2000000 --dir DIR`
+//! What reading costs: `cargo run --release -p eventcask-benches --example reading -- --events
+//! 2000000 --dir DIR`
 //!
-//! A store with the events of the workload, a hundred aggregates of 50 events spread over all of them, and one
-//! of 10,000; two shards. Each figure is one JSON object a line: its name, and its runs or percentiles.
-//! What reading costs beside writing is measured by the example `live`.
+//! A store with the events of the workload, a hundred aggregates of 50 events spread over all of
+//! them, and one of 10,000; two shards. Each figure is one JSON object a line: its name, and its
+//! runs or percentiles. What reading costs beside writing is measured by the example `live`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;
@@ -126,7 +127,8 @@ fn main() -> Result<()> {
     rebuild_on_cores(&dir.join("store-zstd:1"))
 }
 
-/// What the machine itself does today: memory, the decompression of the payloads, and its page cache.
+/// What the machine itself does today: memory, the decompression of the payloads, and its page
+/// cache.
 fn yardsticks(dir: &Path, load: &[Load]) -> Result<()> {
     let mut raw = Vec::new();
     let mut events = load.iter();

@@ -1,4 +1,5 @@
-//! How measurements that are no benchmarks of `cargo bench` are asked, and say what came out: one JSON object a line.
+//! How measurements that are no benchmarks of `cargo bench` are asked, and say what came out: one
+//! JSON object a line.
 
 use std::time::Duration;
 

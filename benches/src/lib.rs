@@ -1,8 +1,8 @@
 //! What the benchmarks share: one workload with a fixed seed, and the allocator of the binaries.
 //!
 //! Each benchmark prints what it worked on and a hash of what came out, which is the same in every
-//! run on every machine. Under `cargo bench` it has its real size; as a test (`cargo test --benches`)
-//! it runs once and small.
+//! run on every machine. Under `cargo bench` it has its real size; as a test (`cargo test
+//! --benches`) it runs once and small.
 
 mod figures;
 mod ids;

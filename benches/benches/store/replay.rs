@@ -1,4 +1,5 @@
-//! Reading all events: opening, one by one, all values of each, into a projection, and only checking them.
+//! Reading all events: opening, one by one, all values of each, into a projection, and only
+//! checking them.
 
 use criterion::{Criterion, Throughput};
 use eventcask::{Codec, Durability, Store, StoreReader};

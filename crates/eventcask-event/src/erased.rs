@@ -1,7 +1,8 @@
 //! The keys that stand for aggregates whose own key is erased.
 //!
-//! Of an aggregate that was given up whole nothing is left but its version. The log keeps that under
-//! a key made of a hash, so that the aggregate goes on with its versions where it comes again.
+//! Of an aggregate that was given up whole nothing is left but its version. The log keeps that
+//! under a key made of a hash, so that the aggregate goes on with its versions where it comes
+//! again.
 
 use crate::{ERASED_PREFIX, EventId, route};
 

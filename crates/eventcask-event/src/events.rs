@@ -229,7 +229,8 @@ impl<'a> Events<'a> {
         usize::from(self.parts.columns.types[row].to_native())
     }
 
-    /// Adds the rows of a range whose event types are wanted, in order; `wanted` has one entry a type.
+    /// Adds the rows of a range whose event types are wanted, in order; `wanted` has one entry a
+    /// type.
     ///
     /// # Panics
     /// Where there are not so many rows, or fewer entries than types.

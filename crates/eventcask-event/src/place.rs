@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Where an event is in a store: its shard, and its position there. An append is answered one, an event
-/// has one, and whatever follows the store can be waited for until it has come to one.
+/// Where an event is in a store: its shard, and its position there. An append is answered one, an
+/// event has one, and whatever follows the store can be waited for until it has come to one.
 ///
 /// Places of one shard are ordered; between those of two shards there is no order.
 ///

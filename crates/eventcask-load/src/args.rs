@@ -113,7 +113,8 @@ pub struct LoadArgs {
     /// Measure the machine's own limits first: memory, checksum, zstd, the disk, a plain log
     #[arg(long)]
     pub yardsticks: bool,
-    /// Measure a series: each of several rates, numbers of shards, batch sizes, payload sizes, codecs
+    /// Measure a series: each of several rates, numbers of shards, batch sizes, payload sizes,
+    /// codecs
     #[arg(long, value_name = "WHAT")]
     pub sweep: Option<Sweep>,
     /// Where the random numbers begin; the same seed makes the same events

@@ -12,10 +12,11 @@
 //!
 //! 1. `place` finds a directory for the store, and takes it away at the end.
 //! 2. `yardsticks` are the machine's own limits, measured before.
-//! 3. `measured` opens a store for each run and goes through the phases: filling, warming up, measuring.
-//! 4. In `send` a phase has a thread for each producer. It sends by its `pace` on its `way`: through
-//!    a queue, with another thread that takes the answers and counts `latencies`, or as the owner
-//!    of a shard.
+//! 3. `measured` opens a store for each run and goes through the phases: filling, warming up,
+//!    measuring.
+//! 4. In `send` a phase has a thread for each producer. It sends by its `pace` on its `way`:
+//!    through a queue, with another thread that takes the answers and counts `latencies`, or as the
+//!    owner of a shard.
 //! 5. Its `meter` says what the measured phase cost: CPU by thread, memory, disk.
 //! 6. Its `sweep` does all this again with other settings.
 //! 7. `report` puts the runs together, and its `text` shows them to people.

@@ -9,14 +9,15 @@ use crate::snapshot::{take, take_count};
 
 /// A state of any type that serde knows, kept as JSON (feature `serde`).
 ///
-/// JSON names the fields, so bytes of another type are refused, and the state is filled from the log
-/// then. A field that comes later can have `#[serde(default)]`; raise the projection's version where
-/// what it means has changed. Names take room: a state of millions of entries is kept smaller by a
-/// [`Snapshot`] of its own.
+/// JSON names the fields, so bytes of another type are refused, and the state is filled from the
+/// log then. A field that comes later can have `#[serde(default)]`; raise the projection's version
+/// where what it means has changed. Names take room: a state of millions of entries is kept smaller
+/// by a [`Snapshot`] of its own.
 ///
-/// Members are kept in the order of their names, so maps that are equal give equal bytes; a hash set
-/// is kept in the order that it happens to have. What JSON can not hold, such as a number that is not
-/// finite or a map whose keys are structs, is not kept: each start fills that state from the log.
+/// Members are kept in the order of their names, so maps that are equal give equal bytes; a hash
+/// set is kept in the order that it happens to have. What JSON can not hold, such as a number that
+/// is not finite or a map whose keys are structs, is not kept: each start fills that state from the
+/// log.
 ///
 /// ```
 /// use eventcask_project::{AsJson, Snapshot};

@@ -135,8 +135,8 @@ impl<'a> Batch<'a> {
         self.events.position(row)
     }
 
-    /// How many event types the block lists; their indexes are below it. Where rows are left out, some
-    /// of them may have no event in the batch.
+    /// How many event types the block lists; their indexes are below it. Where rows are left out,
+    /// some of them may have no event in the batch.
     #[must_use]
     pub fn types(&self) -> usize {
         self.events.types()
@@ -200,9 +200,9 @@ impl<'a> Batch<'a> {
         self.events.event(row)
     }
 
-    /// What [`apply`](crate::Projection::apply) gives where it can not take in the event of a row: so it is
-    /// known which one it is, and its aggregate alone can be parked. All rows before it are to be in
-    /// the state by then, and nothing of this one.
+    /// What [`apply`](crate::Projection::apply) gives where it can not take in the event of a row:
+    /// so it is known which one it is, and its aggregate alone can be parked. All rows before it
+    /// are to be in the state by then, and nothing of this one.
     ///
     /// ```
     /// use eventcask_project::{ApplyError, Batch, PerAggregate, Projection};

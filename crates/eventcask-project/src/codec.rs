@@ -41,8 +41,8 @@ const FLOAT: u8 = 255;
 const NONE: u8 = 254;
 
 impl ViewState {
-    /// What the beginning of an encoded state says of the events that it [left out](Self::left_out): its
-    /// first [`BEGINNING_BYTES`](Self::BEGINNING_BYTES) are enough.
+    /// What the beginning of an encoded state says of the events that it [left
+    /// out](Self::left_out): its first [`BEGINNING_BYTES`](Self::BEGINNING_BYTES) are enough.
     #[must_use]
     pub fn left_out_in(beginning: &[u8]) -> Option<LeftOut> {
         left_out_in(beginning)

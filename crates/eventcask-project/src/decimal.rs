@@ -96,8 +96,8 @@ impl Decimal {
 }
 
 impl Decimal {
-    /// Compares with the exact value of a finite float. Rounding keeps the order, so only a number whose
-    /// nearest float this one is has to be compared digit by digit.
+    /// Compares with the exact value of a finite float. Rounding keeps the order, so only a number
+    /// whose nearest float this one is has to be compared digit by digit.
     pub(crate) fn cmp_float(self, float: f64) -> Ordering {
         let nearest = self.divided_by(1).total_cmp(&float);
         nearest.then_with(|| {
@@ -114,8 +114,8 @@ impl Decimal {
     }
 }
 
-/// The digits of a number without its sign, so that they compare as its distance from zero does: how many
-/// stand before the point, these, and those behind it without zeros at the end.
+/// The digits of a number without its sign, so that they compare as its distance from zero does:
+/// how many stand before the point, these, and those behind it without zeros at the end.
 fn magnitude(number: &str) -> (usize, &str, &str) {
     let digits = number.trim_start_matches('-');
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

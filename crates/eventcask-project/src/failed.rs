@@ -3,7 +3,8 @@
 /// Why a projection could not take in a batch: whatever its own code says.
 pub type ApplyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// An event that a projection could not take in, as [`Batch::failed`](crate::Batch::failed) names it.
+/// An event that a projection could not take in, as [`Batch::failed`](crate::Batch::failed) names
+/// it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "version {version} of aggregate {key:?}, at position {position}, can not be applied: {reason}"

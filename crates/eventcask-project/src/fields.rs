@@ -1,14 +1,17 @@
 //! Picks the wanted fields out of JSON text without building a value.
 //!
-//! 1. The paths of a view are compiled once into a tree of names; each path has a slot. From each node a
-//!    name leads to each node below it: `c` is below `a.b` as `c`, and below the root as `a.b.c`.
-//! 2. An object is read once, name by name. What no path wants is skipped, and only its form is checked.
-//! 3. Of what is wanted, those with a shorter name are taken first: the JSON text goes into the slot, and
-//!    an object of which fields are wanted is read in turn. A longer name takes the place of all below it.
+//! 1. The paths of a view are compiled once into a tree of names; each path has a slot. From each
+//!    node a name leads to each node below it: `c` is below `a.b` as `c`, and below the root as
+//!    `a.b.c`.
+//! 2. An object is read once, name by name. What no path wants is skipped, and only its form is
+//!    checked.
+//! 3. Of what is wanted, those with a shorter name are taken first: the JSON text goes into the
+//!    slot, and an object of which fields are wanted is read in turn. A longer name takes the place
+//!    of all below it.
 //!
-//! So a path is looked for as one whole name first, then name by name. Of names that occur twice the last
-//! counts. What is skipped or goes into a slot may hold any number and any text of JSON, also those that
-//! no float and no UTF-8 can hold.
+//! So a path is looked for as one whole name first, then name by name. Of names that occur twice
+//! the last counts. What is skipped or goes into a slot may hold any number and any text of JSON,
+//! also those that no float and no UTF-8 can hold.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,8 +45,8 @@ struct Node {
     below: Vec<usize>,
 }
 
-/// A name, with dots where it is several names of a path, and the node that it leads to. There are up to
-/// some 500 a path: the text is where the path is.
+/// A name, with dots where it is several names of a path, and the node that it leads to. There are
+/// up to some 500 a path: the text is where the path is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Member {
     start: u32,
@@ -122,8 +125,8 @@ impl Fields {
         self.slots
     }
 
-    /// Fills the slots from a payload; says whether it is JSON as far as this can see. `found` is memory
-    /// that goes round from payload to payload.
+    /// Fills the slots from a payload; says whether it is JSON as far as this can see. `found` is
+    /// memory that goes round from payload to payload.
     pub(crate) fn pick<'a>(
         &self,
         payload: &'a [u8],
@@ -265,8 +268,8 @@ impl Visitor<'_> for Name<'_> {
     }
 }
 
-/// The text that a JSON string stands for, copied only where it has escapes. For half a surrogate pair,
-/// which is no character, stands U+FFFD.
+/// The text that a JSON string stands for, copied only where it has escapes. For half a surrogate
+/// pair, which is no character, stands U+FFFD.
 pub(crate) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {

@@ -1,5 +1,5 @@
-//! The bytes of a value for each aggregate: 1. how many there are; 2. each key and its value, in the
-//! order in which the aggregates came up first.
+//! The bytes of a value for each aggregate: 1. how many there are; 2. each key and its value, in
+//! the order in which the aggregates came up first.
 
 use crate::snapshot::{take, take_count};
 use crate::{PerAggregate, Snapshot};

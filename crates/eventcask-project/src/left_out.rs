@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How many events a view left out, by why: their type was wanted, but they are in none of its groups.
+/// How many events a view left out, by why: their type was wanted, but they are in none of its
+/// groups.
 ///
 /// ```
 /// use eventcask_project::LeftOut;

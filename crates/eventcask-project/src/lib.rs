@@ -1,11 +1,11 @@
 //! From batches of events to read models that can be asked.
 //!
-//! This crate has one job: to fold the [`Events`](eventcask_event::Events) of a shard into
-//! state. Its main type is [`ViewState`], keyed aggregations over JSON payloads as a [`ViewSpec`] defines
+//! This crate has one job: to fold the [`Events`](eventcask_event::Events) of a shard into state.
+//! Its main type is [`ViewState`], keyed aggregations over JSON payloads as a [`ViewSpec`] defines
 //! them; a [`Projection`] is a fold that a user writes, by [`Batch`], with a state that
-//! [`Snapshot`] keeps as bytes. Its neighbours are `eventcask-event`, whose batches it consumes, and `eventcask`,
-//! which decides when to apply, where to keep the bytes and how to answer over all shards. It
-//! never touches a disk, a thread or a clock.
+//! [`Snapshot`] keeps as bytes. Its neighbours are `eventcask-event`, whose batches it consumes,
+//! and `eventcask`, which decides when to apply, where to keep the bytes and how to answer over all
+//! shards. It never touches a disk, a thread or a clock.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -30,7 +30,8 @@ pub struct MergedStates<'a> {
     newest: i64,
 }
 
-/// A row that may be among the highest. Of equal values the one that comes first in order counts as higher.
+/// A row that may be among the highest. Of equal values the one that comes first in order counts as
+/// higher.
 struct Ranked<'a> {
     rank: (Value, Reverse<(&'a str, Option<i64>)>),
     row: ViewRow,

@@ -39,10 +39,10 @@ pub trait Projection: Send + Sync + 'static {
     /// used; the states are filled from the log.
     const VERSION: u32;
 
-    /// Names of the event types that it is shown; by default all events are. Those of other types pass
-    /// it by: their payloads are not even decompressed, and a position that it has come to is one
-    /// before which nothing of interest is missing. States that were kept for other types are not
-    /// taken up.
+    /// Names of the event types that it is shown; by default all events are. Those of other types
+    /// pass it by: their payloads are not even decompressed, and a position that it has come to is
+    /// one before which nothing of interest is missing. States that were kept for other types are
+    /// not taken up.
     ///
     /// ```
     /// use eventcask_project::{ApplyError, Batch, Projection};
@@ -64,8 +64,8 @@ pub trait Projection: Send + Sync + 'static {
     /// ```
     const TYPES: Option<&'static [&'static str]> = None;
 
-    /// What the keys of the aggregates begin with that it is shown; by default all are. Otherwise as
-    /// [`TYPES`](Self::TYPES); with both, an event has to be one of both.
+    /// What the keys of the aggregates begin with that it is shown; by default all are. Otherwise
+    /// as [`TYPES`](Self::TYPES); with both, an event has to be one of both.
     ///
     /// ```
     /// use eventcask_project::{ApplyError, Batch, Projection};
@@ -93,9 +93,10 @@ pub trait Projection: Send + Sync + 'static {
     /// Takes in the events of a batch.
     ///
     /// # Errors
-    /// Why it could not. By default the projection then stops in this shard, as after a panic: what `state`
-    /// holds is not used any more, and the store goes on. See `Error::ProjectionStopped` of `eventcask`. An
-    /// error that names its event, by [`Batch::failed`], can park the aggregate of it instead.
+    /// Why it could not. By default the projection then stops in this shard, as after a panic: what
+    /// `state` holds is not used any more, and the store goes on. See `Error::ProjectionStopped` of
+    /// `eventcask`. An error that names its event, by [`Batch::failed`], can park the aggregate of
+    /// it instead.
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError>;
 }
 
@@ -129,6 +130,7 @@ pub trait Projection: Send + Sync + 'static {
 /// assert_eq!(all, 7);
 /// ```
 pub trait Merge: Projection {
-    /// Adds what the state of another shard knows. The first shard is merged into the default state.
+    /// Adds what the state of another shard knows. The first shard is merged into the default
+    /// state.
     fn merge(&self, into: &mut Self::State, from: &Self::State);
 }

@@ -7,9 +7,9 @@ use std::hash::{BuildHasher, Hash};
 
 /// A state that can be kept as bytes, the same for equal states.
 ///
-/// Numbers, texts, options, tuples, vectors, maps and sets have it. Those of a hash map are put in the
-/// order of their keys, so that equal maps give equal bytes, which are those of a [`BTreeMap`] as well.
-/// With the feature `serde`, `AsJson` has it for any type that serde knows.
+/// Numbers, texts, options, tuples, vectors, maps and sets have it. Those of a hash map are put in
+/// the order of their keys, so that equal maps give equal bytes, which are those of a [`BTreeMap`]
+/// as well. With the feature `serde`, `AsJson` has it for any type that serde knows.
 ///
 /// A type of your own puts its parts one after the other, and takes them off in the same order:
 ///
@@ -39,8 +39,8 @@ pub trait Snapshot: Sized {
     /// Puts the state at the end of `bytes`: at least one byte.
     fn encode(&self, bytes: &mut Vec<u8>);
 
-    /// Takes a state off the beginning of `bytes`; none where they are not what `encode` writes. That
-    /// costs only time: the state is filled from the log then.
+    /// Takes a state off the beginning of `bytes`; none where they are not what `encode` writes.
+    /// That costs only time: the state is filled from the log then.
     fn decode(bytes: &mut &[u8]) -> Option<Self>;
 }
 

@@ -11,9 +11,10 @@ use crate::{MAX_AGGREGATIONS, SpecError};
 
 /// What a view aggregates: by which key, which fields, of which events, in which windows.
 ///
-/// Paths are names joined by dots (`customer.id`). A path is looked for as one whole name first, as the
-/// columns of flattened tables have them, then name by name: of the members of an object that fit its
-/// beginning the one with the longest name counts. See [`ViewState`](crate::ViewState) for what is counted.
+/// Paths are names joined by dots (`customer.id`). A path is looked for as one whole name first, as
+/// the columns of flattened tables have them, then name by name: of the members of an object that
+/// fit its beginning the one with the longest name counts. See [`ViewState`](crate::ViewState) for
+/// what is counted.
 ///
 /// ```
 /// use eventcask_project::ViewSpec;
@@ -95,13 +96,13 @@ impl ViewSpec {
         })
     }
 
-    /// The same with windows whose rows are kept for a time only: for a whole number of `s`, `m`, `h` or
-    /// `d` after the end of the window.
+    /// The same with windows whose rows are kept for a time only: for a whole number of `s`, `m`,
+    /// `h` or `d` after the end of the window.
     ///
-    /// It is measured against the newest time of an event that the view has seen, never against the clock:
-    /// so the rows follow from the events alone, and a rebuilt view gives the same answers. An event of a
-    /// window whose rows are dropped counts no more; and one whose time lies far ahead of all others drops
-    /// what is older.
+    /// It is measured against the newest time of an event that the view has seen, never against the
+    /// clock: so the rows follow from the events alone, and a rebuilt view gives the same answers.
+    /// An event of a window whose rows are dropped counts no more; and one whose time lies far
+    /// ahead of all others drops what is older.
     ///
     /// ```
     /// use eventcask_project::ViewSpec;
@@ -176,7 +177,8 @@ impl ViewSpec {
         self.window.as_ref().map(Window::text)
     }
 
-    /// How long the rows of a window are kept, as it was given, such as `30d`; none where it is for ever.
+    /// How long the rows of a window are kept, as it was given, such as `30d`; none where it is for
+    /// ever.
     #[must_use]
     pub fn kept(&self) -> Option<&str> {
         self.window.as_ref().and_then(Window::kept)

@@ -10,19 +10,20 @@ use crate::{Batch, LeftOut, ViewSpec};
 
 /// The state of a view over the events of one shard.
 ///
-/// Of all events only those count whose payload is JSON and whose type is the wanted one.
-/// An event's group is the value of its key field: text as it is, numbers by their JSON text
-/// (so `1` and `1.0` are two groups), `true` and `false`; half a surrogate pair in it counts as
-/// U+FFFD. It is in no group where that field is absent, null, an object or an array, where the payload
-/// is not whole JSON, or where the view has windows and the time field holds no time; then it is
-/// [left out](Self::left_out). Of a name that occurs twice in an object the last one counts.
+/// Of all events only those count whose payload is JSON and whose type is the wanted one. An
+/// event's group is the value of its key field: text as it is, numbers by their JSON text (so `1`
+/// and `1.0` are two groups), `true` and `false`; half a surrogate pair in it counts as U+FFFD. It
+/// is in no group where that field is absent, null, an object or an array, where the payload is not
+/// whole JSON, or where the view has windows and the time field holds no time; then it is [left
+/// out](Self::left_out). Of a name that occurs twice in an object the last one counts.
 ///
-/// `count` is the number of a group's events. All others look only at events whose field is a
-/// JSON number; any other value is missing, and takes no event out of its group. The sum of none is 0; minimum, maximum and mean of none are null. See
-/// [`Number`](crate::Number) for what is exact.
+/// `count` is the number of a group's events. All others look only at events whose field is a JSON
+/// number; any other value is missing, and takes no event out of its group. The sum of none is 0;
+/// minimum, maximum and mean of none are null. See [`Number`](crate::Number) for what is exact.
 ///
-/// The state is a pure function of the definition and of the events in their order: it does
-/// not matter how they were cut into batches. How far it got is known to whoever applies them, each once.
+/// The state is a pure function of the definition and of the events in their order: it does not
+/// matter how they were cut into batches. How far it got is known to whoever applies them, each
+/// once.
 #[derive(Debug, Clone)]
 pub struct ViewState {
     spec: Arc<ViewSpec>,
@@ -144,8 +145,8 @@ impl ViewState {
         self.spec.is_over(window, self.newest)
     }
 
-    /// Drops the rows that are over each time that there are twice as many rows as were left before. When
-    /// that is does not show: no answer and no snapshot has them.
+    /// Drops the rows that are over each time that there are twice as many rows as were left
+    /// before. When that is does not show: no answer and no snapshot has them.
     fn drop_rows(&mut self) {
         if self.groups.len() < self.drop_at || self.spec.kept().is_none() {
             return;

@@ -33,7 +33,8 @@ impl Tables for Accounts {
         batches: &Batches<'_>,
         transaction: &WriteTransaction,
     ) -> Result<(), ModelError> {
-        // What the events of an account change is added up first, then each account is written once.
+        // What the events of an account change is added up first, then each account is written
+        // once.
         let mut changes = HashMap::<&str, (i64, u64)>::new();
         for event in batches.events() {
             let change = changes.entry(event.aggregate).or_default();

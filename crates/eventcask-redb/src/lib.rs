@@ -1,10 +1,10 @@
 //! Read models of an eventcask store in redb: an embedded key-value store in one file.
 //!
 //! This crate has one job: to keep what events change in [`Tables`] and how far that is in one
-//! transaction of redb, so that each event has its effect once. Its main type is [`RedbModel`], which
-//! a [`ReadModelRunner`](eventcask::ReadModelRunner) of `eventcask` feeds; [`upsert`] writes many keys in their order. Its
-//! neighbours are `eventcask`, whose public face it uses and nothing else, and `redb`. It never opens
-//! a store and never starts a thread.
+//! transaction of redb, so that each event has its effect once. Its main type is [`RedbModel`],
+//! which a [`ReadModelRunner`](eventcask::ReadModelRunner) of `eventcask` feeds; [`upsert`] writes
+//! many keys in their order. Its neighbours are `eventcask`, whose public face it uses and nothing
+//! else, and `redb`. It never opens a store and never starts a thread.
 //!
 //! ```
 //! use std::collections::HashMap;

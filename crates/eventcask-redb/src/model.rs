@@ -8,7 +8,8 @@ use redb::{Database, Durability};
 
 use crate::{Tables, kept};
 
-/// A read model in a redb database, to be fed by [`Store::read_model`](eventcask::StoreReader::read_model).
+/// A read model in a redb database, to be fed by
+/// [`Store::read_model`](eventcask::StoreReader::read_model).
 ///
 /// Several models can share a database; each has its tables and its progress. Readers use the same
 /// [`Database`], which one process has open at a time, and are not held up.
@@ -40,9 +41,9 @@ impl<T: Tables> RedbModel<T> {
         }
     }
 
-    /// Syncs every so many transactions; each one by default. After a power loss or a killed process
-    /// those since are gone, whole, with the progress that they kept, and are made again from the
-    /// store. Until they are synced, the room of what they replaced is not used again.
+    /// Syncs every so many transactions; each one by default. After a power loss or a killed
+    /// process those since are gone, whole, with the progress that they kept, and are made again
+    /// from the store. Until they are synced, the room of what they replaced is not used again.
     #[must_use]
     pub fn sync_every(mut self, transactions: u32) -> Self {
         self.sync_every = transactions.max(1);

@@ -10,8 +10,8 @@ use redb::WriteTransaction;
 pub trait Tables: Send + 'static {
     /// Name of the model, unique in its database.
     const NAME: &'static str;
-    /// Version of this code. Where a lower one has filled the tables they are reset and filled anew,
-    /// from the first event on.
+    /// Version of this code. Where a lower one has filled the tables they are reset and filled
+    /// anew, from the first event on.
     const VERSION: u32;
 
     /// Makes the tables, empty, whatever there was of them before.

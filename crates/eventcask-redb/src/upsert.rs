@@ -7,8 +7,8 @@ use redb::{Key, ReadableTable, StorageError, Table, Value};
 /// Merges changes into the values of a table: `merge` makes the new value of what is there, if
 /// anything is, and of the change.
 ///
-/// Keys are written in their order, so that what belongs to one page of the table is written together.
-/// Each key should come once: what changes one key is best added up before.
+/// Keys are written in their order, so that what belongs to one page of the table is written
+/// together. Each key should come once: what changes one key is best added up before.
 ///
 /// ```
 /// use eventcask_redb::redb::{Database, ReadableDatabase, TableDefinition, backends::InMemoryBackend};

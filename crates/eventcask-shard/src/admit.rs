@@ -34,8 +34,8 @@ pub(crate) enum Original {
 
 /// What was stored before and is not in memory.
 pub(crate) trait History {
-    /// What the event at `position`, which came with the id of `event`, is to `event` of the aggregate
-    /// with this key.
+    /// What the event at `position`, which came with the id of `event`, is to `event` of the
+    /// aggregate with this key.
     fn compare(
         &self,
         position: u64,
@@ -76,8 +76,8 @@ pub(crate) struct Admission<'s> {
     pub(crate) likely: [Option<AggregateSlot>; ROWS_AHEAD],
 }
 
-/// Rows whose memory is prefetched together. Measured: with 64, the cache lines of these rows and of
-/// the rows behind them push each other out of the first cache.
+/// Rows whose memory is prefetched together. Measured: with 64, the cache lines of these rows and
+/// of the rows behind them push each other out of the first cache.
 pub(crate) const ROWS_AHEAD: usize = 16;
 
 impl Admission<'_> {
@@ -137,7 +137,8 @@ impl Admission<'_> {
         Ok(self.admit_all(rows, slot))
     }
 
-    /// Decides on an event that was pushed by itself with any version; says whether it is stored now.
+    /// Decides on an event that was pushed by itself with any version; says whether it is stored
+    /// now.
     #[inline]
     pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, AppendError> {
         let id = self.batch.id(row);
@@ -184,7 +185,8 @@ impl Admission<'_> {
         Ok(Some(slot))
     }
 
-    /// Position of the event of a row's aggregate that came with the row's id, and what it is to it.
+    /// Position of the event of a row's aggregate that came with the row's id, and what it is to
+    /// it.
     fn original(
         &mut self,
         id: EventId,

@@ -19,15 +19,15 @@ pub enum Appended {
     Duplicate {
         /// Where the last event is; where the version is unknown, a place that is not before it.
         place: Place,
-        /// Version of the last event; unknown where the events were recognised by how far their source was
-        /// consumed.
+        /// Version of the last event; unknown where the events were recognised by how far their
+        /// source was consumed.
         version: Option<u64>,
     },
 }
 
 impl Appended {
-    /// What to wait for so that the events are seen: where the last one is, or, for duplicates that were
-    /// recognised by how far their source was consumed, a place that is not before it.
+    /// What to wait for so that the events are seen: where the last one is, or, for duplicates that
+    /// were recognised by how far their source was consumed, a place that is not before it.
     #[must_use]
     pub fn place(&self) -> Place {
         match self {

@@ -36,7 +36,8 @@ impl CommitClock {
         let now = (self.now)();
         // Relaxed: the value itself is all that is shared, and it only rises.
         let before = self.last.fetch_max(now - 1, Ordering::Relaxed).max(now - 1);
-        // Pairs with the load in `last`: who sees this time sees what the shard said before it took it.
+        // Pairs with the load in `last`: who sees this time sees what the shard said before it took
+        // it.
         let taken = self.last.fetch_add(1, Ordering::Release);
         debug_assert!(taken >= before);
         taken + 1

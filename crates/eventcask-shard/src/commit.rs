@@ -5,8 +5,8 @@
 //! 3. Where the policy asks for it, one sync for each shard of the group.
 //! 4. Each job is reported, in order.
 //!
-//! A worker that would only wait for a small block does the job itself ([`Targets::do_alone`]): waking
-//! two threads takes about as long as half a sync.
+//! A worker that would only wait for a small block does the job itself ([`Targets::do_alone`]):
+//! waking two threads takes about as long as half a sync.
 //!
 //! A full disk refuses the block and all that was chained to it; any other error ends the
 //! shard: after a failed sync nobody knows what the disk has, so it is never tried again.
@@ -21,7 +21,7 @@ use crossbeam_queue::SegQueue;
 use eventcask_log::{Error, ErrorKind, LogEnd, NewSegment, PageBuffer, SegmentWriter, in_page};
 
 use crate::stages::{StageCounters, StageTimer, count};
-use crate::{WorkerBell, ShardReader};
+use crate::{ShardReader, WorkerBell};
 
 /// Bytes that are written before a sync at most. Larger groups gain nothing and delay answers.
 const GROUP_BYTES: usize = 4 << 20;
@@ -155,7 +155,8 @@ impl Targets {
         self.each.iter().map(lock)
     }
 
-    /// Does a job and reports it, in the thread that calls. There must be no other one of its shard.
+    /// Does a job and reports it, in the thread that calls. There must be no other one of its
+    /// shard.
     pub(crate) fn do_alone(&self, job: Job) {
         let mut target = self.of(job.shard);
         target.group.push(job);

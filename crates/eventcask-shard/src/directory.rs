@@ -114,8 +114,8 @@ impl Directory {
         self.table.find(hash, |slot| self.is_at(slot, key))
     }
 
-    /// Whether the aggregate in this slot, which was [found before](Self::prefetch_entry), is the one
-    /// with this key.
+    /// Whether the aggregate in this slot, which was [found before](Self::prefetch_entry), is the
+    /// one with this key.
     #[inline]
     #[must_use]
     pub fn is_at(&self, slot: AggregateSlot, key: &str) -> bool {

@@ -12,8 +12,8 @@ use eventcask_log::{Block, Error, Payloads};
 use crate::ShardReader;
 
 impl ShardReader {
-    /// The durable events that carry an id, oldest first, each as its block and its row there. Those
-    /// that were given up are not among them.
+    /// The durable events that carry an id, oldest first, each as its block and its row there.
+    /// Those that were given up are not among them.
     ///
     /// # Errors
     /// Damage, or what the disk said.

@@ -14,7 +14,8 @@ impl Health {
         self.poisoned.get().cloned()
     }
 
-    /// Notes why the shard stops; the first reason counts. Returns that, and whether it is this one.
+    /// Notes why the shard stops; the first reason counts. Returns that, and whether it is this
+    /// one.
     pub(crate) fn poison(&self, reason: &str) -> (Arc<str>, bool) {
         let is_new = self.poisoned.set(reason.into()).is_ok();
         let first = self.poisoned.get_or_init(|| reason.into());

@@ -51,8 +51,8 @@ impl Retired {
         }
     }
 
-    /// Notes that another key took the place of this one in the log. The mark is that of who opens the
-    /// shard next and does not know the key.
+    /// Notes that another key took the place of this one in the log. The mark is that of who opens
+    /// the shard next and does not know the key.
     pub(crate) fn erase(&mut self, key: &str, stands_for: &str, version: u64) {
         if let Some(known) = self.keys.get(key)
             && self.unmarked.insert(key.to_owned())
@@ -62,7 +62,8 @@ impl Retired {
         self.truncate(stands_for, version);
     }
 
-    /// The first version of an aggregate of a store that is still there, also where its key was erased.
+    /// The first version of an aggregate of a store that is still there, also where its key was
+    /// erased.
     #[must_use]
     pub fn first_left(&self, store: u128, key: &str) -> u64 {
         let first = self.first_version(key);
@@ -90,8 +91,8 @@ impl Retired {
         self.keys.is_empty() && self.before == i64::MIN
     }
 
-    /// A mark of all that was given up, 0 for nothing. A state that events were folded into belongs to
-    /// the mark of that time: what was given up later may be in it.
+    /// A mark of all that was given up, 0 for nothing. A state that events were folded into belongs
+    /// to the mark of that time: what was given up later may be in it.
     #[must_use]
     pub fn mark(&self) -> u32 {
         match self.before {
@@ -128,8 +129,8 @@ impl Retired {
             .map(|(key, version)| (key.as_str(), *version))
     }
 
-    /// Whether any event of a block may be hidden. Of the blocks that are new there is hardly one, and this
-    /// is quick to say so.
+    /// Whether any event of a block may be hidden. Of the blocks that are new there is hardly one,
+    /// and this is quick to say so.
     #[must_use]
     pub fn may_hide(&self, events: &Events<'_>) -> bool {
         let is_known = |index| self.keys.contains_key(events.key(index));

@@ -171,8 +171,8 @@ impl Inbox {
         &self.health
     }
 
-    /// Why the shard takes nothing, if so. A producer asks under the lock of its open batch: a worker
-    /// that ends looks into it after the inbox was closed.
+    /// Why the shard takes nothing, if so. A producer asks under the lock of its open batch: a
+    /// worker that ends looks into it after the inbox was closed.
     #[must_use]
     pub fn refusal(&self) -> Option<AppendError> {
         match self.poisoned() {
@@ -239,8 +239,8 @@ impl Inbox {
         }
     }
 
-    /// Waits until the queue may have room, or nothing more is taken. Whoever has waited and is done
-    /// [wakes the next](Self::wake_next).
+    /// Waits until the queue may have room, or nothing more is taken. Whoever has waited and is
+    /// done [wakes the next](Self::wake_next).
     pub fn wait_for_room(&self) {
         let listener = self.space.listen();
         if self.queue.is_full() && !self.is_closed() {
@@ -248,8 +248,8 @@ impl Inbox {
         }
     }
 
-    /// Wakes the next who waits for room. One who was woken may have found the batch handed over by another
-    /// already; the room is for the next one then, who would hear of no other message.
+    /// Wakes the next who waits for room. One who was woken may have found the batch handed over by
+    /// another already; the room is for the next one then, who would hear of no other message.
     pub fn wake_next(&self) {
         self.space.notify(1);
     }
@@ -336,8 +336,8 @@ impl Inbox {
         self.take_open_if(taken, |_| true);
     }
 
-    /// Takes the whole queue, and behind it the open batches in which somebody waits for an answer; does
-    /// nothing where there are none.
+    /// Takes the whole queue, and behind it the open batches in which somebody waits for an answer;
+    /// does nothing where there are none.
     pub(crate) fn take_asked(&self, taken: &mut VecDeque<Message>) {
         if !self.has_waiters() {
             return;
@@ -403,8 +403,8 @@ impl Inbox {
         let old_enough = self.old_enough();
         let mut first = Due::Never;
         for batch in locked(&self.open).iter().filter_map(Weak::upgrade) {
-            // A batch that is locked is being added to, or its producer waits for room in the queue:
-            // to wait for it here could be to wait for one who waits for this thread.
+            // A batch that is locked is being added to, or its producer waits for room in the
+            // queue: to wait for it here could be to wait for one who waits for this thread.
             let Some(delivery) = batch.try_lock() else {
                 return Idle::Not;
             };

@@ -92,8 +92,8 @@ impl ShardReader {
         self.settled.store(time, Ordering::Release);
     }
 
-    /// Where the log ended when its writer opened it, or where it ends now that the writer has gone.
-    /// All before that is durable.
+    /// Where the log ended when its writer opened it, or where it ends now that the writer has
+    /// gone. All before that is durable.
     #[must_use]
     pub fn end(&self) -> LogEnd {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner)
@@ -210,8 +210,8 @@ impl ShardReader {
         Arc::make_mut(&mut self.published_mut().hidden).hide_before(time);
     }
 
-    /// Says that the log has an aggregate that was given up whole, before this version, under a key that
-    /// does not tell its own.
+    /// Says that the log has an aggregate that was given up whole, before this version, under a key
+    /// that does not tell its own.
     pub fn note_erased(&self, key: &str, stands_for: &str, version: u64) {
         let mut published = self.published_mut();
         Arc::make_mut(&mut published.hidden).erase(key, stands_for, version);
@@ -262,8 +262,8 @@ impl ShardReader {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Position of the newest durable event of an aggregate that was met since the store was opened:
-    /// where there is none, the aggregate stands as it stood then.
+    /// Position of the newest durable event of an aggregate that was met since the store was
+    /// opened: where there is none, the aggregate stands as it stood then.
     #[must_use]
     pub fn newest_met(&self, key: &str) -> Option<u64> {
         self.directory().newest(self.hasher.hash(key), key)
@@ -342,8 +342,8 @@ impl ShardReader {
         Ok(None)
     }
 
-    /// The event at `position`, which came with an id, as its segment's tables know it. Where it is not
-    /// in them, or can not be read, its block says more.
+    /// The event at `position`, which came with an id, as its segment's tables know it. Where it is
+    /// not in them, or can not be read, its block says more.
     pub(crate) fn id_at(&self, id: EventId, position: u64) -> Result<Option<IdPlace>, Error> {
         let look = self.published().look(position, 0);
         match look {
@@ -353,7 +353,8 @@ impl ShardReader {
         }
     }
 
-    /// Whether the event at a position is one of the aggregate with this key; also where it is gone.
+    /// Whether the event at a position is one of the aggregate with this key; also where it is
+    /// gone.
     pub(crate) fn is_of(&self, position: u64, key: &str) -> Result<bool, Error> {
         let block = self.read_at(position, |at| self.blocks.get(at, Payloads::Shut))?;
         let of_key = |block: Arc<Block>| {
@@ -452,8 +453,8 @@ impl ShardReader {
         sections: &[Section],
         touched: &[Touched],
     ) {
-        // The block first: who finds an event in the directory finds its block as well. And who finds
-        // the block has to wait for the directory, so both say the same.
+        // The block first: who finds an event in the directory finds its block as well. And who
+        // finds the block has to wait for the directory, so both say the same.
         let mut directory = self.directory_mut();
         self.published_mut().push(block, at, sections);
         for (index, one) in touched.iter().enumerate() {
@@ -567,9 +568,9 @@ impl ShardReader {
         self.read_at(position, |at| self.blocks.get(at, Payloads::All))
     }
 
-    /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that the
-    /// aggregate of the event at `position` needs. Events that lie side by side share a block, also
-    /// where the segment has a clustered copy.
+    /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that
+    /// the aggregate of the event at `position` needs. Events that lie side by side share a block,
+    /// also where the segment has a clustered copy.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -595,9 +596,9 @@ impl ShardReader {
         self.block_with(position)
     }
 
-    /// The block that holds the first durable event at `position` or after it, and its place. Payloads
-    /// that are not wanted may be open as well: a block that was published a moment ago comes from
-    /// memory.
+    /// The block that holds the first durable event at `position` or after it, and its place.
+    /// Payloads that are not wanted may be open as well: a block that was published a moment ago
+    /// comes from memory.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -615,8 +616,8 @@ impl ShardReader {
         })
     }
 
-    /// Takes a block that is about to be published, for readers right behind the writer. Returns the
-    /// blocks that nobody needs any more.
+    /// Takes a block that is about to be published, for readers right behind the writer. Returns
+    /// the blocks that nobody needs any more.
     pub(crate) fn take_recent(&self, at: &BlockPlace, block: &Arc<Block>) -> Vec<Block> {
         self.recent.take(at, block)
     }

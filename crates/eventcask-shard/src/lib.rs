@@ -39,7 +39,7 @@ pub use dedup::{Dedup, DedupSettings, DedupWindow};
 pub use delivery::{Append, Delivery, FlushCounter, FlushShare, Flushed};
 pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use hidden::Retired;
-pub use inbox::{WorkerBell, Inbox, Message, OpenBatch, SendError};
+pub use inbox::{Inbox, Message, OpenBatch, SendError, WorkerBell};
 pub use index::ShardReader;
 pub use load::{AggregateCursor, BlockRows, Bounds};
 pub use publish::Apply;

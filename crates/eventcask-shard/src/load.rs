@@ -51,8 +51,8 @@ impl Bounds {
 /// A block, and rows in it.
 pub type BlockRows = (Arc<Block>, Vec<u32>);
 
-/// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that is
-/// asked for twice. It is some hundreds of blocks.
+/// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that
+/// is asked for twice. It is some hundreds of blocks.
 const HELD_BYTES: usize = 16 << 20;
 
 /// An aggregate's newest position in one of its blocks, and the block itself where it is held.
@@ -130,8 +130,8 @@ impl AggregateCursor {
         self.newest_of_all
     }
 
-    /// The next block that holds wanted events, and their rows: for those who want to look at a block
-    /// once for all of them.
+    /// The next block that holds wanted events, and their rows: for those who want to look at a
+    /// block once for all of them.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -188,8 +188,8 @@ impl AggregateCursor {
 }
 
 impl AggregateCursor {
-    /// The aggregate's newest position before a block, if it was not handed out: the block that held
-    /// both when we walked back was cut in two since, as its segment was written anew.
+    /// The aggregate's newest position before a block, if it was not handed out: the block that
+    /// held both when we walked back was cut in two since, as its segment was written anew.
     fn left_out(&self, events: &Events<'_>, position: u64) -> Option<u64> {
         let from_commit = self.hidden.before();
         let before = back_from(events, position, self.bounds.from_version, from_commit)?;

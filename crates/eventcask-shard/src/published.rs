@@ -1,7 +1,7 @@
 //! What of a shard is durable: its segments, as far as they are known in memory.
 //!
-//! Of a segment that is being written, or was not sealed yet, all blocks are known here. A sealed one
-//! answers from its tables.
+//! Of a segment that is being written, or was not sealed yet, all blocks are known here. A sealed
+//! one answers from its tables.
 
 use std::sync::Arc;
 

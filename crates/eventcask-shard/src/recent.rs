@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventcask_log::{Block, BlockPlace};
 
-/// Bytes of the blocks that are kept of a shard. Half of what may be in flight: a reader that is further
-/// behind is not about to catch up, and reads from the disk.
+/// Bytes of the blocks that are kept of a shard. Half of what may be in flight: a reader that is
+/// further behind is not about to catch up, and reads from the disk.
 const KEPT_BYTES: usize = 4 << 20;
 /// Whoever reads an event that has no more than these behind it is right behind the writer.
 const NEAR_EVENTS: u64 = 50_000;
@@ -37,7 +37,8 @@ struct Kept {
 }
 
 impl Recent {
-    /// The block at a place, if it is kept. Asking for one of the newest blocks has the next ones kept.
+    /// The block at a place, if it is kept. Asking for one of the newest blocks has the next ones
+    /// kept.
     pub(crate) fn get(&self, at: &BlockPlace) -> Option<Arc<Block>> {
         // Relaxed: a wrong guess costs a read from the disk, or memory for some blocks.
         let end = self.end.load(Ordering::Relaxed);
@@ -80,7 +81,8 @@ impl Recent {
 }
 
 impl Kept {
-    /// Lets go of the oldest blocks until at most `bytes` are left. Returns the ones that nobody reads.
+    /// Lets go of the oldest blocks until at most `bytes` are left. Returns the ones that nobody
+    /// reads.
     fn cut_to(&mut self, bytes: usize) -> Vec<Block> {
         let mut freed = Vec::new();
         while self.bytes > bytes

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Time that a shard's threads spent in each stage since the store was opened.
 ///
-/// It is time by the clock, so it holds what other threads took of the core meanwhile. What it costs
-/// is a look at the clock for each stage of a batch, not of an event.
+/// It is time by the clock, so it holds what other threads took of the core meanwhile. What it
+/// costs is a look at the clock for each stage of a batch, not of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stages {

@@ -21,7 +21,7 @@ use eventcask_log::Error;
 use crate::commit::{Job, Targets};
 use crate::inbox::Idle;
 use crate::shard::SendTask;
-use crate::{WorkerBell, CommitClock, Delivery, Durability, Shard, WriteThread};
+use crate::{CommitClock, Delivery, Durability, Shard, WorkerBell, WriteThread};
 
 /// Jobs on their way to the write thread at most, for each shard.
 const JOBS: usize = 64;
@@ -92,8 +92,8 @@ impl Worker {
         self.close();
     }
 
-    /// Takes a batch for the first shard at once, past its queue. Waits where too much is on its way
-    /// to the disk.
+    /// Takes a batch for the first shard at once, past its queue. Waits where too much is on its
+    /// way to the disk.
     pub fn take(&mut self, delivery: Box<Delivery>) {
         self.take_to_wait(delivery);
         self.send_held();
@@ -144,8 +144,9 @@ impl Worker {
         self.each(|_, shard, now, send| shard.turn(now, send))
     }
 
-    /// Whether the held jobs are one small job, the write thread has nothing before it, and there is
-    /// nothing else to do. A worker with several shards does not: one slow disk would hold up all.
+    /// Whether the held jobs are one small job, the write thread has nothing before it, and there
+    /// is nothing else to do. A worker with several shards does not: one slow disk would hold up
+    /// all.
     fn may_write(&self) -> bool {
         let ([shard], [job]) = (&self.shards[..], &self.held[..]) else {
             return false;

@@ -1,4 +1,5 @@
-//! Trials for as long as one likes: `cargo run --release -p eventcask-sim --example long -- --minutes 10 --seed 1`.
+//! Trials for as long as one likes: `cargo run --release -p eventcask-sim --example long --
+//! --minutes 10 --seed 1`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::process::ExitCode;

@@ -53,7 +53,8 @@ impl Tables for Balances {
             };
             rows.push([event.aggregate.into(), signed.into(), 1_i64.into()]);
         }
-        // The same transaction keeps how far the model got: both are there after a crash, or neither.
+        // The same transaction keeps how far the model got: both are there after a crash, or
+        // neither.
         Ok(rows.write(transaction)?)
     }
 }

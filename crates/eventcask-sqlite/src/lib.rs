@@ -2,9 +2,10 @@
 //!
 //! This crate has one job: to keep what events change in [`Tables`] and how far that is in one
 //! transaction of SQLite, so that each event has its effect once. Its main type is [`SqliteModel`],
-//! which a [`ReadModelRunner`](eventcask::ReadModelRunner) of `eventcask` feeds; [`Upsert`] writes many rows by one
-//! statement. Its neighbours are `eventcask`, whose public face it uses and nothing else, and
-//! `rusqlite`, which brings SQLite itself. It never opens a store and never starts a thread.
+//! which a [`ReadModelRunner`](eventcask::ReadModelRunner) of `eventcask` feeds; [`Upsert`] writes
+//! many rows by one statement. Its neighbours are `eventcask`, whose public face it uses and
+//! nothing else, and `rusqlite`, which brings SQLite itself. It never opens a store and never
+//! starts a thread.
 //!
 //! ```
 //! use eventcask::NewEvent;

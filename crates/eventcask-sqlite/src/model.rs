@@ -14,7 +14,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Statements that stay prepared: those of a few [`Upsert`](crate::Upsert)s.
 const STATEMENTS: usize = 64;
 
-/// A read model in a SQLite database, to be fed by [`Store::read_model`](eventcask::StoreReader::read_model).
+/// A read model in a SQLite database, to be fed by
+/// [`Store::read_model`](eventcask::StoreReader::read_model).
 ///
 /// Several models can share a database; each has its tables and its progress. Readers open
 /// connections of their own and are not held up.
@@ -29,8 +30,8 @@ impl<T: Tables> SqliteModel<T> {
     ///
     /// It has a write-ahead log (`journal_mode = WAL`) that is synced when it is taken into the
     /// database, not with each transaction (`synchronous = NORMAL`): after a power loss the last
-    /// transactions may be gone, whole, with the progress that they kept, and are made again from the
-    /// store.
+    /// transactions may be gone, whole, with the progress that they kept, and are made again from
+    /// the store.
     ///
     /// # Errors
     /// What SQLite says.

@@ -10,8 +10,8 @@ use rusqlite::Transaction;
 pub trait Tables: Send + 'static {
     /// Name of the model, unique in its database.
     const NAME: &'static str;
-    /// Version of this code. Where a lower one has filled the tables they are reset and filled anew,
-    /// from the first event on.
+    /// Version of this code. Where a lower one has filled the tables they are reset and filled
+    /// anew, from the first event on.
     const VERSION: u32;
 
     /// Makes the tables, empty, whatever there was of them before.
@@ -23,7 +23,8 @@ pub trait Tables: Send + 'static {
     /// Writes what the events change.
     ///
     /// # Errors
-    /// What SQLite says, or what is wrong with an event; nothing is changed then, and the feed stops.
+    /// What SQLite says, or what is wrong with an event; nothing is changed then, and the feed
+    /// stops.
     fn apply(
         &mut self,
         batches: &Batches<'_>,

@@ -4,8 +4,8 @@
 //!    of eight entries.
 //! 2. An entry lies in its home bucket, chosen by the tag, or where that was full in the first one
 //!    behind it with a free slot. A search ends at a bucket with a free slot.
-//! 3. The table has 64 parts, by the highest bits of the tag. Each grows by itself, by a quarter, so
-//!    that no single insertion waits for the whole table to be moved.
+//! 3. The table has 64 parts, by the highest bits of the tag. Each grows by itself, by a quarter,
+//!    so that no single insertion waits for the whole table to be moved.
 //! 4. Buckets follow the order of the tags, so a part is moved in one pass from front to back, and
 //!    neither hashes nor keys are needed for it.
 

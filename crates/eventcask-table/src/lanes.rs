@@ -1,11 +1,11 @@
 //! Small numbers side by side in 64-bit words, compared all at once.
 //!
-//! A branch for each number would be guessed wrong, and of a plain loop the compiler makes a hundred
-//! instructions. Where the processor compares many numbers at a time (SSE2, which every x86-64 has),
-//! that is five instructions. Elsewhere whether a lane is zero is told by borrowing from it:
-//! `(x - 1) & !x` has its highest bit set, and so may have lanes above it, but never the lowest lane
-//! of those that are not zero (Hacker's Delight, section 6-1). So the first match is always right,
-//! any further one only likely, and whether there is one at all is exact.
+//! A branch for each number would be guessed wrong, and of a plain loop the compiler makes a
+//! hundred instructions. Where the processor compares many numbers at a time (SSE2, which every
+//! x86-64 has), that is five instructions. Elsewhere whether a lane is zero is told by borrowing
+//! from it: `(x - 1) & !x` has its highest bit set, and so may have lanes above it, but never the
+//! lowest lane of those that are not zero (Hacker's Delight, section 6-1). So the first match is
+//! always right, any further one only likely, and whether there is one at all is exact.
 
 #[cfg(target_arch = "x86_64")]
 use crate::processor::equal_lanes;

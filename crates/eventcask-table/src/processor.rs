@@ -1,8 +1,8 @@
 //! Instructions that have no safe function: the one place with `unsafe`.
 //!
-//! **Asking for memory before it is needed.** Measured on 128 MiB of buckets and as many of entries,
-//! 64 probes at a time, one thread: 68 ns a probe as it comes, 56 ns where the lines are read in a
-//! loop of their own first, 26 ns where they are asked for.
+//! **Asking for memory before it is needed.** Measured on 128 MiB of buckets and as many of
+//! entries, 64 probes at a time, one thread: 68 ns a probe as it comes, 56 ns where the lines are
+//! read in a loop of their own first, 26 ns where they are asked for.
 //!
 //! **Comparing many numbers at a time.** See `lanes.rs` for what it replaces.
 

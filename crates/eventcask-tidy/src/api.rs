@@ -17,7 +17,8 @@ use syn::{
 use crate::module::{Module, ModuleId, Name};
 use crate::workspace::{Place, Workspace};
 
-/// Lists the public items of a crate, sorted: what the gate compares with the list in the repository.
+/// Lists the public items of a crate, sorted: what the gate compares with the list in the
+/// repository.
 ///
 /// `None` if the workspace has no such crate.
 #[must_use]

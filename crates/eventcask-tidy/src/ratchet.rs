@@ -11,8 +11,9 @@ use crate::workspace::Workspace;
 
 /// The list: a rule and where it is broken, with by how much at most.
 ///
-/// One a line in the file: `files eventcask-log 11`, files of a crate that are in circles, `folders`
-/// for the files and folders of each folder, `lines eventcask Engine::start 95` for a function.
+/// One a line in the file: `files eventcask-log 11`, files of a crate that are in circles,
+/// `folders` for the files and folders of each folder, `lines eventcask Engine::start 95` for a
+/// function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ratchet(BTreeMap<String, usize>);
 

@@ -67,8 +67,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Store::options().shards(2);
     let store = options.open(&bank)?;
 
-    // Behind the acknowledgement, which is the default: writers never wait for it. It is saved every
-    // 100,000 events, and when it ends.
+    // Behind the acknowledgement, which is the default: writers never wait for it. It is saved
+    // every 100,000 events, and when it ends.
     let policy = SnapshotPolicy::default().events(100_000);
     let balances = store.projection(Balances).snapshots(policy).start()?;
     // Before the acknowledgement: what was acknowledged is in it.
@@ -99,7 +99,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("ada had {:?}", past.state_of("ada").get("ada"));
     assert_eq!(past.state_of("ada").get("ada"), Some(&500));
 
-    // Filled anew from the log, beside the states in use. It tells how far it is, and can be cancelled.
+    // Filled anew from the log, beside the states in use. It tells how far it is, and can be
+    // cancelled.
     let rebuild = money.rebuild()?;
     let progress = rebuild.progress();
     println!("{} of {} events", progress.events_done, progress.events);

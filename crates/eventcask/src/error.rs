@@ -41,7 +41,8 @@ pub enum ErrorKind {
     Stopped,
     /// A group of consumers has parked as much as it may: somebody must look at what failed.
     Parked,
-    /// A projection or a read model has not come so far yet: wait longer, or go on with what it holds.
+    /// A projection or a read model has not come so far yet: wait longer, or go on with what it
+    /// holds.
     Behind,
     /// What is asked for is not there yet: wait for it, or ask for less.
     NotYet,

@@ -47,14 +47,16 @@
 //! | a copy while the store is in use | [`Store::backup`](StoreReader::backup) |
 //! | to check a store, or to mend it | [`verify()`], [`repair()`] |
 //!
-//! What the first hour needs is at the root; the rest is in modules: [`stats`] for figures, [`storage`] for
-//! disks of your own, [`inspect`] for the bytes, [`read_model`] for who feeds a database.
+//! What the first hour needs is at the root; the rest is in modules: [`stats`] for figures,
+//! [`storage`] for disks of your own, [`inspect`] for the bytes, [`read_model`] for who feeds a
+//! database.
 //!
-//! With the feature `tracing` the log of the program is told, by the crate of that name, when a projection, a
-//! view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
+//! With the feature `tracing` the log of the program is told, by the crate of that name, when a
+//! projection, a view, a read model, a group of consumers or a shard has stopped, and of rebuilds.
 //!
-//! With the feature `serde` the state of a projection can be of any type that serde knows: `AsJson`.
-//! With the feature `stream` subscriptions and queries are streams of the crate `futures-core`.
+//! With the feature `serde` the state of a projection can be of any type that serde knows:
+//! `AsJson`. With the feature `stream` subscriptions and queries are streams of the crate
+//! `futures-core`.
 //!
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
@@ -150,8 +152,8 @@ pub mod stats {
 pub mod storage {
     pub use crate::store::location::Location;
     pub use eventcask_log::{
-        Error as StorageError, ErrorKind as StorageErrorKind, FileStorage, Lock, MemoryStorage, Open,
-        Storage, StoredFile,
+        Error as StorageError, ErrorKind as StorageErrorKind, FileStorage, Lock, MemoryStorage,
+        Open, Storage, StoredFile,
     };
 }
 

@@ -1,5 +1,5 @@
-//! What the program that uses a store finds in its log: by the crate `tracing`, where the feature of that
-//! name is on. Without it nobody is told.
+//! What the program that uses a store finds in its log: by the crate `tracing`, where the feature
+//! of that name is on. Without it nobody is told.
 
 use std::sync::Arc;
 
@@ -47,7 +47,8 @@ impl Kind {
     }
 }
 
-/// Tells that something has stopped; `position` is after the last event that it holds, if that is known.
+/// Tells that something has stopped; `position` is after the last event that it holds, if that is
+/// known.
 pub(crate) fn stopped(who: &Who, position: Option<u64>, error: &str) {
     let (kind, remedy) = (who.kind.name(), who.kind.remedy());
     let behind = who.behind.as_deref().zip(position);

@@ -54,9 +54,9 @@ fn map_on<T: Send>(
     }
 }
 
-/// Does `work` for each number below `count`, several at a time, on threads that are no part of a pool: for
-/// work that holds a lock while it waits for the pool. A thread of the pool that waits begins other work,
-/// which may want that lock.
+/// Does `work` for each number below `count`, several at a time, on threads that are no part of a
+/// pool: for work that holds a lock while it waits for the pool. A thread of the pool that waits
+/// begins other work, which may want that lock.
 pub(crate) fn each_on_threads(count: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     let lane = || {
@@ -79,9 +79,9 @@ pub(crate) fn each_on_threads(count: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// As [`map`], but of the work no more is begun at once than there are threads. It is for work that is
-/// long, holds memory and does its own parts in parallel: a thread that waits for such a part would
-/// begin all the others meanwhile.
+/// As [`map`], but of the work no more is begun at once than there are threads. It is for work that
+/// is long, holds memory and does its own parts in parallel: a thread that waits for such a part
+/// would begin all the others meanwhile.
 pub(crate) fn map_few<T: Send>(count: usize, work: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let lane = |_| {

@@ -12,8 +12,8 @@ use crate::corpus;
 /// least a dozen bytes.
 const STATE_BYTES: usize = 64 << 10;
 const STATE_BYTES_A_BYTE: usize = 64;
-/// A definition of the largest size, compiled: 64 aggregations with paths of 32 names each, of which each
-/// name is reached from all before it.
+/// A definition of the largest size, compiled: 64 aggregations with paths of 32 names each, of
+/// which each name is reached from all before it.
 const SPEC_BYTES: usize = 2 << 20;
 const SPEC_BYTES_A_BYTE: usize = 64;
 

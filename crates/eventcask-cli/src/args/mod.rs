@@ -147,9 +147,9 @@ Example:
   eventcask seal --store flights
   eventcask seal --store flights --clustered")]
     Seal {
-        /// Keep the events once more, those of an aggregate side by side: single aggregates load faster,
-        /// and segments take about twice the disk space. Also segments that were sealed without are
-        /// sealed anew
+        /// Keep the events once more, those of an aggregate side by side: single aggregates load
+        /// faster, and segments take about twice the disk space. Also segments that were sealed
+        /// without are sealed anew
         #[arg(long)]
         clustered: bool,
     },

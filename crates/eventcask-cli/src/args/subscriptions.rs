@@ -18,7 +18,8 @@ pub struct SubscriptionsArgs {
 /// What can be done with subscriptions.
 #[derive(Debug, Subcommand)]
 pub enum SubscriptionsCommand {
-    /// List the subscriptions: how many events they are behind, and how many aggregates are held back
+    /// List the subscriptions: how many events they are behind, and how many aggregates are held
+    /// back
     #[command(after_help = "\
 Example:
   eventcask subscriptions list --json")]

@@ -63,7 +63,8 @@ pub struct ViewCreateArgs {
     /// The field of the payload to group by: its name, or a dotted path for nested JSON
     #[arg(long, value_name = "FIELD")]
     pub key: String,
-    /// What to keep: count, count:FIELD, sum:FIELD, min:FIELD, max:FIELD or mean:FIELD; may be repeated
+    /// What to keep: count, count:FIELD, sum:FIELD, min:FIELD, max:FIELD or mean:FIELD; may be
+    /// repeated
     #[arg(long, value_name = "AGGREGATION", required = true)]
     pub agg: Vec<String>,
     /// Only events of this type

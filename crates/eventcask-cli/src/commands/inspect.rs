@@ -126,7 +126,10 @@ fn retention_of(framed: &Framed) -> Option<Timestamp> {
 fn definition_of(framed: &Framed) -> Option<&str> {
     let text = str::from_utf8(&framed.body).ok()?;
     let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    let is_definition = matches!(framed.kind, FramedKind::ViewDefinition | FramedKind::ProjectionDefinition);
+    let is_definition = matches!(
+        framed.kind,
+        FramedKind::ViewDefinition | FramedKind::ProjectionDefinition
+    );
     (is_definition && is_json).then_some(text)
 }
 

@@ -38,8 +38,8 @@ pub(super) fn find<'a>(
     Ok(found)
 }
 
-/// Whether a text holds a control character as it is. Names are read as bytes, and their reader does
-/// not look for one.
+/// Whether a text holds a control character as it is. Names are read as bytes, and their reader
+/// does not look for one.
 fn has_control_in_text(row: &[u8]) -> bool {
     let is_control = |byte: &u8| *byte < 0x20;
     if !row.iter().any(is_control) {

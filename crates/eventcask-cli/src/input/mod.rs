@@ -1,6 +1,7 @@
 //! From a file of rows to events that can be pushed.
 //!
-//! 1. `source` opens the file, or standard input through `piped`, and `unpack` takes the compression off.
+//! 1. `source` opens the file, or standard input through `piped`, and `unpack` takes the
+//!    compression off.
 //! 2. `window` shows the bytes as one contiguous piece that slides forward.
 //! 3. `ndjson` or `csv` finds the next row in it, checks it and finds its fields.
 //! 4. `envelope` turns the fields into key, type, time and id, or says why it can not.

@@ -3,8 +3,8 @@
 /// Digits of a whole number that any `f64` can hold; it ends at 1.8e308.
 const HELD_DIGITS: usize = 300;
 
-/// The number that a field of CSV is, as it can stand in a JSON document. Blanks around it, as after
-/// commas, are not part of it.
+/// The number that a field of CSV is, as it can stand in a JSON document. Blanks around it, as
+/// after commas, are not part of it.
 ///
 /// What no reader of JSON can hold as a number, such as `7e12345`, is a code that only looks like
 /// one: text.

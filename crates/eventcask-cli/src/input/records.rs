@@ -133,8 +133,8 @@ impl Records {
         self.is_last
     }
 
-    /// The line of a quote that is opened in the record and closed in a later line, in the middle of
-    /// a field: the one that should close it may be missing, and rows be taken for one.
+    /// The line of a quote that is opened in the record and closed in a later line, in the middle
+    /// of a field: the one that should close it may be missing, and rows be taken for one.
     pub(super) fn torn_quote(&self) -> Option<u64> {
         let raw = self.raw().trim_ascii_end();
         if self.last_line() <= self.record_line && memchr::memchr(b'\r', raw).is_none() {

@@ -29,8 +29,8 @@ pub(super) struct Source {
     pub(super) name: String,
     pub(super) bytes: Box<dyn Read + Send>,
     pub(super) progress: Progress,
-    /// Whether there may be more of it later: it is a plain file. The end of a pipe is one for good,
-    /// and so is that of packed data.
+    /// Whether there may be more of it later: it is a plain file. The end of a pipe is one for
+    /// good, and so is that of packed data.
     pub(super) may_grow: bool,
 }
 

@@ -1,4 +1,5 @@
-//! `eventcask seal --clustered`: the events of a sealed segment once more, those of an aggregate side by side.
+//! `eventcask seal --clustered`: the events of a sealed segment once more, those of an aggregate
+//! side by side.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,8 +13,8 @@ use crate::small_disk::{Kind, SmallDisk};
 
 const DISK_MEGABYTES: u64 = 40;
 const TAKEN_MEGABYTES: usize = 28;
-/// More than is left of the disk, and by a third less than all of it: small blocks are padded, and how
-/// many small ones there are depends on how busy the machine is.
+/// More than is left of the disk, and by a third less than all of it: small blocks are padded, and
+/// how many small ones there are depends on how busy the machine is.
 const ROWS: u64 = 12_000;
 const ROW_BYTES: usize = 1250;
 /// Those that are there before the disk is full.
@@ -97,8 +97,8 @@ fn check_goes_on(kind: Kind, more: &[&str], in_order: bool) {
     let args = ingest(&file, more);
     fill(&place, &disk, &args);
     let stored = check_part(&place, &whole, in_order);
-    // How much of the room is used depends on how large the block is that does not fit any more, and on
-    // which shard comes first.
+    // How much of the room is used depends on how large the block is that does not fit any more,
+    // and on which shard comes first.
     assert!(stored > 0 && (stored as u64) < ROWS, "{stored}");
     check_readable(&place, stored);
 
@@ -228,8 +228,8 @@ fn f4_a_torn_end_is_set_aside_on_a_full_disk() {
     check_opens(Kind::Ext4, true);
 }
 
-/// The zeros that are kept ahead of a log may be a hole, for which a full disk has no room: opening wrote
-/// them again and failed. They are taken off now.
+/// The zeros that are kept ahead of a log may be a hole, for which a full disk has no room: opening
+/// wrote them again and failed. They are taken off now.
 #[test]
 fn f4_a_tail_with_a_hole_is_opened_on_a_full_disk() {
     for kind in [Kind::Tmpfs, Kind::Ext4] {
@@ -290,8 +290,8 @@ fn commands_that_print<'a>(file: &'a str, store: &'a str) -> Vec<Vec<&'a str>> {
     [commands, json].concat()
 }
 
-/// What was said could not be written, and the exit code said that all was well: acknowledgements of an
-/// ingest were dropped.
+/// What was said could not be written, and the exit code said that all was well: acknowledgements
+/// of an ingest were dropped.
 #[test]
 fn what_can_not_be_printed_is_an_error_of_every_command() {
     let place = Place::new();

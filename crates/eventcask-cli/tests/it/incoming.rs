@@ -39,8 +39,8 @@ fn stored(place: &Place, args: &[&str]) -> (i32, u64) {
     (said.code.expect("it ended by itself"), stored)
 }
 
-/// Rows of shards that had nothing of the file before were stored until the first mark told that it is
-/// another one. They are held, or the file is read ahead, until the last mark is met.
+/// Rows of shards that had nothing of the file before were stored until the first mark told that it
+/// is another one. They are held, or the file is read ahead, until the last mark is met.
 #[test]
 fn nothing_of_another_file_with_the_same_first_row_is_stored() {
     let many: Vec<_> = (0..2_000).map(|key| format!("old-{key}")).collect();
@@ -83,8 +83,8 @@ fn nothing_of_another_file_with_the_same_first_row_is_stored() {
     }
 }
 
-/// Rows of the second file were dropped as known before: its marks were read while the first one was
-/// not durable yet.
+/// Rows of the second file were dropped as known before: its marks were read while the first one
+/// was not durable yet.
 #[test]
 fn a_second_file_under_the_same_source_is_refused_whole() {
     for second in [&["c", "d"][..], &["c", "d", "e", "f", "g"], &["c"]] {
@@ -106,7 +106,8 @@ fn a_second_file_under_the_same_source_is_refused_whole() {
     assert_eq!(stored(&place, &args), (0, 2));
 }
 
-/// Names that are not UTF-8 were told apart by how they are shown, which is the same for all of them.
+/// Names that are not UTF-8 were told apart by how they are shown, which is the same for all of
+/// them.
 #[test]
 fn files_with_names_that_are_not_utf8_are_sources_of_their_own() {
     let place = Place::new();
@@ -240,8 +241,8 @@ fn a_listing_of_rejected_rows_is_kept_until_there_is_another_one() {
     assert_eq!(fs::read_to_string(&listing).expect("it is there"), "");
 }
 
-/// A CSV row that was taken before its line had an end was half a row, and the file was refused for ever
-/// once it had grown.
+/// A CSV row that was taken before its line had an end was half a row, and the file was refused for
+/// ever once it had grown.
 #[test]
 fn a_last_csv_row_without_an_end_waits_for_it() {
     let place = Place::new();

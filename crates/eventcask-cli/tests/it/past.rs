@@ -168,8 +168,8 @@ fn diff_knows_values_that_only_look_different() {
     }
 }
 
-/// Members with an empty name fell together with those around them, and one with half a surrogate in
-/// its name made a payload say nothing.
+/// Members with an empty name fell together with those around them, and one with half a surrogate
+/// in its name made a payload say nothing.
 #[test]
 fn diff_tells_fields_of_odd_names_apart() {
     let place = with_rows(&[

@@ -41,7 +41,8 @@ fn put(store: &Store, keys: &[&str]) {
     }
 }
 
-/// A store of which a program has handled all, but for two orders that are parked; one event came later.
+/// A store of which a program has handled all, but for two orders that are parked; one event came
+/// later.
 fn parked() -> Place {
     let place = Place::new();
     let store = open(&place);

@@ -225,8 +225,8 @@ fn loud_store() -> (Place, String) {
 /// Characters that turn the direction of the text around them.
 const TURNING: &str = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}";
 
-/// What comes through a pipe may be shown by the next program, so control characters were let through
-/// to the terminal all the same. They are escaped; the JSON says the same.
+/// What comes through a pipe may be shown by the next program, so control characters were let
+/// through to the terminal all the same. They are escaped; the JSON says the same.
 #[test]
 fn s6_payloads_are_piped_without_control_characters() {
     let (place, loud) = loud_store();

@@ -95,9 +95,9 @@ fn an_aggregate_that_was_given_up_goes_on_with_its_versions() {
     assert_eq!(place.json(&["verify"])["ok"], true);
 }
 
-/// Sealing drops events that were given up, also beside an ingest. The rows that it stored were told
-/// from the number of events, which fell below what it was before: it panicked, or said nonsense.
-/// They are told from positions, which never fall.
+/// Sealing drops events that were given up, also beside an ingest. The rows that it stored were
+/// told from the number of events, which fell below what it was before: it panicked, or said
+/// nonsense. They are told from positions, which never fall.
 #[test]
 fn rows_are_counted_where_events_that_were_given_up_go_meanwhile() {
     let place = Place::new();

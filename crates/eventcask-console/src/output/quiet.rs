@@ -4,12 +4,13 @@
 const DELETE: u8 = 0x7f;
 /// First byte of U+0080 to U+00BF; the second set of control characters ends at U+009F.
 const CONTROL_LEAD: u8 = 0xc2;
-/// First bytes of the characters that turn the direction of text: U+061C, and some of U+2000 to U+207F.
+/// First bytes of the characters that turn the direction of text: U+061C, and some of U+2000 to
+/// U+207F.
 const TURN_LEADS: [u8; 2] = [0xd8, 0xe2];
 
-/// Writes control characters from U+007F on as `\u00xx`, which says the same within a text of JSON and
-/// can not command a terminal. On the way to one, those that turn the direction of text as well.
-/// Text may come in any pieces, also with a character in several of them.
+/// Writes control characters from U+007F on as `\u00xx`, which says the same within a text of JSON
+/// and can not command a terminal. On the way to one, those that turn the direction of text as
+/// well. Text may come in any pieces, also with a character in several of them.
 ///
 /// ```
 /// use eventcask_console::output::Quiet;

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::io::{Write as _, stderr};
 
-/// Says a sentence on standard error. Where that can not be written there is nobody left to tell: the
-/// exit code says the rest.
+/// Says a sentence on standard error. Where that can not be written there is nobody left to tell:
+/// the exit code says the rest.
 pub fn tell(sentence: &str) {
     let line = format!("eventcask: {}\n", escaped(sentence));
     let _ = stderr().write_all(line.as_bytes());

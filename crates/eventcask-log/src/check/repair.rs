@@ -5,8 +5,8 @@
 //! 2. Of a damaged one, good blocks are looked for behind the damage as well. It is copied
 //!    aside, then written anew, sealed, with what is left; its header says how many events were
 //!    given up.
-//! 3. A segment that is missing becomes one without events, so that those behind it fit again. So does
-//!    the end of a log that is known to have gone further.
+//! 3. A segment that is missing becomes one without events, so that those behind it fit again. So
+//!    does the end of a log that is known to have gone further.
 //!
 //! A torn end is no damage: the next recovery cuts it.
 
@@ -125,8 +125,8 @@ impl ShardDir {
         Ok(repaired)
     }
 
-    /// Has the log go on where it is known to have ended: a segment without events stands for what is
-    /// missing, so that nothing else ever takes those positions.
+    /// Has the log go on where it is known to have ended: a segment without events stands for what
+    /// is missing, so that nothing else ever takes those positions.
     fn give_up_end(&self, last: u64, before: Ends) -> Result<RepairedSegment, Error> {
         let missing = Damaged {
             number: last + 1,

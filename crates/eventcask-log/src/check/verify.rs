@@ -298,7 +298,8 @@ impl SealedCheck {
     }
 }
 
-/// The tables that follow from the blocks byte by byte, and those of the clustered copy behind them.
+/// The tables that follow from the blocks byte by byte, and those of the clustered copy behind
+/// them.
 fn split_tables(sealed: &Sealed) -> (&[Table], &[Table]) {
     let is_other = |table: &Table| {
         !matches!(

@@ -4,14 +4,14 @@
 //! blocks that the file has, and takes a fifth of the CPU.
 //!
 //! 1. Of each part the whole pages are told from its beginning and its end, which share pages with
-//!    the parts beside it. That takes a part whose bytes lie in memory as they will lie in the pages of
-//!    the file.
+//!    the parts beside it. That takes a part whose bytes lie in memory as they will lie in the
+//!    pages of the file.
 //! 2. Whole pages that follow each other are a stretch, over any number of parts. One that is large
 //!    goes past the cache at once. All is written in the order of the file.
 //! 3. All else goes the ordinary way, as does everything where the file system refuses the other.
 //!
-//! The kernel keeps both consistent: a direct write first writes out and drops the pages of the cache
-//! that it passes by.
+//! The kernel keeps both consistent: a direct write first writes out and drops the pages of the
+//! cache that it passes by.
 
 use std::fs::File;
 use std::io::{self, IoSlice};

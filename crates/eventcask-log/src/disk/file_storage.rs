@@ -39,8 +39,8 @@ impl FileStorage {
         &self.root
     }
 
-    /// Whether the directory is another one, or would be somewhere below it, by whatever names: neither
-    /// need be there.
+    /// Whether the directory is another one, or would be somewhere below it, by whatever names:
+    /// neither need be there.
     ///
     /// # Errors
     /// What the disk said.
@@ -63,8 +63,8 @@ impl FileStorage {
         }
     }
 
-    /// The path of a directory below the root, through directories of our own alone. The root itself
-    /// may be a link: its name is the user's.
+    /// The path of a directory below the root, through directories of our own alone. The root
+    /// itself may be a link: its name is the user's.
     fn dir_path(&self, dir: &str) -> io::Result<PathBuf> {
         let mut path = self.root.clone();
         for part in dir.split('/').filter(|part| !part.is_empty()) {

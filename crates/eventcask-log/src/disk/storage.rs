@@ -100,8 +100,8 @@ pub trait StoredFile: Send + Sync {
     /// What the disk said; part of the bytes may have been written.
     fn write_all_at(&self, bytes: &[u8], place: u64) -> io::Result<()>;
 
-    /// Writes parts one after the other, the first at `place`. What lies in the pages of memory as it
-    /// will lie in those of the file may pass by the system's cache.
+    /// Writes parts one after the other, the first at `place`. What lies in the pages of memory as
+    /// it will lie in those of the file may pass by the system's cache.
     ///
     /// # Errors
     /// As [`write_all_at`](Self::write_all_at).

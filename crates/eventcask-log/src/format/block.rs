@@ -129,8 +129,8 @@ impl Block {
         Self::of_parts(head, columns, parts)
     }
 
-    /// As [`new`](Self::new), from parts whose ids and payloads are filled. The columns are archived
-    /// into the memory that they had before.
+    /// As [`new`](Self::new), from parts whose ids and payloads are filled. The columns are
+    /// archived into the memory that they had before.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -255,8 +255,8 @@ impl Block {
         finish(head, base, out)
     }
 
-    /// As [`encode`](Self::encode), but a large block goes on with zeros to the end of a page of its
-    /// file, so that it can be written past the system's cache.
+    /// As [`encode`](Self::encode), but a large block goes on with zeros to the end of a page of
+    /// its file, so that it can be written past the system's cache.
     ///
     /// # Panics
     /// As [`encode`](Self::encode).

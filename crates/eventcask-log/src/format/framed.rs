@@ -1,5 +1,5 @@
-//! Small files with a checked header: definitions and snapshots of views and projections, snapshots of
-//! folded aggregates, the retention, how far subscriptions got, and where logs end.
+//! Small files with a checked header: definitions and snapshots of views and projections, snapshots
+//! of folded aggregates, the retention, how far subscriptions got, and where logs end.
 
 use crate::Error;
 use crate::disk::storage::{Open, Storage};
@@ -43,8 +43,8 @@ pub struct Framed {
     pub shard: u32,
     /// Position of the first event that is not in the state; 0 for a definition.
     pub progress: u64,
-    /// The [checksum](Self::checksum) of what the state belongs to: the definition of its view, or name
-    /// and version of its fold.
+    /// The [checksum](Self::checksum) of what the state belongs to: the definition of its view, or
+    /// name and version of its fold.
     pub definition: u32,
     /// What it is all about.
     pub body: Vec<u8>,
@@ -74,8 +74,8 @@ impl Framed {
         replace(storage, dir, name, &[&self.header(), &self.body])
     }
 
-    /// Writes the file without making it durable, for what can be derived again: after the power went
-    /// it may be gone or torn, and reading it says so.
+    /// Writes the file without making it durable, for what can be derived again: after the power
+    /// went it may be gone or torn, and reading it says so.
     ///
     /// # Errors
     /// What the disk said.
@@ -134,7 +134,8 @@ impl Framed {
         Self::read_beginning(storage, name, 0)
     }
 
-    /// As [`read_head`](Self::read_head), with as many bytes of the body, which are not checked either.
+    /// As [`read_head`](Self::read_head), with as many bytes of the body, which are not checked
+    /// either.
     ///
     /// # Errors
     /// As [`read`](Self::read).

@@ -13,8 +13,8 @@ pub struct LogEnd {
     pub position: u64,
     /// Number of the last segment; 0 where there is none.
     pub segment: u64,
-    /// Place after the last block of that one; 0 where nothing can be added to it, so that it may be
-    /// written anew and its length says nothing.
+    /// Place after the last block of that one; 0 where nothing can be added to it, so that it may
+    /// be written anew and its length says nothing.
     pub place: u64,
 }
 
@@ -33,8 +33,8 @@ impl LogEnd {
         self.segment > 0 && self.place == 0
     }
 
-    /// Whether a log that ends here has lost what was known to be there. A block without events, such
-    /// as the mark of a clean close, is missed by its place only.
+    /// Whether a log that ends here has lost what was known to be there. A block without events,
+    /// such as the mark of a clean close, is missed by its place only.
     pub(crate) fn is_before(&self, known: &Self) -> bool {
         let place = if self.is_sealed() {
             u64::MAX
@@ -44,8 +44,8 @@ impl LogEnd {
         self.position < known.position || (self.segment, place) < (known.segment, known.place)
     }
 
-    /// Whether there was a segment behind. A writer seals one only once there is a next one, and what
-    /// else leaves a sealed one behind notes that the log ends there.
+    /// Whether there was a segment behind. A writer seals one only once there is a next one, and
+    /// what else leaves a sealed one behind notes that the log ends there.
     pub(crate) fn was_not_last(&self, known: &Self) -> bool {
         self.is_sealed() && (self.segment, 0) != (known.segment, known.place)
     }

@@ -1,7 +1,7 @@
 //! One event of a block, for who holds its envelope.
 //!
-//! [`Block::events`] checks the archive of the columns at each call. An envelope was made from checked
-//! columns, so what it leads to is a slice.
+//! [`Block::events`] checks the archive of the columns at each call. An envelope was made from
+//! checked columns, so what it leads to is a slice.
 
 use std::ops::Range;
 

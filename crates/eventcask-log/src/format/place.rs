@@ -17,7 +17,8 @@ pub struct NewSegment {
 }
 
 impl NewSegment {
-    /// Whether it begins where another one ends: with this position, after a block with this checksum.
+    /// Whether it begins where another one ends: with this position, after a block with this
+    /// checksum.
     pub(crate) fn follows(&self, next_position: u64, last_crc: u32) -> bool {
         (self.first_position, self.previous_crc) == (next_position, last_crc)
     }

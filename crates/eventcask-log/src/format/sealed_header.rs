@@ -138,7 +138,8 @@ impl Sealed {
         self.table(TableKind::ClusterDirectory).is_some()
     }
 
-    /// Whether an id lies between the lowest and the highest, or is none of those that rise with time.
+    /// Whether an id lies between the lowest and the highest, or is none of those that rise with
+    /// time.
     #[must_use]
     pub fn may_have_id(&self, id: EventId) -> bool {
         let Some(highest) = self.highest_id.filter(|_| id.rises_with_time()) else {
@@ -250,8 +251,8 @@ impl Sealed {
             && self.lowest_id <= self.highest_id.unwrap_or(0)
     }
 
-    /// Whether a table that is looked up by hash is there with all its parts. A reader for which one of
-    /// them has a layout that it does not know would take every id for a new one.
+    /// Whether a table that is looked up by hash is there with all its parts. A reader for which
+    /// one of them has a layout that it does not know would take every id for a new one.
     fn are_lookups_whole(&self) -> bool {
         use TableKind::{IdDirectory, IdFilter, IdPages, KeyDirectory, KeyFilter, KeyPages};
         let parts = [

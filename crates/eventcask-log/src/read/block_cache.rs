@@ -22,8 +22,8 @@ const BLOCK_OVERHEAD_BYTES: u64 = 1024;
 /// Shard and place of a block.
 type BlockName = (u32, BlockPlace);
 
-/// The decoded blocks that are read most, of all shards. A block is checked when it is read, and not
-/// again while it is kept.
+/// The decoded blocks that are read most, of all shards. A block is checked when it is read, and
+/// not again while it is kept.
 #[derive(Clone)]
 pub struct BlockCache {
     blocks: Arc<Cache<BlockName, Arc<Block>, BlockWeight>>,

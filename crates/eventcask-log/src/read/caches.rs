@@ -4,8 +4,8 @@ use crate::read::block_cache::BlockCache;
 use crate::read::table_cache::TableCache;
 use crate::sealed::budget::Budget;
 
-/// Bytes of memory that the filters of all shards may take together, unless set: those of 150 million
-/// ids.
+/// Bytes of memory that the filters of all shards may take together, unless set: those of 150
+/// million ids.
 pub const FILTER_BYTES: u64 = 256 << 20;
 /// Bytes of memory that pages of tables may take together, unless set.
 pub const PAGE_CACHE_BYTES: u64 = 128 << 20;

@@ -12,8 +12,8 @@ use crate::{Block, Error, ErrorKind, MAX_BLOCK_BYTES, Payloads};
 
 impl BlockReader {
     /// The cluster of a segment that holds the event of an aggregate at this position, with the
-    /// payloads that the aggregate needs. `None` where the segment has no clusters, or those can not be
-    /// read, or none holds it: the blocks tell then.
+    /// payloads that the aggregate needs. `None` where the segment has no clusters, or those can
+    /// not be read, or none holds it: the blocks tell then.
     ///
     /// # Errors
     /// [`ErrorKind::Replaced`], or what the disk said.

@@ -1,8 +1,8 @@
 //! Digests of the events of segments that are not sealed: no table has them yet.
 //!
 //! Those of a whole block are made when one of them is first asked for, and kept where the pages of
-//! tables are: the next look-up that leads to the block does not read it. Where there is no room for
-//! all of them, they are made now and then: to compare a single event takes less time.
+//! tables are: the next look-up that leads to the block does not read it. Where there is no room
+//! for all of them, they are made now and then: to compare a single event takes less time.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::{Block, BlockPlace, Error, Payloads};
 const ROW_BYTES: usize = 24;
 
 impl BlockReader {
-    /// The event at a position of a block of a segment that is not sealed, as a table would have it;
-    /// `None` where the block is to be read for it.
+    /// The event at a position of a block of a segment that is not sealed, as a table would have
+    /// it; `None` where the block is to be read for it.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.

@@ -86,7 +86,8 @@ impl BlockReader {
         }
     }
 
-    /// The newest event of a segment that came with an id and lies before `before`. Several aggregates may have an event with the same id.
+    /// The newest event of a segment that came with an id and lies before `before`. Several
+    /// aggregates may have an event with the same id.
     ///
     /// # Errors
     /// As [`place_from`](Self::place_from).
@@ -181,8 +182,8 @@ impl BlockReader {
         self.with_page(segment, paged.pages, page, find)
     }
 
-    /// The filter of a table, which is read when it is first asked for; none where there is no memory
-    /// for it.
+    /// The filter of a table, which is read when it is first asked for; none where there is no
+    /// memory for it.
     fn kept_filter<'s>(
         &self,
         segment: &'s ClosedSegment,

@@ -24,8 +24,8 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads the blocks of one shard. Cheap to share: it keeps a few files open, and blocks in the cache
-/// that it was given.
+/// Reads the blocks of one shard. Cheap to share: it keeps a few files open, and blocks in the
+/// cache that it was given.
 pub struct BlockReader {
     dir: ShardDir,
     caches: Caches,

@@ -104,8 +104,8 @@ impl TableCache {
     }
 
     /// Whether so many bytes that were read are to be kept: all while there is room, then one in
-    /// [`TURNS`]. Where look-ups are spread over more than there is room for, to keep what will be pushed
-    /// out takes longer than to read it, and what is asked for often has its turn soon.
+    /// [`TURNS`]. Where look-ups are spread over more than there is room for, to keep what will be
+    /// pushed out takes longer than to read it, and what is asked for often has its turn soon.
     pub(crate) fn has_turn(&self, bytes: u64) -> bool {
         // Relaxed: nothing else goes with the number.
         let offered = self.offered.fetch_add(bytes, Ordering::Relaxed);

@@ -1,7 +1,8 @@
 //! Up to where the log of each shard is known to go.
 //!
-//! A log ends where its last good block does, so one whose newest segment is missing, or is an older
-//! copy, looks whole. What it was known to hold when the store was last opened or closed tells.
+//! A log ends where its last good block does, so one whose newest segment is missing, or is an
+//! older copy, looks whole. What it was known to hold when the store was last opened or closed
+//! tells.
 
 use crate::disk::storage::Storage;
 use crate::format::log_end::END_BYTES;
@@ -12,8 +13,8 @@ const NAME: &str = "ENDS";
 /// What the field of the progress says where nothing is saved that is not synced.
 const SYNCED_FIRST: u64 = 1;
 
-/// Where the log of each shard ended when all of it was durable. No log is ever shorter, also where a
-/// weak durability loses the end of what came later.
+/// Where the log of each shard ended when all of it was durable. No log is ever shorter, also where
+/// a weak durability loses the end of what came later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ends {
     each: Vec<LogEnd>,
@@ -30,8 +31,8 @@ impl Ends {
         }
     }
 
-    /// Says whether who notes them saves nothing of the log that is not synced: then what is saved of
-    /// it later tells that it was there.
+    /// Says whether who notes them saves nothing of the log that is not synced: then what is saved
+    /// of it later tells that it was there.
     #[must_use]
     pub fn synced_first(mut self, is_synced_first: bool) -> Self {
         self.is_synced_first = is_synced_first;
@@ -92,8 +93,8 @@ impl Ends {
         }
     }
 
-    /// Notes that all of these logs is durable, unless that is noted already. On a full disk what was
-    /// noted before stays, which is true still.
+    /// Notes that all of these logs is durable, unless that is noted already. On a full disk what
+    /// was noted before stays, which is true still.
     ///
     /// # Errors
     /// What the disk said.
@@ -159,8 +160,8 @@ impl ShardDir {
         Some(self.problem_at_end(end, &known, &reason))
     }
 
-    /// What is missing that came after what is known. A copy of the files of a store that is written to
-    /// may lack it as well, and can be opened all the same.
+    /// What is missing that came after what is known. A copy of the files of a store that is
+    /// written to may lack it as well, and can be opened all the same.
     pub(crate) fn missing_later(&self, end: &LogEnd) -> Option<Problem> {
         let known = self.known_end.filter(|known| end.was_not_last(known))?;
         let reason = "the segment is missing: the one before is sealed, which a writer never does to the last one";

@@ -9,7 +9,8 @@
 //!    block further on proves that they were durable: then they are damage, and nothing is
 //!    touched.
 //! 5. A log that is shorter than it is known to be is refused: its end is missing.
-//! 6. What was to become a segment is removed. A torn end is copied beside the segment, then cut off.
+//! 6. What was to become a segment is removed. A torn end is copied beside the segment, then cut
+//!    off.
 //! 7. What no later block vouches for is written again and synced before it is served: after
 //!    an unclean end the page cache may hold what the disk has not. A clean close is written
 //!    again as well, since nothing vouches for the close itself. So are the names on the way.
@@ -295,8 +296,8 @@ impl ShardDir {
         Ok(())
     }
 
-    /// Writes again what was not known to be durable, and syncs it. On a full disk the zeros behind it
-    /// are taken off before: a hole of them has no room there.
+    /// Writes again what was not known to be durable, and syncs it. On a full disk the zeros behind
+    /// it are taken off before: a hole of them has no room there.
     fn confirm(&self, tail: &Tail) -> Result<(), Error> {
         match self.write_again(tail) {
             Err(error) if error.kind() == ErrorKind::StorageFull => {

@@ -1,8 +1,8 @@
 //! Room that is kept for a full disk.
 //!
-//! A recovery copies a torn end before it cuts it off, and writes again what may not be durable. A disk
-//! without a free byte has no room for that, so each store keeps a file that is given up then, and made
-//! again when there is room.
+//! A recovery copies a torn end before it cuts it off, and writes again what may not be durable. A
+//! disk without a free byte has no room for that, so each store keeps a file that is given up then,
+//! and made again when there is room.
 
 use crate::disk::storage::{Open, Storage};
 use crate::segment::dir::ShardDir;

@@ -102,8 +102,8 @@ impl ClosedSegment {
         }
     }
 
-    /// The bytes of its filter that a question for an id reads, where the filter is in memory: to be
-    /// asked for beforehand.
+    /// The bytes of its filter that a question for an id reads, where the filter is in memory: to
+    /// be asked for beforehand.
     #[must_use]
     pub fn filter_bytes_of(&self, query: &IdQuery) -> Option<&[u8]> {
         let kept = self.id_filter.get()?;

@@ -108,7 +108,8 @@ pub(crate) fn previous_of(events: &Events<'_>, row: usize) -> u64 {
     }
 }
 
-/// Event types by a number of their own, so that names are hashed once a block and not for each row.
+/// Event types by a number of their own, so that names are hashed once a block and not for each
+/// row.
 #[derive(Default)]
 pub(crate) struct TypeNumbers(HashMap<(String, u32, u8), u32, RandomState>);
 

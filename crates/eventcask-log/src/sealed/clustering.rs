@@ -1,10 +1,10 @@
 //! Orders the events of a segment by aggregate, in bounded memory.
 //!
 //! 1. The blocks of the new segment are held in memory until they are [`SORT_BYTES`].
-//! 2. Then their rows are sorted and written as clusters, compressed in a hurry, into a file of their
-//!    own: a run. A segment of which all blocks fit into memory needs none.
-//! 3. At the end the runs are merged into the clusters of the segment. Of each run one cluster is in
-//!    memory.
+//! 2. Then their rows are sorted and written as clusters, compressed in a hurry, into a file of
+//!    their own: a run. A segment of which all blocks fit into memory needs none.
+//! 3. At the end the runs are merged into the clusters of the segment. Of each run one cluster is
+//!    in memory.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -14,8 +14,8 @@ thread_local! {
 
 /// A hash of all that an event is beside its id: key, type, schema, encoding, time and payload.
 ///
-/// Two events that differ have the same one by chance once in 2^128. It is seeded by the store's id,
-/// so that two that were made to have the same in one store do not in another.
+/// Two events that differ have the same one by chance once in 2^128. It is seeded by the store's
+/// id, so that two that were made to have the same in one store do not in another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest([u8; 16]);
 

@@ -91,8 +91,8 @@ struct IdEntry {
 }
 
 impl Ids {
-    /// Orders them. An aggregate may have one twice that a window had forgotten: the newest event has
-    /// it.
+    /// Orders them. An aggregate may have one twice that a window had forgotten: the newest event
+    /// has it.
     pub(crate) fn settle(&mut self) {
         let newest_first = |one: &IdEntry| (one.id, one.aggregate, u64::MAX - one.at.position);
         self.0.sort_unstable_by_key(newest_first);

@@ -22,8 +22,8 @@ pub(crate) struct PageBuilder {
 }
 
 impl PageBuilder {
-    /// With room for so many entries of so many bytes: to make it longer bit by bit would take as long
-    /// as all else.
+    /// With room for so many entries of so many bytes: to make it longer bit by bit would take as
+    /// long as all else.
     pub(crate) fn with_room(entries: usize, bytes_each: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(entries * bytes_each),

@@ -46,8 +46,8 @@ impl ShardDir {
         Ok(read)
     }
 
-    /// Whether a segment was read to its end: it holds what its header says, or ends where the next one
-    /// begins.
+    /// Whether a segment was read to its end: it holds what its header says, or ends where the next
+    /// one begins.
     fn check_read(&self, scan: &Scan, header: &SegmentHeader, read: &Read) -> Result<(), Error> {
         if let Some(sealed) = &header.sealed {
             return match sealed.events == read.events {

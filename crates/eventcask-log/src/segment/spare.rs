@@ -92,7 +92,8 @@ impl ShardDir {
     }
 
     /// Gives back the room of a spare that is not needed, such as on a full disk or when a store is
-    /// closed; says whether there was one. Where it can not be removed it means nothing all the same.
+    /// closed; says whether there was one. Where it can not be removed it means nothing all the
+    /// same.
     pub fn give_spare_back(&self) -> bool {
         self.storage.remove(&self.spare()).is_ok()
     }

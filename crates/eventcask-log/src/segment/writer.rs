@@ -2,8 +2,8 @@
 //!
 //! On demand, small appends keep a *runway* of zeros ahead of them. A sync of blocks that the file
 //! already has takes about two thirds of the time of one that makes the file longer. Large appends
-//! do without: all of it would be written twice. The zeros are no data. Opening the log finds its end
-//! as in a segment that was made of a spare.
+//! do without: all of it would be written twice. The zeros are no data. Opening the log finds its
+//! end as in a segment that was made of a spare.
 
 use std::fmt;
 
@@ -81,9 +81,9 @@ impl SegmentWriter {
     }
 
     /// Writes blocks that follow each other at the place of the first one in their segment, which
-    /// must be the open one. A disk that is full leaves the file as it was before a single block. Of
-    /// several some may be there then: whoever appends them one by one keeps those, and their room is
-    /// given to nobody in between.
+    /// must be the open one. A disk that is full leaves the file as it was before a single block.
+    /// Of several some may be there then: whoever appends them one by one keeps those, and their
+    /// room is given to nobody in between.
     ///
     /// # Errors
     /// What the disk said.

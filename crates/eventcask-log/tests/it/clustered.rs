@@ -38,8 +38,8 @@ fn store(blocks: u64, rows_each: usize) -> MemoryStorage {
     storage
 }
 
-/// What the clusters of the first segment give for each of its events; `None` for those that have to
-/// be read from the blocks.
+/// What the clusters of the first segment give for each of its events; `None` for those that have
+/// to be read from the blocks.
 fn ask(storage: &MemoryStorage, truth: &[Seen]) -> Result<Vec<Option<Seen>>, Error> {
     let dir = shard_on(storage.clone());
     let segment = dir.sealed_segment(1)?;

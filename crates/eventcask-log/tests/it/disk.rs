@@ -184,8 +184,8 @@ impl State {
         }
     }
 
-    /// Takes room for a file that gets longer, or gives it back. Says how much of the growth there is
-    /// no room for.
+    /// Takes room for a file that gets longer, or gives it back. Says how much of the growth there
+    /// is no room for.
     fn grow(&mut self, from: usize, to: usize) -> usize {
         let Some(room) = &mut self.room else { return 0 };
         let growth = to.saturating_sub(from);

@@ -203,7 +203,8 @@ fn s8_the_lock_is_the_same_by_whatever_name_the_store_is_reached() {
     }
 }
 
-/// The open directory of this process that holds the lock, as a child has it that was forked meanwhile.
+/// The open directory of this process that holds the lock, as a child has it that was forked
+/// meanwhile.
 fn forked(root: &Path) -> std::os::fd::OwnedFd {
     use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
     let mut open = fs::read_dir("/proc/self/fd").unwrap().map(Result::unwrap);

@@ -414,7 +414,8 @@ fn s1_a_table_that_lacks_a_part_is_refused_with_the_header() {
     }
 }
 
-/// With the digest of another event, and right checksums, a repeat would cost a look at its original.
+/// With the digest of another event, and right checksums, a repeat would cost a look at its
+/// original.
 #[test]
 fn c6_a_digest_that_is_not_its_events_is_named_and_mended() {
     let storage = store();

@@ -102,8 +102,8 @@ fn files_with_other_names_are_no_segments() {
     assert_eq!(dump(&storage), before);
 }
 
-/// A process that was killed while it sealed left its files behind, up to the size of a segment and of
-/// its events, until the same segment was sealed again.
+/// A process that was killed while it sealed left its files behind, up to the size of a segment and
+/// of its events, until the same segment was sealed again.
 #[test]
 fn files_that_were_to_become_segments_are_removed_by_the_next_writer() {
     let storage = rolled();
@@ -310,9 +310,9 @@ fn a_failed_sync_is_never_a_full_disk() {
     assert_eq!(writer.try_roll().unwrap_err().kind(), ErrorKind::Io);
 }
 
-/// Of blocks that are written together those are in the file that came before the one that there was
-/// no room for. Written one by one they must find that room: what was ahead of them was once given
-/// back with it, and others took it.
+/// Of blocks that are written together those are in the file that came before the one that there
+/// was no room for. Written one by one they must find that room: what was ahead of them was once
+/// given back with it, and others took it.
 #[test]
 fn f2_blocks_that_did_not_fit_together_keep_their_room_one_by_one() {
     let disk = crate::disk::Disk::default();

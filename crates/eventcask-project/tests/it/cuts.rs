@@ -1,4 +1,5 @@
-//! How the events are cut into batches, and where a state is kept, makes no difference (guarantee L5).
+//! How the events are cut into batches, and where a state is kept, makes no difference (guarantee
+//! L5).
 
 use std::sync::Arc;
 

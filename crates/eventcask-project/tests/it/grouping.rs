@@ -341,8 +341,8 @@ fn a_path_is_a_whole_name_first_then_name_by_name() {
     }
 }
 
-/// A number that no float holds, half a surrogate pair, or a value where an object was looked for took the
-/// whole event out of the view: it was read as JSON that is none.
+/// A number that no float holds, half a surrogate pair, or a value where an object was looked for
+/// took the whole event out of the view: it was read as JSON that is none.
 #[test]
 fn a_value_that_can_not_be_read_is_missing_and_takes_no_event_out() {
     let half = "\\ud83d";

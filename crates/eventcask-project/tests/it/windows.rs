@@ -138,8 +138,8 @@ fn rows_are_kept_for_as_long_as_their_window_says() {
     assert_eq!(answer(&state), answer(&ordered));
 }
 
-/// Shards see other events, and each only drops what its own are past: the answer over all of them must
-/// not tell how events are dealt out.
+/// Shards see other events, and each only drops what its own are past: the answer over all of them
+/// must not tell how events are dealt out.
 #[test]
 fn rows_that_are_dropped_do_not_depend_on_shards_batches_or_a_rebuild() {
     let times: Vec<i64> = (0..9000).map(|at| (at * 7919) % 400 + at).collect();

@@ -1,4 +1,5 @@
-//! Tests of read models in redb through the public face. One domain for all: accounts and transfers.
+//! Tests of read models in redb through the public face. One domain for all: accounts and
+//! transfers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

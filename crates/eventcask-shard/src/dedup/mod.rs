@@ -1,8 +1,8 @@
 //! What a shard has seen before: ids, and how far sources were consumed.
 //!
-//! Three ways to know an event again, all of them exact: 1. by its id and key, within a window; 2. by the
-//! mark of its source, which has passed it; 3. by its ordinal in a session, whose mark has passed
-//! it. The latter two take a few bytes a source or session, and none an event.
+//! Three ways to know an event again, all of them exact: 1. by its id and key, within a window; 2.
+//! by the mark of its source, which has passed it; 3. by its ordinal in a session, whose mark has
+//! passed it. The latter two take a few bytes a source or session, and none an event.
 //!
 //! All of it is derived from the log. The ids of sealed segments rest in the tables of those; they
 //! are looked up there when an id comes that may be among them.
@@ -141,8 +141,8 @@ impl Dedup {
         self.rest_on_disk(sealed.next_position, Some(highest));
     }
 
-    /// Says that ids of events before `position` are on disk; `highest` is the highest of those that
-    /// rise with time.
+    /// Says that ids of events before `position` are on disk; `highest` is the highest of those
+    /// that rise with time.
     fn rest_on_disk(&mut self, position: u64, highest: Option<u128>) {
         // A name has the upper half of its id, and may be lower.
         let highest = highest.map(|highest| match self.last_name {
@@ -184,8 +184,8 @@ impl Dedup {
         0..=self.last_name
     }
 
-    /// Position of the event that is entered under a name of an id and a key. It may be one of another
-    /// key. One that is too old to count is forgotten.
+    /// Position of the event that is entered under a name of an id and a key. It may be one of
+    /// another key. One that is too old to count is forgotten.
     pub fn position(&mut self, id: EventId, key: &str, name: u32) -> Option<u64> {
         let name = self.name(id, key, name);
         let position = self.slices.position(name)?;
@@ -205,8 +205,8 @@ impl Dedup {
         Some(self.window_start..self.disk.before)
     }
 
-    /// Under what an id and a key are entered. A name has the upper half of its id, so that it comes
-    /// into the same slice, or near it, and rises with time if the id does.
+    /// Under what an id and a key are entered. A name has the upper half of its id, so that it
+    /// comes into the same slice, or near it, and rises with time if the id does.
     fn name(&self, id: EventId, key: &str, name: u32) -> u128 {
         /// The lower half without the variant of a UUID.
         const HASHED: u128 = (1 << 62) - 1;

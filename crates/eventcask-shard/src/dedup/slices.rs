@@ -28,8 +28,8 @@ pub(super) struct Slices {
     hasher: RandomState,
     ids: usize,
     changed: bool,
-    /// The memory of a slice that was dropped, for the next one: asking the system for as much again
-    /// would take longer than all else.
+    /// The memory of a slice that was dropped, for the next one: asking the system for as much
+    /// again would take longer than all else.
     spare: Option<IdSet>,
 }
 
@@ -188,10 +188,10 @@ impl Slices {
         self.ids -= usize::from(self.slices[at].set.forget(hash, id));
     }
 
-    /// Drops the slices whose ids are all of positions before `start`. Where those of others are more
-    /// than an eighth of all ids, as where ids come in any order, slices that have many of them are
-    /// made anew without; where ids rise with time only one slice has any, and is gone soon. Returns
-    /// the highest id of those slices that rises with time.
+    /// Drops the slices whose ids are all of positions before `start`. Where those of others are
+    /// more than an eighth of all ids, as where ids come in any order, slices that have many of
+    /// them are made anew without; where ids rise with time only one slice has any, and is gone
+    /// soon. Returns the highest id of those slices that rises with time.
     pub(super) fn drop_before(&mut self, start: u64) -> Option<u128> {
         let olds = self.slices.iter().map(|slice| slice.set.before(start));
         let others: usize = olds
@@ -222,7 +222,8 @@ impl Slices {
         highest
     }
 
-    /// Makes a slice anew without the ids of positions before `start`, and says whether none is left.
+    /// Makes a slice anew without the ids of positions before `start`, and says whether none is
+    /// left.
     fn drop_of(&mut self, at: usize, start: u64) -> bool {
         let kept = self.kept(at, start);
         let set = IdSet::of(&self.hasher, &kept);
@@ -231,9 +232,9 @@ impl Slices {
         kept.is_empty()
     }
 
-    /// The position before which ids are to go when there are too many from `from` on: with all of the
-    /// oldest slice, where that leaves a third of them at least; otherwise, as where ids come in any
-    /// order and each slice has new ones, with the oldest third of all.
+    /// The position before which ids are to go when there are too many from `from` on: with all of
+    /// the oldest slice, where that leaves a third of them at least; otherwise, as where ids come
+    /// in any order and each slice has new ones, with the oldest third of all.
     pub(super) fn cut(&self, from: u64) -> Option<u64> {
         let newest = || {
             let full = self.slices.iter().filter(|slice| slice.set.len() > 0);

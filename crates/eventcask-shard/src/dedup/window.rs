@@ -40,7 +40,8 @@ pub enum DedupWindow {
 }
 
 impl DedupWindow {
-    /// How many ids are to be dropped at once: not more than the window or the memory can do without.
+    /// How many ids are to be dropped at once: not more than the window or the memory can do
+    /// without.
     pub(super) fn slice_ids(self, memory_bytes: u64) -> u64 {
         match self {
             Self::Ids(ids) => ids,

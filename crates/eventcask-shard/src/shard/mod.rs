@@ -43,7 +43,8 @@ const SPARE_BUFFERS: usize = IN_FLIGHT_BYTES / (256 << 10);
 pub struct ShardSettings {
     /// Compression of blocks.
     pub codec: Codec,
-    /// A segment ends with the first block that would start beyond this place, unless that is small.
+    /// A segment ends with the first block that would start beyond this place, unless that is
+    /// small.
     pub segment_bytes: u64,
 }
 
@@ -57,8 +58,8 @@ pub struct Shard {
     builder: BlockBuilder,
     compressor: Compressor,
     tail: Tail,
-    /// The segment of which all events were given up by time when the store was opened: nothing is added
-    /// to it, so that it can be sealed without them.
+    /// The segment of which all events were given up by time when the store was opened: nothing is
+    /// added to it, so that it can be sealed without them.
     given_up_segment: u64,
     /// About how many bytes the segment took after it was full.
     behind_bytes: u64,
@@ -117,8 +118,8 @@ impl Shard {
         true
     }
 
-    /// The next batch. While a block is in flight, open batches are left to fill up: they
-    /// become the next group. Those in which somebody waits go along with the next blocks as soon as a
+    /// The next batch. While a block is in flight, open batches are left to fill up: they become
+    /// the next group. Those in which somebody waits go along with the next blocks as soon as a
     /// group is done.
     fn next_message(&mut self) -> Option<Message> {
         if self.is_busy() {

@@ -76,8 +76,9 @@ impl Shard {
         Ok(())
     }
 
-    /// Whether the block that was built is so small that the segment takes it, though it is full: the next
-    /// one would be nearly empty. Once something was refused the next one may be there already.
+    /// Whether the block that was built is so small that the segment takes it, though it is full:
+    /// the next one would be nearly empty. Once something was refused the next one may be there
+    /// already.
     fn fits_behind(&mut self) -> bool {
         let full = self.settings.segment_bytes;
         let is_full = self.tail.segment != 0 && !self.tail.ended && self.tail.place >= full;
@@ -173,8 +174,8 @@ impl Shard {
         });
     }
 
-    /// Begins a new segment, so that the one before is complete. What is in the new one says that all
-    /// before is durable, which it is then.
+    /// Begins a new segment, so that the one before is complete. What is in the new one says that
+    /// all before is durable, which it is then.
     pub(super) fn end_segment(&mut self, share: FlushShare, commit_time: i64, send: SendTask<'_>) {
         let is_empty = self.tail.segment == 0 || self.tail.place == FIRST_BLOCK;
         if is_empty || self.tail.ended || self.inbox.poisoned().is_some() {
@@ -200,8 +201,8 @@ impl Shard {
         }
         // The mark says that all before it is durable, so it is written after a sync.
         self.send(Task::Sync, send);
-        // It needs no segment of its own, however full this one is. Where something was refused, the next
-        // one may be there already.
+        // It needs no segment of its own, however full this one is. Where something was refused,
+        // the next one may be there already.
         let was_refused = self.generation > 0;
         let roll = was_refused.then(|| self.roll()).flatten();
         self.write_close(roll, commit_time, send);

@@ -164,7 +164,8 @@ impl Facts {
         });
     }
 
-    /// A producer that sends an entry several times is answered in that order. Others may send it, too.
+    /// A producer that sends an entry several times is answered in that order. Others may send it,
+    /// too.
     fn answer(&mut self, entry: usize, lane: u32, fate: Fate) {
         let attempts = self.attempts.entry(entry).or_default();
         let mut open = attempts.iter_mut().filter(|one| one.answered.is_none());
@@ -274,9 +275,10 @@ mod tests {
 
     #[test]
     fn l10_each_producer_that_sends_an_entry_gets_its_own_answer() {
-        // Two producers sent the same entry again. The first one's was stored, the second one was told
-        // earlier that it is a duplicate, and that was taken for the answer to the first. A process that
-        // was killed between the two submissions had then stored what was known to be a duplicate.
+        // Two producers sent the same entry again. The first one's was stored, the second one was
+        // told earlier that it is a duplicate, and that was taken for the answer to the first. A
+        // process that was killed between the two submissions had then stored what was known to be
+        // a duplicate.
         let ledger = Ledger::default();
         let wish = Wish {
             key: "account-1".to_owned(),

@@ -174,8 +174,8 @@ impl<P: Checked> Following for Followed<P> {
         if !self.how.is_sync {
             return Ok(());
         }
-        // A state that is read is brought up to date; how far it was before is what counts. What came
-        // while it was started again is only taken in when somebody asks.
+        // A state that is read is brought up to date; how far it was before is what counts. What
+        // came while it was started again is only taken in when somebody asks.
         let before = self.projected.progress(shard);
         let place = |state: &P::State| P::place(state, entry, position);
         let Ok(place) = self.projected.read(shard, place) else {

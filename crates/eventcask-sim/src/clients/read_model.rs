@@ -98,8 +98,8 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Has a database fed from where a crash left it. One that holds what the store has lost must be
-    /// refused, and is made anew.
+    /// Has a database fed from where a crash left it. One that holds what the store has lost must
+    /// be refused, and is made anew.
     ///
     /// # Errors
     /// L5, where it is refused without reason, or taken without.
@@ -166,8 +166,8 @@ impl Model {
         }
     }
 
-    /// It holds what is there, each event once. Where there is a poison event in it, the feed must have
-    /// stopped and say so; after the cure nothing is missing.
+    /// It holds what is there, each event once. Where there is a poison event in it, the feed must
+    /// have stopped and say so; after the cure nothing is missing.
     ///
     /// # Errors
     /// The first promise that was broken.

@@ -1,5 +1,5 @@
-//! What the clients of a store know: the events that they handled, the places that the store said it
-//! keeps, and the content of a database beside the store.
+//! What the clients of a store know: the events that they handled, the places that the store said
+//! it keeps, and the content of a database beside the store.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -180,8 +180,8 @@ impl Outside {
         self.commits.last().cloned().unwrap_or_default()
     }
 
-    /// What a crash leaves of the database: any transaction from the last durable one on. Now and then
-    /// the database is gone.
+    /// What a crash leaves of the database: any transaction from the last durable one on. Now and
+    /// then the database is gone.
     pub(crate) fn after_crash(&self, rng: &mut Rng) -> Arc<Kept> {
         if self.commits.is_empty() || rng.u32(..12) == 0 {
             return Arc::default();

@@ -86,8 +86,8 @@ impl Resend<'_> {
         Ok(())
     }
 
-    /// The keys and ids that other events than their first ones came with, when a window had forgotten
-    /// them.
+    /// The keys and ids that other events than their first ones came with, when a window had
+    /// forgotten them.
     fn taken_ids(&self) -> HashSet<(String, EventId)> {
         let ids = self.before.rows().filter_map(|row| {
             let entry = self.ledger.entry(row.entry)?;
@@ -97,8 +97,8 @@ impl Resend<'_> {
         ids.collect()
     }
 
-    /// A window may have forgotten some of an append's ids, or other events may have them since; then
-    /// it is refused.
+    /// A window may have forgotten some of an append's ids, or other events may have them since;
+    /// then it is refused.
     fn check_answer(&self, outcome: &AppendResult, is_taken: bool) -> Result<(), String> {
         let may_be = is_taken || self.repeats.window != DedupWindow::All;
         match outcome {

@@ -1,4 +1,5 @@
-//! What was given up is nowhere on the disk once its room was taken back, wherever that was cut short.
+//! What was given up is nowhere on the disk once its room was taken back, wherever that was cut
+//! short.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,8 +96,8 @@ fn traces(disk: &SimDisk, key: &str, left: &[String]) -> Vec<String> {
     found
 }
 
-/// Forgets one after the other, with a crash at some moments of each time; says how many states were
-/// looked at, or what was found.
+/// Forgets one after the other, with a crash at some moments of each time; says how many states
+/// were looked at, or what was found.
 fn trial(seed: u64, planted: Planted) -> Result<usize, String> {
     let mut rng = Rng::with_seed(seed);
     let options = options().codec(Codec::None).seal(seed.is_multiple_of(2));

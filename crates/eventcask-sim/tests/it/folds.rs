@@ -7,7 +7,8 @@ use fastrand::Rng;
 
 use crate::bank::{open_with, options};
 
-/// A chain over all events: another event, another order or one that is missing gives another state.
+/// A chain over all events: another event, another order or one that is missing gives another
+/// state.
 struct Chain;
 
 /// Events between two snapshots.
@@ -70,8 +71,8 @@ fn append(store: &Store, rng: &mut Rng) {
     ticket.unwrap().wait().unwrap();
 }
 
-/// A store over many crashes, of which each is a beginning for the next: snapshots that are ahead of
-/// their log, or from a log that went another way, are what is looked for.
+/// A store over many crashes, of which each is a beginning for the next: snapshots that are ahead
+/// of their log, or from a log that went another way, are what is looked for.
 fn trial(options: &Options, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let mut disk = SimDisk::new();

@@ -18,8 +18,8 @@ struct Kept {
     progress: Vec<ModelProgress>,
 }
 
-/// A database that outlives the crashes of the store beside it, and what it held when the disk of the
-/// store had come to each step.
+/// A database that outlives the crashes of the store beside it, and what it held when the disk of
+/// the store had come to each step.
 #[derive(Debug, Clone)]
 struct Database {
     disk: SimDisk,
@@ -154,8 +154,9 @@ fn l5_a_killed_process_loses_nothing_of_a_read_model() {
     }
 }
 
-/// A store of a weaker level may lose events that a database beside it holds. It must not go on as if
-/// nothing had happened, not even when the store has come to the same positions with other events.
+/// A store of a weaker level may lose events that a database beside it holds. It must not go on as
+/// if nothing had happened, not even when the store has come to the same positions with other
+/// events.
 #[test]
 fn a_read_model_that_holds_what_the_store_has_lost_is_refused() {
     let disk = SimDisk::new();

@@ -139,7 +139,8 @@ fn l5_a_snapshot_that_is_ahead_is_forgotten_also_where_the_disk_fails_meanwhile(
 #[test]
 fn f5_an_aggregate_is_read_whole_while_its_segment_is_sealed() {
     // A reader walked back over blocks and noted the aggregate's newest event of each. Sealing then
-    // cut the events into other blocks: of a block that had become two, the part before was left out.
+    // cut the events into other blocks: of a block that had become two, the part before was left
+    // out.
     let options = options().shards(1).segment_bytes(150_000);
     let store = open_with(&options.codec(Codec::None), &SimDisk::new());
     let kind = "x".repeat(1000);

@@ -1,4 +1,5 @@
-//! The arrows of the architecture: which crate may know which. Those between modules are in `circles`.
+//! The arrows of the architecture: which crate may know which. Those between modules are in
+//! `circles`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,9 +1,9 @@
 //! The thread that feeds a read model.
 //!
-//! It 1. gathers events from the shards in turn until a transaction is full or the log ends; 2. where
-//! it is not full, waits for more for as long as it may; 3. has the model apply them with how far it
-//! is then; 4. tells those who wait. It reads from the log, so a slow model costs the memory of one
-//! transaction and nothing of the writers.
+//! It 1. gathers events from the shards in turn until a transaction is full or the log ends; 2.
+//! where it is not full, waits for more for as long as it may; 3. has the model apply them with how
+//! far it is then; 4. tells those who wait. It reads from the log, so a slow model costs the memory
+//! of one transaction and nothing of the writers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +15,8 @@ use crate::follow::filter::Filter;
 use crate::follow::follower::caught;
 use crate::{Error, ReadModel};
 
-/// Events that were passed without being wanted, after which the progress is kept for itself: so many
-/// are looked at again in a few milliseconds.
+/// Events that were passed without being wanted, after which the progress is kept for itself: so
+/// many are looked at again in a few milliseconds.
 const PASSED_EVENTS: u64 = 100_000;
 
 /// Which events go into transactions, and what ends one.
@@ -34,7 +34,8 @@ pub(crate) struct Feeder {
     store: u128,
     cursors: Vec<Cursor>,
     limits: Limits,
-    /// The shard whose events come first in the next transaction, so that none has to wait for ever.
+    /// The shard whose events come first in the next transaction, so that none has to wait for
+    /// ever.
     first: usize,
     taken: Vec<Taken>,
     room: Room,

@@ -9,12 +9,13 @@ pub struct ModelProgress {
     pub shard: u32,
     /// Position after the last event that the model holds.
     pub position: u64,
-    /// When that event was committed. It tells whether the store still has the history that the model
-    /// was filled from.
+    /// When that event was committed. It tells whether the store still has the history that the
+    /// model was filled from.
     pub commit_time: Timestamp,
 }
 
-/// What a read model was made from and by: kept with it, and held against what it is to be fed with.
+/// What a read model was made from and by: kept with it, and held against what it is to be fed
+/// with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelIdentity {
     /// Id of the store.
@@ -53,8 +54,8 @@ pub enum ModelMismatch {
 }
 
 impl ModelIdentity {
-    /// Whether a model of this identity has to be made anew, with what is kept of it forgotten: it is
-    /// not there yet, or was made by an older version.
+    /// Whether a model of this identity has to be made anew, with what is kept of it forgotten: it
+    /// is not there yet, or was made by an older version.
     ///
     /// ```
     /// # use eventcask::read_model::{ModelIdentity, ModelMismatch};
@@ -96,8 +97,8 @@ pub struct ProgressStep {
 }
 
 impl ProgressStep {
-    /// Holds the position that a model has, 0 where it has nothing of the shard, against the one that
-    /// this begins at: a model that keeps it in the transaction is never fed by two at once.
+    /// Holds the position that a model has, 0 where it has nothing of the shard, against the one
+    /// that this begins at: a model that keeps it in the transaction is never fed by two at once.
     ///
     /// # Errors
     /// [`ModelMismatch::OtherFeed`] where they differ.

@@ -59,8 +59,8 @@ pub trait ReadModel: Send + 'static {
     /// What the model is called in figures and errors; a store feeds one of each name at a time.
     fn name(&self) -> &str;
 
-    /// How far it got in each shard of the store with this id; shards of which it has nothing may be
-    /// left out. Asked once, before the first event.
+    /// How far it got in each shard of the store with this id; shards of which it has nothing may
+    /// be left out. Asked once, before the first event.
     ///
     /// # Errors
     /// What its database says, or that it was filled from another store.

@@ -15,16 +15,17 @@ use crate::follow::filter::Filter;
 use crate::store::inner::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
-/// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was the
-/// fastest, and a transaction of this size takes some 30 ms; see docs/READ_MODELS.md.
+/// Events of a transaction at most, unless set. Measured with SQLite and redb up to here: this was
+/// the fastest, and a transaction of this size takes some 30 ms; see docs/READ_MODELS.md.
 const BATCH_EVENTS: usize = 5_000;
 /// Bytes of keys and payloads of a transaction at most, unless set: 5,000 events of 1 KiB.
 const BATCH_BYTES: usize = 5 << 20;
 
-/// How a read model is fed; [`start`](Self::start) begins. See [`Store::read_model`](crate::StoreReader::read_model).
+/// How a read model is fed; [`start`](Self::start) begins. See
+/// [`Store::read_model`](crate::StoreReader::read_model).
 ///
-/// A transaction takes what there is as soon as the one before is done, up to the limits: under load
-/// it grows by itself, and a single event need not wait.
+/// A transaction takes what there is as soon as the one before is done, up to the limits: under
+/// load it grows by itself, and a single event need not wait.
 #[must_use]
 pub struct ReadModelOptions {
     inner: Arc<Inner>,
@@ -62,8 +63,8 @@ impl ReadModelOptions {
         self
     }
 
-    /// A transaction takes so many bytes of keys and payloads at most, and at least one event; 5 MiB
-    /// by default.
+    /// A transaction takes so many bytes of keys and payloads at most, and at least one event; 5
+    /// MiB by default.
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.limits.bytes = bytes.max(1);
         self
@@ -75,8 +76,9 @@ impl ReadModelOptions {
         self
     }
 
-    /// Only events of the types with these names, as [`EventQuery::types`](crate::EventQuery::types).
-    /// A model that wants other events than before does not get old ones: have it filled anew.
+    /// Only events of the types with these names, as
+    /// [`EventQuery::types`](crate::EventQuery::types). A model that wants other events than before
+    /// does not get old ones: have it filled anew.
     pub fn types<S: AsRef<str>>(mut self, types: &[S]) -> Self {
         let names = types.iter().map(|name| name.as_ref().to_owned());
         self.limits.filter.types = Some(names.collect());
@@ -100,8 +102,8 @@ impl ReadModelOptions {
     /// Feeds the model by a thread, from where it is, for as long as the handle is held.
     ///
     /// # Errors
-    /// [`Error::ReadModelInUse`]; [`Error::ReadModelStopped`] where the model does not say how far it
-    /// is, or holds events that the store has not; damage, or what the disk said.
+    /// [`Error::ReadModelInUse`]; [`Error::ReadModelStopped`] where the model does not say how far
+    /// it is, or holds events that the store has not; damage, or what the disk said.
     pub fn start(mut self) -> Result<ReadModelRunner, Error> {
         let name = self.model.name().to_owned();
         let shards = self.inner.readers.len();
@@ -153,8 +155,8 @@ impl ReadModelOptions {
 
 /// A read model that is being fed, until this is dropped or [stopped](Self::stop).
 ///
-/// Its thread reads what is durable from the log, at the pace of the model: it holds up no writer and
-/// no other reader.
+/// Its thread reads what is durable from the log, at the pace of the model: it holds up no writer
+/// and no other reader.
 #[must_use = "the model is fed until this is dropped"]
 pub struct ReadModelRunner {
     inner: Arc<Inner>,
@@ -179,34 +181,35 @@ impl ReadModelRunner {
         &self.state.name
     }
 
-    /// Position after the last event that the model holds, one a shard. Where it has stopped it stays
-    /// where it is. Its lag behind the store is in [`Stats::read_models`](crate::stats::Stats::read_models).
+    /// Position after the last event that the model holds, one a shard. Where it has stopped it
+    /// stays where it is. Its lag behind the store is in
+    /// [`Stats::read_models`](crate::stats::Stats::read_models).
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
         self.state.positions()
     }
 
-    /// Why the model has stopped, if it has. What it holds stays as it was; once the reason is mended,
-    /// a new feed goes on from there.
+    /// Why the model has stopped, if it has. What it holds stays as it was; once the reason is
+    /// mended, a new feed goes on from there.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.state.failure()
     }
 
-    /// Waits until the model holds the event at a place, such as the one that an append was answered.
-    /// Returns the position after the last event that it holds of that shard then, which is not past the
-    /// place where [`Timeout::Stale`] is over.
+    /// Waits until the model holds the event at a place, such as the one that an append was
+    /// answered. Returns the position after the last event that it holds of that shard then, which
+    /// is not past the place where [`Timeout::Stale`] is over.
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ReadModelStopped`] where the model has
-    /// stopped before it, [`Error::UnknownShard`], or [`ErrorKind::Closed`](crate::ErrorKind::Closed) where
-    /// the store was closed before it.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ReadModelStopped`] where the
+    /// model has stopped before it, [`Error::UnknownShard`], or
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where the store was closed before it.
     pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
         self.reaches(place).wait(timeout)
     }
 
-    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime. Time-outs are those of the
-    /// runtime.
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime. Time-outs are those
+    /// of the runtime.
     ///
     /// ```
     /// /// Returns once the model holds what was appended.
@@ -229,7 +232,8 @@ impl ReadModelRunner {
     ///
     /// # Errors
     /// [`Error::ReadModelStopped`] where the model has stopped before that, or
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where it never comes to that, since the store was closed.
+    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where it never comes to that, since the
+    /// store was closed.
     pub fn catch_up(&self, timeout: Duration) -> Result<bool, Error> {
         let readers = self.inner.readers.iter();
         let wanted: Vec<u64> = readers.map(|reader| reader.published().watermark).collect();
@@ -278,8 +282,8 @@ impl Drop for ReadModelRunner {
 
 impl StoreReader {
     /// Says how a read model in a database of its own is to be fed with the events of this store;
-    /// [`ReadModelOptions::start`] begins. In a store that is open for reading only, it is fed with what
-    /// [`refresh`](Self::refresh) finds.
+    /// [`ReadModelOptions::start`] begins. In a store that is open for reading only, it is fed with
+    /// what [`refresh`](Self::refresh) finds.
     pub fn read_model(&self, model: impl ReadModel) -> ReadModelOptions {
         ReadModelOptions::new(Arc::clone(&self.inner), Box::new(model))
     }

@@ -6,11 +6,11 @@ pub(crate) mod repository;
 
 use eventcask_event::EventRef;
 
-/// A state of one aggregate that its events are folded into, one after the other; [`Repository`](crate::Repository) keeps and
-/// loads such states.
+/// A state of one aggregate that its events are folded into, one after the other;
+/// [`Repository`](crate::Repository) keeps and loads such states.
 ///
-/// A fold looks at nothing but the state and the event: the same events give the same state, whether
-/// they are folded from the first one on or from a snapshot.
+/// A fold looks at nothing but the state and the event: the same events give the same state,
+/// whether they are folded from the first one on or from a snapshot.
 ///
 /// ```
 /// use eventcask::Fold;
@@ -51,8 +51,8 @@ pub trait Fold: Send + Sync + 'static {
     /// The state of an aggregate without events is the default one.
     type State: Default + Clone + Send + Sync + 'static;
 
-    /// Folds one event into the state. Where it panics, so does the load that called it, and nothing
-    /// of that load is kept.
+    /// Folds one event into the state. Where it panics, so does the load that called it, and
+    /// nothing of that load is kept.
     fn apply(&self, state: &mut Self::State, event: &EventRef<'_>);
 
     /// Appends the bytes of a state, for a snapshot.

@@ -1,8 +1,8 @@
 //! Folded aggregates, as they are asked.
 //!
-//! A load: 1. the state that is kept in memory, if no event came since; 2. otherwise that one, or the
-//! newest snapshot, and the events after it; 3. otherwise all events. What it comes to is kept, and
-//! saved every so many events.
+//! A load: 1. the state that is kept in memory, if no event came since; 2. otherwise that one, or
+//! the newest snapshot, and the events after it; 3. otherwise all events. What it comes to is kept,
+//! and saved every so many events.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -26,19 +26,21 @@ use crate::{AsOf, Error, Fold, Versioned};
 const SNAPSHOT_EVENTS: u64 = 10_000;
 /// Memory for states, unless set.
 const CACHE_BYTES: u64 = 64 << 20;
-/// The cache is cut into parts of at least so many bytes, at most 32 of them; a state that is larger than its
-/// part is never kept.
+/// The cache is cut into parts of at least so many bytes, at most 32 of them; a state that is
+/// larger than its part is never kept.
 const CACHE_PART_BYTES: u64 = 128 << 10;
-/// What a state takes beside itself and its key, about: marks, counters and what the cache keeps for it.
+/// What a state takes beside itself and its key, about: marks, counters and what the cache keeps
+/// for it.
 const STATE_OVERHEAD_BYTES: usize = 256;
 
-/// A [`Fold`] over the aggregates of a store: loads the state of one, now or at a moment of the past.
+/// A [`Fold`] over the aggregates of a store: loads the state of one, now or at a moment of the
+/// past.
 ///
 /// It is cheap to clone, and clones share the states that are kept in memory. A load holds every
-/// event of the aggregate that was acknowledged before it began; in a store that is open for reading
-/// only, every one that [`refresh`](crate::StoreReader::refresh) found. Snapshots lie beside the log, and
-/// only a store that is open for writing makes them. They may be deleted or damaged at any time, which
-/// only makes loads slower.
+/// event of the aggregate that was acknowledged before it began; in a store that is open for
+/// reading only, every one that [`refresh`](crate::StoreReader::refresh) found. Snapshots lie
+/// beside the log, and only a store that is open for writing makes them. They may be deleted or
+/// damaged at any time, which only makes loads slower.
 ///
 /// ```
 /// use eventcask::{AsOf, Expected, Fold, NewEvent};
@@ -191,18 +193,18 @@ impl<F: Fold> Repository<F> {
         }
     }
 
-    /// How many events of an aggregate lie between two of its snapshots: 10,000 by default. A load that
-    /// finds nothing kept folds fewer than twice as many. Each aggregate of at least so many events
-    /// that is loaded has one file.
+    /// How many events of an aggregate lie between two of its snapshots: 10,000 by default. A load
+    /// that finds nothing kept folds fewer than twice as many. Each aggregate of at least so many
+    /// events that is loaded has one file.
     #[must_use]
     pub fn snapshot_every(mut self, events: u64) -> Self {
         self.snapshot_every = events.max(1);
         self
     }
 
-    /// Bytes of memory for states, by [`Fold::bytes`]: 64 MiB by default. States that are loaded most
-    /// stay, and one that is larger than a thirty-second of them is not kept. Nothing is kept yet
-    /// afterwards.
+    /// Bytes of memory for states, by [`Fold::bytes`]: 64 MiB by default. States that are loaded
+    /// most stay, and one that is larger than a thirty-second of them is not kept. Nothing is kept
+    /// yet afterwards.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache = cache_of(&self.inner, &self.fold, &self.snapshots, bytes);
@@ -215,8 +217,8 @@ impl<F: Fold> Repository<F> {
         self.cache.states.len()
     }
 
-    /// Why the last snapshot could not be written, if it could not. Loads are right all the same, and
-    /// slower later.
+    /// Why the last snapshot could not be written, if it could not. Loads are right all the same,
+    /// and slower later.
     #[must_use]
     pub fn snapshot_failure(&self) -> Option<String> {
         self.snapshots.failure()
@@ -242,15 +244,17 @@ impl<F: Fold> Repository<F> {
         self.load_newer(reader, key, kept)
     }
 
-    /// A state of an aggregate that holds the event at a place, and all before it. The cached state is
-    /// enough if it holds that event, even where newer ones exist; otherwise the current one is loaded.
+    /// A state of an aggregate that holds the event at a place, and all before it. The cached state
+    /// is enough if it holds that event, even where newer ones exist; otherwise the current one is
+    /// loaded.
     ///
-    /// The place is one that an append was answered, to this aggregate or to any other: where that is of
-    /// another shard, there is nothing to wait for. A store that is open for reading only takes up what
-    /// another process wrote, if need be.
+    /// The place is one that an append was answered, to this aggregate or to any other: where that
+    /// is of another shard, there is nothing to wait for. A store that is open for reading only
+    /// takes up what another process wrote, if need be.
     ///
     /// # Errors
-    /// [`Error::NotYet`] where the shard has not come to the place, [`Error::UnknownShard`]; damage, or what the disk said.
+    /// [`Error::NotYet`] where the shard has not come to the place, [`Error::UnknownShard`];
+    /// damage, or what the disk said.
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
@@ -307,8 +311,8 @@ impl<F: Fold> Repository<F> {
     }
 
     /// The state of an aggregate as it was at a moment; the default one where it had no event then.
-    /// Where a snapshot, or the state that is kept, is from before that moment, it is folded on from
-    /// there.
+    /// Where a snapshot, or the state that is kept, is from before that moment, it is folded on
+    /// from there.
     ///
     /// # Errors
     /// Damage, or what the disk said.
@@ -330,8 +334,9 @@ impl<F: Fold> Repository<F> {
         Ok(Versioned::new(Arc::new(then)))
     }
 
-    /// How many states are kept in memory, what they take, and how often a load found its own there: the
-    /// same as in [`Stats::folds`](crate::stats::Stats::folds). [`cache_bytes`](Self::cache_bytes) begins anew.
+    /// How many states are kept in memory, what they take, and how often a load found its own
+    /// there: the same as in [`Stats::folds`](crate::stats::Stats::folds).
+    /// [`cache_bytes`](Self::cache_bytes) begins anew.
     #[must_use]
     pub fn stats(&self) -> FoldStats {
         self.cache.stats()
@@ -402,8 +407,8 @@ impl<F: Fold> Repository<F> {
         Ok(found.filter(|kept| kept.is_shown(&hidden, key)))
     }
 
-    /// As [`fold_on`](Self::fold_on), and anew from the beginning each time that events in the state
-    /// were given up meanwhile: it would lack those between, and be one that never was.
+    /// As [`fold_on`](Self::fold_on), and anew from the beginning each time that events in the
+    /// state were given up meanwhile: it would lack those between, and be one that never was.
     fn fold_shown(
         &self,
         reader: &Arc<ShardReader>,
@@ -421,8 +426,8 @@ impl<F: Fold> Repository<F> {
         }
     }
 
-    /// Folds the events after those in `kept` into it, as far as the bounds go. Says the position of
-    /// the aggregate's newest event as well.
+    /// Folds the events after those in `kept` into it, as far as the bounds go. Says the position
+    /// of the aggregate's newest event as well.
     fn fold_on(
         &self,
         reader: &Arc<ShardReader>,

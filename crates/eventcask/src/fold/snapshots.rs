@@ -1,9 +1,9 @@
 //! Snapshots of folded aggregates: a file for each, under `folds/`, beside the log.
 //!
-//! They are derived, and never trusted: a snapshot counts only where name and version of the fold are
-//! the same, no event in it was given up or lost since, and the log still has the very event that
-//! was the last one in it. Otherwise the events are folded anew. So they need not be made durable,
-//! and one that is ahead of a log that lost its end is found out.
+//! They are derived, and never trusted: a snapshot counts only where name and version of the fold
+//! are the same, no event in it was given up or lost since, and the log still has the very event
+//! that was the last one in it. Otherwise the events are folded anew. So they need not be made
+//! durable, and one that is ahead of a log that lost its end is found out.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,8 +15,8 @@ use crate::fold::versioned::Mark;
 use crate::sync::locked;
 
 const DIR: &str = "folds";
-/// The largest state that is saved. A load that reads more than this would not be much faster than one
-/// that folds ten thousand events.
+/// The largest state that is saved. A load that reads more than this would not be much faster than
+/// one that folds ten thousand events.
 const MAX_STATE_BYTES: usize = 64 << 20;
 /// Bytes of a body before the key.
 const FIXED_BYTES: usize = 54;
@@ -141,8 +141,8 @@ impl FoldSnapshots {
     }
 }
 
-/// Removes the snapshots of all folds that hold events that were given up, or can not be read; says how
-/// many there were.
+/// Removes the snapshots of all folds that hold events that were given up, or can not be read; says
+/// how many there were.
 pub(crate) fn drop_given_up(
     storage: &dyn Storage,
     readers: &[Arc<ShardReader>],

@@ -97,8 +97,8 @@ pub(crate) struct Kept<S> {
     /// The first and the last event in the state.
     pub(crate) first: Option<Mark>,
     pub(crate) last: Option<Mark>,
-    /// The aggregate's newest event when it was looked up: the last one, unless readers are not shown
-    /// the newest.
+    /// The aggregate's newest event when it was looked up: the last one, unless readers are not
+    /// shown the newest.
     pub(crate) newest: Option<Mark>,
     /// Version of the last event in the snapshot on disk; 0 without one.
     pub(crate) saved: u64,
@@ -111,8 +111,8 @@ impl<S> Kept<S> {
         self.first.is_none_or(|first| first.is_shown(hidden, key))
     }
 
-    /// Whether the state is that of the aggregate now, of which this is the newest event that was met
-    /// since the store was opened.
+    /// Whether the state is that of the aggregate now, of which this is the newest event that was
+    /// met since the store was opened.
     pub(crate) fn is_newest(&self, met: Option<u64>) -> bool {
         met.is_none() || met == self.newest.map(|newest| newest.position)
     }

@@ -1,9 +1,10 @@
 //! One walk over the blocks of a shard, for all that follow its log.
 //!
-//! 1. The next block is found by a position. Blocks out of the time that is asked for are passed over
-//!    by their place, unread.
-//! 2. It is read with the payloads that are wanted, and once more where its segment was written anew
-//!    meanwhile. It may begin with events that were handed out before, when it was another block.
+//! 1. The next block is found by a position. Blocks out of the time that is asked for are passed
+//!    over by their place, unread.
+//! 2. It is read with the payloads that are wanted, and once more where its segment was written
+//!    anew meanwhile. It may begin with events that were handed out before, when it was another
+//!    block.
 //! 3. Its wanted rows are listed, in one go.
 
 use std::ops::{Deref, Range};
@@ -165,8 +166,8 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
         }
     }
 
-    /// Passes over the blocks that come before the time that is asked for. Says whether the next one
-    /// does not come after it.
+    /// Passes over the blocks that come before the time that is asked for. Says whether the next
+    /// one does not come after it.
     fn is_in_time(&mut self, filter: &Filter) -> Result<bool, Error> {
         let end = filter.until.min(self.limit).as_nanos();
         if !filter.has_beginning() && end == i64::MAX {
@@ -184,7 +185,8 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
         Ok(false)
     }
 
-    /// Moves on behind the block that was found. Where there is none, what is left of the log is gone.
+    /// Moves on behind the block that was found. Where there is none, what is left of the log is
+    /// gone.
     fn step<T>(&mut self, found: Option<T>, at: impl Fn(&T) -> BlockPlace) -> Option<T> {
         let end = self.left.end;
         let found = found.filter(|found| at(found).first_position < end);
@@ -199,7 +201,8 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
     }
 }
 
-/// Position after the last durable event of a shard, and what readers are not shown of what is before it.
+/// Position after the last durable event of a shard, and what readers are not shown of what is
+/// before it.
 fn durable(reader: &ShardReader) -> (u64, Arc<Retired>) {
     let published = reader.published();
     (published.watermark, Arc::clone(&published.hidden))
@@ -207,7 +210,8 @@ fn durable(reader: &ShardReader) -> (u64, Arc<Retired>) {
 
 /// The first row of a block at a position or after it.
 pub(crate) fn row_from(events: &Events<'_>, position: u64) -> usize {
-    // Mostly it is the first: only segments that were written anew have blocks that were seen in part.
+    // Mostly it is the first: only segments that were written anew have blocks that were seen in
+    // part.
     if events.is_empty() || events.position(0) >= position {
         return 0;
     }

@@ -23,7 +23,8 @@ pub(crate) struct Feeds {
 #[derive(Debug, Default)]
 struct Live {
     feeds: Vec<Arc<FeedState>>,
-    /// Where the log ends, once the store was closed: a feed that begins after that is told as well.
+    /// Where the log ends, once the store was closed: a feed that begins after that is told as
+    /// well.
     ends: Option<Vec<u64>>,
 }
 

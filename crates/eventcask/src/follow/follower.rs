@@ -27,7 +27,8 @@ pub(crate) trait Follow: Send {
     /// Why it could not; it is not to be used any more then.
     fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError>;
 
-    /// Notes that there are no events of the shard before a position that were not taken in: they are gone.
+    /// Notes that there are no events of the shard before a position that were not taken in: they
+    /// are gone.
     fn pass(&mut self, shard: u32, position: u64);
 }
 
@@ -77,7 +78,8 @@ impl<F: Follow> Follower<F> {
         self.catch_up_while(reader, position, want, |_| true);
     }
 
-    /// As [`catch_up`](Self::catch_up), for as long as `goes_on` says so of the position it came to.
+    /// As [`catch_up`](Self::catch_up), for as long as `goes_on` says so of the position it came
+    /// to.
     pub(crate) fn catch_up_while(
         &mut self,
         reader: &ShardReader,
@@ -109,8 +111,9 @@ impl<F: Follow> Follower<F> {
         self.catch_up(reader, watermark, want);
     }
 
-    /// As [`catch_up_all`](Self::catch_up_all), of a state that nobody else knows yet: the log is read
-    /// ahead on all cores. Goes on for as long as `goes_on` says so of the position it came to.
+    /// As [`catch_up_all`](Self::catch_up_all), of a state that nobody else knows yet: the log is
+    /// read ahead on all cores. Goes on for as long as `goes_on` says so of the position it came
+    /// to.
     pub(crate) fn fill(
         &mut self,
         reader: &ShardReader,
@@ -140,8 +143,8 @@ impl<F: Follow> Follower<F> {
         self.take_with(position, |fold| fold.take(block, hidden))
     }
 
-    /// Takes in the block at `position`, or some of it. An error or a panic stops this fold alone, and the
-    /// failure says so.
+    /// Takes in the block at `position`, or some of it. An error or a panic stops this fold alone,
+    /// and the failure says so.
     pub(crate) fn take_with(
         &mut self,
         position: u64,
@@ -170,8 +173,8 @@ pub(crate) fn on_all<T: Send>(
     });
 }
 
-/// Runs what may panic; what the panic said is the error. What was in its hands is not to be used any
-/// more, or is whole at any time.
+/// Runs what may panic; what the panic said is the error. What was in its hands is not to be used
+/// any more, or is whole at any time.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().copied();

@@ -1,5 +1,5 @@
-//! What all that follow the log share: which events they want, how they walk over its blocks, catch up,
-//! wait and are woken, and what the store knows of how far they are.
+//! What all that follow the log share: which events they want, how they walk over its blocks, catch
+//! up, wait and are woken, and what the store knows of how far they are.
 
 pub(crate) mod parked;
 pub(crate) mod filter;

@@ -1,7 +1,7 @@
 //! An aggregate that waits, because one of its events failed.
 
-/// An aggregate whose events are left out, because one of them failed: of a group of consumers, or of a
-/// projection.
+/// An aggregate whose events are left out, because one of them failed: of a group of consumers, or
+/// of a projection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parked {

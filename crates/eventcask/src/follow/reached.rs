@@ -36,8 +36,8 @@ pub(crate) trait Follows: Send + Sync {
     /// Position after the last event that it holds of a shard; none where there is no such shard.
     fn progress(&self, shard: u32) -> Option<u64>;
 
-    /// Its progress once it is past the place, why it will not come to it, or a note to wake this waker,
-    /// which has the number that is given to it.
+    /// Its progress once it is past the place, why it will not come to it, or a note to wake this
+    /// waker, which has the number that is given to it.
     fn look(
         &self,
         place: Place,
@@ -49,9 +49,10 @@ pub(crate) trait Follows: Send + Sync {
     fn forget(&self, shard: u32, number: u64);
 }
 
-/// Comes true once a projection, a view or a read model holds the event at a place: its progress in that
-/// shard then, which is the position after the last event that it holds. From
-/// [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches), [`View::reaches`](crate::View::reaches) and
+/// Comes true once a projection, a view or a read model holds the event at a place: its progress in
+/// that shard then, which is the position after the last event that it holds. From
+/// [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches),
+/// [`View::reaches`](crate::View::reaches) and
 /// [`ReadModelRunner::reaches`](crate::ReadModelRunner::reaches).
 ///
 /// Dropping it ends the waiting, so the timer of any runtime can be put around it.

@@ -1,15 +1,15 @@
 //! Reads the blocks of a shard ahead of who takes them in, across segments and on all cores.
 //!
 //! 1. A wave of blocks is read, checked and decompressed: whoever is free takes the next one, until
-//!    they are `THREAD_BYTES` for each thread, `WAVE_BYTES` at most. Where all threads have shards of
-//!    their own, a wave is one block.
+//!    they are `THREAD_BYTES` for each thread, `WAVE_BYTES` at most. Where all threads have shards
+//!    of their own, a wave is one block.
 //! 2. While its blocks are taken in, one after the other and in their order, the next wave is read.
-//! 3. What was read for a position counts only where the walk comes to just that position. Otherwise,
-//!    such as where a segment was written anew meanwhile and has other blocks, it is read once more. An
-//!    error counts when its turn comes: nothing is stepped over.
+//! 3. What was read for a position counts only where the walk comes to just that position.
+//!    Otherwise, such as where a segment was written anew meanwhile and has other blocks, it is
+//!    read once more. An error counts when its turn comes: nothing is stepped over.
 //!
-//! So there are two waves in memory at most, each with up to `WAVE_BYTES` and the last block of each
-//! thread.
+//! So there are two waves in memory at most, each with up to `WAVE_BYTES` and the last block of
+//! each thread.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -21,10 +21,11 @@ use crate::follow::cursor::ShardCursor;
 use crate::parallel;
 use crate::sync::locked;
 
-/// Bytes of the blocks of a wave at most, as they are in memory, whatever number of threads read it.
+/// Bytes of the blocks of a wave at most, as they are in memory, whatever number of threads read
+/// it.
 const WAVE_BYTES: usize = 8 << 20;
-/// Bytes of a wave for each thread that reads it: some blocks, so few that they are in a near cache still
-/// when they are taken in.
+/// Bytes of a wave for each thread that reads it: some blocks, so few that they are in a near cache
+/// still when they are taken in.
 const THREAD_BYTES: usize = 512 << 10;
 
 type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
@@ -32,7 +33,8 @@ type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
 /// What was read, by the position that it was read for, rising.
 type Wave = Vec<(u64, Read)>;
 
-/// Hands the blocks that are left of a log to `take`, in their order, until it says not to go on. `take` runs on a thread of the pool: it must not wait for one who waits for the pool.
+/// Hands the blocks that are left of a log to `take`, in their order, until it says not to go on.
+/// `take` runs on a thread of the pool: it must not wait for one who waits for the pool.
 ///
 /// # Errors
 /// Damage, or what the disk said, after all blocks before that were taken.
@@ -133,8 +135,8 @@ impl Ahead<'_> {
         Some(position)
     }
 
-    /// Hands the blocks of a wave on for as long as each follows on the one before; says whether to go
-    /// on.
+    /// Hands the blocks of a wave on for as long as each follows on the one before; says whether to
+    /// go on.
     fn take_in(
         &self,
         wave: Wave,

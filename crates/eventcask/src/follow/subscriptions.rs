@@ -40,8 +40,8 @@ struct Known {
     in_use: HashSet<String>,
     /// Groups that are in use.
     groups: Vec<Weak<dyn Saves>>,
-    /// The number of each that was begun since the store was opened. Its file may be there also where
-    /// the first write of it failed.
+    /// The number of each that was begun since the store was opened. Its file may be there also
+    /// where the first write of it failed.
     begun: HashMap<String, u32>,
     /// The first file that could not be read, and the highest number there is.
     damage: Option<String>,
@@ -61,7 +61,8 @@ fn name_of(number: u32) -> String {
 }
 
 impl Subscriptions {
-    /// Reads what is there. A writer also cuts progress that is ahead of the log, before that grows.
+    /// Reads what is there. A writer also cuts progress that is ahead of the log, before that
+    /// grows.
     pub(crate) fn open(
         storage: &Arc<dyn Storage>,
         store: u128,
@@ -184,7 +185,8 @@ impl Subscriptions {
 
     /// Replaces what is kept of a subscription, where it has changed.
     fn keep(&self, mut saved: Saved) -> Result<(), Error> {
-        // One can begin where the log has not come to. What is ahead of a log means that it lost its end.
+        // One can begin where the log has not come to. What is ahead of a log means that it lost
+        // its end.
         saved.cut(&self.ends());
         let found = locked(&self.known).find(&saved.name).cloned();
         let number = match found {
@@ -199,8 +201,8 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// The number of a new file, the same however often it is tried; makes the directory where it is
-    /// the first.
+    /// The number of a new file, the same however often it is tried; makes the directory where it
+    /// is the first.
     fn number_of_new(&self, name: &str) -> Result<u32, LogError> {
         let mut known = locked(&self.known);
         if let Some(number) = known.begun.get(name) {
@@ -267,8 +269,8 @@ impl Subscriptions {
         kept
     }
 
-    /// Forgets what is gone of the aggregates that are held back, and what writes that were cut short
-    /// have left.
+    /// Forgets what is gone of the aggregates that are held back, and what writes that were cut
+    /// short have left.
     ///
     /// # Errors
     /// What the disk said.
@@ -311,8 +313,8 @@ impl Subscriptions {
         self.save(|| saved)
     }
 
-    /// Copies what is kept to another store: how many bytes. What is ahead of its log is cut when that is
-    /// opened.
+    /// Copies what is kept to another store: how many bytes. What is ahead of its log is cut when
+    /// that is opened.
     pub(crate) fn copy(&self, to: &dyn Storage) -> Result<u64, Error> {
         let mut bytes = 0;
         let names = self.list()?;

@@ -1,9 +1,9 @@
-//! Entries of a projection that are asked for often, kept beside its states: who reads one waits for
-//! nobody who applies a batch.
+//! Entries of a projection that are asked for often, kept beside its states: who reads one waits
+//! for nobody who applies a batch.
 //!
-//! An entry gets in under the lock of its state, and whoever applies a batch under that lock writes the
-//! entries that are kept through. So what is kept is never older than the state's progress that is told
-//! here, which is told last.
+//! An entry gets in under the lock of its state, and whoever applies a batch under that lock writes
+//! the entries that are kept through. So what is kept is never older than the state's progress that
+//! is told here, which is told last.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,13 +16,15 @@ use super::handle::ProjectionHandle;
 use super::watch::Watch;
 use crate::{Error, Timeout};
 
-/// The entries of a [`PerAggregate`] projection that are asked for often: [`ProjectionHandle::entries`].
+/// The entries of a [`PerAggregate`] projection that are asked for often:
+/// [`ProjectionHandle::entries`].
 ///
-/// Reading one that is kept takes less than a microsecond and never waits while a batch is applied, also
-/// where the writers leave no core idle; one that is not kept is read from the state, as
-/// [`read`](ProjectionHandle::read) does, and kept from then on. It is bounded by a number of entries, of which
-/// those that are read least are let go. An entry is as new as the state: with
-/// [`sync`](crate::projection::ProjectionOptions::sync) it holds every event that was acknowledged before the question.
+/// Reading one that is kept takes less than a microsecond and never waits while a batch is applied,
+/// also where the writers leave no core idle; one that is not kept is read from the state, as
+/// [`read`](ProjectionHandle::read) does, and kept from then on. It is bounded by a number of
+/// entries, of which those that are read least are let go. An entry is as new as the state: with
+/// [`sync`](crate::projection::ProjectionOptions::sync) it holds every event that was acknowledged
+/// before the question.
 ///
 /// Clones share what is kept. Each batch looks for each of its aggregates among them.
 ///
@@ -69,8 +71,8 @@ where
 }
 
 impl<P: Projection> ProjectionHandle<P> {
-    /// The entries that are asked for often, so many of them at most, kept so that who reads one waits for
-    /// nobody who writes.
+    /// The entries that are asked for often, so many of them at most, kept so that who reads one
+    /// waits for nobody who writes.
     #[must_use]
     pub fn entries<V>(&self, capacity: usize) -> EntryCache<P, V>
     where
@@ -108,7 +110,8 @@ where
     /// The entry of an aggregate; none where no event of it was applied.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`] says why the projection stopped in the aggregate's shard, if it did.
+    /// [`Error::ProjectionStopped`] says why the projection stopped in the aggregate's shard, if it
+    /// did.
     pub fn get(&self, key: &str) -> Result<Option<V>, Error> {
         if let Some(entry) = self.kept.entries.get(key) {
             return Ok(entry);
@@ -120,7 +123,8 @@ where
         })
     }
 
-    /// As [`get`](Self::get), not older than a place, such as the one that an append was answered; waits for it as [`wait_for`](ProjectionHandle::wait_for) does.
+    /// As [`get`](Self::get), not older than a place, such as the one that an append was answered;
+    /// waits for it as [`wait_for`](ProjectionHandle::wait_for) does.
     ///
     /// # Errors
     /// As [`get`](Self::get) and [`wait_for`](ProjectionHandle::wait_for).

@@ -150,14 +150,15 @@ impl Files {
         format!("{}/{}", self.dir(), snapshot_name(shard))
     }
 
-    /// What is kept of a shard, where it fits and is not ahead of the log. What can not be read is made
-    /// again: the log is the truth.
+    /// What is kept of a shard, where it fits and is not ahead of the log. What can not be read is
+    /// made again: the log is the truth.
     pub(crate) fn read(&self, reader: &ShardReader, given_up: u32) -> Option<Kept> {
         let framed = Framed::read(&*self.storage, &self.snapshot_of(reader.shard())).ok()?;
         self.fitting(framed, reader, given_up)
     }
 
-    /// As [`read`](Self::read), with as many bytes at the beginning of the body, which are not checked.
+    /// As [`read`](Self::read), with as many bytes at the beginning of the body, which are not
+    /// checked.
     pub(crate) fn read_beginning(&self, reader: &ShardReader, bytes: usize) -> Option<Kept> {
         let path = self.snapshot_of(reader.shard());
         let framed = Framed::read_beginning(&*self.storage, &path, bytes).ok()?;

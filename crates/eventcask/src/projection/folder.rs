@@ -1,7 +1,7 @@
-//! Where the states of views and projections are kept: a directory with a number, in it the definition
-//! and a snapshot a shard. Each exists by its definition, and a snapshot belongs to the definition
-//! whose checksum it names, and to what had been given up when its events were applied: after that a
-//! state from the log is another one.
+//! Where the states of views and projections are kept: a directory with a number, in it the
+//! definition and a snapshot a shard. Each exists by its definition, and a snapshot belongs to the
+//! definition whose checksum it names, and to what had been given up when its events were applied:
+//! after that a state from the log is another one.
 
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ impl Folder {
     }
 }
 
-/// Removes snapshots that hold more than the log does, before the log grows: where a level weaker than
-/// `sync` lost the end of a log, other events will take those positions.
+/// Removes snapshots that hold more than the log does, before the log grows: where a level weaker
+/// than `sync` lost the end of a log, other events will take those positions.
 ///
 /// # Errors
 /// What the disk said.
@@ -122,8 +122,8 @@ fn may_be_ahead(storage: &dyn Storage, path: &str, reader: &ShardReader) -> bool
     }
 }
 
-/// Removes snapshots that would not be taken up, since more was given up than when they were begun; says
-/// how many.
+/// Removes snapshots that would not be taken up, since more was given up than when they were begun;
+/// says how many.
 ///
 /// # Errors
 /// What the disk said.

@@ -83,8 +83,8 @@ impl<S: Send> Folding<S> {
         }
     }
 
-    /// Takes in the events of a block below a row, without those that are hidden or that the projection
-    /// does not declare.
+    /// Takes in the events of a block below a row, without those that are hidden or that the
+    /// projection does not declare.
     pub(crate) fn take_rows(
         &mut self,
         block: &Block,
@@ -136,8 +136,8 @@ impl<S: Send> Folding<S> {
         applied
     }
 
-    /// Applies these rows of a block, but those of aggregates that are parked. After one that fails the
-    /// next is applied by itself, then twice as many each time: a block of which all fail costs
+    /// Applies these rows of a block, but those of aggregates that are parked. After one that fails
+    /// the next is applied by itself, then twice as many each time: a block of which all fail costs
     /// as many batches as it has rows, and each of them looks at few.
     fn apply_shown(
         &mut self,
@@ -208,11 +208,13 @@ impl<S: Send> Folding<S> {
         }
     }
 
-    /// Applies the events of an aggregate that is parked, from the one that failed on: up to where the state
-    /// has come, or to one that fails. It stays parked from there on, also where one can not be read.
+    /// Applies the events of an aggregate that is parked, from the one that failed on: up to where
+    /// the state has come, or to one that fails. It stays parked from there on, also where one can
+    /// not be read.
     ///
     /// # Errors
-    /// What could not be read, or why one could not be applied: the state is not to be used any more then.
+    /// What could not be read, or why one could not be applied: the state is not to be used any
+    /// more then.
     pub(crate) fn redrive(
         &mut self,
         reader: &Arc<ShardReader>,

@@ -99,16 +99,16 @@ impl<S: Send + 'static> LiveProjection<S> {
         stats
     }
 
-    /// Starts the thread that saves its states. Where the system gives none, they are saved when the store
-    /// is closed, and opened by whoever asks for them.
+    /// Starts the thread that saves its states. Where the system gives none, they are saved when
+    /// the store is closed, and opened by whoever asks for them.
     pub(crate) fn start_saver(&self) {
         if self.wants_saver() {
             let _ = self.spawn("snapshot", saver::run);
         }
     }
 
-    /// Has a thread open a state, since there are events that it must take in: the shard does not wait
-    /// for it.
+    /// Has a thread open a state, since there are events that it must take in: the shard does not
+    /// wait for it.
     fn ask_for(&self, state: &mut ShardState<S>) {
         if !std::mem::replace(&mut state.is_asked_for, true) {
             self.saver.ring();

@@ -25,8 +25,8 @@ use crate::{AsOf, Error, Reached, Timeout};
 /// ([`sync`](ProjectionOptions::sync)), or behind that.
 ///
 /// Clones share the states; when the last one is dropped the projection ends. With `sync`, a state
-/// that is asked for holds every event that was acknowledged before the question. Otherwise it may be
-/// behind, and [`wait_for`](Self::wait_for) waits until it holds the event that matters.
+/// that is asked for holds every event that was acknowledged before the question. Otherwise it may
+/// be behind, and [`wait_for`](Self::wait_for) waits until it holds the event that matters.
 ///
 /// ```
 /// use std::time::Duration;
@@ -128,13 +128,14 @@ impl<P: Projection> std::fmt::Debug for ProjectionHandle<P> {
 }
 
 impl<P: Projection> ProjectionOptions<P> {
-    /// Starts the projection; it ends when the handle and its clones are dropped, or with the store.
-    /// With [`sync`](Self::sync) the states are filled first; otherwise that is done behind it as
-    /// well, see [`ProjectionHandle::wait_for`].
+    /// Starts the projection; it ends when the handle and its clones are dropped, or with the
+    /// store. With [`sync`](Self::sync) the states are filled first; otherwise that is done behind
+    /// it as well, see [`ProjectionHandle::wait_for`].
     ///
     /// # Errors
-    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held, [`Error::BadName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync)
-    /// fails on what is stored, damage, or what the disk said.
+    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held,
+    /// [`Error::BadName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync) fails
+    /// on what is stored, damage, or what the disk said.
     pub fn start(self) -> Result<ProjectionHandle<P>, Error> {
         ProjectionHandle::start(self)
     }
@@ -174,8 +175,8 @@ impl<P: Projection> ProjectionHandle<P> {
         };
         // From here on the handle ends what was begun, whatever fails.
         if live.is_sync() {
-            // What becomes durable between this and the next lines is caught up with by whoever comes
-            // across it first.
+            // What becomes durable between this and the next lines is caught up with by whoever
+            // comes across it first.
             live.fill()?;
         }
         let follows: Arc<dyn Live> = Arc::<LiveProjection<P::State>>::clone(&live);
@@ -198,9 +199,10 @@ impl<P: Projection> ProjectionHandle<P> {
     /// Runs `read` on the state of a shard. The shard's events wait for it meanwhile, so it should
     /// be short.
     ///
-    /// Inside `read`, wait for no answer of the store, and do not ask for [`progress`](Self::progress),
-    /// [`stats`](Self::stats), [`Store::stats`](crate::StoreReader::stats) or the `Debug` of this projection: they
-    /// need the same lock, and would wait for ever.
+    /// Inside `read`, wait for no answer of the store, and do not ask for
+    /// [`progress`](Self::progress), [`stats`](Self::stats),
+    /// [`Store::stats`](crate::StoreReader::stats) or the `Debug` of this projection: they need the
+    /// same lock, and would wait for ever.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -239,7 +241,8 @@ impl<P: Projection> ProjectionHandle<P> {
         self.held.live.read(shard, read)
     }
 
-    /// Runs `read` on the state of the shard that an aggregate belongs to, as [`read`](Self::read) does.
+    /// Runs `read` on the state of the shard that an aggregate belongs to, as [`read`](Self::read)
+    /// does.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -311,9 +314,9 @@ impl<P: Projection> ProjectionHandle<P> {
         self.held.live.progress(shard)
     }
 
-    /// Waits until the projection holds the event at a place, such as the one that an append was answered.
-    /// Returns its [`progress`](Self::progress) in that shard then, which is not past the place where
-    /// [`Timeout::Stale`] is over.
+    /// Waits until the projection holds the event at a place, such as the one that an append was
+    /// answered. Returns its [`progress`](Self::progress) in that shard then, which is not past the
+    /// place where [`Timeout::Stale`] is over.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -344,25 +347,26 @@ impl<P: Projection> ProjectionHandle<P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it will not
-    /// get there, [`Error::UnknownShard`], or that the store was closed.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it
+    /// will not get there, [`Error::UnknownShard`], or that the store was closed.
     pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
         self.reaches(place).wait(timeout)
     }
 
-    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those of the
-    /// runtime.
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those
+    /// of the runtime.
     pub fn reaches(&self, place: Place) -> Reached {
         let held: Arc<Held<P>> = Arc::clone(&self.held);
         Reached::new(held, place)
     }
 
     /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on
-    /// meanwhile. When that is done the new ones take their place, in all shards at once; a projection that has
-    /// stopped goes on with them. See [`Rebuild`].
+    /// meanwhile. When that is done the new ones take their place, in all shards at once; a
+    /// projection that has stopped goes on with them. See [`Rebuild`].
     ///
-    /// Beside the new states it takes memory for the blocks that are read ahead: for each shard that is
-    /// being filled, of which there are no more than cores, two times 8 MiB and up to two blocks a core.
+    /// Beside the new states it takes memory for the blocks that are read ahead: for each shard
+    /// that is being filled, of which there are no more than cores, two times 8 MiB and up to two
+    /// blocks a core.
     ///
     /// # Errors
     /// What the system said, where it gave no thread.
@@ -370,31 +374,32 @@ impl<P: Projection> ProjectionHandle<P> {
         Rebuild::start(&self.held.live)
     }
 
-    /// The aggregates that are parked, by shard and key, where that is the policy of the projection; see
-    /// [`OnError::Park`](crate::projection::OnError::Park). Its states hold what came before the event that
-    /// failed, and its [`progress`](Self::progress) passes over what waits.
+    /// The aggregates that are parked, by shard and key, where that is the policy of the
+    /// projection; see [`OnError::Park`](crate::projection::OnError::Park). Its states hold what
+    /// came before the event that failed, and its [`progress`](Self::progress) passes over what
+    /// waits.
     #[must_use]
     pub fn parked(&self) -> Vec<Parked> {
         self.held.live.parked()
     }
 
-    /// Applies what waits of an aggregate that is parked, from the event that failed on, each event once:
-    /// for a handler that was mended since. Says whether it was parked; where an event fails again, it is
-    /// from there on. What came of it is kept at once, where snapshots are.
+    /// Applies what waits of an aggregate that is parked, from the event that failed on, each event
+    /// once: for a handler that was mended since. Says whether it was parked; where an event fails
+    /// again, it is from there on. What came of it is kept at once, where snapshots are.
     ///
-    /// The shard's events wait meanwhile: for as long as it takes to read those of the aggregate, and to
-    /// write the state.
+    /// The shard's events wait meanwhile: for as long as it takes to read those of the aggregate,
+    /// and to write the state.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`], damage, or what the disk said. What could not be read stays parked; what
-    /// could not be kept is applied again by the next start.
+    /// [`Error::ProjectionStopped`], damage, or what the disk said. What could not be read stays
+    /// parked; what could not be kept is applied again by the next start.
     pub fn redrive(&self, key: &str) -> Result<bool, Error> {
         self.held.live.redrive(key)
     }
 
-    /// The states as they were at a moment of the past, of all shards. [`AsOf::Position`] is taken in each
-    /// shard. Takes the time of applying what came before that and after the nearest snapshot; nobody else
-    /// waits for it. Events that were given up since do not count.
+    /// The states as they were at a moment of the past, of all shards. [`AsOf::Position`] is taken
+    /// in each shard. Takes the time of applying what came before that and after the nearest
+    /// snapshot; nobody else waits for it. Events that were given up since do not count.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -426,8 +431,8 @@ impl<P: Projection> ProjectionHandle<P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored, damage, or what
-    /// the disk said.
+    /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored,
+    /// damage, or what the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ProjectionAsOf<P>, Error> {
         let states = past::states_as_of(&self.held.live, as_of)?;
         Ok(ProjectionAsOf::new(&self.held.projection, states))

@@ -83,9 +83,9 @@ impl<S: Send> Keep<S> {
         self.write(writing, shard, self.encode(shard, folding))
     }
 
-    /// Keeps a state that does not follow from the one that is kept. Where it can not be written, or holds
-    /// what was given up, there is none, also not the one before: a start would take that up. Gives the
-    /// progress that is kept.
+    /// Keeps a state that does not follow from the one that is kept. Where it can not be written,
+    /// or holds what was given up, there is none, also not the one before: a start would take that
+    /// up. Gives the progress that is kept.
     ///
     /// # Errors
     /// What the disk said, where the one before can not be removed.

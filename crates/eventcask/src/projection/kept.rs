@@ -11,8 +11,8 @@ use crate::StoreReader;
 use crate::clock::now_nanos;
 use crate::lag::lag;
 
-/// What is kept of a projection with snapshots, whichever process runs it: how far its next start has to
-/// go back. From [`Store::kept_projections`](crate::StoreReader::kept_projections).
+/// What is kept of a projection with snapshots, whichever process runs it: how far its next start
+/// has to go back. From [`Store::kept_projections`](crate::StoreReader::kept_projections).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptProjection {
@@ -20,8 +20,8 @@ pub struct KeptProjection {
     pub name: String,
     /// Its version.
     pub version: u32,
-    /// Position after the last event in the snapshot that a start would take up, one a shard; `None` where
-    /// there is none.
+    /// Position after the last event in the snapshot that a start would take up, one a shard;
+    /// `None` where there is none.
     pub positions: Vec<Option<u64>>,
     /// Durable events that are in no snapshot.
     pub lag_events: u64,
@@ -59,8 +59,8 @@ pub(crate) fn list(
 }
 
 impl StoreReader {
-    /// What is kept of projections with snapshots, by name, whichever process runs them: how far they had
-    /// come when they were last saved. Reads the head of each snapshot.
+    /// What is kept of projections with snapshots, by name, whichever process runs them: how far
+    /// they had come when they were last saved. Reads the head of each snapshot.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

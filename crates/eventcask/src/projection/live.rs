@@ -1,7 +1,7 @@
 //! A projection and its state in each shard.
 //!
-//! The states of a projection are taken up when it starts. Those of a view are opened by whoever needs
-//! them first: who asks for them, or the first event that they must take in.
+//! The states of a projection are taken up when it starts. Those of a view are opened by whoever
+//! needs them first: who asks for them, or the first event that they must take in.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
@@ -24,7 +24,8 @@ use crate::{Error, parallel};
 /// A projection that follows a store.
 pub(crate) struct LiveProjection<S> {
     pub(crate) definition: Arc<Definition<S>>,
-    /// How much is applied at once behind the acknowledgement; none where it is applied before that.
+    /// How much is applied at once behind the acknowledgement; none where it is applied before
+    /// that.
     pub(crate) limits: Option<BatchLimits>,
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) shards: Vec<Mutex<ShardState<S>>>,
@@ -136,8 +137,9 @@ impl<S: Send + 'static> LiveProjection<S> {
             && !self.has_saver.swap(true, Ordering::Relaxed)
     }
 
-    /// Opens the state of a shard, unless it is open, and applies what is there. Not on a thread of the
-    /// pool: one that waits for the pool may begin other work, which might want the state as well.
+    /// Opens the state of a shard, unless it is open, and applies what is there. Not on a thread of
+    /// the pool: one that waits for the pool may begin other work, which might want the state as
+    /// well.
     pub(crate) fn open(&self, shard: usize) {
         let _opening = locked(&self.opening[shard]);
         if locked(&self.shards[shard]).is_open {
@@ -159,7 +161,8 @@ impl<S: Send + 'static> LiveProjection<S> {
         woken.wake();
     }
 
-    /// The state of a shard, opened, and up to date unless that is left to the projection's own thread.
+    /// The state of a shard, opened, and up to date unless that is left to the projection's own
+    /// thread.
     pub(crate) fn state(&self, shard: u32) -> MutexGuard<'_, ShardState<S>> {
         let mut state = locked(&self.shards[shard as usize]);
         if !state.is_open {
@@ -175,7 +178,8 @@ impl<S: Send + 'static> LiveProjection<S> {
         state
     }
 
-    /// The states of all shards, as [`state`](Self::state), which nobody changes as long as they are held.
+    /// The states of all shards, as [`state`](Self::state), which nobody changes as long as they
+    /// are held.
     pub(crate) fn states(&self) -> Vec<MutexGuard<'_, ShardState<S>>> {
         let is_shut = |shard: &usize| !locked(&self.shards[*shard]).is_open;
         let shut: Vec<usize> = (0..self.shards.len()).filter(is_shut).collect();

@@ -1,4 +1,5 @@
-//! Projections as they follow a store: those that users write, and views, which are defined by a value.
+//! Projections as they follow a store: those that users write, and views, which are defined by a
+//! value.
 //!
 //! The modules stand in the order of the walk: how one is started, what all of them are to the
 //! store, the states and what is folded into them, how they are kept, the threads that work beside

@@ -10,7 +10,8 @@ use crate::projection::definition::Codec;
 use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, OnError, SnapshotPolicy};
 use crate::store::inner::Inner;
 
-/// How a projection is to follow a store; [`start`](Self::start) begins. From [`Store::projection`](crate::StoreReader::projection).
+/// How a projection is to follow a store; [`start`](Self::start) begins. From
+/// [`Store::projection`](crate::StoreReader::projection).
 ///
 /// ```
 /// use eventcask::{ApplyError, Batch, PerAggregate, Projection};
@@ -75,8 +76,8 @@ impl<P: Projection> ProjectionOptions<P> {
         }
     }
 
-    /// Applies each event before its append is answered, on the thread of its shard: a state that is
-    /// asked for holds all that was acknowledged. By default events are applied behind the
+    /// Applies each event before its append is answered, on the thread of its shard: a state that
+    /// is asked for holds all that was acknowledged. By default events are applied behind the
     /// acknowledgement, on a thread of the projection's own.
     pub fn sync(mut self) -> Self {
         self.is_sync = true;
@@ -89,33 +90,33 @@ impl<P: Projection> ProjectionOptions<P> {
         self
     }
 
-    /// Events that are applied at once behind the acknowledgement, about: whole blocks are. 10,000 by
-    /// default.
+    /// Events that are applied at once behind the acknowledgement, about: whole blocks are. 10,000
+    /// by default.
     pub fn batch_events(mut self, events: u64) -> Self {
         self.limits.events = events.max(1);
         self
     }
 
-    /// Bytes of blocks, as they are stored, that are applied at once behind the acknowledgement: 4 MiB
-    /// by default.
+    /// Bytes of blocks, as they are stored, that are applied at once behind the acknowledgement: 4
+    /// MiB by default.
     pub fn batch_bytes(mut self, bytes: u64) -> Self {
         self.limits.bytes = bytes.max(1);
         self
     }
 
-    /// How long a batch behind the acknowledgement waits to be full, of events or of bytes. By default not
-    /// at all: what is there is applied.
+    /// How long a batch behind the acknowledgement waits to be full, of events or of bytes. By
+    /// default not at all: what is there is applied.
     pub fn batch_time(mut self, time: Duration) -> Self {
         self.limits.time = time;
         self
     }
 
-    /// Saves the states, so that a start takes up the newest snapshots and only what came after them.
-    /// In a store that is open for reading only they are taken up and never written.
+    /// Saves the states, so that a start takes up the newest snapshots and only what came after
+    /// them. In a store that is open for reading only they are taken up and never written.
     ///
-    /// No shard waits for it: a snapshot is made of the one before and the log, on a thread of its own
-    /// and with a state of its own, one shard after the other. So a state is twice in memory while it is
-    /// saved.
+    /// No shard waits for it: a snapshot is made of the one before and the log, on a thread of its
+    /// own and with a state of its own, one shard after the other. So a state is twice in memory
+    /// while it is saved.
     pub fn snapshots(mut self, policy: SnapshotPolicy) -> Self
     where
         P::State: Snapshot,
@@ -126,8 +127,8 @@ impl<P: Projection> ProjectionOptions<P> {
 }
 
 impl StoreReader {
-    /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins. In a
-    /// store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
+    /// Has a projection follow the store, as its options say; [`ProjectionOptions::start`] begins.
+    /// In a store that is open for reading only, it follows what [`refresh`](Self::refresh) finds.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

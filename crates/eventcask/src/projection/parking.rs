@@ -9,8 +9,8 @@ use eventcask_event::Events;
 use crate::follow::parked::Parked;
 use crate::short_text::{put_text, short, take, take_text};
 
-/// Aggregates that are parked in a shard at most: as many as a group of consumers parks. What is to be
-/// mended by then is not one event, and each of them is kept with every snapshot.
+/// Aggregates that are parked in a shard at most: as many as a group of consumers parks. What is to
+/// be mended by then is not one event, and each of them is kept with every snapshot.
 const MAX_PARKED: usize = 10_000;
 
 /// Those that are parked, by key.

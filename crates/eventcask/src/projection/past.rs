@@ -1,7 +1,7 @@
 //! The states of a projection as they were.
 //!
-//! The nearest snapshot that holds nothing later is taken up, or else an empty state, and what came after
-//! it and not later than the moment is applied.
+//! The nearest snapshot that holds nothing later is taken up, or else an empty state, and what came
+//! after it and not later than the moment is applied.
 
 use eventcask_event::Events;
 use eventcask_log::BlockPlace;
@@ -50,8 +50,8 @@ impl End {
 /// The states of all shards at a moment.
 ///
 /// # Errors
-/// That there is no such moment, why the projection stopped on what is stored, damage, or what the disk
-/// said.
+/// That there is no such moment, why the projection stopped on what is stored, damage, or what the
+/// disk said.
 pub(crate) fn states_as_of<S: Send + 'static>(
     live: &LiveProjection<S>,
     as_of: AsOf,

@@ -8,12 +8,12 @@ pub(crate) const BATCH_EVENTS: u64 = 10_000;
 /// Bytes of the blocks of a batch: they are in memory until it is applied.
 pub(crate) const BATCH_BYTES: u64 = 4 << 20;
 
-/// Shortest time between two looks whether a state is to be saved: far below what a snapshot takes, and
-/// long enough to cost nothing.
+/// Shortest time between two looks whether a state is to be saved: far below what a snapshot takes,
+/// and long enough to cost nothing.
 const SHORTEST_TIME: Duration = Duration::from_millis(1);
 
-/// When the states of a projection are saved: whenever one of these has come together since the time
-/// before, in one shard. A state is also saved when its projection ends.
+/// When the states of a projection are saved: whenever one of these has come together since the
+/// time before, in one shard. A state is also saved when its projection ends.
 ///
 /// ```
 /// use std::time::Duration;
@@ -104,15 +104,15 @@ pub enum OnError {
     /// It stops in that shard, as after a panic.
     #[default]
     Stop,
-    /// The aggregate of the event that [`Batch::failed`](crate::Batch::failed) named is parked: this
-    /// event and all later ones of it are left out until it is
-    /// [redriven](crate::ProjectionHandle::redrive), and everything else goes on. At most 10,000 aggregates
-    /// of a shard are parked; then it stops, as it does for an error that names no event and after a
-    /// panic.
+    /// The aggregate of the event that [`Batch::failed`](crate::Batch::failed) named is parked:
+    /// this event and all later ones of it are left out until it is
+    /// [redriven](crate::ProjectionHandle::redrive), and everything else goes on. At most 10,000
+    /// aggregates of a shard are parked; then it stops, as it does for an error that names no event
+    /// and after a panic.
     ///
-    /// What is redriven is applied after events of other aggregates that came later. So it is for states
-    /// in which aggregates do not depend on one another, such as [`PerAggregate`](crate::PerAggregate),
-    /// sums and counts.
+    /// What is redriven is applied after events of other aggregates that came later. So it is for
+    /// states in which aggregates do not depend on one another, such as
+    /// [`PerAggregate`](crate::PerAggregate), sums and counts.
     Park,
 }
 

@@ -1,4 +1,5 @@
-//! All projections that follow a store: views, and those of its users for as long as somebody holds them.
+//! All projections that follow a store: views, and those of its users for as long as somebody holds
+//! them.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,8 @@ use crate::sync::locked;
 #[derive(Default)]
 pub(crate) struct Projections {
     live: RwLock<Vec<Arc<dyn Live>>>,
-    /// Whether the store was closed: nothing of it is to be written then. Changes under `live` only.
+    /// Whether the store was closed: nothing of it is to be written then. Changes under `live`
+    /// only.
     is_closed: AtomicBool,
     /// Names of the projections of users that run: one of each.
     names: Mutex<HashSet<&'static str>>,
@@ -29,15 +31,15 @@ impl std::fmt::Debug for Projections {
 
 /// A projection whatever its state is.
 pub(crate) trait Live: Send + Sync {
-    /// Takes in a block that has just become durable, or notes that it is there. Who waited for it is to
-    /// be woken.
+    /// Takes in a block that has just become durable, or notes that it is there. Who waited for it
+    /// is to be woken.
     fn follow(&self, reader: &ShardReader, block: &Block) -> Woken;
 
     /// Looks for what another process has written.
     fn refresh(&self);
 
-    /// Ends it and saves its states. One that is behind the acknowledgement leaves what it did not apply
-    /// yet to the next start. Who waits for it is to be woken.
+    /// Ends it and saves its states. One that is behind the acknowledgement leaves what it did not
+    /// apply yet to the next start. Who waits for it is to be woken.
     fn close(&self, woken: &mut Woken) -> Result<(), Error>;
 
     /// Returns once no snapshot is being written that was begun before.
@@ -84,8 +86,8 @@ impl Projections {
         self.list().iter().for_each(|live| live.refresh());
     }
 
-    /// Returns once no snapshot is being written that was begun before: what is begun from now on knows what
-    /// was given up by now.
+    /// Returns once no snapshot is being written that was begun before: what is begun from now on
+    /// knows what was given up by now.
     pub(crate) fn settle(&self) {
         self.list().iter().for_each(|live| live.settle());
     }

@@ -1,8 +1,8 @@
 //! Fills the states of a projection anew, beside those in use, then puts them in their place.
 //!
 //! 1. All shards are filled from the log, several at a time, without a lock on anything in use.
-//! 2. The new states are saved: a snapshot of those that are replaced would bring them back. Where that
-//!    fails such a snapshot is removed.
+//! 2. The new states are saved: a snapshot of those that are replaced would bring them back. Where
+//!    that fails such a snapshot is removed.
 //! 3. What came meanwhile is applied, some times, until little is left.
 //! 4. With all shards held, that is applied too, and the new states are swapped for those in use.
 
@@ -23,8 +23,8 @@ use crate::notices;
 use crate::sync::locked;
 use crate::{Error, parallel};
 
-/// Rounds of applying what came meanwhile. Each leaves what came while it ran, a small part of what the
-/// one before left, unless events come faster than they can be applied.
+/// Rounds of applying what came meanwhile. Each leaves what came while it ran, a small part of what
+/// the one before left, unless events come faster than they can be applied.
 const ROUNDS: usize = 4;
 
 /// States of a projection or a view that are being filled anew. From
@@ -96,12 +96,12 @@ impl Rebuild {
         self.filling.is_cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the new states are in use: the position of each shard at which they took the place
-    /// of those before. `None` where it was cancelled, or the projection ended first.
+    /// Waits until the new states are in use: the position of each shard at which they took the
+    /// place of those before. `None` where it was cancelled, or the projection ended first.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`] where the projection fails on what is stored, damage, or what the
-    /// disk said. The states before stay in use.
+    /// [`Error::ProjectionStopped`] where the projection fails on what is stored, damage, or what
+    /// the disk said. The states before stay in use.
     pub fn wait(mut self) -> Result<Option<Vec<u64>>, Error> {
         let Some(thread) = self.thread.take() else {
             return Ok(None);

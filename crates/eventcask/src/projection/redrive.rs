@@ -19,8 +19,8 @@ impl<S: Send + 'static> LiveProjection<S> {
         parked
     }
 
-    /// Applies the events of an aggregate that is parked, from the one that failed on; says whether it was
-    /// parked.
+    /// Applies the events of an aggregate that is parked, from the one that failed on; says whether
+    /// it was parked.
     ///
     /// # Errors
     /// Why the projection stopped, or what the disk said.

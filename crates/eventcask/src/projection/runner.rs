@@ -1,11 +1,10 @@
 //! Applies events behind the acknowledgement, on a thread of the projection's own.
 //!
 //! 1. What was there at the start is applied in all shards at once, on all cores, read ahead.
-//! 2. Then each shard has its turn: blocks that it does not hold yet are read from the log, up to the
-//!    limits of a batch, and applied together.
-//!    A batch is full by its events or by its bytes.
-//! 3. Where no shard has anything to apply it sleeps until something is stored, or until a batch that
-//!    waits to be full has waited long enough.
+//! 2. Then each shard has its turn: blocks that it does not hold yet are read from the log, up to
+//!    the limits of a batch, and applied together. A batch is full by its events or by its bytes.
+//! 3. Where no shard has anything to apply it sleeps until something is stored, or until a batch
+//!    that waits to be full has waited long enough.
 //!
 //! Nothing is queued for it: a projection that falls behind costs no memory and no shard waits.
 
@@ -42,8 +41,8 @@ pub(crate) fn run<S: Send + 'static>(live: &LiveProjection<S>, limits: BatchLimi
     }
 }
 
-/// Stops all shards where something fails that is none of theirs. The thread goes on, for those that are
-/// rebuilt.
+/// Stops all shards where something fails that is none of theirs. The thread goes on, for those
+/// that are rebuilt.
 fn guarded<S: Send + 'static>(live: &LiveProjection<S>, work: impl FnOnce()) {
     if let Err(reason) = caught(work) {
         let reason = format!("its thread failed: {reason}");
@@ -84,7 +83,8 @@ fn turn_all<S: Send + 'static>(
     }
 }
 
-/// Applies what was there at the start in a shard, block by block: who asks meanwhile waits for one.
+/// Applies what was there at the start in a shard, block by block: who asks meanwhile waits for
+/// one.
 fn fill<S: Send + 'static>(live: &LiveProjection<S>, shard: usize) {
     let (reader, state) = (&*live.readers[shard], &live.shards[shard]);
     let log = ShardCursor::new(reader, locked(state).progress());
@@ -140,7 +140,8 @@ struct Gathering {
 }
 
 impl Gathering {
-    /// Counts what is new; says whether that makes a batch. Looks at no more blocks than go into one.
+    /// Counts what is new; says whether that makes a batch. Looks at no more blocks than go into
+    /// one.
     fn is_full(&mut self, reader: &ShardReader, waiting: Range<u64>, limits: &BatchLimits) -> bool {
         let from = self.counted_to.max(waiting.start);
         let mut places = ShardCursor::new(reader, from).until(waiting.end);

@@ -1,8 +1,9 @@
 //! Saves the states of a projection while it follows the store, and opens those that are asked for.
 //!
-//! A snapshot is made of the one before and of the log, with a state of its own: the same events in the
-//! same order give the same state. So the state in use is locked only to see how far it is, and no
-//! shard waits for bytes to be made or written. The bytes of a small state are made under its lock.
+//! A snapshot is made of the one before and of the log, with a state of its own: the same events in
+//! the same order give the same state. So the state in use is locked only to see how far it is, and
+//! no shard waits for bytes to be made or written. The bytes of a small state are made under its
+//! lock.
 
 use std::time::Instant;
 
@@ -104,8 +105,8 @@ fn due<S: Send + 'static>(
     })
 }
 
-/// The state of a shard at `progress`, from what is saved and the log; none where that can not be had, or
-/// is not needed any more.
+/// The state of a shard at `progress`, from what is saved and the log; none where that can not be
+/// had, or is not needed any more.
 fn make<S: Send + 'static>(
     live: &LiveProjection<S>,
     keep: &Keep<S>,

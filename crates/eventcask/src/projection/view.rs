@@ -65,8 +65,8 @@ impl View {
         &self.view.spec
     }
 
-    /// How far it is, and what it left out: as of when it was last saved, where nobody has asked it or
-    /// stored an event since the store was opened. Its rows are not read for it.
+    /// How far it is, and what it left out: as of when it was last saved, where nobody has asked it
+    /// or stored an event since the store was opened. Its rows are not read for it.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -129,8 +129,9 @@ impl View {
         self.ask(|states| states.rows().collect())
     }
 
-    /// The rows with the highest values of an aggregation, highest first: at most `limit`. Rows of equal
-    /// values come by key and window, and those without a value last. Only these rows are copied.
+    /// The rows with the highest values of an aggregation, highest first: at most `limit`. Rows of
+    /// equal values come by key and window, and those without a value last. Only these rows are
+    /// copied.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -163,11 +164,11 @@ impl View {
         self.ask(|states| states.row_count())
     }
 
-    /// The view as it was at a moment of the past: with exactly the events that were committed up to
-    /// then. [`AsOf::Position`] is taken in each shard.
+    /// The view as it was at a moment of the past: with exactly the events that were committed up
+    /// to then. [`AsOf::Position`] is taken in each shard.
     ///
-    /// It is made from the events, all shards at once, and from what is saved of the view where that
-    /// is from before.
+    /// It is made from the events, all shards at once, and from what is saved of the view where
+    /// that is from before.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -191,20 +192,20 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`] once the view was dropped, [`Error::AsOfVersion`], damage, or what the
-    /// disk said.
+    /// [`Error::UnknownView`] once the view was dropped, [`Error::AsOfVersion`], damage, or what
+    /// the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ViewAsOf, Error> {
         let live = self.inner.views.find(self.name())?;
         Ok(ViewAsOf::new(past::states_as_of(&live.live, as_of)?))
     }
 
-    /// Waits until the view holds the event at a place, such as the one that an append was answered.
-    /// Returns its position in that shard then, which is not past the place where
+    /// Waits until the view holds the event at a place, such as the one that an append was
+    /// answered. Returns its position in that shard then, which is not past the place where
     /// [`Timeout::Stale`] is over.
     ///
-    /// An answer of the view holds all that was acknowledged before the question. So this is needed only in
-    /// a store that is open for reading only, for a place that a writer in another process gave you;
-    /// [`StoreReader::refresh`](crate::StoreReader::refresh) gets there.
+    /// An answer of the view holds all that was acknowledged before the question. So this is needed
+    /// only in a store that is open for reading only, for a place that a writer in another process
+    /// gave you; [`StoreReader::refresh`](crate::StoreReader::refresh) gets there.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
@@ -221,15 +222,15 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it will not
-    /// get there, [`Error::UnknownShard`], [`Error::UnknownView`] once it was dropped, or that the store was
-    /// closed.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it
+    /// will not get there, [`Error::UnknownShard`], [`Error::UnknownView`] once it was dropped, or
+    /// that the store was closed.
     pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
         self.reaches(place)?.wait(timeout)
     }
 
-    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those of the
-    /// runtime. The view is opened by the first look, where nobody has asked for it yet.
+    /// As [`wait_for`](Self::wait_for), to be awaited from any async runtime; time-outs are those
+    /// of the runtime. The view is opened by the first look, where nobody has asked for it yet.
     ///
     /// # Errors
     /// [`Error::UnknownView`] once the view was dropped.
@@ -239,9 +240,10 @@ impl View {
         Ok(Reached::new(live, place))
     }
 
-    /// Begins to fill the view anew from all events, on all cores, beside the states in use, which go on
-    /// meanwhile. When that is done the new ones take their place, in all shards at once; a view that has
-    /// stopped goes on with them. In a store that is open for reading only they are in memory alone.
+    /// Begins to fill the view anew from all events, on all cores, beside the states in use, which
+    /// go on meanwhile. When that is done the new ones take their place, in all shards at once; a
+    /// view that has stopped goes on with them. In a store that is open for reading only they are
+    /// in memory alone.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

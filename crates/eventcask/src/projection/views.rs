@@ -1,5 +1,5 @@
-//! All views of a store, by name: projections that are defined by a value, and that live as long as the
-//! store has them.
+//! All views of a store, by name: projections that are defined by a value, and that live as long as
+//! the store has them.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -235,8 +235,8 @@ impl LiveView {
         stats
     }
 
-    /// How far it got in a shard, what it left out, and why it stopped: as it was saved, where the state
-    /// is shut.
+    /// How far it got in a shard, what it left out, and why it stopped: as it was saved, where the
+    /// state is shut.
     fn standing(&self, shard: u32, reader: &ShardReader) -> (u64, LeftOut, Option<String>) {
         let state = locked(&self.live.shards[shard as usize]);
         if state.is_open {

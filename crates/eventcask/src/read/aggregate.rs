@@ -104,8 +104,8 @@ impl Aggregate {
         self
     }
 
-    /// Ends with the event at this position of the aggregate's shard, such as the one that an append was
-    /// answered.
+    /// Ends with the event at this position of the aggregate's shard, such as the one that an
+    /// append was answered.
     pub fn as_of_position(mut self, position: u64) -> Self {
         self.bounds.to_position = position;
         self
@@ -173,7 +173,8 @@ impl Aggregate {
     pub fn version(&self) -> Result<u64, Error> {
         let ask = || self.shard().version(&self.key);
         match ask() {
-            // Another process has taken it out since this one looked, and what stands in for it is new.
+            // Another process has taken it out since this one looked, and what stands in for it is
+            // new.
             Err(error) if error.kind() == LogErrorKind::Damaged && self.inner.engine.is_none() => {
                 self.inner.refresh()?;
                 Ok(ask()?)

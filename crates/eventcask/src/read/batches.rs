@@ -10,8 +10,8 @@ use crate::follow::cursor::ShardCursor;
 use crate::follow::filter::Filter;
 use crate::{Error, EventQuery, StoreReader};
 
-/// Some events of a shard that were stored together: a share of their block, in which they are read in
-/// place. From [`EventQuery::batches`].
+/// Some events of a shard that were stored together: a share of their block, in which they are read
+/// in place. From [`EventQuery::batches`].
 #[derive(Debug, Clone)]
 pub struct StoredBatch {
     block: Arc<Block>,

@@ -8,8 +8,8 @@ use eventcask_log::Block;
 
 use crate::Event;
 
-/// Envelopes that are made at once: a look at the columns of a block costs 50 to 70 ns, so each event has
-/// a share of about one. More would be made in vain for who reads a few.
+/// Envelopes that are made at once: a look at the columns of a block costs 50 to 70 ns, so each
+/// event has a share of about one. More would be made in vain for who reads a few.
 const MADE_AT_ONCE: usize = 64;
 
 /// Some rows of a block, handed out as events.

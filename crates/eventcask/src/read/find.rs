@@ -5,19 +5,20 @@ use eventcask_event::EventId;
 use crate::{Error, Event, StoreReader, parallel};
 
 impl StoreReader {
-    /// The durable events that carry an id, over all shards, in the order of their commits: those that
-    /// came with it, and the one for which the engine made it.
+    /// The durable events that carry an id, over all shards, in the order of their commits: those
+    /// that came with it, and the one for which the engine made it.
     ///
-    /// The key is part of an event's identity, so several aggregates may have an event with the same
-    /// id, and all are given. An aggregate has one, unless a [window](crate::Options::dedup) had
-    /// forgotten it. Events that were given up are not found.
+    /// The key is part of an event's identity, so several aggregates may have an event with the
+    /// same id, and all are given. An aggregate has one, unless a [window](crate::Options::dedup)
+    /// had forgotten it. Events that were given up are not found.
     ///
-    /// It reads what is durable at the moment of the call and is not one step with an append: the id
-    /// may be stored right after it was not found. An append of the same id to the same aggregate is
-    /// answered with its first event in any case.
+    /// It reads what is durable at the moment of the call and is not one step with an append: the
+    /// id may be stored right after it was not found. An append of the same id to the same
+    /// aggregate is answered with its first event in any case.
     ///
-    /// In sealed segments it costs a look at each filter, which stays in memory, and mostly no read.
-    /// The open end of each shard is read: up to a segment, and those that are not sealed yet.
+    /// In sealed segments it costs a look at each filter, which stays in memory, and mostly no
+    /// read. The open end of each shard is read: up to a segment, and those that are not sealed
+    /// yet.
     ///
     /// ```
     /// use eventcask::{EventId, NewEvent};

@@ -172,8 +172,8 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
         self
     }
 
-    /// Only events committed at this time or earlier. Blocks from after are not read. A subscription
-    /// refuses it.
+    /// Only events committed at this time or earlier. Blocks from after are not read. A
+    /// subscription refuses it.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

@@ -9,8 +9,8 @@ use eventcask_log::{
     Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
-    Apply, WorkerBell, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
-    ShardSettings, Worker,
+    Apply, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
+    Worker, WorkerBell,
 };
 
 use crate::clock::now_nanos;
@@ -111,7 +111,9 @@ impl Engine {
             Workers::Threads => options.workers(opened.len() as u32),
             Workers::Owners => opened.len(),
         };
-        let bells: Vec<_> = (0..threads).map(|_| Arc::new(WorkerBell::default())).collect();
+        let bells: Vec<_> = (0..threads)
+            .map(|_| Arc::new(WorkerBell::default()))
+            .collect();
         let inbox = |index: usize| Inbox::new(Arc::clone(&bells[index % threads]), options.linger);
         let inboxes: Vec<_> = (0..opened.len())
             .map(|index| Arc::new(inbox(index)))
@@ -146,7 +148,8 @@ impl Engine {
             spawned = spawned.and_then(|owned| sealer.start().map(|()| owned).map_err(Error::from));
         }
         if spawned.is_err() {
-            // Threads that did start end before anyone else may have the lock: they write to the logs.
+            // Threads that did start end before anyone else may have the lock: they write to the
+            // logs.
             let _ = engine.stop(|_| Ok(()));
         }
         spawned.map(|owned| (engine, sealer, owned))
@@ -199,8 +202,8 @@ impl Engine {
         locked(&self.running).is_some()
     }
 
-    /// Closes the inboxes, waits for the threads and runs `save` on the log at its end, which is told
-    /// whether all of that is durable. Later calls do nothing.
+    /// Closes the inboxes, waits for the threads and runs `save` on the log at its end, which is
+    /// told whether all of that is durable. Later calls do nothing.
     pub(crate) fn stop(&self, save: impl FnOnce(bool) -> Result<(), Error>) -> Result<(), Error> {
         // Held to the end: who closes the store as well returns when it is closed.
         let mut state = locked(&self.running);
@@ -280,7 +283,8 @@ pub(crate) struct Followers {
     pub(crate) feeds: Arc<Feeds>,
 }
 
-/// Hands the durable blocks of a shard to those who follow it, and tells the sealer of new segments.
+/// Hands the durable blocks of a shard to those who follow it, and tells the sealer of new
+/// segments.
 struct BlockListeners {
     followers: Followers,
     reader: Arc<ShardReader>,

@@ -17,7 +17,8 @@ pub(crate) struct GivenUp {
     /// Events from this position on may be lost with the power: they stand in for nothing.
     durable_to: u64,
     shards: u32,
-    /// Keys that were erased, the key that took the place of each, and its first version that is left.
+    /// Keys that were erased, the key that took the place of each, and its first version that is
+    /// left.
     erased: RefCell<BTreeMap<String, (String, u64)>>,
 }
 
@@ -37,8 +38,8 @@ impl Found {
 }
 
 impl GivenUp {
-    /// What was given up by now of a shard of a store with so many. All that is visible must be durable,
-    /// or be made so before anything is taken out.
+    /// What was given up by now of a shard of a store with so many. All that is visible must be
+    /// durable, or be made so before anything is taken out.
     pub(crate) fn now(reader: &Arc<ShardReader>, shards: u32) -> Self {
         let published = reader.published();
         Self {
@@ -50,8 +51,8 @@ impl GivenUp {
         }
     }
 
-    /// As [`now`](Self::now), where not all that is visible is durable: what was given up by time, and up
-    /// to the newest segment, before which everything is.
+    /// As [`now`](Self::now), where not all that is visible is durable: what was given up by time,
+    /// and up to the newest segment, before which everything is.
     pub(crate) fn durably(reader: &Arc<ShardReader>, shards: u32) -> Self {
         let now = Self::now(reader, shards);
         let newest = reader.published().spans().pop();
@@ -111,7 +112,8 @@ impl GivenUp {
         events.commit_time(row).as_nanos() < self.hidden.before() || events.version(row) <= first
     }
 
-    /// Whether nothing is left of an aggregate up to its event at a position, which is hidden itself.
+    /// Whether nothing is left of an aggregate up to its event at a position, which is hidden
+    /// itself.
     fn is_given_up_at(&self, key: &str, position: u64) -> bool {
         let block = self.reader.block_of(key, position);
         block.ok().flatten().is_some_and(|block| {

@@ -10,8 +10,8 @@ use crate::store::engine::Engine;
 use crate::store::inner::Inner;
 use crate::store::reader::StoreReader;
 
-/// An open event store: a cheap handle that can be cloned and shared between threads. Whatever reads is
-/// a method of [`StoreReader`], and so of this too.
+/// An open event store: a cheap handle that can be cloned and shared between threads. Whatever
+/// reads is a method of [`StoreReader`], and so of this too.
 ///
 /// The store is closed when the last handle and the last producer are gone; [`close`](Self::close)
 /// does it at once and tells how it went.
@@ -53,8 +53,8 @@ impl Store {
         self.reader.clone()
     }
 
-    /// Closes the store: everything handed over is made durable; views, projections and what groups of
-    /// consumers have handled are saved; the log gets the mark of a clean end. Other handles and
+    /// Closes the store: everything handed over is made durable; views, projections and what groups
+    /// of consumers have handled are saved; the log gets the mark of a clean end. Other handles and
     /// producers find it closed.
     ///
     /// ```
@@ -111,7 +111,8 @@ impl Store {
     }
 
     /// Seals all segments that are complete, without giving way to anyone, and returns when it is
-    /// done: how many segments. It is done in the background as well; see [`Options::seal`](crate::Options::seal).
+    /// done: how many segments. It is done in the background as well; see
+    /// [`Options::seal`](crate::Options::seal).
     ///
     /// # Errors
     /// [`Error::Closed`], damage, or what the disk said; a segment that was not sealed is as it

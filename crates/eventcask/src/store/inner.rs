@@ -73,9 +73,9 @@ impl Inner {
         Ok(())
     }
 
-    /// Gives back what was taken ahead of need, saves what follows the log, which is at its end, and
-    /// notes that end where all before it is durable. What can wait comes last: few and small segments
-    /// are sealed. Who waits for more is to be woken.
+    /// Gives back what was taken ahead of need, saves what follows the log, which is at its end,
+    /// and notes that end where all before it is durable. What can wait comes last: few and small
+    /// segments are sealed. Who waits for more is to be woken.
     pub(crate) fn save_all(&self, is_durable: bool, woken: &mut Woken) -> Result<(), Error> {
         self.readers.iter().for_each(|reader| {
             reader.dir().give_spare_back();
@@ -110,8 +110,9 @@ impl Drop for Inner {
     }
 }
 
-/// Notes up to where the logs go, all of which is durable, and whether nothing is saved that is not. That
-/// comes after what is ahead of the log was forgotten: from then on it tells that the log lost its end.
+/// Notes up to where the logs go, all of which is durable, and whether nothing is saved that is
+/// not. That comes after what is ahead of the log was forgotten: from then on it tells that the log
+/// lost its end.
 pub(crate) fn note_ends(
     readers: &[Arc<ShardReader>],
     storage: &dyn Storage,
@@ -123,8 +124,8 @@ pub(crate) fn note_ends(
     Ok(ends.note(storage, manifest)?)
 }
 
-/// A snapshot for which there is no room is no reason to fail: the next opening makes its state of the
-/// one before and the log.
+/// A snapshot for which there is no room is no reason to fail: the next opening makes its state of
+/// the one before and the log.
 fn unless_full(saved: Result<(), Error>) -> Result<(), Error> {
     match saved {
         Err(error) if error.kind() == ErrorKind::StorageFull => Ok(()),

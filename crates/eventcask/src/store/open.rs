@@ -40,8 +40,8 @@ impl Options {
         Ok(store)
     }
 
-    /// Opens a store for reading only; nothing on disk is changed, and a writer in another process may
-    /// be at work. What the reader is has no method that writes.
+    /// Opens a store for reading only; nothing on disk is changed, and a writer in another process
+    /// may be at work. What the reader is has no method that writes.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

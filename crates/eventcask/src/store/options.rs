@@ -221,13 +221,14 @@ impl Options {
 
     /// Whether sealed segments get a clustered copy: their events once more, those of an aggregate
     /// side by side, from which single aggregates are loaded much faster where their events lie
-    /// scattered over the log. It is not made by default, since it has a price: sealed segments take
-    /// about twice the disk space, sealing compresses everything twice, and sorts it with up to
-    /// 64 MiB of events in memory for each shard, beyond that in a file that is gone afterwards. That
-    /// file takes what the events of one segment take when they are compressed by LZ4.
+    /// scattered over the log. It is not made by default, since it has a price: sealed segments
+    /// take about twice the disk space, sealing compresses everything twice, and sorts it with up
+    /// to 64 MiB of events in memory for each shard, beyond that in a file that is gone afterwards.
+    /// That file takes what the events of one segment take when they are compressed by LZ4.
     ///
-    /// Segments that were sealed before get theirs by [`Store::seal`](crate::Store::seal). One that has a copy keeps it,
-    /// also where this is not set any more. What is read in order does not see it.
+    /// Segments that were sealed before get theirs by [`Store::seal`](crate::Store::seal). One that
+    /// has a copy keeps it, also where this is not set any more. What is read in order does not see
+    /// it.
     ///
     /// ```
     /// use eventcask::{Expected, NewEvent, Store};
@@ -246,9 +247,9 @@ impl Options {
         self
     }
 
-    /// How many events a view takes in of a shard between two snapshots of its state, while the store is
-    /// open: 1,000,000 by default, about a second's work for an opening after a crash. Nobody waits
-    /// for a snapshot. Each is also made when the store is closed.
+    /// How many events a view takes in of a shard between two snapshots of its state, while the
+    /// store is open: 1,000,000 by default, about a second's work for an opening after a crash.
+    /// Nobody waits for a snapshot. Each is also made when the store is closed.
     pub fn view_snapshot_events(mut self, events: u64) -> Self {
         self.view_snapshot_events = events.max(1);
         self
@@ -261,8 +262,9 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for blocks that were read for single aggregates: 32 MiB by default. An aggregate
-    /// whose events lie in a block each is loaded some ten times faster where those are kept.
+    /// Bytes of memory for blocks that were read for single aggregates: 32 MiB by default. An
+    /// aggregate whose events lie in a block each is loaded some ten times faster where those are
+    /// kept.
     pub fn block_cache_bytes(mut self, bytes: u64) -> Self {
         self.block_cache_bytes = bytes;
         self
@@ -276,9 +278,9 @@ impl Options {
 
     /// Bytes of memory for ids, over all shards: 512 MiB by default.
     ///
-    /// * A quarter is for pages of the tables of sealed segments, 37 bytes an id, and for digests of
-    ///   events that are not sealed yet, 24 bytes an event: a known id is recognised there without a
-    ///   read where they fit.
+    /// * A quarter is for pages of the tables of sealed segments, 37 bytes an id, and for digests
+    ///   of events that are not sealed yet, 24 bytes an event: a known id is recognised there
+    ///   without a read where they fit.
     /// * Up to half is for the filters of sealed segments, which say for nearly every new id or key
     ///   that a segment does not have it. They take 12 bits an id and 12 bits an aggregate of each
     ///   segment, and as directories of their tables 2 bits more. They are read when they are first

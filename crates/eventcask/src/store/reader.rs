@@ -40,8 +40,8 @@ pub struct StoreReader {
 }
 
 impl StoreReader {
-    /// Ends the subscriptions to a store that is open for reading only. The handle of a store that is
-    /// open for writing is only dropped.
+    /// Ends the subscriptions to a store that is open for reading only. The handle of a store that
+    /// is open for writing is only dropped.
     pub fn close(self) {
         if self.inner.engine.is_none() {
             self.inner.arrivals.end();

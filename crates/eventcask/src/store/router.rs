@@ -132,8 +132,8 @@ impl Lane {
         }
     }
 
-    /// Does what may need room in the queue, once there is some. It waits without the lock of the open
-    /// batch, so that those who do not want to wait learn at once that the queue is full.
+    /// Does what may need room in the queue, once there is some. It waits without the lock of the
+    /// open batch, so that those who do not want to wait learn at once that the queue is full.
     pub(crate) fn when_room<T>(
         &self,
         mut work: impl FnMut() -> Result<T, Error>,

@@ -1,9 +1,9 @@
 //! Seals complete segments in the background, and whenever it is asked to.
 //!
-//! One thread waits until a shard begins a new segment, or has filled half of one. Then it
-//! seals what is complete, the segments of a shard one after the other, several shards at
-//! once, and takes room for the next ones. What was given up by then is left out on the way. Between blocks it gives way to the workers, as long
-//! as it does not fall far behind.
+//! One thread waits until a shard begins a new segment, or has filled half of one. Then it seals
+//! what is complete, the segments of a shard one after the other, several shards at once, and takes
+//! room for the next ones. What was given up by then is left out on the way. Between blocks it
+//! gives way to the workers, as long as it does not fall far behind.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,14 +28,15 @@ use crate::{Error, parallel};
 /// How long a block waits at most for workers that are busy.
 const PATIENCE: Duration = Duration::from_millis(20);
 const PAUSE: Duration = Duration::from_millis(1);
-/// How far the threads that seal step back: they get about a tenth of a core that a worker wants too.
+/// How far the threads that seal step back: they get about a tenth of a core that a worker wants
+/// too.
 const NICENESS: i32 = 10;
 /// Segments of a shard that wait to be sealed before the sealer stops giving way: each makes
 /// the next opening slower.
 const BACKLOG: usize = 4;
-/// What a close seals of what the background has not come to, over all shards: bytes and segments, each
-/// of which takes two syncs: about a tenth of a second of one core. So a small store is the same each time
-/// it was closed.
+/// What a close seals of what the background has not come to, over all shards: bytes and segments,
+/// each of which takes two syncs: about a tenth of a second of one core. So a small store is the
+/// same each time it was closed.
 const AT_CLOSE: (u64, usize) = (8 << 20, 32);
 
 /// Rewrites segments, one of each shard at a time.
@@ -154,8 +155,9 @@ impl Sealer {
         }
     }
 
-    /// Seals the complete segments that are left when the store is closed, as far as they are few and
-    /// small: whether the background came to them is chance. The log must be durable to its end.
+    /// Seals the complete segments that are left when the store is closed, as far as they are few
+    /// and small: whether the background came to them is chance. The log must be durable to its
+    /// end.
     pub(crate) fn finish(&self) {
         if self.shared.in_background {
             self.shared.seal_small();
@@ -290,7 +292,8 @@ impl Shared {
         let (mut tried, mut sealed, mut failure) = (0, 0, None);
         loop {
             let _one = locked(&self.rewriting[shard]);
-            // What was sealed without clusters gets them only where that is asked for: it may be much.
+            // What was sealed without clusters gets them only where that is asked for: it may be
+            // much.
             let wants_clusters = self.clustered && !gives_way;
             let waiting = self.readers[shard].published().to_seal(wants_clusters);
             let Some(number) = waiting.iter().copied().find(|number| *number > tried) else {

@@ -1,8 +1,8 @@
 //! How far the log is known to go, by what was noted of its ends and by what was saved of it.
 //!
-//! Where the durability is `sync` nothing of the log is saved before it is durable. So a snapshot or a
-//! subscription that knows of more than the log holds tells that the log has lost its end. Below `sync`
-//! a loss of power may leave it so, and it tells nothing.
+//! Where the durability is `sync` nothing of the log is saved before it is durable. So a snapshot
+//! or a subscription that knows of more than the log holds tells that the log has lost its end.
+//! Below `sync` a loss of power may leave it so, and it tells nothing.
 
 use eventcask_log::{Ends, Error as LogError, ErrorKind, Framed, FramedKind, Manifest, Storage};
 

@@ -19,8 +19,8 @@ pub struct Stats {
     pub store: u128,
     /// Durable events.
     pub events: u64,
-    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair that
-    /// lost events some may be missing.
+    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair
+    /// that lost events some may be missing.
     pub aggregates: u64,
     /// Bytes of events before compression.
     pub raw_bytes: u64,
@@ -65,8 +65,8 @@ pub struct ShardStats {
     pub shard: u32,
     /// Durable events.
     pub events: u64,
-    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair that
-    /// lost events some may be missing.
+    /// Aggregates that have an event, or had one before all of theirs were given up. After a repair
+    /// that lost events some may be missing.
     pub aggregates: u64,
     /// Blocks with events.
     pub blocks: u64,
@@ -82,8 +82,8 @@ pub struct ShardStats {
     pub lost_events: u64,
     /// Bytes of memory that the directory of aggregates takes.
     pub directory_bytes: u64,
-    /// Aggregates that are in the directory: those that were met since the store was opened, or that
-    /// are in segments that are not sealed.
+    /// Aggregates that are in the directory: those that were met since the store was opened, or
+    /// that are in segments that are not sealed.
     pub directory_aggregates: u64,
     /// Ids of events that are in memory, and the bytes that they take, as of when the shard last
     /// looked: once in some ten thousand ids.

@@ -1,8 +1,8 @@
 //! Which event of a consumer group comes next.
 //!
 //! 1. An aggregate that is held back and due: its next event, found by its version. Once there is
-//!    none left that was passed over, it is not held back any more; where the subscription comes to the
-//!    event that failed only now, as after a restart, that is once it has.
+//!    none left that was passed over, it is not held back any more; where the subscription comes to
+//!    the event that failed only now, as after a restart, that is once it has.
 //! 2. An event that waited for the one before it of the same aggregate, if that is done.
 //! 3. The next event of the subscription. Those of aggregates that are held back are passed over:
 //!    their versions are known. One whose aggregate is claimed waits.
@@ -35,8 +35,8 @@ const HELD: usize = 10_000;
 /// aggregates at once: a load costs as much for one as for some.
 const AHEAD: usize = 64;
 const AHEAD_AGGREGATES: usize = 16;
-/// Bytes of the blocks that the events hold that are read ahead of one aggregate at most, but for the last
-/// one: of all together as much as of those that wait.
+/// Bytes of the blocks that the events hold that are read ahead of one aggregate at most, but for
+/// the last one: of all together as much as of those that wait.
 const AHEAD_BYTES: usize = WAITING_BYTES / AHEAD_AGGREGATES;
 
 /// The turns of a group's events.
@@ -141,7 +141,8 @@ impl Dispatcher {
         held.is_some_and(|held| self.subscription.position(held.shard) <= held.position)
     }
 
-    /// Whether an event that the subscription comes to is passed over, since its aggregate is held back.
+    /// Whether an event that the subscription comes to is passed over, since its aggregate is held
+    /// back.
     fn is_passed_over(&mut self, event: &Event) -> bool {
         let stored = event.get();
         let Some(held) = self.held.get(stored.aggregate) else {
@@ -365,8 +366,8 @@ impl Dispatcher {
         self.unsaved += 1;
     }
 
-    /// What is to be kept. Behind an event that is not handled others may be: so its aggregate counts as
-    /// held back from that event on, and nothing that is handled comes again.
+    /// What is to be kept. Behind an event that is not handled others may be: so its aggregate
+    /// counts as held back from that event on, and nothing that is handled comes again.
     pub(crate) fn snapshot(&self) -> Saved {
         let mut held = self.held.clone();
         let claimed = self.claimed.iter();

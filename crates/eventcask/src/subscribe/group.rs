@@ -25,13 +25,15 @@ use crate::{Error, Event, StoreReader, Subscription};
 /// [redriven](Self::redrive), and everything else goes on. What is parked is kept as a reference
 /// into the log, at most 10,000 aggregates.
 ///
-/// Events whose aggregate is being handled wait in memory, at most 256 of them with blocks of 64 MiB: where a
-/// slow aggregate has that many, those of all others wait for it too, until one of its events is answered.
+/// Events whose aggregate is being handled wait in memory, at most 256 of them with blocks of 64
+/// MiB: where a slow aggregate has that many, those of all others wait for it too, until one of its
+/// events is answered.
 ///
 /// Progress is saved after each failure, when there is nothing more to hand out, once in a thousand
 /// events, by [`checkpoint`](Self::checkpoint), when the last clone is dropped, and when the store
-/// is closed. After a crash, only events that were acknowledged since the last of these are delivered
-/// again. Progress never passes an event that is not handled, so each is handled at least once.
+/// is closed. After a crash, only events that were acknowledged since the last of these are
+/// delivered again. Progress never passes an event that is not handled, so each is handled at least
+/// once.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -196,8 +198,8 @@ impl ConsumerGroup {
 }
 
 impl StoreReader {
-    /// The aggregates that are parked in a group of consumers, by key, as of when it was last saved, which
-    /// is whenever one is parked. A [`ConsumerGroup`] of that name redrives them.
+    /// The aggregates that are parked in a group of consumers, by key, as of when it was last
+    /// saved, which is whenever one is parked. A [`ConsumerGroup`] of that name redrives them.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

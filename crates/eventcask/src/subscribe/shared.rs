@@ -115,8 +115,8 @@ impl Shared {
     }
 
     pub(crate) fn has_waiting(&self) -> bool {
-        // Relaxed: who began to wait before the dispatcher were changed is seen by their lock, and who
-        // began after sees the change.
+        // Relaxed: who began to wait before the dispatcher were changed is seen by their lock, and
+        // who began after sees the change.
         self.waiting.load(Ordering::Relaxed) > 0
     }
 

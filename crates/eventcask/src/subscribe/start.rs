@@ -54,9 +54,10 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
 }
 
 impl EventQuery {
-    /// Begins a subscription whose progress is kept under a name, or goes on with it. Progress that was
-    /// saved takes precedence over [`since`](Self::since) and [`from_position`](Self::from_position). The
-    /// filter may differ each time. A name is held once at a time.
+    /// Begins a subscription whose progress is kept under a name, or goes on with it. Progress that
+    /// was saved takes precedence over [`since`](Self::since) and
+    /// [`from_position`](Self::from_position). The filter may differ each time. A name is held once
+    /// at a time.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

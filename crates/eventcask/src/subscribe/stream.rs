@@ -25,9 +25,9 @@ const EVENTS_IN_A_ROW: u32 = 128;
 /// what was durable when it began. After an error the next poll tries the same again.
 ///
 /// A poll reads the log where the next event is not in memory yet, so it can wait for the disk and
-/// decompress a block meanwhile. Catching up with a long log is work for a task of its own; it gives
-/// way to others every 128 events. A stream of a store that is open for reading only waits for
-/// someone to call [`Store::refresh`](crate::StoreReader::refresh).
+/// decompress a block meanwhile. Catching up with a long log is work for a task of its own; it
+/// gives way to others every 128 events. A stream of a store that is open for reading only waits
+/// for someone to call [`Store::refresh`](crate::StoreReader::refresh).
 ///
 /// ```
 /// use std::future::poll_fn;
@@ -74,8 +74,8 @@ impl<S> EventStream<S> {
         &self.source
     }
 
-    /// What the events come from, to [keep](DurableSubscription::checkpoint) its progress for example.
-    /// Events that are taken from it do not come again.
+    /// What the events come from, to [keep](DurableSubscription::checkpoint) its progress for
+    /// example. Events that are taken from it do not come again.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.source
     }
@@ -98,8 +98,8 @@ impl<S> EventStream<S> {
 
     /// Comes true once a subscription may have something new.
     fn poll_told(&mut self, is_waiting: bool, context: &mut Context<'_>) -> Poll<()> {
-        // Somebody may have taken from the subscription meanwhile: then it does not wait, and nothing
-        // would wake this listener.
+        // Somebody may have taken from the subscription meanwhile: then it does not wait, and
+        // nothing would wake this listener.
         if is_waiting && let Some(listener) = &mut self.listener {
             ready!(Pin::new(listener).poll(context));
         }
@@ -164,24 +164,24 @@ impl Stream for EventStream<EventIter> {
 impl Subscription {
     /// The same as a stream, for programs with an async runtime (feature `stream`).
     ///
-    /// It is a type of its own because a subscription is an iterator: whoever uses `StreamExt` could
-    /// not call `next` on what is both.
+    /// It is a type of its own because a subscription is an iterator: whoever uses `StreamExt`
+    /// could not call `next` on what is both.
     pub fn into_stream(self) -> EventStream<Self> {
         EventStream::new(self)
     }
 }
 
 impl DurableSubscription {
-    /// The same as a stream, for programs with an async runtime (feature `stream`). Progress is saved by
-    /// `stream.get_mut().checkpoint()`, which is a durable write and waits for the disk.
+    /// The same as a stream, for programs with an async runtime (feature `stream`). Progress is
+    /// saved by `stream.get_mut().checkpoint()`, which is a durable write and waits for the disk.
     pub fn into_stream(self) -> EventStream<Self> {
         EventStream::new(self)
     }
 }
 
 impl<S: AsRef<StoreReader>> EventQuery<S> {
-    /// As [`iter`](Self::iter), as a stream for programs with an async runtime (feature `stream`). Each
-    /// poll reads what it needs, and waits for the disk where that takes long.
+    /// As [`iter`](Self::iter), as a stream for programs with an async runtime (feature `stream`).
+    /// Each poll reads what it needs, and waits for the disk where that takes long.
     pub fn stream(&self) -> EventStream<EventIter> {
         EventStream::new(self.iter())
     }

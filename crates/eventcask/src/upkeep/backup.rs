@@ -3,8 +3,8 @@
 //! 1. A moment is chosen; what was acknowledged before it is in the files then.
 //! 2. Of each shard everything is copied that was committed before that moment: whatever is in
 //!    the copy, what was acknowledged before it is there too.
-//! 3. The manifest gets its name last: the copy is a store only once it is whole. Until then it says
-//!    whose unfinished copy that is, so that the copy can be begun again.
+//! 3. The manifest gets its name last: the copy is a store only once it is whole. Until then it
+//!    says whose unfinished copy that is, so that the copy can be begun again.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,10 +41,10 @@ pub struct BackupReport {
 }
 
 impl StoreReader {
-    /// Copies the store to a place that is empty or does not exist, while it is in use:
-    /// one consistent cut. The copy holds everything that was acknowledged before the call. With any
-    /// later event it also holds all that was acknowledged before that event was submitted.
-    /// The copy is a store like any other, with the same id. One that was cut short is begun again by
+    /// Copies the store to a place that is empty or does not exist, while it is in use: one
+    /// consistent cut. The copy holds everything that was acknowledged before the call. With any
+    /// later event it also holds all that was acknowledged before that event was submitted. The
+    /// copy is a store like any other, with the same id. One that was cut short is begun again by
     /// the same call.
     ///
     /// A store that is open for reading only is copied as well, also while another process
@@ -60,8 +60,8 @@ impl StoreReader {
     /// ```
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or lies within the store, or what a
-    /// disk said; what was copied until then is no store.
+    /// [`crate::ErrorKind::Invalid`] where the directory is not empty, or lies within the store, or
+    /// what a disk said; what was copied until then is no store.
     pub fn backup(&self, to: impl Into<Location>) -> Result<BackupReport, Error> {
         let started = Instant::now();
         let to = to.into().into_storage();
@@ -225,8 +225,8 @@ fn copy_shard(
     }
 }
 
-/// Makes and takes the directory. It must be empty, or hold what an unfinished copy of the same store
-/// left, which goes.
+/// Makes and takes the directory. It must be empty, or hold what an unfinished copy of the same
+/// store left, which goes.
 fn prepare(to: &dyn Storage, manifest: &Manifest) -> Result<Box<dyn Lock>, LogError> {
     let here = to.describe("");
     let failed = |error| LogError::io("make", &here, error);

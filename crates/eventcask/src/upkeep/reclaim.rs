@@ -2,8 +2,9 @@
 //!
 //! 1. Where a segment that is being written to holds some, it is ended.
 //! 2. Segments that hold some are written anew without them, one after the other, while the store
-//!    goes on. An aggregate keeps its version: where its newest event goes, an event without content
-//!    stays in its place; where nothing else is left of it, under a key that does not tell its own.
+//!    goes on. An aggregate keeps its version: where its newest event goes, an event without
+//!    content stays in its place; where nothing else is left of it, under a key that does not tell
+//!    its own.
 //! 3. What is derived, and may hold them, is dropped or made anew from what is left.
 //! 4. What recovery and repair put aside is not ours to change, so it is named.
 
@@ -34,8 +35,8 @@ pub struct Reclaimed {
     /// Snapshots that were dropped since they may have held such events. Views were filled anew,
     /// projections and folds are when they are asked for next.
     pub snapshots: u64,
-    /// Files that may still hold such events: recovery or a repair put them aside. Look at them, then
-    /// remove them.
+    /// Files that may still hold such events: recovery or a repair put them aside. Look at them,
+    /// then remove them.
     pub left: Vec<String>,
 }
 
@@ -82,12 +83,12 @@ impl StoreReader {
 
 impl Store {
     /// Takes back the room of events that were given up: segments that hold some are written anew
-    /// without them, while the store goes on; one that is being written to is ended for that. When it
-    /// returns, neither these events nor the keys of aggregates that were given up whole are in the
-    /// log, in snapshots or in the files of subscriptions, and the ids of the events are forgotten;
-    /// how far sources were consumed is not. Views are filled anew from what is left. A projection
-    /// in use keeps what it holds in memory until it is rebuilt. What was put aside by recovery or a
-    /// repair, and may hold such events, is named.
+    /// without them, while the store goes on; one that is being written to is ended for that. When
+    /// it returns, neither these events nor the keys of aggregates that were given up whole are in
+    /// the log, in snapshots or in the files of subscriptions, and the ids of the events are
+    /// forgotten; how far sources were consumed is not. Views are filled anew from what is left. A
+    /// projection in use keeps what it holds in memory until it is rebuilt. What was put aside by
+    /// recovery or a repair, and may hold such events, is named.
     ///
     /// As [`flush`](Self::flush), it waits for the owners of shards that are owned.
     ///

@@ -38,13 +38,13 @@ impl RepairReport {
 /// Mends the store in a directory after [`verify`](crate::verify()) said no. A store that is
 /// whole is left alone.
 ///
-/// Where the end of a log is missing, its positions stay empty as well: to repair such a store is to say
-/// that the files will not come back.
+/// Where the end of a log is missing, its positions stay empty as well: to repair such a store is
+/// to say that the files will not come back.
 ///
-/// Damaged segments are copied aside and written anew with all events that are whole; the
-/// positions of the others stay empty, and the versions of their aggregates go on as they
-/// were. A damaged snapshot is made again, a damaged definition takes its view with it, and a damaged
-/// subscription begins anew.
+/// Damaged segments are copied aside and written anew with all events that are whole; the positions
+/// of the others stay empty, and the versions of their aggregates go on as they were. A damaged
+/// snapshot is made again, a damaged definition takes its view with it, and a damaged subscription
+/// begins anew.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -102,8 +102,8 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
     })
 }
 
-/// Removes the snapshots of a shard that hold events from `position` on, some of which are gone: what
-/// is derived is what can be derived again.
+/// Removes the snapshots of a shard that hold events from `position` on, some of which are gone:
+/// what is derived is what can be derived again.
 fn forget_states(
     storage: &FileStorage,
     shard: u32,

@@ -70,8 +70,8 @@ impl VerifyReport {
 /// ```
 ///
 /// # Errors
-/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said. Damage is no
-/// error but part of the report.
+/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said.
+/// Damage is no error but part of the report.
 pub fn verify(location: impl Into<Location>) -> Result<VerifyReport, Error> {
     verify_storage(&location.into().into_storage())
 }
@@ -305,8 +305,8 @@ const BAD_VERSIONS: &str = "an aggregate's versions have a gap or do not link to
 #[derive(Default)]
 struct Whole {
     aggregates: HashMap<String, Newest>,
-    /// Keys that were erased: the versions of an aggregate go on behind that, and those of the key that
-    /// stands for one are all that is left of several.
+    /// Keys that were erased: the versions of an aggregate go on behind that, and those of the key
+    /// that stands for one are all that is left of several.
     erased: HashSet<EventId>,
     identities: Vec<u128>,
     last_commit: Option<i64>,
@@ -394,8 +394,8 @@ impl Whole {
     }
 }
 
-/// Checks the files beside the log. Snapshots are derived, so damage to one loses nothing; it is named
-/// all the same.
+/// Checks the files beside the log. Snapshots are derived, so damage to one loses nothing; it is
+/// named all the same.
 fn verify_side_files(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
     for (_, path) in side_files::framed(storage)? {
         verify_framed(storage, &path, report)?;

@@ -1,8 +1,8 @@
 //! Appends of callers that are many and short-lived, from any thread.
 //!
-//! One router serves all of them. Its open batches have a lock each, one a shard, so callers of different
-//! shards do not meet, and those of one shard only while an event is written into the batch. Nobody waits
-//! for room in a queue under such a lock.
+//! One router serves all of them. Its open batches have a lock each, one a shard, so callers of
+//! different shards do not meet, and those of one shard only while an event is written into the
+//! batch. Nobody waits for room in a queue under such a lock.
 
 use std::sync::MutexGuard;
 
@@ -19,14 +19,14 @@ use crate::{Error, Store};
 type OpenBy = for<'l> fn(&'l Lane, &Room) -> Result<(MutexGuard<'l, Box<Delivery>>, bool), Error>;
 
 impl Store {
-    /// Appends events to an aggregate, all or none, and returns the ticket of the answer, which can be
-    /// waited for or awaited. For callers that are many and short-lived, such as the handlers of a web
-    /// service: any thread and any async runtime may call it, and there is no producer to keep. What one
-    /// caller appends to a shard is stored in the order of its calls. A thread that has much to append is
-    /// faster with a [`Producer`](crate::Producer) of its own.
+    /// Appends events to an aggregate, all or none, and returns the ticket of the answer, which can
+    /// be waited for or awaited. For callers that are many and short-lived, such as the handlers of
+    /// a web service: any thread and any async runtime may call it, and there is no producer to
+    /// keep. What one caller appends to a shard is stored in the order of its calls. A thread that
+    /// has much to append is faster with a [`Producer`](crate::Producer) of its own.
     ///
-    /// Waits while the shard's queue is full; see [`try_append`](Self::try_append). Where shards have
-    /// [owners](crate::ShardOwner), events are taken up when the owner runs.
+    /// Waits while the shard's queue is full; see [`try_append`](Self::try_append). Where shards
+    /// have [owners](crate::ShardOwner), events are taken up when the owner runs.
     ///
     /// ```
     /// use eventcask::{Expected, NewEvent, Place, Store};

@@ -16,13 +16,13 @@ use crate::write::producer::{Ledger, check_append};
 use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
 use crate::{Error, Options, Store};
 
-/// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes events
-/// does the shard's work as well.
+/// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes
+/// events does the shard's work as well.
 ///
 /// An owner can be handed from one thread to another. While its thread does something else nothing
-/// happens in the shard: answers come while it pushes, [runs](Self::run) or [waits](Self::wait), and
-/// [`Store::flush`], [`Ticket::wait`] and [`FlushTicket::wait`] on the owner's own thread would wait
-/// for themselves. Other threads may read the store, and may write to the shard by a
+/// happens in the shard: answers come while it pushes, [runs](Self::run) or [waits](Self::wait),
+/// and [`Store::flush`], [`Ticket::wait`] and [`FlushTicket::wait`] on the owner's own thread would
+/// wait for themselves. Other threads may read the store, and may write to the shard by a
 /// [`crate::Producer`], whose events are taken up when the owner runs.
 ///
 /// Dropping it works off what it holds and ends the shard's log cleanly.
@@ -92,8 +92,8 @@ impl ShardOwner {
         self.core.is_some_and(core_affinity::set_for_current)
     }
 
-    /// Appends one event with any version and without an answer of its own. Works off the batch once
-    /// it is full, and waits where too much is on its way to the disk.
+    /// Appends one event with any version and without an answer of its own. Works off the batch
+    /// once it is full, and waits where too much is on its way to the disk.
     ///
     /// # Errors
     /// An event that can not be taken, one of [another shard](Error::OtherShard), or a shard that
@@ -108,8 +108,8 @@ impl ShardOwner {
         Ok(())
     }
 
-    /// Appends events to an aggregate, all or none, and returns the ticket of the answer, which comes
-    /// once the batch was worked off: see [`answer`](Self::answer).
+    /// Appends events to an aggregate, all or none, and returns the ticket of the answer, which
+    /// comes once the batch was worked off: see [`answer`](Self::answer).
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -240,8 +240,8 @@ impl Drop for ShardOwner {
 }
 
 impl Options {
-    /// Opens a store for reading and writing, without worker threads: each shard has an owner, and the
-    /// thread that pushes events to it does all the work there.
+    /// Opens a store for reading and writing, without worker threads: each shard has an owner, and
+    /// the thread that pushes events to it does all the work there.
     ///
     /// That is the fastest way in where events can be dealt out to threads by their shard, such as
     /// the partitions of a topic. `threads` means nothing then.

@@ -347,7 +347,8 @@ impl Drop for Producer {
     }
 }
 
-/// Checks what is to be appended together, with payloads of up to `limit` bytes, and returns its bytes.
+/// Checks what is to be appended together, with payloads of up to `limit` bytes, and returns its
+/// bytes.
 pub(crate) fn check_append(
     key: &str,
     events: &[NewEvent<'_>],
@@ -401,13 +402,14 @@ impl Store {
 
     /// A producer of the rows of an upstream that can be read again: a file, a topic, a table.
     ///
-    /// Each row has an offset that rises. The store keeps with the events how far the source
-    /// was consumed, so rows that it has are recognised without an id; see
-    /// [`source_marks`](StoreReader::source_marks). Where a producer of the source was dropped before, what
-    /// it handed over is waited for: the marks say how far it came.
+    /// Each row has an offset that rises. The store keeps with the events how far the source was
+    /// consumed, so rows that it has are recognised without an id; see
+    /// [`source_marks`](StoreReader::source_marks). Where a producer of the source was dropped
+    /// before, what it handed over is waited for: the marks say how far it came.
     ///
     /// # Errors
-    /// [`Error::SourceInUse`] while another producer of the same source is open, or a name that is empty or too long.
+    /// [`Error::SourceInUse`] while another producer of the same source is open, or a name that is
+    /// empty or too long.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
         self.producer_of(source, Origin::Source(source.to_owned()))

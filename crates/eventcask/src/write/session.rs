@@ -44,8 +44,8 @@ impl Store {
     ///
     /// **Appends that expect a version** have no ordinal: sent again, they are refused by what they
     /// expect, so they are stored once all the same, and a refusal never turns into "duplicate".
-    /// [`Expected::Exists`] would be neither, and is refused. The answer to a numbered append that a
-    /// shard has is a duplicate without its original place.
+    /// [`Expected::Exists`] would be neither, and is refused. The answer to a numbered append that
+    /// a shard has is a duplicate without its original place.
     ///
     /// # Errors
     /// [`Error::SourceInUse`] while another producer of the same session is

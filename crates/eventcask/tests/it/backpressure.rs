@@ -141,7 +141,8 @@ fn a_stalled_shard_does_not_stop_another() {
     drop(others);
 }
 
-/// Groups of blocks that an append may have to wait for. Two are enough where all threads are quick.
+/// Groups of blocks that an append may have to wait for. Two are enough where all threads are
+/// quick.
 const GROUPS: usize = 50;
 
 #[test]

@@ -163,8 +163,8 @@ fn a_backup_never_goes_over_anything_but_its_own_beginnings() {
     assert_eq!(copy.files().len(), before.len() + 1);
 }
 
-/// With the manifest gone, a new store was made over the files of the old one, and nothing of it could
-/// be read any more.
+/// With the manifest gone, a new store was made over the files of the old one, and nothing of it
+/// could be read any more.
 #[test]
 fn no_store_is_made_where_another_one_has_lost_its_manifest() {
     let (bank, store) = store();

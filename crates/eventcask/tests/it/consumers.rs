@@ -263,8 +263,8 @@ fn l11_what_is_skipped_before_the_group_comes_to_it_does_not_come_again() {
     assert_eq!(work(&group, &[]), ["b@3", "c@3"]);
 }
 
-/// What was saved was the position of the first event that was not answered: all that was acknowledged
-/// behind it came again. Now its aggregate is kept as one that is held back.
+/// What was saved was the position of the first event that was not answered: all that was
+/// acknowledged behind it came again. Now its aggregate is kept as one that is held back.
 #[test]
 fn l11_what_is_acknowledged_behind_an_open_claim_does_not_come_again() {
     let bank = Bank::new(1);
@@ -510,8 +510,8 @@ fn progress_is_in_a_backup_and_a_damaged_one_is_not_passed_over() {
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
 }
 
-/// A group saved what it had handled when it had nothing more to hand out, or now and then: what was
-/// handled between that and the closing of the store came again. The store saves it now.
+/// A group saved what it had handled when it had nothing more to hand out, or now and then: what
+/// was handled between that and the closing of the store came again. The store saves it now.
 #[test]
 fn l11_what_was_handled_before_the_store_was_closed_does_not_come_again() {
     let bank = Bank::new(2);
@@ -554,7 +554,8 @@ fn a_close_says_where_progress_could_not_be_saved() {
     assert_eq!(work(&group, &[]), all(&store));
 }
 
-/// What could not be saved counted as saved all the same: it came again, though the disk was well by then.
+/// What could not be saved counted as saved all the same: it came again, though the disk was well
+/// by then.
 #[test]
 fn what_could_not_be_saved_is_saved_when_the_disk_is_well() {
     let bank = Bank::new(1);

@@ -215,8 +215,8 @@ fn l4_a_known_id_in_a_sealed_segment_is_answered_without_its_block() {
     }
 }
 
-/// Damage that an append met was told as an error of the disk: the refusal kept the sentence and lost the
-/// kind.
+/// Damage that an append met was told as an error of the disk: the refusal kept the sentence and
+/// lost the kind.
 #[test]
 fn damage_that_an_append_meets_is_told_as_damage() {
     let mut bank = Bank::new(1);

@@ -628,8 +628,8 @@ fn l4_events_without_ids_among_others_push_nothing_out_of_the_window() {
     model.check_known(&ids[1_200..], "among events without ids");
 }
 
-/// An id that was forgotten and came again was known by its first event alone once the store was opened
-/// again, and was forgotten with that.
+/// An id that was forgotten and came again was known by its first event alone once the store was
+/// opened again, and was forgotten with that.
 #[test]
 fn l4_an_id_that_was_stored_again_is_known_by_its_newest_event_after_opening() {
     let mut model = Model::new(DedupWindow::Ids(1_000));
@@ -646,7 +646,8 @@ fn l4_an_id_that_was_stored_again_is_known_by_its_newest_event_after_opening() {
     model.check_known(&again, "within the window");
 }
 
-/// The table of its segment said where the first event of such an id is, and that one is out of the window.
+/// The table of its segment said where the first event of such an id is, and that one is out of the
+/// window.
 #[test]
 fn l4_an_id_that_was_stored_again_is_known_by_its_newest_event_in_a_sealed_segment() {
     let set = |options: Options| options.dedup_memory_bytes(1).segment_bytes(2 << 20);

@@ -105,8 +105,8 @@ fn check_found(options: &Options, storage: &Arc<dyn Storage>, loss: Loss) {
 }
 
 /// `verify` said that all is well, `export` was short, and the next append took the positions of
-/// acknowledged events: nothing behind the newest segment tells that it was there. Where the logs end is
-/// noted when a store is opened and closed.
+/// acknowledged events: nothing behind the newest segment tells that it was there. Where the logs
+/// end is noted when a store is opened and closed.
 #[test]
 fn c7_a_log_that_has_lost_its_end_is_found_and_not_written_to() {
     for loss in LOSSES {
@@ -196,8 +196,8 @@ impl Keeper {
     }
 }
 
-/// A store that was opened while it was empty, filled and killed: only who keeps what it has seen tells
-/// how long its log was.
+/// A store that was opened while it was empty, filled and killed: only who keeps what it has seen
+/// tells how long its log was.
 fn killed(options: &Options, keeper: Keeper) -> Arc<dyn Storage> {
     let memory = Bank::new(2).storage;
     let storage: Arc<dyn Storage> = Arc::new(memory.clone());
@@ -210,8 +210,8 @@ fn killed(options: &Options, keeper: Keeper) -> Arc<dyn Storage> {
     killed
 }
 
-/// A view, a projection and a subscription knew of events that were not there, and all was said to be
-/// well: the next events took their positions.
+/// A view, a projection and a subscription knew of events that were not there, and all was said to
+/// be well: the next events took their positions.
 #[test]
 fn c7_what_was_kept_of_a_synced_log_tells_that_its_end_is_missing() {
     for keeper in KEEPERS {
@@ -299,8 +299,8 @@ fn without_mark(loss: Mark, path: &Path) -> Vec<(u32, u64)> {
     left
 }
 
-/// Where only the mark of the clean close was missing, and the file that it was in, positions did not
-/// tell, and all was said to be well. The segment and the place of the end are noted as well.
+/// Where only the mark of the clean close was missing, and the file that it was in, positions did
+/// not tell, and all was said to be well. The segment and the place of the end are noted as well.
 #[test]
 fn c7_a_lost_end_without_events_is_found() {
     for loss in [
@@ -365,8 +365,8 @@ fn c7_a_backup_that_has_lost_its_end_is_found() {
     check_found(&options(), &storage, Loss::Newest);
 }
 
-/// A store that was closed while its busy shard had room for the next segment kept up to a segment of
-/// zeros, behind what looked like its newest file.
+/// A store that was closed while its busy shard had room for the next segment kept up to a segment
+/// of zeros, behind what looked like its newest file.
 #[test]
 fn a_close_gives_back_the_room_for_the_next_segment() {
     let bank = Bank::new(2);
@@ -446,8 +446,8 @@ fn a_repair_goes_on_without_the_lost_end_and_gives_its_positions_to_nobody() {
     }
 }
 
-/// A store with a view that had no room for its snapshot could not be closed without an error, though
-/// the snapshot follows from the log.
+/// A store with a view that had no room for its snapshot could not be closed without an error,
+/// though the snapshot follows from the log.
 #[test]
 fn f4_a_snapshot_without_room_is_no_reason_for_a_close_to_fail() {
     let bank = Bank::new(2);

@@ -13,8 +13,8 @@ use crate::support::{Bank, deposit, in_time, put};
 const LONG: Timeout = Timeout::Error(Duration::from_secs(60));
 const KEYS: u64 = 50;
 
-/// How many events each account has, times what an event counts for now; an event of the type `Boom` is
-/// more than it can take.
+/// How many events each account has, times what an event counts for now; an event of the type
+/// `Boom` is more than it can take.
 struct Counts {
     each: Arc<AtomicU64>,
 }

@@ -109,8 +109,8 @@ const WAYS: [Way; 4] = [
     }),
 ];
 
-/// The newest segment was never written anew, snapshots and parked events stayed as they were, and what
-/// was left was called nothing.
+/// The newest segment was never written anew, snapshots and parked events stayed as they were, and
+/// what was left was called nothing.
 #[test]
 fn l13_nothing_on_disk_tells_what_was_given_up_once_its_room_is_taken_back() {
     for (way, options) in WAYS {
@@ -321,8 +321,8 @@ fn a_reader_beside_a_writer_that_takes_room_back_goes_on() {
     assert!(verify(&storage).unwrap().is_ok());
 }
 
-/// What stands for erased keys is ours: a key of that kind was taken, and the aggregate that had such a
-/// hash would have gone on with its versions.
+/// What stands for erased keys is ours: a key of that kind was taken, and the aggregate that had
+/// such a hash would have gone on with its versions.
 #[test]
 fn keys_that_stand_for_erased_ones_are_refused_at_every_way_in() {
     let event = NewEvent::json("Deposited", b"{}");
@@ -364,8 +364,8 @@ fn aggregates(bank: &Bank, store: &StoreReader) -> (u64, u64) {
     (store.stats().aggregates, report.aggregates)
 }
 
-/// An aggregate counted where its first version lies: once that was taken out the figures did not count
-/// it, though it is there.
+/// An aggregate counted where its first version lies: once that was taken out the figures did not
+/// count it, though it is there.
 #[test]
 fn an_aggregate_counts_whatever_of_it_was_given_up() {
     for (way, options) in WAYS {

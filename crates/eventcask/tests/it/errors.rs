@@ -17,8 +17,8 @@ type Row = (
     &'static [&'static str],
 );
 
-/// Rows of the variant, its kind, whether the same call may succeed later, and what the sentence says;
-/// behind each its error.
+/// Rows of the variant, its kind, whether the same call may succeed later, and what the sentence
+/// says; behind each its error.
 macro_rules! rows {
     ($($name:literal, $kind:expr, $retry:literal, $says:expr; $error:expr;)*) => {
         vec![$(($name, $error, $kind, $retry, $says)),*]
@@ -151,7 +151,13 @@ fn of_the_log() -> Row {
     let empty = tempfile::tempdir().unwrap();
     let options = eventcask::Store::options().create(false);
     let error = options.open(empty.path()).unwrap_err();
-    ("Storage", error, ErrorKind::NotAStore, false, &["event store"])
+    (
+        "Storage",
+        error,
+        ErrorKind::NotAStore,
+        false,
+        &["event store"],
+    )
 }
 
 #[test]

@@ -62,8 +62,8 @@ impl FaultyDisk {
         }
     }
 
-    /// From now on the operation fails on all files whose names begin with `names`, or end with what
-    /// is behind a `*`.
+    /// From now on the operation fails on all files whose names begin with `names`, or end with
+    /// what is behind a `*`.
     pub(crate) fn fails(&self, operation: Operation, names: &str, fault: Fault) {
         let names = names.to_owned();
         *self.plan() = Some(Plan {

@@ -13,8 +13,8 @@ use crate::support::{Bank, in_time, put};
 const FOR_EVER: Duration = Duration::from_secs(60);
 const PATIENT: Timeout = Timeout::Error(FOR_EVER);
 
-/// Notes of each event its position, and whether it was told of as history. The first transaction waits
-/// for the gate.
+/// Notes of each event its position, and whether it was told of as history. The first transaction
+/// waits for the gate.
 #[derive(Clone)]
 struct Notes {
     entered: mpsc::Sender<()>,

@@ -1,5 +1,5 @@
-//! A store that an earlier version wrote, with all that a log can have beside its events. It is kept
-//! as it is, and read for ever.
+//! A store that an earlier version wrote, with all that a log can have beside its events. It is
+//! kept as it is, and read for ever.
 
 use std::fs;
 use std::path::{Path, PathBuf};

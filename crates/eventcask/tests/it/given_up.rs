@@ -1,5 +1,5 @@
-//! Events that are given up, and what is derived from the log: it does not matter whether a snapshot
-//! was lost.
+//! Events that are given up, and what is derived from the log: it does not matter whether a
+//! snapshot was lost.
 
 use std::collections::BTreeMap;
 
@@ -105,7 +105,8 @@ fn lose(bank: &Bank, dir: &str) {
     }
 }
 
-/// Starts it anew: with its snapshots, without them, and as of now. Each time it holds what is there.
+/// Starts it anew: with its snapshots, without them, and as of now. Each time it holds what is
+/// there.
 fn check(bank: &Bank, is_sync: bool, what: &str) {
     for is_lost in [false, false, true] {
         if is_lost {
@@ -213,8 +214,8 @@ fn l7_a_view_is_the_same_whether_its_snapshots_were_lost_or_not() {
     }
 }
 
-/// A time that is yet to come hid all that was stored later, acknowledged as it was: it was kept as it
-/// came. It is held against the clock that gives commit times.
+/// A time that is yet to come hid all that was stored later, acknowledged as it was: it was kept as
+/// it came. It is held against the clock that gives commit times.
 #[test]
 fn a_time_to_come_gives_up_what_is_stored_and_nothing_later() {
     let bank = filled();
@@ -240,7 +241,8 @@ fn a_time_to_come_gives_up_what_is_stored_and_nothing_later() {
     check(&bank, true, "a time to come");
 }
 
-/// What was given up by time stayed in the open segment, or left it, as its blocks happened to compress.
+/// What was given up by time stayed in the open segment, or left it, as its blocks happened to
+/// compress.
 #[test]
 fn a_segment_that_was_given_up_whole_takes_nothing_more() {
     let bank = Bank::new(2);

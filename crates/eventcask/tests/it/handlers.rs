@@ -121,8 +121,8 @@ fn closing_or_dropping_the_store_stores_what_was_appended_without_a_producer() {
     assert_eq!(all(&options.open(disk).unwrap()), ["a@1", "a@2"]);
 }
 
-/// Nobody works on a shard whose owner does not run: its queue fills. One caller waits for room, which
-/// must not make another one wait that only tries.
+/// Nobody works on a shard whose owner does not run: its queue fills. One caller waits for room,
+/// which must not make another one wait that only tries.
 #[test]
 fn trying_to_append_never_waits_also_where_others_do() {
     let disk: Arc<dyn Storage> = Arc::new(MemoryStorage::default());

@@ -258,7 +258,8 @@ fn check_panic(operation: Operation, threads: usize) -> Vec<u32> {
     let reason = reason.expect("the figures say that the shard has stopped");
     let named = match operation {
         Operation::Read => reason == format!("its worker failed: {PANIC}"),
-        // Said by the thread itself, or by its worker: where that finds it gone, or wrote by itself.
+        // Said by the thread itself, or by its worker: where that finds it gone, or wrote by
+        // itself.
         _ => {
             reason.ends_with("write thread has ended")
                 || reason == format!("its writer failed: {PANIC}")
@@ -379,8 +380,8 @@ impl Wake for Fallen {
     }
 }
 
-/// Who waits for a projection is woken by the worker, between the write of a block and its answers: an
-/// append that is on the disk must not be answered as if nothing of it were stored.
+/// Who waits for a projection is woken by the worker, between the write of a block and its answers:
+/// an append that is on the disk must not be answered as if nothing of it were stored.
 #[test]
 fn f9_a_panic_after_the_write_is_not_answered_as_if_nothing_were_stored() {
     let disk = FaultyDisk::on(memory());

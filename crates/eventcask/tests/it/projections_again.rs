@@ -199,7 +199,8 @@ fn a_rebuild_can_be_cancelled_while_it_applies_what_came_meanwhile() {
     });
 }
 
-/// It failed, though a snapshot only makes the next start shorter. The one before must not come back.
+/// It failed, though a snapshot only makes the next start shorter. The one before must not come
+/// back.
 #[test]
 fn a_rebuild_goes_on_without_snapshots_where_there_is_no_room_for_them() {
     const ENOSPC: i32 = 28;

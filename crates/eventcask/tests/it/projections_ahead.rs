@@ -1,4 +1,5 @@
-//! Projections that are filled from a log of many segments and more blocks than are read ahead at once.
+//! Projections that are filled from a log of many segments and more blocks than are read ahead at
+//! once.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

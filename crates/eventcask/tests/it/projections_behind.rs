@@ -270,8 +270,8 @@ fn l6_the_lag_of_one_that_stopped_rises() {
     });
 }
 
-/// Where a repair gives up the last events of a log, their positions stay: whoever waited to come to the
-/// end of it waited for ever.
+/// Where a repair gives up the last events of a log, their positions stay: whoever waited to come
+/// to the end of it waited for ever.
 #[test]
 fn one_comes_to_the_end_of_a_log_whose_last_events_are_gone() {
     let directory = tempfile::tempdir().unwrap();
@@ -415,8 +415,8 @@ impl Projection for Told {
     }
 }
 
-/// A block that is written anew can hold events from before the start and from after it: all of them
-/// were told of as history.
+/// A block that is written anew can hold events from before the start and from after it: all of
+/// them were told of as history.
 #[test]
 fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
     for is_sync in [true, false] {
@@ -457,7 +457,8 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
     }
 }
 
-/// A place comes from outside, in a cookie or a message: one of another store must not end the program.
+/// A place comes from outside, in a cookie or a message: one of another store must not end the
+/// program.
 #[test]
 fn a_place_of_a_shard_that_is_not_there_is_an_error() {
     let store = Bank::new(2).open();

@@ -162,7 +162,8 @@ fn is_saved_by(policy: SnapshotPolicy, is_sync: bool) {
 
 #[test]
 fn each_trigger_saves_a_state_by_itself() {
-    // Blocks that were applied as they became durable counted for no bytes: their length was not in them.
+    // Blocks that were applied as they became durable counted for no bytes: their length was not in
+    // them.
     for is_sync in [true, false] {
         is_saved_by(SnapshotPolicy::default().bytes(1), is_sync);
         is_saved_by(SnapshotPolicy::default().events(1), is_sync);

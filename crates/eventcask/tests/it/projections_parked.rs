@@ -15,7 +15,8 @@ use eventcask::{
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, bytes_of, deposit, files, in_time, put};
 
-/// The deposits of each account, one after the other; what is no number fails, up to what is mended.
+/// The deposits of each account, one after the other; what is no number fails, up to what is
+/// mended.
 #[derive(Clone, Default)]
 struct Deposits {
     /// A payload that it can take by now.

@@ -287,7 +287,8 @@ fn flip_a_payload(bank: &Bank, text: &[u8]) {
     file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
 }
 
-/// Starts one on a bank that is opened anew: what it holds, and how many events it was shown for it.
+/// Starts one on a bank that is opened anew: what it holds, and how many events it was shown for
+/// it.
 fn restarted<const SET: u8>(bank: &Bank) -> (u64, u64) {
     let store = bank.open();
     let counted = Counted::<SET>::default();

@@ -1,4 +1,5 @@
-//! Read models in a database of their own: fed once with each event, whatever stops between two steps.
+//! Read models in a database of their own: fed once with each event, whatever stops between two
+//! steps.
 
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};

@@ -121,8 +121,8 @@ fn a_store_lives_as_long_as_its_last_producer() {
     assert_eq!(all(&bank.open()), ["a@1"]);
 }
 
-/// Fills a store with segments of one event each, and closes it when the background has failed to seal
-/// any: as if it had not come to them. Says how many there are, and how many the close sealed.
+/// Fills a store with segments of one event each, and closes it when the background has failed to
+/// seal any: as if it had not come to them. Says how many there are, and how many the close sealed.
 fn sealed_by_a_close(events: usize, seal: bool) -> (u64, u64) {
     const FULL: i32 = 28;
     let mut bank = Bank::new(2);

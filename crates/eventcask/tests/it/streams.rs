@@ -151,8 +151,8 @@ fn a_stream_that_is_dropped_while_it_waits_leaves_nothing_behind() {
     drop(bank.open());
 }
 
-/// What takes from the subscription ends its wait, and the stream kept the listener of that wait: it
-/// would have slept for ever. Now it looks again.
+/// What takes from the subscription ends its wait, and the stream kept the listener of that wait:
+/// it would have slept for ever. Now it looks again.
 #[tokio::test]
 async fn a_stream_goes_on_after_events_were_taken_from_its_subscription() {
     let store = Bank::new(2).open();

@@ -293,8 +293,9 @@ fn spoil(storage: &MemoryStorage, name: &str, place: u64) {
     file.write_all_at(&[byte[0] ^ 0x20], place).unwrap();
 }
 
-/// Each opening read all states of all views: to read one event of a store with a view of eight million
-/// rows took seconds and a gigabyte. The positions of what was saved are in the heads of the snapshots.
+/// Each opening read all states of all views: to read one event of a store with a view of eight
+/// million rows took seconds and a gigabyte. The positions of what was saved are in the heads of
+/// the snapshots.
 #[test]
 fn a_view_is_opened_when_it_is_asked() {
     let bank = Bank::new(1);

@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
-/// The one spelling of a JSON value: no blanks, numbers by their value, texts with the fewest escapes,
-/// members in the order of their names. What is no JSON stays as it is.
+/// The one spelling of a JSON value: no blanks, numbers by their value, texts with the fewest
+/// escapes, members in the order of their names. What is no JSON stays as it is.
 pub(super) fn canonical(json: &str) -> String {
     let spelled = match json.as_bytes().first() {
         Some(b'{') => object(json),

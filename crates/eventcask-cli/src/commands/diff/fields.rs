@@ -9,11 +9,12 @@ use serde_json::value::RawValue;
 
 use super::canonical::{Name, canonical};
 
-/// Objects inside each other of which each member is a field of its own; what lies deeper is one value.
+/// Objects inside each other of which each member is a field of its own; what lies deeper is one
+/// value.
 const MAX_DEPTH: usize = 16;
 
-/// Values by the path of their field. No path leads to another one: what is an object has no value of
-/// its own, unless it is empty.
+/// Values by the path of their field. No path leads to another one: what is an object has no value
+/// of its own, unless it is empty.
 pub(super) type Fields = BTreeMap<Path, Json>;
 
 /// The names that lead to a field, each as a text of JSON has it between its quotes.
@@ -91,8 +92,8 @@ impl Fold for NewestFields {
     }
 }
 
-/// Sets what an event says, and returns the paths of the fields that are another value then, or gone,
-/// each once. What is no JSON object says nothing.
+/// Sets what an event says, and returns the paths of the fields that are another value then, or
+/// gone, each once. What is no JSON object says nothing.
 pub(super) fn set(fields: &mut Fields, event: &EventRef<'_>) -> Vec<Path> {
     let mut said = Fields::new();
     if event.encoding == Encoding::Json
@@ -111,8 +112,8 @@ pub(super) fn set(fields: &mut Fields, event: &EventRef<'_>) -> Vec<Path> {
     changed.into_iter().collect()
 }
 
-/// Removes the fields that are inside one that becomes a value, and the values that become an object
-/// with it inside; returns their paths.
+/// Removes the fields that are inside one that becomes a value, and the values that become an
+/// object with it inside; returns their paths.
 fn give_way(fields: &mut Fields, path: &Path) -> Vec<Path> {
     let inner = fields.range(path.clone()..).map(|(other, _)| other);
     let inner = inner.take_while(|other| other.0.starts_with(&path.0));

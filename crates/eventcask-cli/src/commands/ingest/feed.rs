@@ -1,7 +1,7 @@
 //! From rows to the store: by their ids, or by their place in the file.
 //!
-//! A store has marks of a file: a number of rows, and the check of all of them. Until the file came to
-//! the last mark it may be another one, and none of its rows is sent:
+//! A store has marks of a file: a number of rows, and the check of all of them. Until the file came
+//! to the last mark it may be another one, and none of its rows is sent:
 //!
 //! 1. A row that its shard has passed is known.
 //! 2. Any other was on its way when a run was killed, or the file is another one. A file is read
@@ -116,8 +116,8 @@ impl<'a> Feed<'a> {
         other.failure(&self.path.display().to_string())
     }
 
-    /// Compares the file up to and with this row; at the last mark, what was held is sent. A store is
-    /// made only for a row that is sent.
+    /// Compares the file up to and with this row; at the last mark, what was held is sent. A store
+    /// is made only for a row that is sent.
     fn compare(&mut self, ordinal: u64, check: u64, is_sent: bool) -> Result<(), Failure> {
         self.first_check.get_or_insert(check);
         if !is_sent && self.target.there().is_none() {

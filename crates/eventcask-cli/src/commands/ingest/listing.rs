@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Tells whether rejected rows of `inputs` can be listed in a file, whatever its name: by a link, by
-/// another path, or as standard input it may be one of them, or a file of the store.
+/// Tells whether rejected rows of `inputs` can be listed in a file, whatever its name: by a link,
+/// by another path, or as standard input it may be one of them, or a file of the store.
 pub(super) fn check_listing(path: &Path, inputs: &[PathBuf], store: &Path) -> Result<(), Failure> {
     let listing = fs::metadata(path).ok().filter(Metadata::is_file);
     if let Some(listing) = &listing {

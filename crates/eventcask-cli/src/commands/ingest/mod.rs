@@ -1,8 +1,8 @@
 //! `eventcask ingest`: rows of files become events, each row exactly once.
 //!
 //! 1. A row is read (`input`), and one that can not be taken goes to `rejects`.
-//! 2. `feed` pushes it to the store, `target`: by its id, or by its place in the file, in which case
-//!    it knows how far the store has the file (`marks`) and that it is still the same file.
+//! 2. `feed` pushes it to the store, `target`: by its id, or by its place in the file, in which
+//!    case it knows how far the store has the file (`marks`) and that it is still the same file.
 //! 3. `flushes` asks for everything pushed to be made durable, again and again, and counts the
 //!    answers; with `--acks` it says how many rows are safe.
 //! 4. At the end, however it came, all that was pushed is flushed, and `summary` says what

@@ -87,8 +87,8 @@ impl Rejects {
         Ok(())
     }
 
-    /// Writes what is not written yet. After a run that read everything, the listing is of this run,
-    /// also where it is empty.
+    /// Writes what is not written yet. After a run that read everything, the listing is of this
+    /// run, also where it is empty.
     pub(super) fn end(&mut self, has_read_all: bool) -> Result<(), Failure> {
         match &mut self.quarantine {
             Some(quarantine) if has_read_all => quarantine.begin().and_then(|()| quarantine.end()),

@@ -28,8 +28,8 @@ impl From<Store> for Opened {
     }
 }
 
-/// The ends of all shards. Nobody else writes to the store, so what they gain are the rows that were
-/// stored; the number of events can fall beside, as events that were given up are reclaimed.
+/// The ends of all shards. Nobody else writes to the store, so what they gain are the rows that
+/// were stored; the number of events can fall beside, as events that were given up are reclaimed.
 fn ends(store: &Store) -> u64 {
     store.positions().iter().sum()
 }
