@@ -88,7 +88,7 @@ impl Tables for Rows {
     ) -> std::result::Result<(), ModelError> {
         let mut rows = self.0.rows();
         for event in batches.events() {
-            rows.push([event.aggregate.into(), 1_i64.into()]);
+            rows.push([event.key.into(), 1_i64.into()]);
         }
         Ok(rows.write(transaction)?)
     }

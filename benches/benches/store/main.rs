@@ -54,7 +54,7 @@ fn outcome(store: &StoreReader) -> Outcome {
             let event = event.get();
             outcome.add(event.position);
             outcome.add(event.version);
-            outcome.add_bytes(event.aggregate.as_bytes());
+            outcome.add_bytes(event.key.as_bytes());
             outcome.add_bytes(event.payload);
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRef<'a> {
     /// Key of the aggregate that the event is about.
-    pub aggregate: &'a str,
+    pub key: &'a str,
     /// The 1-based ordinal of the event in its aggregate.
     pub version: u64,
     /// The shard that stores the aggregate.
@@ -367,7 +367,7 @@ impl<'a> Events<'a> {
     pub fn event(&self, row: usize) -> EventRef<'a> {
         let event_type = self.type_index(row);
         EventRef {
-            aggregate: self.key(self.aggregate_index(row)),
+            key: self.key(self.aggregate_index(row)),
             version: self.version(row),
             shard: self.parts.shard,
             position: self.position(row),

@@ -37,7 +37,7 @@ impl Tables for Accounts {
         // once.
         let mut changes = HashMap::<&str, (i64, u64)>::new();
         for event in batches.events() {
-            let change = changes.entry(event.aggregate).or_default();
+            let change = changes.entry(event.key).or_default();
             change.0 += str::from_utf8(event.payload)?.parse::<i64>()?;
             change.1 += 1;
         }

@@ -33,7 +33,7 @@
 //!     fn apply(&mut self, batches: &Batches<'_>, transaction: &WriteTransaction) -> Result<(), ModelError> {
 //!         let mut changes = HashMap::<&str, i64>::new();
 //!         for event in batches.events() {
-//!             *changes.entry(event.aggregate).or_default() += str::from_utf8(event.payload)?.parse::<i64>()?;
+//!             *changes.entry(event.key).or_default() += str::from_utf8(event.payload)?.parse::<i64>()?;
 //!         }
 //!         let mut balances = transaction.open_table(BALANCES)?;
 //!         Ok(upsert(&mut balances, changes, |kept, change| kept.unwrap_or(0) + change)?)

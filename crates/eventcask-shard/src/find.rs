@@ -60,11 +60,11 @@ impl ShardReader {
         let Some(block) = self.block_at(position)? else {
             return Ok(None);
         };
-        let hidden = Arc::clone(&self.published().hidden);
+        let retired = Arc::clone(&self.published().retired);
         let events = block.events();
         let row = events
             .row_at(position)
-            .filter(|row| events.event(*row).id == id && !hidden.hides(&events, *row));
+            .filter(|row| events.event(*row).id == id && !retired.hides(&events, *row));
         Ok(row.map(|row| (block, row)))
     }
 }

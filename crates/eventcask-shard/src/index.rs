@@ -35,7 +35,7 @@ pub struct ShardReader {
     recent: Recent,
     /// Events from this position on were met since the shard was opened: their aggregates, and
     /// for a writer their ids, are in memory. Only what lies before is looked up on disk.
-    met_from: AtomicU64,
+    resident_from: AtomicU64,
     /// What was committed at this time or before is visible, or never will be.
     settled: AtomicI64,
     /// Where the log ended when it was opened, or now that it is closed.
@@ -55,7 +55,7 @@ impl ShardReader {
             directory: RwLock::default(),
             published: RwLock::default(),
             recent: Recent::default(),
-            met_from: AtomicU64::new(0),
+            resident_from: AtomicU64::new(0),
             settled: AtomicI64::new(i64::MAX),
             end: Mutex::default(),
             stages: Arc::default(),
@@ -121,32 +121,32 @@ impl ShardReader {
         let reader = Self::new(dir, hasher, caches);
         let mut tail = Tail::empty();
         reader.follow(&mut tail)?;
-        reader.note_what_was_met();
+        reader.note_resident();
         Ok((reader, tail))
     }
 
     /// Notes that the directory does not know the aggregates of the segments that are ended by now.
     /// Their blocks were not read; their tables answer instead.
-    pub(crate) fn note_what_was_met(&self) {
+    pub(crate) fn note_resident(&self) {
         let ended = self.published().ended();
         let from = ended
             .last()
             .map_or(0, |segment| segment.sealed().next_position);
         // Relaxed: set once, before the reader is shared.
-        self.met_from.store(from, Ordering::Relaxed);
+        self.resident_from.store(from, Ordering::Relaxed);
     }
 
     /// Where an aggregate that the directory does not know stands.
     ///
     /// # Errors
     /// Damage, or what the disk said.
-    pub fn not_met_aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Error> {
-        let met_from = self.met_from.load(Ordering::Relaxed);
-        if let Some(place) = self.newest_before(key, met_from)? {
+    pub fn absent_aggregate(&self, key: &str) -> Result<Option<KeyPlace>, Error> {
+        let resident_from = self.resident_from.load(Ordering::Relaxed);
+        if let Some(place) = self.newest_before(key, resident_from)? {
             return Ok(Some(place));
         }
-        let hidden = Arc::clone(&self.published().hidden);
-        match hidden.erased(self.dir.store(), key) {
+        let retired = Arc::clone(&self.published().retired);
+        match retired.erased(self.dir.store(), key) {
             Some(stands_for) => self.newest_before(stands_for, u64::MAX),
             None => Ok(None),
         }
@@ -182,7 +182,7 @@ impl ShardReader {
                 }
             }
             for (key, before) in truncations {
-                Arc::make_mut(&mut published.hidden).truncate(&key, before);
+                Arc::make_mut(&mut published.retired).truncate(&key, before);
             }
             published.end(segment);
         }
@@ -207,14 +207,14 @@ impl ShardReader {
 
     /// Hides all events that were committed before this time.
     pub fn hide_before(&self, time: i64) {
-        Arc::make_mut(&mut self.published_mut().hidden).hide_before(time);
+        Arc::make_mut(&mut self.published_mut().retired).hide_before(time);
     }
 
     /// Says that the log has an aggregate that was given up whole, before this version, under a key
     /// that does not tell its own.
     pub fn note_erased(&self, key: &str, stands_for: &str, version: u64) {
         let mut published = self.published_mut();
-        Arc::make_mut(&mut published.hidden).erase(key, stands_for, version);
+        Arc::make_mut(&mut published.retired).erase(key, stands_for, version);
     }
 
     /// The number of the shard.
@@ -265,7 +265,7 @@ impl ShardReader {
     /// Position of the newest durable event of an aggregate that was met since the store was
     /// opened: where there is none, the aggregate stands as it stood then.
     #[must_use]
-    pub fn newest_met(&self, key: &str) -> Option<u64> {
+    pub fn newest_resident(&self, key: &str) -> Option<u64> {
         self.directory().newest(self.hasher.hash(key), key)
     }
 
@@ -274,9 +274,9 @@ impl ShardReader {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn newest(&self, key: &str) -> Result<Option<u64>, Error> {
-        match self.newest_met(key) {
+        match self.newest_resident(key) {
             Some(position) => Ok(Some(position)),
-            None => Ok(self.not_met_aggregate(key)?.map(|place| place.position)),
+            None => Ok(self.absent_aggregate(key)?.map(|place| place.position)),
         }
     }
 

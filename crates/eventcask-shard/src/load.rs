@@ -67,7 +67,7 @@ struct Found {
 pub struct AggregateCursor {
     reader: Arc<ShardReader>,
     key: String,
-    hidden: Arc<Retired>,
+    retired: Arc<Retired>,
     bounds: Bounds,
     /// The blocks of the aggregate; the next one is last.
     found: Vec<Found>,
@@ -84,8 +84,8 @@ impl AggregateCursor {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn load(reader: Arc<ShardReader>, key: &str, bounds: Bounds) -> Result<Self, Error> {
-        let hidden = Arc::clone(&reader.published().hidden);
-        let from_version = bounds.from_version.max(hidden.first_version(key));
+        let retired = Arc::clone(&reader.published().retired);
+        let from_version = bounds.from_version.max(retired.first_version(key));
         let bounds = Bounds {
             from_version,
             ..bounds
@@ -94,7 +94,7 @@ impl AggregateCursor {
         let newest_of_all = reader.newest(key)?;
         let mut position = newest_of_all;
         while let Some(at) = position {
-            position = match step_back(&reader, key, at, from_version, hidden.before())? {
+            position = match step_back(&reader, key, at, from_version, retired.before())? {
                 Step::Back(block, before) => {
                     held_bytes += block.raw_bytes();
                     found.push(Found {
@@ -114,7 +114,7 @@ impl AggregateCursor {
         Ok(Self {
             reader,
             key: key.to_owned(),
-            hidden,
+            retired,
             bounds,
             found,
             newest_of_all,
@@ -191,7 +191,7 @@ impl AggregateCursor {
     /// The aggregate's newest position before a block, if it was not handed out: the block that
     /// held both when we walked back was cut in two since, as its segment was written anew.
     fn left_out(&self, events: &Events<'_>, position: u64) -> Option<u64> {
-        let from_commit = self.hidden.before();
+        let from_commit = self.retired.before();
         let before = back_from(events, position, self.bounds.from_version, from_commit)?;
         before.filter(|before| *before >= self.next)
     }
@@ -208,7 +208,7 @@ impl AggregateCursor {
             (bounds.from_version..=bounds.to_version).contains(&events.version(*row))
                 && (self.next..=bounds.to_position).contains(&position)
                 && events.commit_time(*row) <= bounds.until
-                && !self.hidden.hides(events, *row)
+                && !self.retired.hides(events, *row)
         };
         let rows = events.rows_of(events.aggregate_index(last));
         let rows = rows.take_while(|row| *row <= last).filter(wanted);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use eventcask_log::{Block, BlockPlace, ClosedSegment, FIRST_BLOCK, Section};
 
 use crate::SourceMark;
-use crate::hidden::Retired;
+use crate::retired::Retired;
 
 /// The durable events of a shard, in order.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,7 @@ pub struct Published {
     /// How far each source is durably consumed.
     pub marks: Vec<SourceMark>,
     /// What readers are not shown any more.
-    pub hidden: Arc<Retired>,
+    pub retired: Arc<Retired>,
 }
 
 /// A segment as readers know it.
@@ -265,9 +265,9 @@ impl Published {
             self.marks.retain(|old| old.source != mark.source);
             self.marks.push(mark.clone());
         }
-        let hidden = block.events().truncations();
-        for (key, before) in hidden {
-            Arc::make_mut(&mut self.hidden).truncate(key, before);
+        let retired = block.events().truncations();
+        for (key, before) in retired {
+            Arc::make_mut(&mut self.retired).truncate(key, before);
         }
         let newest = self.segments.last_mut();
         if let Some(Layout::Written(written)) = newest.map(|segment| &mut segment.layout) {

@@ -51,7 +51,7 @@ impl Tables for Balances {
             } else {
                 cents
             };
-            rows.push([event.aggregate.into(), signed.into(), 1_i64.into()]);
+            rows.push([event.key.into(), signed.into(), 1_i64.into()]);
         }
         // The same transaction keeps how far the model got: both are there after a crash, or
         // neither.

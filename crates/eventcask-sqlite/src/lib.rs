@@ -30,7 +30,7 @@
 //!         let mut rows = self.0.rows();
 //!         for event in batches.events() {
 //!             let cents: i64 = str::from_utf8(event.payload)?.parse()?;
-//!             rows.push([event.aggregate.into(), cents.into(), 1_i64.into()]);
+//!             rows.push([event.key.into(), cents.into(), 1_i64.into()]);
 //!         }
 //!         Ok(rows.write(transaction)?)
 //!     }

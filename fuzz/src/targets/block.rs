@@ -63,11 +63,7 @@ fn check_events(block: &Block) {
     assert_eq!(events.len(), head.rows as usize);
     let mut payload_bytes = 0;
     for event in events.iter() {
-        assert!(
-            (1..=1024).contains(&event.aggregate.len()),
-            "{:?}",
-            event.aggregate
-        );
+        assert!((1..=1024).contains(&event.key.len()), "{:?}", event.key);
         assert!(
             (1..=255).contains(&event.event_type.len()),
             "{:?}",

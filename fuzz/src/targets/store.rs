@@ -56,7 +56,7 @@ pub(super) fn read(store: &StoreReader) -> bool {
         serde_json::from_slice::<IgnoredAny>(&line).expect("an event is shown as JSON");
         assert!(!line.contains(&b'\n'), "an event is one line");
         if keys.len() < AGGREGATES_MAX {
-            keys.insert(event.get().aggregate.to_owned());
+            keys.insert(event.get().key.to_owned());
         }
     }
     for key in &keys {
@@ -95,7 +95,7 @@ fn read_aggregate(reader: &Aggregate) -> usize {
     let mut count = 0;
     for event in events {
         match event {
-            Ok(event) => assert!(!event.get().aggregate.is_empty()),
+            Ok(event) => assert!(!event.get().key.is_empty()),
             Err(error) => return count + usize::from(said(&error)),
         }
         count += 1;

@@ -6,7 +6,7 @@ use eventcask_cli::output::{Quiet, bytes, count, duration, escaped, write_event}
 
 fn event(payload: &[u8]) -> EventRef<'_> {
     EventRef {
-        aggregate: "N14228",
+        key: "N14228",
         version: 1,
         shard: 3,
         position: 0,
@@ -91,7 +91,7 @@ fn what_is_not_json_appears_as_base64() {
 #[test]
 fn control_characters_of_keys_are_escaped() {
     let hostile = EventRef {
-        aggregate: "a\u{1b}[2J\u{9b}\u{7f}\"\n\u{e9}",
+        key: "a\u{1b}[2J\u{9b}\u{7f}\"\n\u{e9}",
         ..event(b"1")
     };
     let expected = "{\"aggregate\":\"a\\u001b[2J\\u009b\\u007f\\\"\\n\u{e9}\",";

@@ -13,7 +13,7 @@ use super::json::Object;
 pub fn write_event(out: &mut Vec<u8>, event: &EventRef<'_>) {
     let mut object = Object::new(out);
     object
-        .text("aggregate", event.aggregate)
+        .text("aggregate", event.key)
         .number("version", event.version)
         .number("shard", event.shard)
         .number("position", event.position)

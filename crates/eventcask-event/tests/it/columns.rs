@@ -75,7 +75,7 @@ fn events_are_read_from_their_columns() {
     ];
     for (row, (aggregate, version, event_type, payload)) in expected.into_iter().enumerate() {
         let event = &all[row];
-        assert_eq!((event.aggregate, event.version), (aggregate, version));
+        assert_eq!((event.key, event.version), (aggregate, version));
         assert_eq!((event.event_type, event.payload), (event_type, payload));
         assert_eq!((event.position, event.shard), (10 + row as u64, 2));
         assert_eq!(event.commit_time, commit_time);

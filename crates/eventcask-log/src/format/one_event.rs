@@ -46,7 +46,7 @@ impl Block {
     #[must_use]
     pub fn event(&self, of: &Envelope) -> EventRef<'_> {
         EventRef {
-            aggregate: self.key(of),
+            key: self.key(of),
             version: of.version,
             shard: self.head.shard,
             position: of.position,

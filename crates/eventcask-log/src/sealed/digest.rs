@@ -42,7 +42,7 @@ impl Digest {
             id: None,
             time: event.time,
         };
-        Self::of(store, event.aggregate, &content)
+        Self::of(store, event.key, &content)
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {

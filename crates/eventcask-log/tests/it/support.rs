@@ -73,7 +73,7 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn of(event: &EventRef<'_>) -> Self {
         Self {
-            aggregate: event.aggregate.to_owned(),
+            aggregate: event.key.to_owned(),
             version: event.version,
             position: event.position,
             event_type: event.event_type.to_owned(),
@@ -180,7 +180,7 @@ impl Writer {
         let mut newest = HashMap::new();
         let recovery = dir.recover(&mut |block, _| {
             for event in (0..block.events().len()).map(|row| block.events().event(row)) {
-                newest.insert(event.aggregate.to_owned(), (event.version, event.position));
+                newest.insert(event.key.to_owned(), (event.version, event.position));
             }
             Ok(())
         })?;

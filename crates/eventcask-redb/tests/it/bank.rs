@@ -86,7 +86,7 @@ impl<const V: u32> Tables for Balances<V> {
     ) -> Result<(), ModelError> {
         let mut changes = HashMap::<&str, (i64, u64)>::new();
         for event in batches.events() {
-            let change = changes.entry(event.aggregate).or_default();
+            let change = changes.entry(event.key).or_default();
             let cents: i64 = str::from_utf8(event.payload)?.parse()?;
             *change = (change.0 + cents, change.1 + 1);
         }

@@ -79,7 +79,7 @@ impl Tables for Seen {
     ) -> Result<(), ModelError> {
         let mut seen = transaction.open_table(SEEN)?;
         for event in batches.events() {
-            seen.insert(event.aggregate, event.version)?;
+            seen.insert(event.key, event.version)?;
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Opened {
             dedup.enter(block, &|position, key| reader.is_of(position, key))
         })?;
         reader.take_ended(recovery.ended)?;
-        reader.note_what_was_met();
+        reader.note_resident();
         reader.set_end(LogEnd::of(&recovery.tail));
         for segment in reader.published().ended().iter() {
             dedup.rest_in(segment);
@@ -84,7 +84,7 @@ impl Opened {
         };
         let stages = Arc::clone(self.reader.stage_counters());
         self.reader.note_ids(&self.dedup);
-        let is_given_up = tail.last_commit < self.reader.published().hidden.before();
+        let is_given_up = tail.last_commit < self.reader.published().retired.before();
         Shard {
             reader: self.reader,
             inbox,

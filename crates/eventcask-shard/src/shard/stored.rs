@@ -60,7 +60,7 @@ impl History for Stored<'_> {
 
     fn aggregate(&self, key: &str) -> Result<Option<KeyPlace>, AppendError> {
         self.reader
-            .not_met_aggregate(key)
+            .absent_aggregate(key)
             .map_err(|error| unreadable(&error))
     }
 }
@@ -98,7 +98,7 @@ fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> 
             id: event.id,
             time: stored.time,
         };
-        Original::of(stored.aggregate == key, &original, event, stored.version)
+        Original::of(stored.key == key, &original, event, stored.version)
     });
     compared.unwrap_or(Original::Gone)
 }

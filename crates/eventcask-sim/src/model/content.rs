@@ -105,7 +105,7 @@ fn row_of(event: &EventRef<'_>, ledger: &Ledger) -> Result<Row, String> {
     let invented = |why: &str| {
         format!(
             "invented: shard {} position {} of {} {why}",
-            event.shard, event.position, event.aggregate
+            event.shard, event.position, event.key
         )
     };
     let named = named_in(event.payload).ok_or_else(|| invented("has a foreign payload"))?;
@@ -116,7 +116,7 @@ fn row_of(event: &EventRef<'_>, ledger: &Ledger) -> Result<Row, String> {
         .events
         .get(named.1)
         .ok_or_else(|| invented("is of no event"))?;
-    let same = event.aggregate == entry.key
+    let same = event.key == entry.key
         && event.event_type == planned.event_type
         && event.payload == planned.payload.as_bytes()
         && planned.id.is_none_or(|id| id == event.id);

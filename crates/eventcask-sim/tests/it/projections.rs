@@ -18,7 +18,7 @@ impl<const V: u32> Projection for Diary<V> {
 
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let line = |event: eventcask::event::EventRef<'_>| {
-            let key = event.aggregate.to_owned();
+            let key = event.key.to_owned();
             (event.position, key, event.version)
         };
         state.extend(batch.iter().map(line));

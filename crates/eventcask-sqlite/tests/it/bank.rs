@@ -108,7 +108,7 @@ where
         let mut rows = self.upsert.rows();
         for event in batches.events() {
             let cents: i64 = str::from_utf8(event.payload)?.parse()?;
-            rows.push([event.aggregate.into(), cents.into(), 1_i64.into()]);
+            rows.push([event.key.into(), cents.into(), 1_i64.into()]);
         }
         rows.write(transaction)?;
         (self.during)()

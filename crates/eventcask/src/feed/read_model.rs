@@ -36,7 +36,7 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 ///     fn apply(&mut self, batches: &Batches<'_>) -> Result<(), ModelError> {
 ///         let (counts, progress) = &mut *self.0.lock().unwrap();
 ///         for event in batches.events() {
-///             *counts.entry(event.aggregate.to_owned()).or_default() += 1;
+///             *counts.entry(event.key.to_owned()).or_default() += 1;
 ///         }
 ///         progress.extend(batches.steps().iter().map(|advance| (advance.to.shard, advance.to)));
 ///         Ok(())

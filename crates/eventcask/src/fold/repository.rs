@@ -235,7 +235,7 @@ impl<F: Fold> Repository<F> {
         let reader = self.reader(key);
         let kept = self.kept_of(reader, key);
         if let Some(kept) = &kept
-            && kept.is_newest(reader.newest_met(key))
+            && kept.is_newest(reader.newest_resident(key))
         {
             self.cache.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Versioned::new(Arc::clone(kept)));
@@ -357,8 +357,8 @@ impl<F: Fold> Repository<F> {
     /// The state that is kept in memory, unless events in it were given up since.
     fn kept_of(&self, reader: &ShardReader, key: &str) -> Option<Arc<Kept<F::State>>> {
         let kept = self.cache.states.get(key)?;
-        let hidden: Arc<Retired> = Arc::clone(&reader.published().hidden);
-        kept.is_shown(&hidden, key).then_some(kept)
+        let retired: Arc<Retired> = Arc::clone(&reader.published().retired);
+        kept.is_shown(&retired, key).then_some(kept)
     }
 
     fn load_newer(
@@ -394,7 +394,7 @@ impl<F: Fold> Repository<F> {
         if newest.is_none_or(|newest| newest.version < self.snapshot_every) {
             return Ok(None);
         }
-        let hidden = Arc::clone(&reader.published().hidden);
+        let retired = Arc::clone(&reader.published().retired);
         let found = self.snapshots.find(reader, key).and_then(|snapshot| {
             Some(Kept {
                 state: self.fold.decode(&snapshot.state)?,
@@ -404,7 +404,7 @@ impl<F: Fold> Repository<F> {
                 saved: snapshot.last.version,
             })
         });
-        Ok(found.filter(|kept| kept.is_shown(&hidden, key)))
+        Ok(found.filter(|kept| kept.is_shown(&retired, key)))
     }
 
     /// As [`fold_on`](Self::fold_on), and anew from the beginning each time that events in the
@@ -418,8 +418,8 @@ impl<F: Fold> Repository<F> {
     ) -> Result<(Kept<F::State>, Option<u64>), Error> {
         loop {
             let (folded, newest) = self.fold_on(reader, key, start, bounds)?;
-            let hidden = Arc::clone(&reader.published().hidden);
-            if folded.is_shown(&hidden, key) {
+            let retired = Arc::clone(&reader.published().retired);
+            if folded.is_shown(&retired, key) {
                 return Ok((folded, newest));
             }
             start = Kept::default();

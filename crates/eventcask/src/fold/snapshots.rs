@@ -133,8 +133,8 @@ impl FoldSnapshots {
         };
         let _one = locked(&self.saving);
         // Who takes room back drops snapshots while nobody writes any.
-        let hidden = Arc::clone(&reader.published().hidden);
-        if !first.is_shown(&hidden, key) {
+        let retired = Arc::clone(&reader.published().retired);
+        if !first.is_shown(&retired, key) {
             return Ok(());
         }
         framed.write_loosely(&*self.storage, &self.dir, &file_of(key))
@@ -177,12 +177,12 @@ fn holds_what_is_shown(framed: &Framed, readers: &[Arc<ShardReader>]) -> bool {
     let Some((key, reader)) = key_in(&framed.body).zip(readers.get(framed.shard as usize)) else {
         return false;
     };
-    let hidden = Arc::clone(&reader.published().hidden);
+    let retired = Arc::clone(&reader.published().retired);
     let snapshot = FoldSnapshot::decode(framed, key);
     snapshot.is_some_and(|snapshot| {
         let first = snapshot.first;
-        let first_left = hidden.first_left(reader.dir().store(), key);
-        first.is_shown(&hidden, key) && first.version >= first_left
+        let first_left = retired.first_left(reader.dir().store(), key);
+        first.is_shown(&retired, key) && first.version >= first_left
     })
 }
 

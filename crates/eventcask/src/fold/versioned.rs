@@ -106,9 +106,9 @@ pub(crate) struct Kept<S> {
 
 impl<S> Kept<S> {
     /// Whether no event in the state was given up since.
-    pub(crate) fn is_shown(&self, hidden: &Retired, key: &str) -> bool {
+    pub(crate) fn is_shown(&self, retired: &Retired, key: &str) -> bool {
         // Of an aggregate only the beginning is ever given up.
-        self.first.is_none_or(|first| first.is_shown(hidden, key))
+        self.first.is_none_or(|first| first.is_shown(retired, key))
     }
 
     /// Whether the state is that of the aggregate now, of which this is the newest event that was
@@ -145,9 +145,9 @@ impl Mark {
     }
 
     /// Whether the event of an aggregate is not given up.
-    pub(crate) fn is_shown(self, hidden: &Retired, key: &str) -> bool {
-        hidden.is_empty()
-            || (self.commit_time.as_nanos() >= hidden.before()
-                && self.version >= hidden.first_version(key))
+    pub(crate) fn is_shown(self, retired: &Retired, key: &str) -> bool {
+        retired.is_empty()
+            || (self.commit_time.as_nanos() >= retired.before()
+                && self.version >= retired.first_version(key))
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct BlockRows {
 #[derive(Debug)]
 pub(crate) struct ShardCursor<R> {
     reader: R,
-    hidden: Arc<Retired>,
+    retired: Arc<Retired>,
     /// What is left: forwards its beginning moves, backwards its end.
     left: Range<u64>,
     /// What was committed later is not there yet.
@@ -40,10 +40,10 @@ pub(crate) struct ShardCursor<R> {
 impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
     /// From a position to the end of what is durable now.
     pub(crate) fn new(reader: R, from: u64) -> Self {
-        let (watermark, hidden) = durable(&reader);
+        let (watermark, retired) = durable(&reader);
         Self {
             reader,
-            hidden,
+            retired,
             left: from..watermark,
             limit: Timestamp::from_nanos(i64::MAX),
             last_commit: None,
@@ -58,7 +58,7 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
 
     /// Ends with what is durable now and was committed at this time or before.
     pub(crate) fn renew(&mut self, limit: Timestamp) {
-        (self.left.end, self.hidden) = durable(&self.reader);
+        (self.left.end, self.retired) = durable(&self.reader);
         self.limit = limit;
     }
 
@@ -73,8 +73,8 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
     }
 
     /// What readers are not shown.
-    pub(crate) fn hidden(&self) -> &Arc<Retired> {
-        &self.hidden
+    pub(crate) fn retired(&self) -> &Arc<Retired> {
+        &self.retired
     }
 
     /// Positions that it has yet to come to.
@@ -126,7 +126,7 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
         Ok(read.map(|(_, block)| {
             let events = block.events();
             let rows = row_from(&events, from)..events.len();
-            let rows = filter.rows(&events, rows, &self.hidden);
+            let rows = filter.rows(&events, rows, &self.retired);
             BlockRows { block, rows }
         }))
     }
@@ -151,7 +151,7 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
                 self.left.end = self.left.end.min(at.first_position);
                 let events = block.events();
                 let rows = row_from(&events, left.start)..row_from(&events, left.end);
-                let rows = filter.rows(&events, rows, &self.hidden);
+                let rows = filter.rows(&events, rows, &self.retired);
                 return Ok(Some(BlockRows { block, rows }));
             }
         }
@@ -205,7 +205,7 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
 /// before it.
 fn durable(reader: &ShardReader) -> (u64, Arc<Retired>) {
     let published = reader.published();
-    (published.watermark, Arc::clone(&published.hidden))
+    (published.watermark, Arc::clone(&published.retired))
 }
 
 /// The first row of a block at a position or after it.

@@ -75,10 +75,10 @@ impl Filter {
         &self,
         events: &Events<'_>,
         range: Range<usize>,
-        hidden: &Retired,
+        retired: &Retired,
     ) -> Vec<u32> {
         let mut rows = Vec::new();
-        self.add_rows(&mut rows, events, range, hidden);
+        self.add_rows(&mut rows, events, range, retired);
         rows
     }
 
@@ -88,14 +88,14 @@ impl Filter {
         rows: &mut Vec<u32>,
         events: &Events<'_>,
         range: Range<usize>,
-        hidden: &Retired,
+        retired: &Retired,
     ) {
         match &self.types {
             Some(names) => events.rows_of_types(range, &events.types_named(names), rows),
             None => rows.extend(range.map(|row| row as u32)),
         }
-        if hidden.may_hide(events) {
-            rows.retain(|row| !hidden.hides(events, *row as usize));
+        if retired.may_hide(events) {
+            rows.retain(|row| !retired.hides(events, *row as usize));
         }
         if !self.wants_all_of_types() {
             rows.retain(|row| self.admits_row(events, *row as usize));
@@ -114,7 +114,7 @@ impl Filter {
         let is_of_type = |types: &Vec<String>| types.iter().any(|name| name == event.event_type);
         let prefix = self.key_prefix.as_deref().unwrap_or_default();
         let in_time = self.since <= event.commit_time && event.commit_time <= self.until;
-        in_time && event.aggregate.starts_with(prefix) && types.is_none_or(is_of_type)
+        in_time && event.key.starts_with(prefix) && types.is_none_or(is_of_type)
     }
 
     fn admits_key(&self, events: &Events<'_>, row: usize) -> bool {

@@ -25,7 +25,7 @@ pub(crate) trait Follow: Send {
     ///
     /// # Errors
     /// Why it could not; it is not to be used any more then.
-    fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError>;
+    fn take(&mut self, block: &Block, retired: &Retired) -> Result<(), ApplyError>;
 
     /// Notes that there are no events of the shard before a position that were not taken in: they
     /// are gone.
@@ -69,8 +69,8 @@ impl<F: Follow> Follower<F> {
     ) -> bool {
         self.catch_up(reader, block.head().first_position, want);
         // What is new may be given up already, by a time that is yet to come.
-        let hidden = Arc::clone(&reader.published().hidden);
-        self.failure.is_none() && self.take(block, &hidden)
+        let retired = Arc::clone(&reader.published().retired);
+        self.failure.is_none() && self.take(block, &retired)
     }
 
     /// Takes in what is missing of the shard's log before `position`.
@@ -95,7 +95,7 @@ impl<F: Follow> Follower<F> {
         while !blocks.left().is_empty() && goes_on(blocks.left().start) {
             match blocks.next_read(want) {
                 Ok(Some((_, block))) => {
-                    if !self.take(&block, blocks.hidden()) {
+                    if !self.take(&block, blocks.retired()) {
                         return;
                     }
                 }
@@ -127,7 +127,7 @@ impl<F: Follow> Follower<F> {
         }
         let mut is_whole = true;
         let take = |at: &BlockPlace, block: &Block| {
-            is_whole = self.take(block, log.hidden()) && goes_on(at.next_position);
+            is_whole = self.take(block, log.retired()) && goes_on(at.next_position);
             is_whole
         };
         match read_ahead::each_block(&log, want, take) {
@@ -138,9 +138,9 @@ impl<F: Follow> Follower<F> {
     }
 
     /// Takes in a block; see [`take_with`](Self::take_with).
-    pub(crate) fn take(&mut self, block: &Block, hidden: &Retired) -> bool {
+    pub(crate) fn take(&mut self, block: &Block, retired: &Retired) -> bool {
         let position = block.head().first_position;
-        self.take_with(position, |fold| fold.take(block, hidden))
+        self.take_with(position, |fold| fold.take(block, retired))
     }
 
     /// Takes in the block at `position`, or some of it. An error or a panic stops this fold alone,

@@ -162,7 +162,7 @@ impl Files {
     pub(crate) fn read_beginning(&self, reader: &ShardReader, bytes: usize) -> Option<Kept> {
         let path = self.snapshot_of(reader.shard());
         let framed = Framed::read_beginning(&*self.storage, &path, bytes).ok()?;
-        self.fitting(framed, reader, reader.published().hidden.mark())
+        self.fitting(framed, reader, reader.published().retired.mark())
     }
 
     fn fitting(&self, framed: Framed, reader: &ShardReader, given_up: u32) -> Option<Kept> {

@@ -135,7 +135,7 @@ pub(crate) fn forget_what_was_given_up(
         let head = Framed::read_head(storage, &format!("{dir}/{name}")).ok()?;
         let definition = Framed::read(storage, &format!("{dir}/{DEFINITION}")).ok()?;
         let reader = readers.get(head.shard as usize)?;
-        let mark = reader.published().hidden.mark();
+        let mark = reader.published().retired.mark();
         Some(head.definition == Framed::checksum(&definition.body).wrapping_add(mark))
     };
     // One that is being written, or was when its process ended, has another end of its name.

@@ -70,7 +70,7 @@ impl<S: Send> Folding<S> {
 
     /// Whether it holds nothing that was given up since it was begun.
     pub(crate) fn is_of_what_is_left(&self, reader: &ShardReader) -> bool {
-        let now = reader.published().hidden.mark();
+        let now = reader.published().retired.mark();
         self.given_up.is_none_or(|then| then == now)
     }
 
@@ -89,10 +89,10 @@ impl<S: Send> Folding<S> {
         &mut self,
         block: &Block,
         end: usize,
-        hidden: &Retired,
+        retired: &Retired,
     ) -> Result<(), ApplyError> {
         let events = block.events();
-        self.given_up.get_or_insert_with(|| hidden.mark());
+        self.given_up.get_or_insert_with(|| retired.mark());
         let first = row_from(&events, self.progress).min(end);
         // Where the block is all history or all new, there is nothing to cut.
         let border = if block.head().next_position() <= self.live_from {
@@ -100,8 +100,8 @@ impl<S: Send> Folding<S> {
         } else {
             row_from(&events, self.live_from).clamp(first, end)
         };
-        self.apply(&events, first..border, hidden, true)?;
-        self.apply(&events, border..end, hidden, false)?;
+        self.apply(&events, first..border, retired, true)?;
+        self.apply(&events, border..end, retired, false)?;
         let next = match end == events.len() {
             true => block.head().next_position(),
             false => events.position(end),
@@ -115,13 +115,13 @@ impl<S: Send> Folding<S> {
         &mut self,
         events: &Events<'_>,
         mut rows: Range<usize>,
-        hidden: &Retired,
+        retired: &Retired,
         replay: bool,
     ) -> Result<(), ApplyError> {
         let is_rest = rows.end == events.len();
         let wants_all = self.definition.filter.wants_all();
         let mut at_once = rows.len();
-        if is_rest && wants_all && self.parked.is_empty() && !hidden.may_hide(events) {
+        if is_rest && wants_all && self.parked.is_empty() && !retired.may_hide(events) {
             let Some(failed) = self.apply_batch(&Batch::new(*events, rows.start, replay))? else {
                 return Ok(());
             };
@@ -130,7 +130,7 @@ impl<S: Send> Folding<S> {
         let mut shown = std::mem::take(&mut self.shown);
         shown.clear();
         let filter = &self.definition.filter;
-        filter.add_rows(&mut shown, events, rows, hidden);
+        filter.add_rows(&mut shown, events, rows, retired);
         let applied = self.apply_shown(events, &shown, at_once, replay);
         self.shown = shown;
         applied
@@ -279,8 +279,8 @@ impl<S: Send> Follow for Folding<S> {
         self.progress
     }
 
-    fn take(&mut self, block: &Block, hidden: &Retired) -> Result<(), ApplyError> {
-        self.take_rows(block, block.events().len(), hidden)
+    fn take(&mut self, block: &Block, retired: &Retired) -> Result<(), ApplyError> {
+        self.take_rows(block, block.events().len(), retired)
     }
 
     fn pass(&mut self, shard: u32, position: u64) {

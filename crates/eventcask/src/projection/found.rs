@@ -50,7 +50,7 @@ impl Found {
         let dir = PROJECTIONS.dir_of(self.number);
         let path = format!("{dir}/{}", snapshot_name(reader.shard()));
         let head = Framed::read_head(storage, &path).ok()?;
-        let mark = reader.published().hidden.mark();
+        let mark = reader.published().retired.mark();
         let definition = mark.wrapping_add(self.definition);
         let fits = fits(&head, self.store, PROJECTIONS.state, definition, reader);
         fits.then_some(head.progress)

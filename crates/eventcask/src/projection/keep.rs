@@ -37,7 +37,7 @@ impl<S: Send> Keep<S> {
         definition: &Arc<Definition<S>>,
         reader: &ShardReader,
     ) -> Option<Folding<S>> {
-        let given_up = reader.published().hidden.mark();
+        let given_up = reader.published().retired.mark();
         let kept = self.files.read(reader, given_up)?;
         // Bytes that a decoder of the user's panics on are bytes that do not fit.
         let decoded = caught(|| self.codec.decode(reader.shard(), &kept.body));

@@ -72,7 +72,7 @@ fn fill<S: Send + 'static>(
     read_ahead::each_block(&log, live.wanted(), |at, block| {
         let events = block.events();
         let rows = end.rows_of(at, &events);
-        let take = |folding: &mut Folding<S>| folding.take_rows(block, rows, log.hidden());
+        let take = |folding: &mut Folding<S>| folding.take_rows(block, rows, log.retired());
         follower.take_with(at.first_position, take) && rows == events.len()
     })?;
     match follower.failure {

@@ -90,7 +90,7 @@ fn fill<S: Send + 'static>(live: &LiveProjection<S>, shard: usize) {
     let log = ShardCursor::new(reader, locked(state).progress());
     let read = read_ahead::each_block(&log, live.wanted(), |_, block| {
         let mut state = locked(state);
-        let is_taken = state.follower.take(block, log.hidden());
+        let is_taken = state.follower.take(block, log.retired());
         let woken = live.moved(&mut state);
         drop(state);
         woken.wake();
@@ -180,7 +180,7 @@ fn apply_batch<S: Send + 'static>(
     let (blocks, error) = read_batch(live, &mut log, limits);
     let mut state = locked(state);
     for block in &blocks {
-        if !state.follower.take(block, log.hidden()) {
+        if !state.follower.take(block, log.retired()) {
             break;
         }
     }

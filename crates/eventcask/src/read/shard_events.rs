@@ -37,13 +37,13 @@ impl ShardEvents {
 
     /// Ends with what is durable now and was committed at this time or before.
     pub(crate) fn renew(&mut self, limit: i64) {
-        let before = Arc::clone(self.cursor.hidden());
+        let before = Arc::clone(self.cursor.retired());
         self.cursor.renew(Timestamp::from_nanos(limit));
-        let hidden = self.cursor.hidden();
+        let retired = self.cursor.retired();
         if let Some(open) = &mut self.open
-            && !Arc::ptr_eq(&before, hidden)
+            && !Arc::ptr_eq(&before, retired)
         {
-            open.retain(|events, row| !hidden.hides(events, row));
+            open.retain(|events, row| !retired.hides(events, row));
         }
     }
 

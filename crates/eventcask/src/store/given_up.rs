@@ -13,7 +13,7 @@ use crate::follow::cursor::{ShardCursor, row_from};
 /// What was given up of one shard at a moment.
 pub(crate) struct GivenUp {
     reader: Arc<ShardReader>,
-    hidden: Arc<Retired>,
+    retired: Arc<Retired>,
     /// Events from this position on may be lost with the power: they stand in for nothing.
     durable_to: u64,
     shards: u32,
@@ -43,7 +43,7 @@ impl GivenUp {
     pub(crate) fn now(reader: &Arc<ShardReader>, shards: u32) -> Self {
         let published = reader.published();
         Self {
-            hidden: Arc::clone(&published.hidden),
+            retired: Arc::clone(&published.retired),
             durable_to: published.watermark,
             reader: Arc::clone(reader),
             shards,
@@ -57,19 +57,19 @@ impl GivenUp {
         let now = Self::now(reader, shards);
         let newest = reader.published().spans().pop();
         Self {
-            hidden: Arc::new(now.hidden.by_time()),
+            retired: Arc::new(now.retired.by_time()),
             durable_to: newest.map_or(0, |newest| newest.first_position),
             ..now
         }
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
-        self.hidden.is_empty()
+        self.retired.is_empty()
     }
 
     /// What becomes of an event when its segment is written anew.
     pub(crate) fn fate(&self, events: &Events<'_>, row: usize) -> Fate {
-        if self.is_nothing() || !self.hidden.hides(events, row) {
+        if self.is_nothing() || !self.retired.hides(events, row) {
             return Fate::Kept;
         }
         let (position, key) = (events.position(row), key_of(events, row));
@@ -108,8 +108,8 @@ impl GivenUp {
 
     /// Whether nothing is left of an aggregate up to the event in this row.
     fn is_given_up_whole(&self, events: &Events<'_>, row: usize) -> bool {
-        let first = self.hidden.first_version(key_of(events, row));
-        events.commit_time(row).as_nanos() < self.hidden.before() || events.version(row) <= first
+        let first = self.retired.first_version(key_of(events, row));
+        events.commit_time(row).as_nanos() < self.retired.before() || events.version(row) <= first
     }
 
     /// Whether nothing is left of an aggregate up to its event at a position, which is hidden
@@ -120,7 +120,7 @@ impl GivenUp {
             let events = block.events();
             let row = events.row_at(position);
             row.is_some_and(|row| {
-                self.hidden.hides(&events, row) && self.is_given_up_whole(&events, row)
+                self.retired.hides(&events, row) && self.is_given_up_whole(&events, row)
             })
         })
     }
@@ -176,10 +176,10 @@ impl GivenUp {
         let Some(segment) = &span.ended else {
             return Ok(true);
         };
-        if segment.sealed().first_commit < self.hidden.before() {
+        if segment.sealed().first_commit < self.retired.before() {
             return Ok(true);
         }
-        for (key, _) in self.hidden.truncated() {
+        for (key, _) in self.retired.truncated() {
             if erased_id_of(key).is_none() && self.reader.is_in(segment, key)? {
                 return Ok(true);
             }

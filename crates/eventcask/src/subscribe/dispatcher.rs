@@ -145,19 +145,17 @@ impl Dispatcher {
     /// back.
     fn is_passed_over(&mut self, event: &Event) -> bool {
         let stored = event.get();
-        let Some(held) = self.held.get(stored.aggregate) else {
+        let Some(held) = self.held.get(stored.key) else {
             return false;
         };
-        if !self.coming.contains(stored.aggregate)
-            || stored.version.saturating_add(1) < held.version
-        {
+        if !self.coming.contains(stored.key) || stored.version.saturating_add(1) < held.version {
             return true;
         }
         let next = held.version;
-        self.coming.remove(stored.aggregate);
+        self.coming.remove(stored.key);
         // The one that failed is still tried with what is known of it.
         if stored.version != next {
-            self.held.remove(stored.aggregate);
+            self.held.remove(stored.key);
             self.unsaved += 1;
         }
         stored.version < next
@@ -262,7 +260,7 @@ impl Dispatcher {
     fn claim(&mut self, event: Event) -> (Event, u32) {
         let stored = event.get();
         // The event that comes next of an aggregate that is held back is the one that failed.
-        let held = self.held.get(stored.aggregate);
+        let held = self.held.get(stored.key);
         let failed = held.filter(|held| held.version == stored.version);
         let turn = Turn {
             shard: stored.shard,
@@ -270,7 +268,7 @@ impl Dispatcher {
             version: stored.version,
             tries: failed.map_or(0, |held| held.tries),
         };
-        self.claimed.insert(stored.aggregate.to_owned(), turn);
+        self.claimed.insert(stored.key.to_owned(), turn);
         (event, turn.tries)
     }
 

@@ -50,7 +50,7 @@ impl Projection for Diary {
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
         let line = |event: eventcask::event::EventRef<'_>| {
             let replay = if batch.replay() { "again " } else { "" };
-            format!("{replay}{}@{}", event.aggregate, event.version)
+            format!("{replay}{}@{}", event.key, event.version)
         };
         state.extend(batch.iter().map(line));
         Ok(())

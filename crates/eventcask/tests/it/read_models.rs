@@ -86,10 +86,9 @@ impl ReadModel for Ledger {
         }
         for event in batches.events() {
             let cents: i64 = str::from_utf8(event.payload)?.parse()?;
-            let balance = kept.balances.entry(event.aggregate.to_owned()).or_default();
+            let balance = kept.balances.entry(event.key.to_owned()).or_default();
             *balance = (balance.0 + cents, balance.1 + 1);
-            kept.seen
-                .push(format!("{}@{}", event.aggregate, event.version));
+            kept.seen.push(format!("{}@{}", event.key, event.version));
         }
         if fails_at(Step::InTheMiddle) {
             return Err("the disk of the database is full".into());
