@@ -41,7 +41,7 @@ impl Kind {
         match self {
             Self::Projection => "mend it, then rebuild it or start it with a raised version",
             Self::View => "rebuild it",
-            Self::ReadModel => "mend it and feed it anew",
+            Self::ReadModel => "mend it and start it again",
             Self::Shard => "close the store and open it again",
         }
     }
