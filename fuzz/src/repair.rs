@@ -151,7 +151,7 @@ fn mend_sealed(bytes: &mut [u8], chain: &Chain) {
         put(bytes, 216, (chain.position - events).to_le_bytes());
         put(bytes, 224, [0; 8]);
     }
-    let first_events = u64_at(bytes, 208).min(u64_at(bytes, 144));
+    let first_events = u64_at(bytes, 208).min(u64_at(bytes, 128));
     put(bytes, 208, first_events.to_le_bytes());
     put(bytes, 140, u32_at(bytes, 140).clamp(1, 99).to_le_bytes());
     put(bytes, 184, (chain.place as u64).to_le_bytes());
