@@ -1,6 +1,6 @@
 //! An upstream that can be read again, and what the store must have of it.
 
-use eventcask::{Store, StoreReader, route};
+use eventcask::{Error, Store, StoreReader, route};
 use fastrand::Rng;
 
 use crate::disk::faults::Faults;
@@ -143,9 +143,11 @@ fn send_some(stage: &Stage, source: &Source, lane: u32, rng: &mut Rng) -> Result
     }
     let mut door = match source.open(&stage.store, &stage.ledger, from) {
         Ok(door) => door,
-        // To begin a session is to flush, which a disk can refuse.
-        Err(_) if source.is_session => return Ok(false),
-        Err(error) => return Err(error.to_string()),
+        // To begin is to wait for what is on its way, which a disk can refuse.
+        Err(error @ Error::SourceInUse { .. }) if !source.is_session => {
+            return Err(error.to_string());
+        }
+        Err(_) => return Ok(false),
     };
     let most = from + rng.usize(1..80);
     let mut rest = &rows[from.min(rows.len())..most.min(rows.len())];

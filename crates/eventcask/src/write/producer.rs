@@ -408,8 +408,8 @@ impl Store {
     /// before, what it handed over is waited for: the marks say how far it came.
     ///
     /// # Errors
-    /// [`Error::SourceInUse`] while another producer of the same source is open, or a name that is
-    /// empty or too long.
+    /// [`Error::SourceInUse`] while another producer of the same source is open, a name that is
+    /// empty or too long, or why what is waited for was refused, such as a full disk.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
         self.producer_of(source, Origin::Source(source.to_owned()))
