@@ -67,12 +67,7 @@ impl Source {
     }
 
     /// A producer that goes on with this row.
-    pub(crate) fn open(
-        &self,
-        store: &Store,
-        ledger: &Ledger,
-        row: usize,
-    ) -> Result<Door, eventcask::Error> {
+    pub(crate) fn open(&self, store: &Store, ledger: &Ledger, row: usize) -> Result<Door, Error> {
         if !self.is_session {
             return Ok(Door::Producer(store.producer_from(&self.name())?));
         }
