@@ -1,7 +1,6 @@
 //! Views: right, kept, rebuilt, dropped.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::{ErrorKind, NewEvent, Store, StoreReader, ViewSpec};
@@ -161,7 +160,7 @@ fn saved_anew(storage: &MemoryStorage, before: &[u8]) -> Vec<u8> {
         if bytes != before {
             return bytes;
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::yield_now();
     }
 }
 
