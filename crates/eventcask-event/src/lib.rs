@@ -34,7 +34,7 @@ mod envelope;
 mod events;
 
 pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
-pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
+pub use columns::{Columns, NO_POSITION, NO_TIME};
 pub use envelope::Envelope;
 pub use erased::{erased_id, erased_id_of, erased_key};
 pub use events::{EventRef, Events, EventsParts, Malformed};

@@ -438,7 +438,7 @@ impl ShardReader {
             })
             .collect();
         for row in (0..events.len()).filter(|row| events.position(*row) >= seen) {
-            let version = events.columns().versions[row].to_native();
+            let version = events.columns().versions[row];
             let slot = slots[events.aggregate_index(row)];
             directory.enter(slot, version, events.position(row));
         }

@@ -357,7 +357,7 @@ pub(crate) enum Look {
 impl Written {
     fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
         let versions = &block.events().columns().versions;
-        let first = versions.iter().filter(|version| version.to_native() == 1);
+        let first = versions.iter().filter(|version| **version == 1);
         let raw = sections.iter().map(|section| u64::from(section.raw));
         self.figures.add(&Figures {
             blocks: 1,

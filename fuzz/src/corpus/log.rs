@@ -169,7 +169,7 @@ impl Log {
             ..self.head()
         };
         let parts = self.parts(rows);
-        let block = Block::new(head, &parts.0, parts.1, parts.2).expect("the rows fit a block");
+        let block = Block::new(head, parts.0, parts.1, parts.2).expect("the rows fit a block");
         let mut bytes = Vec::new();
         let head = block.encode(self.codec, &mut self.compressor, &mut bytes);
         self.put(&head, &bytes)

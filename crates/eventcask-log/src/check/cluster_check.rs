@@ -23,8 +23,7 @@ pub(crate) struct EventSum {
 impl EventSum {
     /// Adds the events of a block, whose payloads must be open.
     pub(crate) fn add(&mut self, events: &Events<'_>) {
-        let previous = events.columns().previous.iter();
-        let mut previous: Vec<u64> = previous.map(|one| one.to_native()).collect();
+        let mut previous = events.columns().previous.clone();
         for row in 0..events.len() {
             let before = &mut previous[events.aggregate_index(row)];
             self.add_row(events, row, *before);

@@ -5,7 +5,7 @@
 use crate::{Error, ErrorKind};
 
 /// The version of the format that this code writes, and the highest that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Bytes of the header of every file.
 pub(crate) const FILE_HEADER_BYTES: usize = 128;
 

@@ -157,7 +157,7 @@ impl Index {
         for row in 0..events.len() {
             let (index, position) = (events.aggregate_index(row), events.position(row));
             let place = KeyPlace {
-                version: events.columns().versions[row].to_native(),
+                version: events.columns().versions[row],
                 position,
             };
             self.first_events += u64::from(place.version == 1);

@@ -51,7 +51,7 @@ fn block_at(place: u64, rows: &[Row]) -> Block {
     let encodings = [Encoding::Json, Encoding::Bytes, Encoding::Json];
     let encodings = encodings.iter().map(|one| *one as u8);
     columns.type_encodings = encodings.take(payloads.len()).collect();
-    Block::new(head(rows.len(), place), &columns, ids, payloads).unwrap()
+    Block::new(head(rows.len(), place), columns, ids, payloads).unwrap()
 }
 
 fn seen(block: &Block) -> Vec<Seen> {

@@ -161,7 +161,7 @@ impl GivenUp {
                     continue;
                 }
                 found.events += 1;
-                let bytes = events.columns().payload_lengths[row].to_native();
+                let bytes = events.columns().payload_lengths[row];
                 found.payload_bytes += u64::from(bytes);
             }
             from = at.next_position;

@@ -270,10 +270,7 @@ impl<'v> Part<'v> {
         let mut follows = true;
         for row in 0..events.len() {
             let index = events.aggregate_index(row);
-            let (version, position) = (
-                events.columns().versions[row].to_native(),
-                events.position(row),
-            );
+            let (version, position) = (events.columns().versions[row], events.position(row));
             let link = events.previous(index).unwrap_or(NO_POSITION);
             match self.aggregates.get_mut(events.key(index)) {
                 None => {
