@@ -92,22 +92,36 @@ impl<'a> Events<'a> {
         ids: usize,
         payload_bytes: &[usize],
     ) -> Result<Vec<u32>, Malformed> {
-        check_lengths(rows, columns, ids, payload_bytes)?;
+        check_lengths(rows, columns, ids)?;
         check_texts(&columns.keys, &columns.key_ends, MAX_KEY_BYTES)
             .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
-        check_texts(&columns.type_names, &columns.type_name_ends, MAX_TYPE_BYTES)
-            .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
-        if columns
-            .type_encodings
-            .iter()
-            .any(|number| Encoding::from_u8(*number).is_none())
-        {
-            return Err(Malformed(
-                "an event type has an encoding that this version does not know",
-            ));
-        }
+        Self::check_types(columns, payload_bytes.len())?;
         check_aggregates(columns)?;
         check_payloads(columns, payload_bytes)
+    }
+
+    /// Checks that the columns of the event types, so many, agree with each other.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_types(columns: &Columns, types: usize) -> Result<(), Malformed> {
+        let one_a_type = [
+            columns.type_name_ends.len(),
+            columns.type_schemas.len(),
+            columns.type_encodings.len(),
+        ];
+        if one_a_type.iter().any(|len| *len != types) {
+            return Err(Malformed("the columns of the block have different lengths"));
+        }
+        check_texts(&columns.type_names, &columns.type_name_ends, MAX_TYPE_BYTES)
+            .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
+        let mut encodings = columns.type_encodings.iter();
+        match encodings.all(|number| Encoding::from_u8(*number).is_some()) {
+            true => Ok(()),
+            false => Err(Malformed(
+                "an event type has an encoding that this version does not know",
+            )),
+        }
     }
 
     /// Checks that no aggregate is listed twice. It takes as long as all of
@@ -432,12 +446,7 @@ fn text<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a str {
     str::from_utf8(bytes_of(bytes, ends, index)).unwrap_or("\u{fffd}")
 }
 
-fn check_lengths(
-    rows: usize,
-    columns: &Columns,
-    ids: usize,
-    payload_bytes: &[usize],
-) -> Result<(), Malformed> {
+fn check_lengths(rows: usize, columns: &Columns, ids: usize) -> Result<(), Malformed> {
     let one_a_row = [
         columns.aggregates.len(),
         columns.types.len(),
@@ -450,15 +459,8 @@ fn check_lengths(
         columns.commit_times.len(),
         ids,
     ];
-    let types = payload_bytes.len();
-    let one_a_type = [
-        columns.type_name_ends.len(),
-        columns.type_schemas.len(),
-        columns.type_encodings.len(),
-    ];
     if one_a_row.iter().any(|len| *len != rows)
         || optional.iter().any(|len| *len != rows && *len != 0)
-        || one_a_type.iter().any(|len| *len != types)
         || columns.previous.len() != columns.key_ends.len()
     {
         return Err(Malformed("the columns of the block have different lengths"));

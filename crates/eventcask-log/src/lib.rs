@@ -47,6 +47,7 @@ pub use format::sealed_header::{Sealed, Table, TableKind};
 pub use read::block_cache::{BLOCK_CACHE_BYTES, BlockCache};
 pub use read::caches::{Caches, FILTER_BYTES, PAGE_CACHE_BYTES};
 pub use read::reader::BlockReader;
+pub use read::rows::{RowGatherer, RowPlace, RowsOfGroup};
 pub use read::table_cache::{TABLE_CACHE_BYTES, TableCache};
 pub use recovery::ends::Ends;
 pub use recovery::reserve::{keep_reserve, with_reserve};

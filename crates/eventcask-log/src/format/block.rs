@@ -154,6 +154,18 @@ impl Block {
         Ok(block)
     }
 
+    /// Events of one aggregate that were read row by row: each part was checked. One a row:
+    /// where its payload starts among those of its type.
+    pub(crate) fn gathered(head: BlockHead, parts: BlockParts, starts: Vec<u32>) -> Self {
+        Self {
+            head,
+            columns: parts.columns,
+            ids: parts.ids,
+            payloads: parts.payloads,
+            payload_starts: starts,
+        }
+    }
+
     /// What a reader will refuse must not be written.
     fn check_limits(&self, payload_bytes: &[usize]) -> Result<(), &'static str> {
         let rows_in_groups = self.columns.rows().div_ceil(group_rows(false) as usize);

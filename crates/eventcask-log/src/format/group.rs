@@ -389,11 +389,11 @@ pub(crate) struct GroupRows {
 }
 
 impl GroupRows {
-    /// Reads a group of so many rows, whose first one has this position if none of the block's
-    /// events are gone.
+    /// Reads a group of so many rows and types, whose first row has this position if none of the
+    /// block's events are gone.
     pub(crate) fn read(
         raw: &[u8],
-        rows: usize,
+        (rows, types): (usize, usize),
         first_position: u64,
         ids: Vec<u8>,
     ) -> Result<Self, &'static str> {
@@ -416,6 +416,9 @@ impl GroupRows {
         for (position, back) in read.positions.iter().zip(group.back.iter()) {
             let before = before(*position, back.to_native(), || far_back.next())?;
             read.previous.push(before);
+        }
+        if group.payload_starts.len() != types {
+            return Err("a group has other types than its block");
         }
         read.add_payload_starts(&group.payload_starts)?;
         Ok(read)

@@ -10,6 +10,7 @@ pub(crate) struct Layout<'a> {
     pub(crate) keys: &'a Section,
     /// Columns of each group, each followed by its ids where the block has ids.
     rows: &'a [Section],
+    unknown: usize,
     has_ids: bool,
     group_rows: usize,
     all_rows: usize,
@@ -21,8 +22,6 @@ pub(crate) struct Layout<'a> {
 pub(crate) struct GroupSections<'a> {
     pub(crate) columns: &'a Section,
     pub(crate) ids: Option<&'a Section>,
-    /// The first row.
-    pub(crate) first: usize,
     pub(crate) rows: usize,
 }
 
@@ -39,6 +38,7 @@ impl<'a> Layout<'a> {
             types,
             keys,
             rows,
+            unknown: unknown.len(),
             has_ids: rows
                 .get(1)
                 .is_some_and(|second| second.kind == Section::IDS),
@@ -88,15 +88,18 @@ impl<'a> Layout<'a> {
             GroupSections {
                 columns: &sections[0],
                 ids: sections.get(1),
-                first,
                 rows: group_rows.min(all_rows.saturating_sub(first)),
             }
         })
     }
 
-    /// The group with this index.
-    pub(crate) fn group(&self, index: usize) -> Option<GroupSections<'a>> {
-        self.groups().nth(index)
+    pub(crate) fn has_ids(&self) -> bool {
+        self.has_ids
+    }
+
+    /// How many sections come behind those of the rows.
+    pub(crate) fn behind_rows(&self) -> usize {
+        self.payloads.len() + self.unknown
     }
 
     /// Where the sections end that are not payloads, from the beginning of the block on.

@@ -174,8 +174,17 @@ impl BlockReader {
         Ok(block)
     }
 
+    pub(crate) fn count_read(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The head of the block at a place, if it is that one.
-    fn head(&self, source: &Source, bytes: &[u8], at: &BlockPlace) -> Result<BlockHead, Error> {
+    pub(crate) fn head(
+        &self,
+        source: &Source,
+        bytes: &[u8],
+        at: &BlockPlace,
+    ) -> Result<BlockHead, Error> {
         let damaged = |reason| source.damaged(reason);
         let size = BlockHead::peek(bytes).map_err(damaged)?;
         let head = bytes
@@ -222,7 +231,7 @@ impl BlockReader {
         copy().map_err(|error| Error::io("copy to", &to.describe(&path), error))
     }
 
-    /// How many blocks were read from files so far.
+    /// How many blocks, and parts of blocks, were read from files so far.
     #[must_use]
     pub fn blocks_read(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
@@ -261,25 +270,30 @@ pub(crate) fn with_room<T>(bytes: usize, read: impl FnOnce(&mut [u8]) -> T) -> T
 }
 
 /// Where the bytes of a block come from.
-struct Source {
-    file: Arc<dyn StoredFile>,
-    name: String,
-    place: u64,
+pub(crate) struct Source {
+    pub(crate) file: Arc<dyn StoredFile>,
+    pub(crate) name: String,
+    pub(crate) place: u64,
 }
 
 impl Source {
-    fn damaged(&self, reason: &str) -> Error {
+    pub(crate) fn damaged(&self, reason: &str) -> Error {
         Error::damaged(&self.name, self.place, reason)
     }
 
     /// Reads what there is of the block from `within` on.
-    fn read(&self, bytes: &mut [u8], within: usize) -> Result<usize, Error> {
+    pub(crate) fn read(&self, bytes: &mut [u8], within: usize) -> Result<usize, Error> {
         let read = self.file.read_at(bytes, self.place + within as u64);
         read.map_err(|error| Error::io("read", &self.name, error))
     }
 
     /// Reads the bytes of the block between two places into theirs; none where they are there.
-    fn read_exactly(&self, bytes: &mut [u8], from: usize, to: usize) -> Result<(), Error> {
+    pub(crate) fn read_exactly(
+        &self,
+        bytes: &mut [u8],
+        from: usize,
+        to: usize,
+    ) -> Result<(), Error> {
         let cut_short = || self.damaged("a block is cut short");
         let wanted = bytes.get_mut(from..to.max(from)).ok_or_else(cut_short)?;
         let length = wanted.len();
