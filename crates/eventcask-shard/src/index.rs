@@ -635,21 +635,30 @@ impl ShardReader {
         block: impl Fn(Arc<Block>) -> Result<T, Error>,
         rows: impl Fn(&BlockPlace) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
-        let segment = self.published().clustered_at(position);
-        if let Some(segment) = segment {
-            let ask = |segment: &ClosedSegment| self.blocks.cluster_of(segment, key, position);
-            if let Some(cluster) = self.retried(&segment, ask)? {
-                return block(cluster).map(Some);
-            }
-        }
-        let read = self.read_at(position, |at| match BlockReader::is_read_by_rows(at) {
+        let read = |at: &BlockPlace| match BlockReader::is_read_by_rows(at) {
             true => rows(at),
             false => {
                 let want = Payloads::OfAggregateAt(position);
                 block(self.blocks.get(at, want)?).map(Some)
             }
-        })?;
-        Ok(read.flatten())
+        };
+        let look = self.published().look(position, 0);
+        match look {
+            // Where that can not be read, what follows says why.
+            Look::Found(at) => {
+                if let Ok(found) = read(&at) {
+                    return Ok(found);
+                }
+            }
+            Look::Ended(segment) if segment.has_good_clusters() => {
+                let ask = |segment: &ClosedSegment| self.blocks.cluster_of(segment, key, position);
+                if let Some(cluster) = self.retried(&segment, ask)? {
+                    return block(cluster).map(Some);
+                }
+            }
+            Look::Ended(_) | Look::Nothing => {}
+        }
+        Ok(self.read_at(position, read)?.flatten())
     }
 
     /// The block that holds the first durable event at `position` or after it, and its place.

@@ -379,7 +379,9 @@ pub(crate) struct GroupRows {
     pub(crate) versions: Vec<u64>,
     /// Position of the aggregate's event before, or [`NO_POSITION`].
     pub(crate) previous: Vec<u64>,
-    pub(crate) positions: Vec<u64>,
+    /// Empty where they follow each other.
+    positions: Vec<u64>,
+    first_position: u64,
     pub(crate) payload_starts: Vec<u32>,
     pub(crate) payload_lengths: Vec<u32>,
     pub(crate) times: Vec<i64>,
@@ -408,13 +410,10 @@ impl GroupRows {
         extend_i64(&mut read.times, &group.times);
         extend_i64(&mut read.commit_times, &group.commit_times);
         extend_u64(&mut read.positions, &group.positions);
-        if read.positions.is_empty() {
-            read.positions
-                .extend((0..rows as u64).map(|row| first_position.saturating_add(row)));
-        }
+        read.first_position = read.positions.first().copied().unwrap_or(first_position);
         let mut far_back = group.far_back.iter();
-        for (position, back) in read.positions.iter().zip(group.back.iter()) {
-            let before = before(*position, back.to_native(), || far_back.next())?;
+        for (row, back) in group.back.iter().enumerate() {
+            let before = before(read.position(row), back.to_native(), || far_back.next())?;
             read.previous.push(before);
         }
         if group.payload_starts.len() != types {
@@ -441,10 +440,32 @@ impl GroupRows {
         self.versions.len()
     }
 
+    pub(crate) fn position(&self, row: usize) -> u64 {
+        match self.positions.get(row) {
+            Some(position) => *position,
+            None => self.first_position.saturating_add(row as u64),
+        }
+    }
+
+    /// Position of the first row.
+    pub(crate) fn first_position(&self) -> u64 {
+        self.first_position
+    }
+
+    /// The row at a position.
+    pub(crate) fn row_at(&self, position: u64) -> Option<usize> {
+        let guess = usize::try_from(position.checked_sub(self.first_position)?).ok()?;
+        match self.positions.is_empty() {
+            true => (guess < self.rows()).then_some(guess),
+            // Where events are gone the others have moved up.
+            false => self.positions.binary_search(&position).ok(),
+        }
+    }
+
     /// Bytes that it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        let optional = self.times.len() + self.commit_times.len();
-        self.rows() * (2 + 8 + 8 + 8 + 4 + 4) + optional * 8 + self.ids.len()
+        let optional = self.times.len() + self.positions.len() + self.commit_times.len();
+        self.rows() * (2 + 8 + 8 + 4 + 4) + optional * 8 + self.ids.len()
     }
 }
 

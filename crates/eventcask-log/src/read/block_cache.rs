@@ -4,11 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::format::front::Front;
-use crate::format::group::GroupRows;
+use crate::read::rows::Group;
 use crate::{Block, BlockPlace};
 
 /// Bytes of memory that blocks and their parts may take together, of all shards, unless set. An
@@ -34,7 +35,7 @@ pub(crate) enum Kept {
     /// The head and the types of a block.
     Front(Arc<Front>),
     /// The rows of a group.
-    Group(Arc<GroupRows>),
+    Group(Arc<Group>),
     /// A chunk of payloads.
     Payloads(Arc<[u8]>),
 }
@@ -46,18 +47,39 @@ pub(crate) enum Part {
     Whole,
     /// Its head and types.
     Front,
+    /// The group with this index.
+    Group(u32),
     /// The section with this index.
     Section(u32),
 }
 
-/// Shard and place of a block, and what of it.
-type Name = (u32, BlockPlace, Part);
+/// Where a block is, and what of it. In one form of a segment no place is ever that of two blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Name {
+    segment: u64,
+    place: u64,
+    rewrite: u32,
+    shard: u32,
+    part: Part,
+}
+
+impl Name {
+    fn new(shard: u32, at: &BlockPlace, part: Part) -> Self {
+        Self {
+            segment: at.segment,
+            place: at.place,
+            rewrite: at.rewrite,
+            shard,
+            part,
+        }
+    }
+}
 
 /// The decoded blocks and parts of blocks that are read most, of all shards. Each is checked when it
 /// is read, and not again while it is kept.
 #[derive(Clone)]
 pub struct BlockCache {
-    kept: Arc<Cache<Name, Kept, Weight>>,
+    kept: Arc<Cache<Name, Kept, Weight, RandomState>>,
 }
 
 #[derive(Clone)]
@@ -94,7 +116,8 @@ impl BlockCache {
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         let some = (bytes / KEPT_BYTES).clamp(1, MOST_KEPT) as usize;
-        let kept = Cache::with_weighter(some, bytes.max(1), Weight);
+        let (hasher, lifecycle) = (RandomState::default(), DefaultLifecycle::default());
+        let kept = Cache::with(some, bytes.max(1), Weight, hasher, lifecycle);
         Self {
             kept: Arc::new(kept),
         }
@@ -118,16 +141,16 @@ impl BlockCache {
     }
 
     pub(crate) fn part(&self, shard: u32, at: &BlockPlace, part: Part) -> Option<Kept> {
-        self.kept.get(&(shard, *at, part))
+        self.kept.get(&Name::new(shard, at, part))
     }
 
     pub(crate) fn insert_part(&self, shard: u32, at: &BlockPlace, part: Part, kept: Kept) {
-        self.kept.insert((shard, *at, part), kept);
+        self.kept.insert(Name::new(shard, at, part), kept);
     }
 
     /// Lets go of the blocks of a segment that was written anew.
     pub(crate) fn forget(&self, shard: u32, segment: u64) {
         self.kept
-            .retain(|(of, at, _), _| (*of, at.segment) != (shard, segment));
+            .retain(|name, _| (name.shard, name.segment) != (shard, segment));
     }
 }

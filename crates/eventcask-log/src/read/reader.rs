@@ -194,6 +194,7 @@ impl BlockReader {
         let head = BlockHead::decode(head).map_err(damaged)?;
         let found = BlockPlace {
             rewrite: at.rewrite,
+            group_rows: at.group_rows,
             ..BlockPlace::of(&head)
         };
         if found != *at || head.store != self.dir.store || head.shard != self.dir.shard {

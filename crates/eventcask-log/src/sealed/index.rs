@@ -305,6 +305,7 @@ pub(crate) fn find_block(
 
 fn decode_block(fields: Fields<'_>, segment: u64, rewrite: u32) -> BlockPlace {
     BlockPlace {
+        group_rows: 0,
         segment,
         rewrite,
         place: fields.u64(0),
