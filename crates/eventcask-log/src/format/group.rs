@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use eventcask_event::{Columns, NO_POSITION};
+use eventcask_event::{Columns, NO_POSITION, NO_TIME};
 use rkyv::api::high::to_bytes_in;
 use rkyv::rancor;
 use rkyv::rend::{i64_le, u32_le, u64_le};
@@ -372,72 +372,87 @@ fn checked(raw: &[u8], rows: usize) -> Result<&ArchivedGroup<'_>, &'static str> 
     }
 }
 
-/// A group by itself, for who wants some of its rows: all that is needed of it, in memory.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// A group by itself, for who wants some of its rows. What a row says lies together, so that one
+/// row is one look at memory.
+#[derive(Debug, Default)]
 pub(crate) struct GroupRows {
-    pub(crate) types: Vec<u16>,
-    pub(crate) versions: Vec<u64>,
-    /// Position of the aggregate's event before, or [`NO_POSITION`].
-    pub(crate) previous: Vec<u64>,
+    rows: Vec<GroupRow>,
     /// Empty where they follow each other.
     positions: Vec<u64>,
     first_position: u64,
-    pub(crate) payload_starts: Vec<u32>,
-    pub(crate) payload_lengths: Vec<u32>,
-    pub(crate) times: Vec<i64>,
-    pub(crate) commit_times: Vec<i64>,
-    /// 16 bytes a row, or none.
-    pub(crate) ids: Vec<u8>,
+}
+
+/// What a block says of one event, but for names, key and payload.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupRow {
+    /// 0 where the engine makes it.
+    pub(crate) id: u128,
+    pub(crate) version: u64,
+    /// Position of the aggregate's event before, or [`NO_POSITION`].
+    pub(crate) previous: u64,
+    /// As the columns have it.
+    pub(crate) time: i64,
+    pub(crate) commit_time: i64,
+    /// Where its payload starts among those of its type.
+    pub(crate) payload_start: u32,
+    pub(crate) payload_length: u32,
+    pub(crate) event_type: u16,
+}
+
+/// What a group has to go with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupFrame {
+    pub(crate) rows: usize,
+    /// Event types of the block.
+    pub(crate) types: usize,
+    /// Position of the first row where positions follow each other.
+    pub(crate) first_position: u64,
+    /// Commit time of the rows where they have none of their own.
+    pub(crate) commit_time: i64,
 }
 
 impl GroupRows {
-    /// Reads a group of so many rows and types, whose first row has this position if none of the
-    /// block's events are gone.
-    pub(crate) fn read(
-        raw: &[u8],
-        (rows, types): (usize, usize),
-        first_position: u64,
-        ids: Vec<u8>,
-    ) -> Result<Self, &'static str> {
-        let group = checked(raw, rows)?;
-        let mut read = Self {
-            types: group.types.iter().map(|one| one.to_native()).collect(),
-            ids,
-            ..Self::default()
-        };
-        extend_u64(&mut read.versions, &group.versions);
-        extend_u32(&mut read.payload_lengths, &group.payload_lengths);
-        extend_i64(&mut read.times, &group.times);
-        extend_i64(&mut read.commit_times, &group.commit_times);
-        extend_u64(&mut read.positions, &group.positions);
-        read.first_position = read.positions.first().copied().unwrap_or(first_position);
-        let mut far_back = group.far_back.iter();
-        for (row, back) in group.back.iter().enumerate() {
-            let before = before(read.position(row), back.to_native(), || far_back.next())?;
-            read.previous.push(before);
-        }
-        if group.payload_starts.len() != types {
+    /// Reads a group; `ids` has 16 bytes a row, or none.
+    pub(crate) fn read(raw: &[u8], of: &GroupFrame, ids: &[u8]) -> Result<Self, &'static str> {
+        let group = checked(raw, of.rows)?;
+        if group.payload_starts.len() != of.types {
             return Err("a group has other types than its block");
         }
-        read.add_payload_starts(&group.payload_starts)?;
+        let mut read = Self::default();
+        extend_u64(&mut read.positions, &group.positions);
+        read.first_position = read.positions.first().copied().unwrap_or(of.first_position);
+        let mut starts = Vec::new();
+        extend_u32(&mut starts, &group.payload_starts);
+        let (ids, _) = ids.as_chunks::<16>();
+        let (times, commits): (&[i64_le], &[i64_le]) = (&group.times, &group.commit_times);
+        let mut far_back = group.far_back.iter();
+        read.rows.reserve_exact(of.rows);
+        for row in 0..of.rows {
+            let event_type = group.types[row].to_native();
+            let start = starts.get_mut(usize::from(event_type));
+            let start = start.ok_or("a row names an event type that the block does not list")?;
+            let (payload_start, payload_length) = (*start, group.payload_lengths[row].to_native());
+            let end = start.checked_add(payload_length);
+            *start = end.ok_or("the payloads of a type pass 4 GiB")?;
+            let back = group.back[row].to_native();
+            let previous = before(read.position(row), back, || far_back.next())?;
+            let commit_time = commits.get(row);
+            read.rows.push(GroupRow {
+                id: ids.get(row).map_or(0, |id| u128::from_le_bytes(*id)),
+                version: group.versions[row].to_native(),
+                previous,
+                time: times.get(row).map_or(NO_TIME, |time| time.to_native()),
+                commit_time: commit_time.map_or(of.commit_time, |time| time.to_native()),
+                payload_start,
+                payload_length,
+                event_type,
+            });
+        }
         Ok(read)
     }
 
-    fn add_payload_starts(&mut self, starts: &[u32_le]) -> Result<(), &'static str> {
-        let mut next = Vec::new();
-        extend_u32(&mut next, starts);
-        for (event_type, length) in self.types.iter().zip(&self.payload_lengths) {
-            let next = next.get_mut(usize::from(*event_type));
-            let next = next.ok_or("a row names an event type that the block does not list")?;
-            self.payload_starts.push(*next);
-            let end = next.checked_add(*length);
-            *next = end.ok_or("the payloads of a type pass 4 GiB")?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.versions.len()
+    pub(crate) fn row(&self, row: usize) -> &GroupRow {
+        &self.rows[row]
     }
 
     pub(crate) fn position(&self, row: usize) -> u64 {
@@ -456,7 +471,7 @@ impl GroupRows {
     pub(crate) fn row_at(&self, position: u64) -> Option<usize> {
         let guess = usize::try_from(position.checked_sub(self.first_position)?).ok()?;
         match self.positions.is_empty() {
-            true => (guess < self.rows()).then_some(guess),
+            true => (guess < self.rows.len()).then_some(guess),
             // Where events are gone the others have moved up.
             false => self.positions.binary_search(&position).ok(),
         }
@@ -464,8 +479,7 @@ impl GroupRows {
 
     /// Bytes that it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        let optional = self.times.len() + self.positions.len() + self.commit_times.len();
-        self.rows() * (2 + 8 + 8 + 4 + 4) + optional * 8 + self.ids.len()
+        self.rows.len() * size_of::<GroupRow>() + self.positions.len() * 8
     }
 }
 
