@@ -38,7 +38,8 @@ pub use format::block::{Block, BlockParts, Payloads};
 pub use format::codec::{Codec, Compressor};
 pub use format::framed::{Framed, FramedKind};
 pub use format::head::{
-    BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES, Section, SourceMark,
+    BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_BLOCK_TYPES, MAX_SECTION_BYTES, Section,
+    SourceMark,
 };
 pub use format::log_end::LogEnd;
 pub use format::manifest::{MAX_SHARDS, Manifest};

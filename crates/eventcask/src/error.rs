@@ -29,6 +29,8 @@ pub enum ErrorKind {
     NotAStore,
     /// The store was written by a newer version.
     NewerFormat,
+    /// The store was written by an older version: that one exports it, and this one ingests that.
+    OlderFormat,
     /// Another process has the store open for writing.
     Locked,
     /// Stored bytes are not what was written.
@@ -401,6 +403,7 @@ fn kind_of(kind: StorageErrorKind) -> ErrorKind {
     match kind {
         StorageErrorKind::NotAStore => ErrorKind::NotAStore,
         StorageErrorKind::NewerFormat => ErrorKind::NewerFormat,
+        StorageErrorKind::OlderFormat => ErrorKind::OlderFormat,
         StorageErrorKind::Locked => ErrorKind::Locked,
         StorageErrorKind::Damaged => ErrorKind::Damaged,
         StorageErrorKind::StorageFull => ErrorKind::StorageFull,

@@ -186,7 +186,8 @@ pub mod inspect {
     /// # Errors
     /// [`ErrorKind::NotAStore`](crate::ErrorKind::NotAStore) where it is none of these,
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged),
-    /// [`ErrorKind::NewerFormat`](crate::ErrorKind::NewerFormat), or what the disk said.
+    /// [`ErrorKind::NewerFormat`](crate::ErrorKind::NewerFormat),
+    /// [`ErrorKind::OlderFormat`](crate::ErrorKind::OlderFormat), or what the disk said.
     pub fn file(file: impl AsRef<Path>) -> Result<Inspection, Error> {
         Ok(eventcask_log::inspect(file.as_ref())?)
     }

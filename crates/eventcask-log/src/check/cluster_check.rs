@@ -169,8 +169,8 @@ impl Check<'_> {
         let dir = self.dir;
         let head = cluster::head_at(bytes, dir, self.segment, place)?;
         let block = Block::decode(head, bytes, Payloads::All)?;
+        block.check_closely()?;
         let events = block.events();
-        events.check_keys().map_err(|malformed| malformed.0)?;
         let orders = Order::of_rows(dir.store, self.first_position, &events);
         let orders = orders.ok_or("a cluster holds events of another segment")?;
         if orders.first().copied() != begins {

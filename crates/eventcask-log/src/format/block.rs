@@ -528,8 +528,20 @@ impl Block {
         open.all(|(payloads, is_wanted)| payloads.is_some() || !is_wanted)
     }
 
+    /// Checks what takes as long as all of [`decode`](Self::decode), so it is for those who read a
+    /// block for good, not for every reader: no aggregate is listed twice, and no payload lies in
+    /// two chunks.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check_closely(&self) -> Result<(), &'static str> {
+        let checked = self.events().check_keys();
+        checked.map_err(|malformed| malformed.0)?;
+        self.check_chunks()
+    }
+
     /// Whether each payload lies in one chunk: who wants one reads no other.
-    pub(crate) fn check_chunks(&self) -> Result<(), &'static str> {
+    fn check_chunks(&self) -> Result<(), &'static str> {
         let layout = Layout::of(&self.head)?;
         let mut ends: Vec<Vec<u32>> = vec![Vec::new(); self.payloads.len()];
         for section in layout.payloads {

@@ -341,10 +341,17 @@ fn before<'a>(
 ) -> Result<u64, &'static str> {
     let before = match back {
         0 => Some(NO_POSITION),
-        FAR => far().map(|before| before.to_native()),
+        FAR => {
+            let before = far().ok_or("a row leads to a place that its group does not list")?;
+            let before = before.to_native();
+            // What is not so far must be said by the distance: there is one way to say it.
+            let is_far = before.checked_add(u64::from(FAR));
+            let is_far = is_far.is_some_and(|nearest| nearest <= position);
+            is_far.then_some(before)
+        }
         back => position.checked_sub(u64::from(back)),
     };
-    before.ok_or("a row leads back to before the first event of all")
+    before.ok_or("a row leads back to where no event before it can be")
 }
 
 /// The group that a section holds, if it has so many rows.

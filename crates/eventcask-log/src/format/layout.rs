@@ -47,6 +47,8 @@ impl<'a> Layout<'a> {
             payloads,
         };
         let kinds = (types.kind, keys.kind) == (Section::TYPES, Section::KEYS);
+        let mut of_no_type = [types, keys].into_iter().chain(rows);
+        let kinds = kinds && of_no_type.all(|section| section.event_type == 0);
         let others = unknown
             .iter()
             .any(|section| section.kind <= Section::PAYLOADS);

@@ -85,7 +85,8 @@ impl Manifest {
     /// What is being copied into a directory, or was when a process ended.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerFormat`], [`ErrorKind::Damaged`], or what the disk said.
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`], [`ErrorKind::Damaged`], or what the
+    /// disk said.
     pub fn unfinished(storage: &dyn Storage) -> Result<Option<Self>, Error> {
         if !names(storage)?.iter().any(|name| name == UNFINISHED) {
             return Ok(None);
@@ -105,7 +106,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ErrorKind::NotAStore`] where there is none, [`ErrorKind::NewerFormat`],
-    /// [`ErrorKind::Damaged`], or what the disk said.
+    /// [`ErrorKind::OlderFormat`], [`ErrorKind::Damaged`], or what the disk said.
     pub fn read(storage: &dyn Storage) -> Result<Self, Error> {
         let file = storage.describe(NAME);
         if !Self::exists(storage)? {
@@ -136,7 +137,7 @@ impl Manifest {
     /// Reads the manifest in `bytes`; `file` names it in errors.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerFormat`] or [`ErrorKind::Damaged`].
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`] or [`ErrorKind::Damaged`].
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32, 0)?;
         let fields = Fields(bytes);

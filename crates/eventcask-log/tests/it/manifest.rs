@@ -56,7 +56,7 @@ fn a_directory_without_a_manifest_is_not_a_store() {
 #[test]
 fn s11_a_manifest_of_a_newer_format_is_refused_and_nothing_is_touched() {
     let (storage, bytes) = written();
-    let version = (8, 2u64);
+    let version = (8, 3u64);
     let must_features = (16..24).map(|at| (at, 1 << (at - 16)));
     for (at, value) in must_features.chain([version]) {
         let mut newer = bytes.clone();
@@ -69,6 +69,31 @@ fn s11_a_manifest_of_a_newer_format_is_refused_and_nothing_is_touched() {
         assert!(error.to_string().contains("use a newer eventcask"));
         assert_eq!(dump(&storage), before);
     }
+}
+
+/// There is no reader for the format before: who has such a store is told what to do.
+#[test]
+fn s11_a_manifest_of_an_older_format_is_refused_and_nothing_is_touched() {
+    let (storage, mut older) = written();
+    older[8] = 1;
+    seal_header(&mut older);
+    put_file(&storage, "MANIFEST", &older);
+    let before = dump(&storage);
+    let error = Manifest::read(&storage).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OlderFormat);
+    let sentence = error.to_string();
+    assert!(
+        sentence.contains("an older eventcask wrote it"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("export the events with that one"),
+        "{sentence}"
+    );
+    assert_eq!(dump(&storage), before);
+    older[8] = 0;
+    seal_header(&mut older);
+    assert_eq!(kind_of(&older), ErrorKind::Damaged);
 }
 
 #[test]

@@ -57,8 +57,8 @@ impl RepairReport {
 ///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
-/// [`crate::ErrorKind::Locked`] while the store is open for writing, or what the disk said; what
-/// was mended by then stays mended.
+/// [`crate::ErrorKind::OlderFormat`], [`crate::ErrorKind::Locked`] while the store is open for
+/// writing, or what the disk said; what was mended by then stays mended.
 pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
     let storage = FileStorage::new(directory.as_ref());
     let here = storage.describe("");

@@ -70,8 +70,9 @@ impl VerifyReport {
 /// ```
 ///
 /// # Errors
-/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said.
-/// Damage is no error but part of the report.
+/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
+/// [`crate::ErrorKind::OlderFormat`], or what the disk said. Damage is no error but part of the
+/// report.
 pub fn verify(location: impl Into<Location>) -> Result<VerifyReport, Error> {
     verify_storage(&location.into().into_storage())
 }
@@ -233,6 +234,7 @@ impl<'v> Part<'v> {
         self.is_broken |= head.gaps > 0 || next.is_some_and(|next| next != head.first_position);
         self.events += u64::from(head.rows);
         let block = Block::decode(head.clone(), bytes, Payloads::All)?;
+        block.check_closely()?;
         self.check_events(&block.events(), head)
     }
 
@@ -242,7 +244,6 @@ impl<'v> Part<'v> {
                 return Err("an event is in a shard that its key does not belong to");
             }
         }
-        events.check_keys().map_err(|malformed| malformed.0)?;
         let (first, last) = (head.first_commit, head.last_commit);
         let before = self.commits.map_or(first, |(_, last)| last);
         if first < before || last < first {
