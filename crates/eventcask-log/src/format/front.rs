@@ -1,5 +1,7 @@
 //! What the beginning of a block says: its head, its types, and where the rest is.
 
+use std::sync::Arc;
+
 use eventcask_event::{Columns, Events};
 
 use crate::format::group::{self, GroupFrame, GroupRows};
@@ -129,10 +131,14 @@ impl Front {
     }
 
     /// A chunk of payloads, from its stored bytes.
-    pub(crate) fn read_chunk(section: &Section, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+    pub(crate) fn read_chunk(section: &Section, bytes: &[u8]) -> Result<Arc<[u8]>, &'static str> {
+        let stored = checked(section, bytes)?;
+        if section.codec == 0 {
+            return Ok(stored.into());
+        }
         let mut raw = Vec::with_capacity(section.raw as usize);
-        unpack(section, checked(section, bytes)?, &mut raw)?;
-        Ok(raw)
+        unpack(section, stored, &mut raw)?;
+        Ok(raw.into())
     }
 
     /// Bytes that it takes in memory.

@@ -20,7 +20,7 @@ pub(crate) const SECTION_ALIGN: usize = 16;
 /// The most events of a block.
 pub const MAX_BLOCK_ROWS: u32 = 1 << 20;
 /// The most event types of a block.
-pub(crate) const MAX_BLOCK_TYPES: usize = 4096;
+pub const MAX_BLOCK_TYPES: usize = 4096;
 /// The most bytes of a section before compression.
 pub const MAX_SECTION_BYTES: u32 = 16 << 20;
 /// The most bytes of a block, as it is stored, and of its sections before compression.

@@ -133,12 +133,7 @@ impl BlockReader {
         at: &BlockPlace,
         want: Payloads<'_>,
     ) -> Result<Block, Error> {
-        let source = Source {
-            file: self.file(at.segment, at.rewrite)?,
-            name: self.dir.describe(at.segment),
-            place: at.place,
-        };
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        let source = self.source(at)?;
         let is_large = bytes.len() > FIRST_READ_BYTES;
         if is_large && matches!(want, Payloads::OfAggregateAt(_)) {
             return self.read_parts(&source, bytes, at, want);
@@ -151,7 +146,7 @@ impl BlockReader {
     /// Reads head and envelopes, and then nothing but the payloads that are wanted.
     fn read_parts(
         &self,
-        source: &Source,
+        source: &Source<'_>,
         bytes: &mut [u8],
         at: &BlockPlace,
         want: Payloads<'_>,
@@ -174,14 +169,21 @@ impl BlockReader {
         Ok(block)
     }
 
-    pub(crate) fn count_read(&self) {
+    /// Where the bytes of a block come from, to be read once.
+    pub(crate) fn source(&self, at: &BlockPlace) -> Result<Source<'_>, Error> {
         self.reads.fetch_add(1, Ordering::Relaxed);
+        Ok(Source {
+            dir: &self.dir,
+            file: self.file(at.segment, at.rewrite)?,
+            segment: at.segment,
+            place: at.place,
+        })
     }
 
     /// The head of the block at a place, if it is that one.
     pub(crate) fn head(
         &self,
-        source: &Source,
+        source: &Source<'_>,
         bytes: &[u8],
         at: &BlockPlace,
     ) -> Result<BlockHead, Error> {
@@ -271,21 +273,22 @@ pub(crate) fn with_room<T>(bytes: usize, read: impl FnOnce(&mut [u8]) -> T) -> T
 }
 
 /// Where the bytes of a block come from.
-pub(crate) struct Source {
-    pub(crate) file: Arc<dyn StoredFile>,
-    pub(crate) name: String,
-    pub(crate) place: u64,
+pub(crate) struct Source<'r> {
+    dir: &'r ShardDir,
+    file: Arc<dyn StoredFile>,
+    segment: u64,
+    place: u64,
 }
 
-impl Source {
+impl Source<'_> {
     pub(crate) fn damaged(&self, reason: &str) -> Error {
-        Error::damaged(&self.name, self.place, reason)
+        Error::damaged(&self.dir.describe(self.segment), self.place, reason)
     }
 
     /// Reads what there is of the block from `within` on.
     pub(crate) fn read(&self, bytes: &mut [u8], within: usize) -> Result<usize, Error> {
         let read = self.file.read_at(bytes, self.place + within as u64);
-        read.map_err(|error| Error::io("read", &self.name, error))
+        read.map_err(|error| Error::io("read", &self.dir.describe(self.segment), error))
     }
 
     /// Reads the bytes of the block between two places into theirs; none where they are there.

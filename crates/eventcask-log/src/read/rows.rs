@@ -189,7 +189,7 @@ impl BlockReader {
     /// Reads the front of a block into these bytes; says how many it takes where they are too few.
     fn read_front(
         &self,
-        source: &Source,
+        source: &Source<'_>,
         bytes: &mut [u8],
         at: &BlockPlace,
     ) -> Result<Result<Front, usize>, Error> {
@@ -231,9 +231,8 @@ impl BlockReader {
             return Ok(payloads);
         }
         let sections = std::slice::from_ref(&front.head.sections[section as usize]);
-        let payloads = self.with_sections(at, sections, |bytes| {
-            Front::read_chunk(&sections[0], bytes).map(Arc::<[u8]>::from)
-        })?;
+        let payloads =
+            self.with_sections(at, sections, |bytes| Front::read_chunk(&sections[0], bytes))?;
         cache.insert_part(shard, at, part, Kept::Payloads(Arc::clone(&payloads)));
         Ok(payloads)
     }
@@ -253,15 +252,6 @@ impl BlockReader {
                 return Err(source.damaged("a block is cut short"));
             }
             read(bytes).map_err(|reason| source.damaged(reason))
-        })
-    }
-
-    fn source(&self, at: &BlockPlace) -> Result<Source, Error> {
-        self.count_read();
-        Ok(Source {
-            file: self.file(at.segment, at.rewrite)?,
-            name: self.dir().describe(at.segment),
-            place: at.place,
         })
     }
 
