@@ -151,6 +151,8 @@ impl Index {
         let Some(block) = block else { return };
         self.blocks.push(BlockPlace {
             rewrite,
+            // The table of blocks does not say it.
+            group_rows: 0,
             ..BlockPlace::of(head)
         });
         let events = block.events();
