@@ -5,7 +5,9 @@
 //! next border; 4. the head over the room. Decoding checks each part before it is used, so
 //! [`Block::events`] can not fail.
 
-use eventcask_event::{Columns, Encoding, Events, EventsParts, NO_POSITION, Timestamp};
+use eventcask_event::{
+    AggregateNumbers, Columns, Encoding, Events, EventsParts, NO_POSITION, Timestamp,
+};
 
 use crate::disk::buffer::{Buffer, PAGE_BYTES};
 use crate::format::codec::{Codec, Compressor};
@@ -101,6 +103,9 @@ pub struct Block {
     pub(super) ids: Vec<u8>,
     pub(super) payloads: Vec<Option<Vec<u8>>>,
     payload_starts: Vec<u32>,
+    /// See [`AggregateNumbers`]: none where the block was read back.
+    numbers: Vec<u32>,
+    opening: u64,
 }
 
 /// The memory of a block, which can be used again for another one.
@@ -113,6 +118,7 @@ pub struct BlockParts {
     /// One a type: the payloads of its rows end to end, or `None` where they are left shut.
     pub payloads: Vec<Option<Vec<u8>>>,
     payload_starts: Vec<u32>,
+    numbers: Vec<u32>,
 }
 
 impl Block {
@@ -146,7 +152,10 @@ impl Block {
             ids: parts.ids,
             payloads: parts.payloads,
             payload_starts: parts.payload_starts,
+            numbers: parts.numbers,
+            opening: 0,
         };
+        block.numbers.clear();
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
         block.check_against(&sizes).map_err(str::to_owned)?;
@@ -163,6 +172,8 @@ impl Block {
             ids: parts.ids,
             payloads: parts.payloads,
             payload_starts: starts,
+            numbers: Vec::new(),
+            opening: 0,
         }
     }
 
@@ -242,6 +253,17 @@ impl Block {
             payloads: &self.payloads,
             payload_starts: &self.payload_starts,
         })
+        .numbered(AggregateNumbers {
+            opening: self.opening,
+            numbers: &self.numbers,
+        })
+    }
+
+    /// Says which numbers the block's aggregates have: see [`AggregateNumbers`].
+    pub fn number_aggregates(&mut self, opening: u64, numbers: impl Iterator<Item = u32>) {
+        self.opening = opening;
+        self.numbers.clear();
+        self.numbers.extend(numbers);
     }
 
     /// The memory of a block that is not needed any more.
@@ -252,6 +274,7 @@ impl Block {
             ids: self.ids,
             payloads: self.payloads,
             payload_starts: self.payload_starts,
+            numbers: self.numbers,
         }
     }
 
@@ -481,6 +504,8 @@ impl Block {
             ids,
             payloads: Vec::new(),
             payload_starts: Vec::new(),
+            numbers: Vec::new(),
+            opening: 0,
             head,
         };
         block.check_against(&sizes)?;
