@@ -262,9 +262,10 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for blocks that were read for single aggregates: 32 MiB by default. An
-    /// aggregate whose events lie in a block each is loaded some ten times faster where those are
-    /// kept.
+    /// Bytes of memory for what was read for single aggregates, groups of rows and chunks of
+    /// payloads, each checked once: 256 MiB by default. It is taken as events are read, not before.
+    /// An aggregate whose events lie scattered is loaded some ten times faster where its parts of
+    /// blocks are kept.
     pub fn block_cache_bytes(mut self, bytes: u64) -> Self {
         self.block_cache_bytes = bytes;
         self
