@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask_event::route;
 use eventcask_project::{Merge, MergedStates, Projection, SpecError, ViewRow, ViewState};
 
-use super::folding::Folding;
+use crate::state::folding::Folding;
 use crate::Error;
 
 /// The states of a projection at a moment of the past. From [`crate::ProjectionHandle::as_of`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask_log::Storage;
 use eventcask_shard::ShardReader;
 
-use super::found::list_projections;
+use crate::state::found::list_projections;
 use crate::Error;
 use crate::StoreReader;
 use crate::clock::now_nanos;

@@ -6,10 +6,10 @@ use eventcask_event::Place;
 use eventcask_project::{MergedStates, ViewRow, ViewSpec, ViewState};
 
 use super::as_of::{self, ViewAsOf};
-use super::live::LiveProjection;
-use super::past;
-use super::rebuild::Rebuild;
-use super::views::LiveView;
+use crate::state::live::LiveProjection;
+use crate::state::past;
+use crate::state::rebuild::Rebuild;
+use crate::state::views::LiveView;
 use crate::stats::ViewStats;
 use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Store, StoreReader, Timeout};
