@@ -7,7 +7,7 @@ use eventcask_event::{Place, route};
 use eventcask_project::{Merge, Projection};
 
 use super::{Parked, ProjectionAsOf, ProjectionOptions, Rebuild};
-use crate::follow::reached::Follows;
+use crate::follow::reached::{self, Follows};
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
 use crate::state::definition::{Definition, projection_text};
@@ -358,6 +358,17 @@ impl<P: Projection> ProjectionHandle<P> {
     pub fn reaches(&self, place: Place) -> Reached {
         let held: Arc<Held<P>> = Arc::clone(&self.held);
         Reached::new(held, place)
+    }
+
+    /// Waits until the projection holds all that is durable now. Returns its
+    /// [`progress`](Self::progress) in each shard then, which is less than that where
+    /// [`Timeout::Stale`] is over.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn catch_up(&self, timeout: Timeout) -> Result<Vec<u64>, Error> {
+        let held: Arc<dyn Follows> = Arc::<Held<P>>::clone(&self.held);
+        reached::catch_up(&held, &self.held.inner.positions(), timeout)
     }
 
     /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on

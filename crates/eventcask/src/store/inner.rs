@@ -61,6 +61,12 @@ impl Inner {
         }
     }
 
+    /// The position after the last durable event, one a shard.
+    pub(crate) fn positions(&self) -> Vec<u64> {
+        let readers = self.readers.iter();
+        readers.map(|reader| reader.published().watermark).collect()
+    }
+
     /// Makes everything durable on the disk that was handed over before.
     pub(crate) fn flush(&self, engine: &Engine) -> Result<(), Error> {
         self.hand_over_appended()?;
