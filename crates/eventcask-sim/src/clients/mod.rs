@@ -5,6 +5,7 @@ pub(crate) mod read_model;
 pub(crate) mod letters;
 pub(crate) mod mailer;
 pub(crate) mod followed;
+pub(crate) mod parker;
 pub(crate) mod reading;
 
 use std::sync::Arc;
