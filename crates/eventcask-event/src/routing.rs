@@ -42,5 +42,11 @@ pub fn murmur2(bytes: &[u8]) -> u32 {
 /// When `shards` is zero.
 #[must_use]
 pub fn route(key: &str, shards: u32) -> u32 {
-    (murmur2(key.as_bytes()) & 0x7fff_ffff) % shards
+    let hash = murmur2(key.as_bytes()) & 0x7fff_ffff;
+    // A store has a power of two, and a division takes as long as the hash.
+    if shards.is_power_of_two() {
+        hash & (shards - 1)
+    } else {
+        hash % shards
+    }
 }

@@ -35,7 +35,7 @@ mod find;
 pub use answer::{AppendError, AppendResult, Appended};
 pub use clock::CommitClock;
 pub use commit::{Durability, WriteThread};
-pub use dedup::{Dedup, DedupSettings, DedupWindow};
+pub use dedup::{Dedup, DedupSettings, DedupWindow, IdProbe};
 pub use delivery::{Append, Delivery, FlushCounter, FlushShare, Flushed};
 pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use inbox::{Inbox, Message, OpenBatch, SendError, WorkerBell};
