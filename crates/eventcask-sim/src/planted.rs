@@ -63,11 +63,15 @@ pub enum Planted {
     RedriveForgets,
     /// The later events of an aggregate that is parked are handed out.
     ParkedDoesNotHold,
+    /// A projection passes over an event that it can not apply, and does not say so.
+    ParkedIsPassedOver,
+    /// To redrive an aggregate of a projection leaves out what waits behind the event that failed.
+    RedriveLeavesWaiting,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 32] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -98,5 +102,7 @@ impl Planted {
         Self::ConsumerAcksEarly,
         Self::RedriveForgets,
         Self::ParkedDoesNotHold,
+        Self::ParkedIsPassedOver,
+        Self::RedriveLeavesWaiting,
     ];
 }
