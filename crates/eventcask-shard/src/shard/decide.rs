@@ -100,7 +100,7 @@ impl Shard {
                 Some(append) => {
                     let rows = row..row + append.rows as usize;
                     row = rows.end;
-                    let outcome = admission.judge(rows, append.expected);
+                    let outcome = admission.judge_append(rows, &append.expected);
                     if let Err(refused @ (AppendError::Damaged(_) | AppendError::Unreadable(_))) =
                         &outcome
                         && delivery.batch.source().is_some()

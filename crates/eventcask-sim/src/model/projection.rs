@@ -211,8 +211,7 @@ impl<const V: u32> Checked for Chaining<V> {
     fn fold(rows: &[Row], ledger: &Ledger, version: u32) -> BTreeMap<String, Chain> {
         let mut chains = BTreeMap::<String, Chain>::new();
         for row in rows {
-            let key = ledger.entry(row.entry).map(|entry| entry.key.clone());
-            let chain = chains.entry(key.unwrap_or_default()).or_default();
+            let chain = chains.entry(ledger.key_of(row)).or_default();
             chain.add(row.entry, row.index, version);
         }
         chains

@@ -3,5 +3,6 @@
 pub(crate) mod ticket;
 pub(crate) mod producer;
 pub(crate) mod append;
+pub(crate) mod append_set;
 pub(crate) mod session;
 pub(crate) mod owner;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
 use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
-use eventcask_shard::{FlushCounter, FlushShare, Flushed, ShardReader};
+use eventcask_shard::{Expectation, FlushCounter, FlushShare, Flushed, ShardReader};
 
 use crate::store::router::{Lane, Room, Route, Router, SendBy};
 use crate::sync::locked;
 use crate::write::ticket::{FlushTicket, Ticket};
-use crate::{Error, ErrorKind, Store, StoreReader};
+use crate::{AppendSet, Error, ErrorKind, Store, StoreReader};
 
 /// Bytes that the events of one append may have together: they share a block.
 const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
@@ -95,7 +95,7 @@ impl Drop for Ledger {
 
 impl Producer {
     pub(crate) fn new(store: &Store, origin: Origin) -> Self {
-        let router = Router::new(store.inner.hasher.clone(), store.engine());
+        let router = store.inner.router(store.engine());
         Self {
             router,
             origin,
@@ -216,9 +216,50 @@ impl Producer {
                 ordinal = Some(place + 1);
             }
         }
-        let ticket = open.join(first_row, expected);
+        let ticket = open.join(first_row, Expectation::One(expected));
         lane.leave(open, was_empty);
         Ok(Ticket::new(ticket))
+    }
+
+    /// Appends events to several aggregates of one shard, all or none: as
+    /// [`append`](Self::append), and as [`Store::append_all`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{AppendSet, Expected, NewEvent, RouteBy, Store};
+    /// let store = Store::options().route_by(RouteBy::Category).open(directory.path())?;
+    /// let event = NewEvent::json("Paired", b"{}");
+    /// let pair = AppendSet::new()
+    ///     .append("glove-left", Expected::NoStream, &[event])
+    ///     .append("glove-right", Expected::NoStream, &[event]);
+    /// store.producer().append_all(&pair)?.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and [`Error::SeveralShards`].
+    pub fn append_all(&mut self, set: &AppendSet<'_>) -> Result<Ticket, Error> {
+        let inner = Arc::clone(&self.store.inner);
+        let limit = self.store.engine().max_payload_bytes;
+        let (shard, mut room) = set.place(limit, |key| inner.shard_of(key))?;
+        let mut ordinal = self.ordinals_of(set)?;
+        let is_numbered = ordinal.is_some();
+        room.of_source = is_numbered;
+        let source = self.origin.source().unwrap_or_default();
+        let (lane, sent) = self.router.way(shard);
+        let (mut open, was_empty) = lane.open(&room, Lane::send)?;
+        let ticket = set.add_to(&mut open, &inner.hasher, |open| {
+            if let Some(place) = ordinal {
+                open.batch.mark(source, *sent, place, 0);
+                *sent = place + 1;
+                ordinal = Some(place + 1);
+            }
+        })?;
+        lane.leave(open, was_empty);
+        if let (true, Origin::Session { next, .. }) = (is_numbered, &mut self.origin) {
+            *next += set.events() as u64;
+        }
+        Ok(ticket)
     }
 
     fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
@@ -355,19 +396,27 @@ pub(crate) fn check_append(
     limit: usize,
 ) -> Result<usize, Error> {
     check_key(key)?;
-    let mut bytes = 0;
-    for event in events {
+    check_events(events.iter().map(|event| (key, event)), limit)
+}
+
+/// Checks events that are to be stored together, each with the key of its aggregate, and returns
+/// their bytes.
+pub(crate) fn check_events<'k, 'e, 'n: 'e>(
+    rows: impl Iterator<Item = (&'k str, &'e NewEvent<'n>)> + Clone,
+    limit: usize,
+) -> Result<usize, Error> {
+    let (mut bytes, mut count) = (0, 0);
+    for (key, event) in rows.clone() {
         event.check(limit)?;
         bytes += EventBatch::row_bytes(key, event);
+        count += 1;
     }
-    if events.is_empty() {
+    if count == 0 {
         return Err(Invalid::AppendEmpty.into());
     }
-    if events.len() > MAX_BATCH_TYPES {
-        let types: HashSet<_> = events
-            .iter()
-            .map(|e| (e.event_type, e.schema, e.encoding))
-            .collect();
+    if count > MAX_BATCH_TYPES {
+        let types = rows.map(|(_, event)| (event.event_type, event.schema, event.encoding));
+        let types: HashSet<_> = types.collect();
         if types.len() > MAX_BATCH_TYPES {
             return Err(Invalid::TooManyTypes.into());
         }
