@@ -78,7 +78,9 @@ impl Judge<'_> {
             if let Some(known) = known.filter(|known| **known != event) {
                 return Err(format!("D3: {at} was known as {known:?}"));
             }
-            let version = versions.entry(self.ledger.key_of(row)).or_default();
+            let version = versions
+                .entry(self.ledger.key_of(row.entry, row.index))
+                .or_default();
             *version += 1;
             if row.version != *version {
                 return Err(format!("L2: {at} should have version {version}"));

@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use eventcask::{AppendSet, EventId, Expected, NewEvent, RouteBy};
 use fastrand::Rng;
 
-use crate::model::content::Row;
-
 /// One event of an entry.
 #[derive(Debug)]
 pub(crate) struct Planned {
@@ -92,9 +90,9 @@ impl Ledger {
     }
 
     /// The account of a stored event.
-    pub(crate) fn key_of(&self, row: &Row) -> String {
-        let entry = self.entry(row.entry);
-        entry.map_or(String::new(), |entry| entry.events[row.index].key.clone())
+    pub(crate) fn key_of(&self, entry: usize, index: usize) -> String {
+        let entry = self.entry(entry);
+        entry.map_or(String::new(), |entry| entry.events[index].key.clone())
     }
 
     /// How many entries there are: the number of the next one.

@@ -144,7 +144,9 @@ pub(crate) fn newest<'r>(
 ) -> BTreeMap<String, u64> {
     let mut newest = BTreeMap::<String, u64>::new();
     for row in rows {
-        let version = newest.entry(ledger.key_of(row)).or_default();
+        let version = newest
+            .entry(ledger.key_of(row.entry, row.index))
+            .or_default();
         *version = row.version.max(*version);
     }
     newest

@@ -9,7 +9,7 @@ use eventcask_shard::Expectation;
 
 use crate::store::inner::Inner;
 use crate::store::router::{Lane, OpenBy, Room};
-use crate::write::producer::check_append;
+use crate::write::check::check_append;
 use crate::write::ticket::Ticket;
 use crate::{Error, Store};
 

@@ -4,7 +4,7 @@ use eventcask_event::{Expected, Invalid, NewEvent, check_key};
 use eventcask_shard::{Delivery, Expectation, ExpectedOf, KeyHasher};
 
 use crate::store::router::{Lane, OpenBy, Room};
-use crate::write::producer::check_events;
+use crate::write::check::check_events;
 use crate::write::ticket::Ticket;
 use crate::{Error, Store};
 

@@ -12,7 +12,8 @@ use eventcask_shard::{Delivery, Expectation, Inbox, Worker};
 
 use crate::store::engine::{Engine, OwnedWorker, Workers};
 use crate::store::location::Location;
-use crate::write::producer::{Ledger, check_append};
+use crate::write::check::check_append;
+use crate::write::producer::Ledger;
 use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
 use crate::{AppendSet, Error, Options, Store};
 
