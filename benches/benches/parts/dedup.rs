@@ -3,7 +3,7 @@
 use criterion::{Criterion, Throughput};
 use eventcask_benches::{IdOrder, Ids, Outcome, size};
 use eventcask_event::EventId;
-use eventcask_shard::{Dedup, DedupSettings, DedupWindow};
+use eventcask_shard::{Dedup, DedupSettings, DedupWindow, IdProbe};
 
 use super::{EVENTS, ROWS_AHEAD};
 
@@ -61,11 +61,13 @@ impl Stream {
         self.dedup
             .note_block(EVENTS, self.position, self.position as i64);
         for ids in self.block.chunks(ROWS_AHEAD) {
-            for id in ids {
-                self.dedup.prefetch(*id);
+            let mut probes = [IdProbe::default(); ROWS_AHEAD];
+            for (id, probe) in ids.iter().zip(&mut probes) {
+                *probe = self.dedup.probe(*id);
             }
-            for id in ids {
-                assert!(self.dedup.insert_new(*id, self.position), "ids differ");
+            for (id, probe) in ids.iter().zip(probes) {
+                let is_new = self.dedup.insert_new(probe, *id, self.position);
+                assert!(is_new, "ids differ");
                 self.position += 1;
             }
         }

@@ -14,7 +14,7 @@ use criterion::{criterion_group, criterion_main};
 /// Events of one block: about 256 KiB.
 const EVENTS: usize = 1800;
 /// Rows that the engine looks ahead when it asks for memory.
-const ROWS_AHEAD: usize = 16;
+const ROWS_AHEAD: usize = 64;
 
 criterion_group!(
     parts,

@@ -148,6 +148,7 @@ impl EventBatch {
         );
     }
 
+    #[inline]
     fn group_of(&mut self, event: &NewEvent<'_>) -> Result<usize, Invalid> {
         let used = &self.groups[..self.groups_used];
         let place = TypeHints::place(event);
@@ -180,18 +181,21 @@ impl EventBatch {
 
     /// Raw bytes that an event adds to a batch.
     #[must_use]
+    #[inline]
     pub fn row_bytes(key: &str, event: &NewEvent<'_>) -> usize {
         ROW_BYTES + key.len() + event.payload.len()
     }
 
     /// Raw bytes of all rows.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// How many rows there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -216,6 +220,7 @@ impl EventBatch {
 
     /// The key of a row.
     #[must_use]
+    #[inline]
     pub fn key(&self, row: usize) -> &str {
         let start = row.checked_sub(1).map_or(0, |row| self.rows[row].key_end);
         &self.keys[start as usize..self.rows[row].key_end as usize]
@@ -223,12 +228,14 @@ impl EventBatch {
 
     /// The table hash of a row's key.
     #[must_use]
+    #[inline]
     pub fn hash(&self, row: usize) -> u64 {
         self.rows[row].hash
     }
 
     /// The id that a row came with.
     #[must_use]
+    #[inline]
     pub fn id(&self, row: usize) -> Option<EventId> {
         let bits = self.ids.get(row).copied().unwrap_or(0);
         (bits != 0).then(|| EventId::from_u128(bits))
@@ -236,12 +243,14 @@ impl EventBatch {
 
     /// The time that a row came with, in nanoseconds, or [`NO_TIME`].
     #[must_use]
+    #[inline]
     pub fn time(&self, row: usize) -> i64 {
         self.times.get(row).copied().unwrap_or(NO_TIME)
     }
 
     /// The index of a row's type in [`types`](Self::types).
     #[must_use]
+    #[inline]
     pub fn type_index(&self, row: usize) -> u16 {
         self.types[row]
     }
@@ -254,6 +263,7 @@ impl EventBatch {
 
     /// Bytes of a row's payload.
     #[must_use]
+    #[inline]
     pub fn payload_len(&self, row: usize) -> u32 {
         self.rows[row].payload_len
     }
@@ -268,12 +278,14 @@ impl EventBatch {
 
     /// The event types of the rows, each with its payloads.
     #[must_use]
+    #[inline]
     pub fn types(&self) -> &[BatchType] {
         &self.groups[..self.groups_used]
     }
 
     /// Whether any row came with an id.
     #[must_use]
+    #[inline]
     pub fn has_ids(&self) -> bool {
         !self.ids.is_empty()
     }
@@ -286,6 +298,7 @@ impl EventBatch {
 
     /// Where the rows stand in their source, if they come from one.
     #[must_use]
+    #[inline]
     pub fn source(&self) -> Option<&SourceRows> {
         (!self.source.offsets.is_empty()).then_some(&self.source)
     }

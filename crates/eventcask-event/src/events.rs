@@ -77,6 +77,18 @@ pub struct EventsParts<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Events<'a> {
     parts: EventsParts<'a>,
+    numbers: Option<AggregateNumbers<'a>>,
+}
+
+/// Numbers of the aggregates of a block that was written a moment ago: each has one of its own, for
+/// as long as its shard is open, so that whoever keeps something of each aggregate finds it without
+/// its key.
+#[derive(Debug, Clone, Copy)]
+pub struct AggregateNumbers<'a> {
+    /// Which opening of a shard they are of; no other in this process has the same.
+    pub opening: u64,
+    /// One an aggregate of the block, from a range that has some gaps.
+    pub numbers: &'a [u32],
 }
 
 impl<'a> Events<'a> {
@@ -126,7 +138,23 @@ impl<'a> Events<'a> {
     /// The events of parts that were checked.
     #[must_use]
     pub fn new(parts: EventsParts<'a>) -> Self {
-        Self { parts }
+        Self {
+            parts,
+            numbers: None,
+        }
+    }
+
+    /// The same events, of aggregates with these numbers.
+    #[must_use]
+    pub fn numbered(self, numbers: AggregateNumbers<'a>) -> Self {
+        let numbers = Some(numbers).filter(|one| one.numbers.len() == self.aggregates());
+        Self { numbers, ..self }
+    }
+
+    /// The numbers of the aggregates, where the shard's writer has just made the block.
+    #[must_use]
+    pub fn numbers(&self) -> Option<AggregateNumbers<'a>> {
+        self.numbers
     }
 
     /// How many events there are.

@@ -37,7 +37,7 @@ pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
 pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
 pub use envelope::Envelope;
 pub use erased::{erased_id, erased_id_of, erased_key};
-pub use events::{EventRef, Events, EventsParts, Malformed};
+pub use events::{AggregateNumbers, EventRef, Events, EventsParts, Malformed};
 pub use expected::{Expected, conflict};
 pub use id::EventId;
 pub use invalid::{

@@ -60,7 +60,13 @@ impl RouteBy {
     #[inline]
     #[must_use]
     pub fn shard_of(self, key: &str, shards: u32) -> u32 {
-        (murmur2(self.part_of(key).as_bytes()) & 0x7fff_ffff) % shards
+        let hash = murmur2(self.part_of(key).as_bytes()) & 0x7fff_ffff;
+        // A store has a power of two, and a division takes as long as the hash.
+        if shards.is_power_of_two() {
+            hash & (shards - 1)
+        } else {
+            hash % shards
+        }
     }
 
     #[inline]

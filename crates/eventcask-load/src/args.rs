@@ -59,6 +59,15 @@ pub struct LoadArgs {
     /// One event at a time: the next is sent when the one before is acknowledged
     #[arg(long, conflicts_with = "rate")]
     pub one_by_one: bool,
+    /// What a single event is sent by: append (Producer::append), push (push and flush), or shared
+    /// (Store::append)
+    #[arg(
+        long,
+        value_name = "CALL",
+        default_value = "append",
+        requires = "one_by_one"
+    )]
+    pub by: Call,
     /// When an event counts as stored: sync, os or interval:MS
     #[arg(long, value_name = "LEVEL", default_value = "sync")]
     pub durability: Durability,
@@ -142,6 +151,18 @@ pub enum Ids {
     Session,
     /// The store makes them
     None,
+}
+
+/// What a single event is sent by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Call {
+    /// An append of the thread's own producer
+    Append,
+    /// A push and a flush of the thread's own producer
+    Push,
+    /// An append of the store itself, which all threads share
+    Shared,
 }
 
 /// What follows the store while it is loaded.

@@ -1,6 +1,6 @@
 //! The events of one block, as a projection sees them.
 
-use eventcask_event::{Encoding, EventRef, Events, Timestamp};
+use eventcask_event::{AggregateNumbers, Encoding, EventRef, Events, Timestamp};
 
 use crate::{ApplyError, FailedEvent};
 
@@ -114,6 +114,11 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn key(&self, aggregate: usize) -> &'a str {
         self.events.key(aggregate)
+    }
+
+    /// Numbers by which aggregates can be known without their keys.
+    pub(crate) fn numbers(&self) -> Option<AggregateNumbers<'a>> {
+        self.events.numbers()
     }
 
     #[inline]

@@ -4,11 +4,14 @@
 //! that the memory of one is on its way while others are looked at: 1. hash the key and ask for its
 //! bucket; 2. ask for the entry that is likely the one; 3. ask for its key; 4. compare the keys, and
 //! add those that are new.
+//!
+//! An aggregate that came in a block that was just written has a number. Once it was looked up, the
+//! number leads to its entry, without its key.
 
 use std::hash::{BuildHasher, Hasher};
 use std::ops::{Index, IndexMut};
 
-use eventcask_event::same_bytes;
+use eventcask_event::{AggregateNumbers, same_bytes};
 use eventcask_table::{IndexTable, prefetch};
 use foldhash::fast::RandomState;
 
@@ -25,8 +28,8 @@ const ASKED: u32 = NONE - 1;
 /// A value for each aggregate that has an event, by key: the state of a projection that keeps one
 /// thing for each aggregate.
 ///
-/// An aggregate takes 16 bytes, its key, its value, and about 12 bytes of a table whose hash is
-/// seeded anew in each process. [`of`](Self::of) looks up all aggregates of a batch at once.
+/// An aggregate takes 16 bytes, its key, its value, about 12 bytes of a table whose hash is seeded
+/// anew in each process, and some 6 bytes more once it has new events. [`of`](Self::of) looks up all aggregates of a batch at once.
 #[derive(Debug)]
 pub struct PerAggregate<V> {
     hasher: RandomState,
@@ -35,6 +38,9 @@ pub struct PerAggregate<V> {
     keys: String,
     /// The slots of the batch in hand, kept for its memory.
     slots: Vec<u32>,
+    /// The slots of aggregates by their numbers, which are of one opening of the shard.
+    by_number: Vec<u32>,
+    opening: u64,
 }
 
 /// The place of a key and its value: side by side, so that they are one access to memory.
@@ -53,6 +59,8 @@ impl<V> Default for PerAggregate<V> {
             entries: Vec::new(),
             keys: String::new(),
             slots: Vec::new(),
+            by_number: Vec::new(),
+            opening: 0,
         }
     }
 }
@@ -105,7 +113,7 @@ impl<V> PerAggregate<V> {
         self.entries.capacity() * size_of::<Entry<V>>()
             + self.keys.capacity()
             + self.table.memory_bytes()
-            + self.slots.capacity() * size_of::<u32>()
+            + (self.slots.capacity() + self.by_number.capacity()) * size_of::<u32>()
     }
 
     /// Adds an aggregate with its value; says whether it was not there yet.
@@ -181,11 +189,60 @@ impl<V: Default> PerAggregate<V> {
                 slots[batch.aggregate_index(row)] = ASKED;
             }
         }
-        self.look_up(batch, &mut slots);
+        let numbers = batch.numbers();
+        let are_known = numbers.is_some_and(|numbers| self.take_known(&numbers, &mut slots));
+        if !are_known {
+            self.look_up(batch, &mut slots);
+            if let Some(numbers) = &numbers {
+                self.note_numbers(numbers, &slots);
+            }
+        }
         self.slots = slots;
         BatchEntries {
             entries: &mut self.entries,
             slots: &self.slots,
+        }
+    }
+
+    /// Fills in the slots that are asked for of aggregates whose numbers are known, and says whether
+    /// all of them are.
+    fn take_known(&mut self, of: &AggregateNumbers<'_>, slots: &mut [u32]) -> bool {
+        let mut are_known = true;
+        if of.opening != self.opening {
+            self.by_number.clear();
+            self.opening = of.opening;
+        }
+        let groups = slots.chunks_mut(GROUP).zip(of.numbers.chunks(GROUP));
+        for (slots, numbers) in groups {
+            for number in numbers {
+                prefetch(&self.by_number, *number as usize);
+            }
+            for (slot, number) in slots.iter_mut().zip(numbers) {
+                if *slot != ASKED {
+                    continue;
+                }
+                match self.by_number.get(*number as usize) {
+                    Some(known) if *known != NONE => {
+                        *slot = *known;
+                        prefetch(&self.entries, *known as usize);
+                    }
+                    _ => are_known = false,
+                }
+            }
+        }
+        are_known
+    }
+
+    /// Notes which aggregates have which numbers.
+    fn note_numbers(&mut self, of: &AggregateNumbers<'_>, slots: &[u32]) {
+        let highest = of.numbers.iter().max().copied().unwrap_or(0) as usize;
+        if self.by_number.len() <= highest {
+            self.by_number.resize(highest + 1, NONE);
+        }
+        for (slot, number) in slots.iter().zip(of.numbers) {
+            if *slot != NONE {
+                self.by_number[*number as usize] = *slot;
+            }
         }
     }
 

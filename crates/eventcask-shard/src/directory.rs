@@ -21,6 +21,8 @@ const VERSION: usize = 0;
 const LAST: usize = 1;
 const DURABLE: usize = 2;
 const ENTRY_WORDS: usize = 3;
+/// Words of the shortest entry: a key has a byte at least.
+const MIN_WORDS: u32 = 4;
 /// The word of the version has the key's length above it. A version of 2^48 is that of an aggregate
 /// that took a million events a second for nine years.
 const VERSION_BITS: u32 = 48;
@@ -44,6 +46,11 @@ impl KeyHasher {
 
 /// Where an aggregate's entry lies in the directory.
 pub type AggregateSlot = u32;
+
+/// The number of the aggregate in a slot, which no other one of the directory has.
+pub(crate) fn number(slot: AggregateSlot) -> u32 {
+    slot / MIN_WORDS
+}
 
 /// An event that was admitted to an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,6 @@ use eventcask_log::{
 use eventcask_table::prefetch;
 
 use crate::KeyHasher;
-use crate::admit::ROWS_AHEAD;
 use crate::build::Touched;
 use crate::dedup::Dedup;
 use crate::directory::{AggregateSlot, Directory};
@@ -24,10 +23,18 @@ use crate::published::{Look, Published};
 use crate::recent::Recent;
 use crate::stages::{StageCounters, Stages};
 
+/// Aggregates of a block whose memory is asked for ahead.
+const AHEAD: usize = 16;
+
+/// How many shards were opened in this process.
+static OPENINGS: AtomicU64 = AtomicU64::new(1);
+
 /// Reads one shard, from any thread, beside its writer.
 #[derive(Debug)]
 pub struct ShardReader {
     dir: ShardDir,
+    /// Tells this opening of a shard from all others in the process.
+    opening: u64,
     blocks: BlockReader,
     hasher: KeyHasher,
     directory: RwLock<Directory>,
@@ -46,10 +53,15 @@ pub struct ShardReader {
 }
 
 impl ShardReader {
+    pub(crate) fn opening(&self) -> u64 {
+        self.opening
+    }
+
     pub(crate) fn new(dir: ShardDir, hasher: KeyHasher, caches: Caches) -> Self {
         let blocks = BlockReader::new(dir.clone(), caches);
         Self {
             dir,
+            opening: OPENINGS.fetch_add(1, Ordering::Relaxed),
             blocks,
             hasher,
             directory: RwLock::default(),
@@ -458,7 +470,7 @@ impl ShardReader {
         let mut directory = self.directory_mut();
         self.published_mut().push(block, at, sections);
         for (index, one) in touched.iter().enumerate() {
-            if let Some(ahead) = touched.get(index + ROWS_AHEAD) {
+            if let Some(ahead) = touched.get(index + AHEAD) {
                 directory.prefetch_slot(ahead.slot);
             }
             directory.make_durable(one.slot, one.newest);

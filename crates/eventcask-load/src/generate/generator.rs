@@ -89,8 +89,8 @@ impl Generator {
         }
     }
 
-    /// The next event.
-    #[inline]
+    /// The next event. Put in place, so that it is written once, for whoever stores it.
+    #[inline(always)]
     pub fn make(&mut self) -> Made<'_> {
         if let Some(kept) = self.duplicates.take() {
             return Made {
@@ -152,6 +152,9 @@ impl Duplicates {
     /// The event that is due again, if one is.
     #[inline]
     fn take(&mut self) -> Option<Kept> {
+        if self.fraction == 0.0 {
+            return None;
+        }
         self.due += self.fraction;
         let is_due = self.due >= 1.0 && self.kept.is_some();
         if !is_due {

@@ -79,7 +79,9 @@ impl Payloads {
     #[must_use]
     pub fn make(kind: PayloadKind, types: u32, length: usize, random: &mut Random) -> Self {
         let types: Vec<_> = (0..types).map(|number| Type::new(kind, number)).collect();
-        let count = (POOL_BYTES / (length + 64)).clamp(1, POOL);
+        let most = (POOL_BYTES / (length + 64)).clamp(1, POOL);
+        // A power of two: which one is next is told without a division.
+        let count = 1 << most.ilog2();
         let mut pool = Self {
             types,
             bytes: Vec::new(),
@@ -108,11 +110,10 @@ impl Payloads {
     }
 
     /// The event with payload `number`, counted round and round.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn event(&self, number: u64) -> NewEvent<'_> {
-        // In half of the width a division takes a third of the time.
-        let payload = self.payloads[(number as u32 % self.payloads.len() as u32) as usize];
+        let payload = self.payloads[number as usize & (self.payloads.len() - 1)];
         let bytes = &self.bytes[payload.start as usize..payload.end as usize];
         let of_type = &self.types[payload.of_type as usize];
         if of_type.is_json {

@@ -11,7 +11,7 @@ use eventcask_console::failure::Failure;
 use serde::Serialize;
 
 use self::machine::{Machine, commit};
-use crate::args::{Amount, Ids, LoadArgs, Project, Sweep};
+use crate::args::{Amount, Call, Ids, LoadArgs, Project, Sweep};
 use crate::generate::PayloadKind;
 use crate::measured::spread::{Summary, summary};
 use crate::measured::sweep::Point;
@@ -55,6 +55,7 @@ pub(crate) struct Parameters {
     pub(crate) producers: u32,
     pub(crate) owned: bool,
     pub(crate) one_by_one: bool,
+    pub(crate) by: Call,
     pub(crate) durability: String,
     pub(crate) codec: String,
     pub(crate) shards: Option<u32>,
@@ -195,6 +196,7 @@ impl Parameters {
             producers: args.producers,
             owned: args.owned,
             one_by_one: args.one_by_one,
+            by: args.by,
             durability: args.durability.to_string(),
             codec: args.codec.to_string(),
             shards: args.shards,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::args::LoadArgs;
+use crate::args::{Call, LoadArgs};
 
 /// Events that are measured where nothing else is said.
 const EVENTS: u64 = 10_000_000;
@@ -23,7 +23,7 @@ pub(crate) enum Pace {
     /// As fast as they are taken.
     Closed,
     /// Each once the one before is acknowledged.
-    OneByOne,
+    OneByOne(Call),
     /// So many a second.
     Open(f64),
 }
@@ -95,7 +95,7 @@ impl Goal {
 fn pace(args: &LoadArgs) -> Pace {
     match args.rate {
         Some(rate) => Pace::Open(rate.0 as f64),
-        None if args.one_by_one => Pace::OneByOne,
+        None if args.one_by_one => Pace::OneByOne(args.by),
         None => Pace::Closed,
     }
 }

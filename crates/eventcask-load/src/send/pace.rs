@@ -1,25 +1,28 @@
 //! One producer sends its share: as fast as it goes, one by one, or as events are due.
 //!
 //! Events are answered by stretches: a flush hands over what is open in each shard, and tells
-//! when all of it is answered. In the closed loop a stretch ends after 1 MiB a shard, so that
-//! most batches are full when they are handed over, or after 10 ms. In the open loop it ends
+//! when all of it is answered. In the closed loop a stretch ends shortly before 1 MiB a shard, so
+//! that all batches are nearly full when they are handed over, or after 10 ms. In the open loop it ends
 //! after a millisecond, which is how long a batch waits for more events anyway. So a latency
 //! may be too long by up to the length of a stretch, and is never too short.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use eventcask::Store;
 use eventcask_console::failure::Failure;
 use eventcask_console::signals;
 
+use crate::args::Call;
 use crate::generate::Generator;
 use crate::send::counts::Counts;
 use crate::send::goal::{Goal, Pace};
 use crate::send::latencies::Stretch;
 use crate::send::way::Way;
 
-/// Bytes of a stretch for each shard: four full batches.
-const STRETCH_BYTES: usize = 1 << 20;
+/// Bytes of a stretch for each shard: nearly four full batches of the usual size. With a little more
+/// than four, each stretch would end with a batch of some events.
+const STRETCH_BYTES: usize = (1 << 20) - (24 << 10);
 const STRETCH_TIME: Duration = Duration::from_millis(10);
 const OPEN_STRETCH_TIME: Duration = Duration::from_millis(1);
 /// Events between two looks at the clock: some ten microseconds' work.
@@ -73,7 +76,7 @@ impl<'a> Sender<'a> {
     pub(crate) fn run(mut self) -> Result<Sent, Failure> {
         let ended = match self.goal.pace {
             Pace::Open(rate) => self.open_loop(rate),
-            Pace::Closed | Pace::OneByOne => self.closed_loop(),
+            Pace::Closed | Pace::OneByOne(_) => self.closed_loop(),
         };
         ended?;
         self.way.end()?;
@@ -164,6 +167,8 @@ impl<'a> Sender<'a> {
     /// Sends one event, waits until it is acknowledged, sends the next.
     pub(crate) fn one_by_one(
         mut self,
+        by: Call,
+        store: &Store,
         counts: &mut Counts,
         answered: &AtomicU64,
     ) -> Result<Sent, Failure> {
@@ -171,7 +176,7 @@ impl<'a> Sender<'a> {
         while self.goes_on() && started.elapsed() < self.goal.time() {
             let sent = Instant::now();
             let made = self.generator.make();
-            let is_stored = self.way.append(made.key, made.event)?;
+            let is_stored = self.way.append(by, store, made.key, made.event)?;
             self.sent.events += 1;
             self.sent.duplicates += u64::from(made.is_duplicate);
             counts.add_one(sent, is_stored);

@@ -86,19 +86,19 @@ pub(crate) fn run(
         answered: AtomicU64::new(0),
     };
     let producers = generators.len();
-    let shards = doors.store.shards();
+    let store = doors.store.clone();
     let doors = doors.each(producers)?;
     let started = Instant::now();
     let ends = thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
         let mut threads = Vec::new();
         for (number, (door, generator)) in doors.into_iter().zip(generators).enumerate() {
-            let (shared, done) = (&shared, done.clone());
+            let (shared, store, done) = (&shared, &store, done.clone());
             let goal = goal.share(number, producers);
             let producer = move || {
                 let result = match door {
-                    Door::Producer(producer) => produce(producer, shards, generator, goal, shared),
-                    Door::Owner(owner) => own(owner, generator, goal, shared),
+                    Door::Producer(producer) => produce(producer, store, generator, goal, shared),
+                    Door::Owner(owner) => own(owner, store, generator, goal, shared),
                 };
                 shared.stops.fetch_or(result.is_err(), Ordering::Relaxed);
                 drop(done);
@@ -136,17 +136,17 @@ impl Outcome {
 /// One producer, and the thread that takes its answers.
 fn produce(
     producer: Producer,
-    shards: u32,
+    store: &Store,
     generator: &mut Generator,
     goal: Goal,
     shared: &Shared,
 ) -> Result<Outcome, Failure> {
     let (answers, asked) = mpsc::sync_channel(UNANSWERED);
     let way = Way::Producer { producer, answers };
-    let sender = Sender::new(way, generator, goal, shards, &shared.stops);
-    if matches!(goal.pace, Pace::OneByOne) {
+    let sender = Sender::new(way, generator, goal, store.shards(), &shared.stops);
+    if let Pace::OneByOne(by) = goal.pace {
         let mut counts = Counts::default();
-        let sent = sender.one_by_one(&mut counts, &shared.answered)?;
+        let sent = sender.one_by_one(by, store, &mut counts, &shared.answered)?;
         return Ok(outcome(&sent, counts, Duration::ZERO));
     }
     thread::scope(|scope| {
@@ -164,6 +164,7 @@ fn produce(
 /// One owner of a shard, which takes the answers itself.
 fn own(
     owner: &mut ShardOwner,
+    store: &Store,
     generator: &mut Generator,
     goal: Goal,
     shared: &Shared,
@@ -179,7 +180,7 @@ fn own(
     };
     let sender = Sender::new(way, generator, goal, 1, &shared.stops);
     let sent = match goal.pace {
-        Pace::OneByOne => sender.one_by_one(&mut counts, &shared.answered)?,
+        Pace::OneByOne(by) => sender.one_by_one(by, store, &mut counts, &shared.answered)?,
         Pace::Closed | Pace::Open(_) => sender.run()?,
     };
     counts.add_all(taken);

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Instant;
 
-use eventcask::{Appended, Expected, FlushTicket, NewEvent, Producer, ShardOwner, Ticket};
+use eventcask::{
+    Appended, Expected, FlushTicket, Flushed, NewEvent, Producer, ShardOwner, Store, Ticket,
+};
 use eventcask_console::failure::Failure;
 
+use crate::args::Call;
 use crate::send::counts::Counts;
 use crate::send::latencies::Stretch;
 
@@ -116,16 +119,40 @@ impl Way<'_> {
     }
 
     /// Appends one event and waits until it is acknowledged: whether it is new.
-    pub(crate) fn append(&mut self, key: &str, event: NewEvent<'_>) -> Result<bool, Failure> {
-        let answer = match self {
-            Self::Producer { producer, .. } => producer
-                .append(key, Expected::Any, &[event])
-                .and_then(Ticket::wait),
-            Self::Owner { owner, .. } => owner
-                .append(key, Expected::Any, &[event])
-                .and_then(|ticket| owner.answer(ticket)),
+    pub(crate) fn append(
+        &mut self,
+        by: Call,
+        store: &Store,
+        key: &str,
+        event: NewEvent<'_>,
+    ) -> Result<bool, Failure> {
+        let is_new = |answer| matches!(answer, Appended::Stored { .. });
+        let has_new = |flushed: Flushed| flushed.stored == 1;
+        let any = Expected::Any;
+        let stored = match (self, by) {
+            (Self::Producer { .. }, Call::Shared) => {
+                let ticket = store.append(key, any, &[event]);
+                ticket.and_then(Ticket::wait).map(is_new)
+            }
+            (Self::Producer { producer, .. }, Call::Append) => {
+                let ticket = producer.append(key, any, &[event]);
+                ticket.and_then(Ticket::wait).map(is_new)
+            }
+            (Self::Producer { producer, .. }, Call::Push) => {
+                let pushed = producer.push(key, &event);
+                let ticket = pushed.and_then(|()| producer.flush());
+                ticket.and_then(FlushTicket::wait).map(has_new)
+            }
+            (Self::Owner { owner, .. }, Call::Push) => {
+                let pushed = owner.push(key, &event);
+                let ticket = pushed.and_then(|()| owner.flush());
+                ticket.and_then(|ticket| owner.wait(ticket)).map(has_new)
+            }
+            (Self::Owner { owner, .. }, Call::Append | Call::Shared) => {
+                let ticket = owner.append(key, any, &[event]);
+                ticket.and_then(|ticket| owner.answer(ticket)).map(is_new)
+            }
         };
-        let answer = answer.map_err(|error| Failure::of(&error))?;
-        Ok(matches!(answer, Appended::Stored { .. }))
+        stored.map_err(|error| Failure::of(&error))
     }
 }

@@ -4,7 +4,9 @@
 //! checksummed by itself; 3. zeros up to the next border; 4. the head over the room.
 //! Decoding checks each part before it is used, so [`Block::events`] can not fail.
 
-use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
+use eventcask_event::{
+    AggregateNumbers, ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp,
+};
 use rkyv::api::high::to_bytes_in;
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
@@ -97,6 +99,9 @@ pub struct Block {
     /// Where the keys begin in the archive of the columns, and where the names of the types.
     pub(super) keys_at: usize,
     pub(super) type_names_at: usize,
+    /// See [`AggregateNumbers`]: none where the block was read back.
+    numbers: Vec<u32>,
+    opening: u64,
 }
 
 /// The memory of a block, which can be used again for another one.
@@ -108,6 +113,7 @@ pub struct BlockParts {
     pub payloads: Vec<Option<Vec<u8>>>,
     columns: AlignedVec<16>,
     payload_starts: Vec<u32>,
+    numbers: Vec<u32>,
 }
 
 impl Block {
@@ -149,7 +155,10 @@ impl Block {
             payload_starts: parts.payload_starts,
             keys_at: 0,
             type_names_at: 0,
+            numbers: parts.numbers,
+            opening: 0,
         };
+        block.numbers.clear();
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
         block.check_against(&sizes).map_err(str::to_owned)?;
@@ -220,6 +229,17 @@ impl Block {
             payloads: &self.payloads,
             payload_starts: &self.payload_starts,
         })
+        .numbered(AggregateNumbers {
+            opening: self.opening,
+            numbers: &self.numbers,
+        })
+    }
+
+    /// Says which numbers the block's aggregates have: see [`AggregateNumbers`].
+    pub fn number_aggregates(&mut self, opening: u64, numbers: impl Iterator<Item = u32>) {
+        self.opening = opening;
+        self.numbers.clear();
+        self.numbers.extend(numbers);
     }
 
     /// The memory of a block that is not needed any more.
@@ -230,6 +250,7 @@ impl Block {
             payloads: self.payloads,
             columns: self.columns,
             payload_starts: self.payload_starts,
+            numbers: self.numbers,
         }
     }
 
@@ -360,6 +381,8 @@ impl Block {
             payload_starts: Vec::new(),
             keys_at: 0,
             type_names_at: 0,
+            numbers: Vec::new(),
+            opening: 0,
             head,
         };
         block.check_against(&sizes)?;

@@ -1,6 +1,6 @@
 //! Appends blocks to the tail of a shard.
 //!
-//! On demand, small appends keep a *runway* of zeros ahead of them. A sync of blocks that the file
+//! On demand, small appends in a row keep a *runway* of zeros ahead of them. A sync of blocks that the file
 //! already has takes about two thirds of the time of one that makes the file longer. Large appends
 //! do without: all of it would be written twice. The zeros are no data. Opening the log finds its
 //! end as in a segment that was made of a spare.
@@ -25,6 +25,8 @@ pub struct SegmentWriter {
     open: Option<(u64, Box<dyn StoredFile>)>,
     /// Up to where the open file is as long as it needs to be; `None` where no runway is kept.
     runway_end: Option<u64>,
+    /// Whether the last append was small: one such between large ones needs no runway.
+    was_small: bool,
     unsynced: bool,
 }
 
@@ -51,6 +53,7 @@ impl SegmentWriter {
             dir,
             open,
             runway_end: None,
+            was_small: true,
             unsynced: false,
         })
     }
@@ -126,12 +129,14 @@ impl SegmentWriter {
         Err(error)
     }
 
-    /// Writes zeros behind the last block, if it was small and there are none.
+    /// Writes zeros behind the last block, if it and the one before were small and there are none.
     fn keep_runway(&mut self, end: u64, bytes: usize) {
         let (Some((_, file)), Some(runway_end)) = (&self.open, &mut self.runway_end) else {
             return;
         };
-        if bytes >= SMALL_BYTES || end <= *runway_end {
+        let is_small = bytes < SMALL_BYTES;
+        let was_small = std::mem::replace(&mut self.was_small, is_small);
+        if !is_small || !was_small || end <= *runway_end {
             return;
         }
         let runway = end.clamp(RUNWAY_MIN, RUNWAY_MAX);

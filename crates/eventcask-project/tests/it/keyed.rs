@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
+use eventcask_event::{
+    AggregateNumbers, ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp,
+};
 use eventcask_project::{Batch, PerAggregate, Snapshot};
 use rkyv::rancor;
 use rkyv::util::AlignedVec;
@@ -153,4 +155,46 @@ fn it_comes_back_from_bytes_and_goes_on() {
         PerAggregate::<u64>::decode(&mut &twice[..]).is_none(),
         "a key twice"
     );
+}
+
+/// Numbers are those of an opening of a shard; the next one gives others.
+#[test]
+fn an_aggregate_is_the_same_with_its_number_without_it_and_after_an_opening() {
+    let keys: Vec<String> = (0..500).map(|number| format!("k{number}")).collect();
+    for seed in 1..=20 {
+        println!("seed {seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut state, mut model) = (PerAggregate::default(), BTreeMap::<String, u64>::new());
+        for opening in 1..=3 {
+            let mut numbers: Vec<u32> = (0..2000).collect();
+            random.shuffle(&mut numbers);
+            for _ in 0..10 {
+                let (rows, known) = (random.usize(1..300), random.usize(1..=keys.len()));
+                let rows: Vec<usize> = (0..rows).map(|_| random.usize(..known)).collect();
+                let names: Vec<String> = rows.iter().map(|row| keys[*row].clone()).collect();
+                let mut aggregates = Vec::new();
+                for row in &rows {
+                    if !aggregates.contains(row) {
+                        aggregates.push(*row);
+                    }
+                }
+                let of_block: Vec<u32> = aggregates.iter().map(|row| numbers[*row]).collect();
+                let is_numbered = random.u32(..4) > 0;
+                let first = random.usize(..2).min(rows.len() - 1);
+                Block::new(&names).with_events(|events| {
+                    let numbers = AggregateNumbers {
+                        opening,
+                        numbers: &of_block,
+                    };
+                    let numbered = events.numbered(numbers);
+                    let events = if is_numbered { numbered } else { events };
+                    count(&mut state, &Batch::new(events, first, false));
+                });
+                for name in &names[first..] {
+                    *model.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
+        assert_eq!(all(&state), model, "seed {seed}");
+    }
 }

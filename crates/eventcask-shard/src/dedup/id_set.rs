@@ -24,6 +24,7 @@ pub(super) struct IdSet {
     positions: Positions,
     table: SmallTable,
     room: usize,
+    forgotten: usize,
 }
 
 impl IdSet {
@@ -34,6 +35,7 @@ impl IdSet {
             positions: Positions::default(),
             table: SmallTable::with_room(room),
             room,
+            forgotten: 0,
         }
     }
 
@@ -44,6 +46,7 @@ impl IdSet {
         }
         self.ids.clear();
         self.positions = Positions::default();
+        self.forgotten = 0;
         self.table.clear();
         Some(self)
     }
@@ -52,7 +55,7 @@ impl IdSet {
     pub(super) fn of(hasher: &RandomState, ids: &[(u128, u64)]) -> Self {
         let mut set = Self::with_room(ids.len());
         for (id, position) in ids {
-            let known = set.find_or_insert(hasher, *id, *position);
+            let known = set.find_or_insert(hasher, hasher.hash_one(id), *id, *position);
             debug_assert!(known.is_none(), "an id is stored once");
         }
         set
@@ -61,6 +64,11 @@ impl IdSet {
     /// Places in the list that are taken.
     pub(super) fn len(&self) -> usize {
         self.ids.len()
+    }
+
+    /// How many ids there are.
+    pub(super) fn known(&self) -> usize {
+        self.ids.len() - self.forgotten
     }
 
     /// How many of the first ids in the list are of positions before `start`. Positions rise, but
@@ -96,12 +104,13 @@ impl IdSet {
         Some(self.positions.get(usize::from(index)))
     }
 
-    /// The position of an id. Where it is not in the set, which has fewer than [`MAX_IDS`], it is
-    /// added.
+    /// The position of an id, whose hash this is. Where it is not in the set, which has fewer than
+    /// [`MAX_IDS`], it is added.
     #[inline]
     pub(super) fn find_or_insert(
         &mut self,
         hasher: &RandomState,
+        hash: u64,
         id: u128,
         position: u64,
     ) -> Option<u64> {
@@ -111,9 +120,7 @@ impl IdSet {
         }
         let (ids, next) = (&self.ids, self.ids.len());
         let is_it = |index| ids[usize::from(index)] == id;
-        let found = self
-            .table
-            .find_or_insert(hasher.hash_one(id), next as u16, is_it);
+        let found = self.table.find_or_insert(hash, next as u16, is_it);
         if let Some(index) = found {
             return Some(self.positions.get(usize::from(index)));
         }
@@ -142,6 +149,7 @@ impl IdSet {
             .remove(hash, |index| ids[usize::from(index)] == id);
         if let Some(index) = found {
             self.ids[usize::from(index)] = FORGOTTEN;
+            self.forgotten += 1;
         }
         found.is_some()
     }

@@ -64,6 +64,10 @@ pub struct Dedup {
     hasher: RandomState,
 }
 
+/// An id that is about to be looked up: see [`Dedup::probe`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IdProbe(slices::Probe);
+
 /// Which ids may be in the tables of sealed segments and not in memory.
 #[derive(Debug, Default)]
 struct OnDisk {
@@ -154,21 +158,22 @@ impl Dedup {
         self.disk.others = true;
     }
 
-    /// Asks for the memory in which an id would be.
+    /// Asks for the memory in which an id would be, and says what to [insert](Self::insert_new).
     #[inline]
-    pub fn prefetch(&self, id: EventId) {
-        self.slices.prefetch(id.as_u128());
+    #[must_use]
+    pub fn probe(&self, id: EventId) -> IdProbe {
+        IdProbe(self.slices.probe(id.as_u128()))
     }
 
     /// Remembers an id as that of the event at `position`, if it is certain that no event came with
     /// it before; says whether it is. It takes one look where it would take two to ask first.
     #[inline]
-    pub fn insert_new(&mut self, id: EventId, position: u64) -> bool {
+    pub fn insert_new(&mut self, probe: IdProbe, id: EventId, position: u64) -> bool {
         if self.last_name > 0 || self.on_disk(id).is_some() {
             return false;
         }
         let (bits, start) = (id.as_u128(), self.window_start);
-        match self.slices.find_or_insert(bits, position, start) {
+        match self.slices.enter(probe.0, bits, position, start) {
             None => true,
             Some(known) if known >= start => false,
             Some(_) => {
@@ -287,7 +292,7 @@ impl Dedup {
             _ => {
                 let bytes = self.settings.memory_bytes.saturating_sub(filter_bytes);
                 while let Some(start) = self.next_to_drop(bytes, sealed_to) {
-                    let highest = self.slices.drop_before(start);
+                    let highest = self.slices.drop_to_disk(start);
                     self.rest_on_disk(start, highest);
                 }
             }

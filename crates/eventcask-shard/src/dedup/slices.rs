@@ -28,9 +28,20 @@ pub(super) struct Slices {
     hasher: RandomState,
     ids: usize,
     changed: bool,
+    /// Which ids a slice has room for changes with it.
+    layout: u32,
     /// The memory of a slice that was dropped, for the next one: asking the system for as much
     /// again would take longer than all else.
     spare: Option<IdSet>,
+}
+
+/// What is known of an id before its memory is there: its hash, and the slice that it belonged to
+/// in a layout of the slices.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Probe {
+    hash: u64,
+    slice: u32,
+    layout: u32,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +61,7 @@ impl Default for Slices {
             hasher: RandomState::default(),
             ids: 0,
             changed: false,
+            layout: 0,
             spare: None,
         }
     }
@@ -81,11 +93,16 @@ impl Slices {
         self.slices.partition_point(|slice| slice.first <= id) - 1
     }
 
-    /// Asks for the memory in which an id would be.
+    /// Asks for the memory in which an id would be, and says what to [look for](Self::enter).
     #[inline]
-    pub(super) fn prefetch(&self, id: u128) {
-        let slice = &self.slices[self.slice_of(id)];
-        slice.set.prefetch(self.hasher.hash_one(id));
+    pub(super) fn probe(&self, id: u128) -> Probe {
+        let (slice, hash) = (self.slice_of(id), self.hasher.hash_one(id));
+        self.slices[slice].set.prefetch(hash);
+        Probe {
+            hash,
+            slice: slice as u32,
+            layout: self.layout,
+        }
     }
 
     /// Position of the event with this id.
@@ -97,18 +114,34 @@ impl Slices {
 
     /// Position of the event with this id. Where there is none, the id is added with `position`;
     /// those of positions before `start` may be dropped for it.
-    #[inline]
     pub(super) fn find_or_insert(&mut self, id: u128, position: u64, start: u64) -> Option<u64> {
-        let mut at = self.slice_of(id);
+        self.enter(self.probe(id), id, position, start)
+    }
+
+    /// As [`find_or_insert`](Self::find_or_insert), for an id whose memory was asked for.
+    #[inline]
+    pub(super) fn enter(
+        &mut self,
+        probe: Probe,
+        id: u128,
+        position: u64,
+        start: u64,
+    ) -> Option<u64> {
+        let mut at = probe.slice as usize;
+        if probe.layout != self.layout {
+            at = self.slice_of(id);
+        }
         if self.is_full(at) {
-            if let Some(known) = self.position(id) {
+            if let Some(known) = self.slices[at].set.position(probe.hash, id) {
                 return Some(known);
             }
             self.make_room(at, start);
             at = self.slice_of(id);
         }
         let slice = &mut self.slices[at];
-        let known = slice.set.find_or_insert(&self.hasher, id, position);
+        let known = slice
+            .set
+            .find_or_insert(&self.hasher, probe.hash, id, position);
         if known.is_none() {
             slice.highest = slice.highest.max(id);
             self.ids += 1;
@@ -131,6 +164,7 @@ impl Slices {
 
     fn make_room(&mut self, at: usize, start: u64) {
         self.changed = true;
+        self.layout = self.layout.wrapping_add(1);
         let is_newest = at + 1 == self.slices.len();
         let next = self.slices[at].highest.checked_add(1);
         match next.filter(|_| is_newest) {
@@ -172,6 +206,10 @@ impl Slices {
     fn kept(&mut self, at: usize, start: u64) -> Vec<(u128, u64)> {
         let mut dropped = 0;
         let set = &self.slices[at].set;
+        if set.newest() < start {
+            self.ids -= set.known();
+            return Vec::new();
+        }
         let ids = set.iter().filter(|(_, position)| {
             dropped += usize::from(*position < start);
             *position >= start
@@ -191,8 +229,22 @@ impl Slices {
     /// Drops the slices whose ids are all of positions before `start`. Where those of others are
     /// more than an eighth of all ids, as where ids come in any order, slices that have many of
     /// them are made anew without; where ids rise with time only one slice has any, and is gone
-    /// soon. Returns the highest id of those slices that rises with time.
-    pub(super) fn drop_before(&mut self, start: u64) -> Option<u128> {
+    /// soon.
+    pub(super) fn drop_before(&mut self, start: u64) {
+        self.drop_and_tell(start, |_| {});
+    }
+
+    /// As [`drop_before`](Self::drop_before); returns the highest id of those slices that rises with
+    /// time.
+    pub(super) fn drop_to_disk(&mut self, start: u64) -> Option<u128> {
+        let mut highest = None;
+        self.drop_and_tell(start, |set| {
+            highest = highest.max(set.highest_rising(start));
+        });
+        highest
+    }
+
+    fn drop_and_tell(&mut self, start: u64, mut tell: impl FnMut(&IdSet)) {
         let olds = self.slices.iter().map(|slice| slice.set.before(start));
         let others: usize = olds
             .zip(&self.slices)
@@ -200,7 +252,6 @@ impl Slices {
             .map(|(old, _)| old)
             .sum();
         let is_worth_it = others > self.ids / 8;
-        let mut highest = None;
         let mut at = 0;
         while at < self.slices.len() {
             let set = &self.slices[at].set;
@@ -209,17 +260,17 @@ impl Slices {
                 at += 1;
                 continue;
             }
-            highest = highest.max(set.highest_rising(start));
+            tell(set);
             let is_empty = self.drop_of(at, start);
             // The first slice stays, so that each id has one; so does the newest.
             let is_between = at > 0 && at + 1 < self.slices.len();
             if is_empty && is_between {
                 self.slices.remove(at);
+                self.layout = self.layout.wrapping_add(1);
             } else {
                 at += 1;
             }
         }
-        highest
     }
 
     /// Makes a slice anew without the ids of positions before `start`, and says whether none is

@@ -4,7 +4,7 @@ use eventcask_log::SourceMark;
 
 use super::stored::Stored;
 use super::{SendTask, Shard};
-use crate::admit::{Admission, ROWS_AHEAD};
+use crate::admit::{Admission, AskedIds};
 use crate::delivery::refuse_all;
 use crate::in_flight::InFlight;
 use crate::stages::{StageTimer, count};
@@ -87,37 +87,31 @@ impl Shard {
             dedup: &mut self.dedup,
             builder: &mut self.builder,
             history: &history,
-            likely: [None; ROWS_AHEAD],
+            asked_ids: AskedIds::default(),
+            asked: 0,
         };
         let mut appends = delivery.appends.drain(..).peekable();
-        let (mut row, mut asked) = (0, 0);
+        let mut row = 0;
         while row < delivery.batch.len() {
-            if row >= asked {
-                admission.prefetch(row);
-                asked = row + ROWS_AHEAD;
+            let Some(append) = appends.next_if(|append| append.first_row as usize == row) else {
+                let next = appends.peek().map(|append| append.first_row as usize);
+                let rows = row..next.unwrap_or(delivery.batch.len());
+                row = rows.end;
+                let failed = admission.judge_pushed(rows, &mut in_flight.counted);
+                in_flight.failed = in_flight.failed.or(failed);
+                continue;
+            };
+            let rows = row..row + append.rows as usize;
+            row = rows.end;
+            admission.ask_ahead(rows.start);
+            let outcome = admission.judge_append(rows, &append.expected);
+            if let Err(refused @ (AppendError::Damaged(_) | AppendError::Unreadable(_))) = &outcome
+                && delivery.batch.source().is_some()
+            {
+                // It was not decided on, so the mark of its source must not pass it.
+                in_flight.failed.get_or_insert(refused.clone());
             }
-            match appends.next_if(|append| append.first_row as usize == row) {
-                Some(append) => {
-                    let rows = row..row + append.rows as usize;
-                    row = rows.end;
-                    let outcome = admission.judge_append(rows, &append.expected);
-                    if let Err(refused @ (AppendError::Damaged(_) | AppendError::Unreadable(_))) =
-                        &outcome
-                        && delivery.batch.source().is_some()
-                    {
-                        // It was not decided on, so the mark of its source must not pass it.
-                        in_flight.failed.get_or_insert(refused.clone());
-                    }
-                    in_flight.answers.push((append.completion, outcome));
-                }
-                None => {
-                    let is_stored = admission.judge_pushed(row);
-                    if let Err(refused) = in_flight.counted.count(is_stored) {
-                        in_flight.failed.get_or_insert(refused);
-                    }
-                    row += 1;
-                }
-            }
+            in_flight.answers.push((append.completion, outcome));
         }
         drop(appends);
         drop(directory);

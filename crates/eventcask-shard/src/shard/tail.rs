@@ -9,6 +9,7 @@ use eventcask_log::{
 
 use super::{LOADED_BYTES, SendTask, Shard};
 use crate::commit::{Target, Task};
+use crate::directory::number;
 use crate::in_flight::{InFlight, InFlightBlock};
 use crate::stages::StageTimer;
 use crate::{AppendError, FlushShare, Flushed};
@@ -63,6 +64,8 @@ impl Shard {
         bytes.resize(in_page(self.tail.place), 0);
         let head = block.encode_paged(codec, &mut self.compressor, &mut bytes);
         block.set_length(head.length);
+        let touched = self.builder.touched().iter();
+        block.number_aggregates(self.reader.opening(), touched.map(|one| number(one.slot)));
         lap.end(&self.stages.encode_ns);
         let stored = InFlightBlock {
             place: BlockPlace::of(&head),

@@ -5,6 +5,7 @@ mod bank;
 mod durability;
 mod disk_faults;
 mod logic;
+mod linearizable;
 mod planted;
 mod regressions;
 mod trials;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use eventcask_event::{EventBatch, Expected, NewEvent, check_key};
+use eventcask_event::{EventBatch, Expected, NewEvent, Routing, check_key};
 use eventcask_shard::{Delivery, Expectation, Inbox, Worker};
 
 use crate::store::engine::{Engine, OwnedWorker, Workers};
@@ -60,6 +60,8 @@ use crate::{AppendSet, Error, Options, Store};
 #[derive(Debug)]
 pub struct ShardOwner {
     shard: u32,
+    inbox: Arc<Inbox>,
+    limits: Limits,
     core: Option<core_affinity::CoreId>,
     /// Gone once the owner is being dropped.
     worker: Option<Worker>,
@@ -68,10 +70,25 @@ pub struct ShardOwner {
     store: Store,
 }
 
+/// What is looked at for each event, side by side.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    routing: Routing,
+    payload_bytes: usize,
+    batch_bytes: usize,
+}
+
 impl ShardOwner {
     pub(crate) fn new(store: &Store, shard: u32, owned: OwnedWorker) -> Self {
+        let engine = store.engine();
         Self {
             shard,
+            inbox: Arc::clone(&engine.inboxes[shard as usize]),
+            limits: Limits {
+                routing: store.inner.manifest.routing(),
+                payload_bytes: engine.max_payload_bytes,
+                batch_bytes: engine.batch_bytes,
+            },
             core: owned.core,
             worker: Some(owned.worker),
             open: Box::default(),
@@ -101,7 +118,7 @@ impl ShardOwner {
     /// stopped.
     pub fn push(&mut self, key: &str, event: &NewEvent<'_>) -> Result<(), Error> {
         check_key(key)?;
-        event.check(self.engine().max_payload_bytes)?;
+        event.check(self.limits.payload_bytes)?;
         self.check_shard(key)?;
         self.make_room(EventBatch::row_bytes(key, event), 1)?;
         let hash = self.store.inner.hasher.hash(key);
@@ -120,7 +137,7 @@ impl ShardOwner {
         expected: Expected,
         events: &[NewEvent<'_>],
     ) -> Result<Ticket, Error> {
-        let bytes = check_append(key, events, self.engine().max_payload_bytes)?;
+        let bytes = check_append(key, events, self.limits.payload_bytes)?;
         self.check_shard(key)?;
         self.make_room(bytes, events.len())?;
         let hash = self.store.inner.hasher.hash(key);
@@ -193,12 +210,8 @@ impl ShardOwner {
         self.store.engine()
     }
 
-    fn inbox(&self) -> &Arc<Inbox> {
-        &self.engine().inboxes[self.shard as usize]
-    }
-
     fn check_shard(&self, key: &str) -> Result<(), Error> {
-        let shard = self.store.inner.shard_of(key);
+        let shard = self.limits.routing.shard_of(key);
         if shard == self.shard {
             return Ok(());
         }
@@ -208,11 +221,11 @@ impl ShardOwner {
 
     /// Makes room for events in the open batch.
     fn make_room(&mut self, bytes: usize, events: usize) -> Result<(), Error> {
-        let limit = self.engine().batch_bytes;
+        let limit = self.limits.batch_bytes;
         if !self.open.has_room(bytes, events, limit) {
             self.work_off()?;
         }
-        match self.inbox().poisoned() {
+        match self.inbox.poisoned() {
             Some(reason) => Err(Error::Poisoned(reason)),
             None => Ok(()),
         }
@@ -227,10 +240,10 @@ impl ShardOwner {
         if self.open.is_empty() {
             return Ok(());
         }
-        if self.inbox().is_closed() {
+        if self.inbox.is_closed() {
             return Err(Error::Closed);
         }
-        let empty = self.inbox().empty_batch();
+        let empty = self.inbox.empty_batch();
         let delivery = std::mem::replace(&mut self.open, empty);
         if let Some(worker) = &mut self.worker {
             take(worker, delivery);
@@ -243,7 +256,7 @@ impl Drop for ShardOwner {
     fn drop(&mut self) {
         // A store that was closed has refused what was open; nobody is left to be told.
         let _ = self.work_off();
-        let inbox = Arc::clone(self.inbox());
+        let inbox = Arc::clone(&self.inbox);
         inbox.close();
         if let Some(worker) = self.worker.take() {
             worker.run();

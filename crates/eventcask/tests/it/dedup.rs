@@ -240,3 +240,50 @@ fn overwrite(bank: &Bank, payload: &str) {
     let at = windows.position(|some| some == payload.as_bytes()).unwrap();
     file.write_all_at(b"x", at as u64).unwrap();
 }
+
+/// New rows, repeats of the batch itself and of what is stored, an id with other content, and ids of
+/// other aggregates: whatever lies between them, each row is decided on after the one before it.
+#[test]
+fn l4_pushed_rows_are_decided_on_as_if_they_came_one_by_one() {
+    use std::collections::BTreeMap;
+
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let store = Bank::new(1).open();
+        let mut model: BTreeMap<String, Vec<(u128, String)>> = BTreeMap::new();
+        // Few ids make nearly every row a repeat, many hardly any.
+        let ids = [20, 300, 5000, 1 << 40][seed as usize % 4];
+        for _ in 0..4 {
+            let mut producer = store.producer();
+            let mut expected = (0, 0, 0);
+            for _ in 0..random.usize(1..700) {
+                let key = format!("account-{}", random.u32(..40));
+                let number = u128::from(random.u64(..ids));
+                let payload = format!("{number}{}", random.u32(..30) / 29);
+                let mut event = deposit(&payload);
+                // The id 0 is none.
+                if number > 0 {
+                    event = event.id(id(number));
+                }
+                producer.push(&key, &event).unwrap();
+                let stored = model.entry(key).or_default();
+                let original = stored.iter().find(|(id, _)| *id == number && number > 0);
+                match original {
+                    None => {
+                        stored.push((number, payload.clone()));
+                        expected.0 += 1;
+                    }
+                    Some((_, content)) if *content == payload => expected.1 += 1,
+                    Some(_) => expected.2 += 1,
+                }
+            }
+            let flushed = producer.flush().unwrap().wait().unwrap();
+            let counted = (flushed.stored, flushed.duplicates, flushed.refused);
+            assert_eq!(counted, expected, "seed {seed}");
+        }
+        for (key, stored) in &model {
+            let contents: Vec<&str> = stored.iter().map(|(_, payload)| &**payload).collect();
+            assert_eq!(payloads(&store, key), contents, "seed {seed}, {key}");
+        }
+    }
+}

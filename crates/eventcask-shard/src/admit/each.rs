@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use eventcask_event::Place;
 
-use crate::admit::Admission;
+use super::Admission;
 use crate::delivery::{Expectation, ExpectedOf};
 use crate::{AppendError, AppendResult, Appended, Conflict};
 

@@ -9,6 +9,10 @@
 //! found, when the original is compared; more of the same id are looked for then. The tables of
 //! sealed segments have a digest of each original, so it is read only where it is another.
 
+mod asked;
+mod pushed;
+mod each;
+
 use std::ops::Range;
 
 use eventcask_event::{EventBatch, EventId, Expected, NewEvent, Place};
@@ -18,6 +22,9 @@ use crate::build::BlockBuilder;
 use crate::dedup::Dedup;
 use crate::directory::{Admitted, AggregateSlot, Directory};
 use crate::{AppendError, AppendResult, Appended};
+
+pub(crate) use self::asked::AskedIds;
+use self::asked::GROUP;
 
 /// What an event that came with an id before is to one that comes with it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,41 +79,24 @@ pub(crate) struct Admission<'s> {
     pub(crate) dedup: &'s mut Dedup,
     pub(crate) builder: &'s mut BlockBuilder,
     pub(crate) history: &'s dyn History,
-    /// Where the aggregates of the next rows likely are; row n is at n modulo the length.
-    pub(crate) likely: [Option<AggregateSlot>; ROWS_AHEAD],
+    pub(crate) asked_ids: AskedIds,
+    /// The memory of the rows before this one was asked for, if an append was among them.
+    pub(crate) asked: usize,
 }
 
-/// Rows whose memory is prefetched together. Measured: with 64, the cache lines of these rows and
-/// of the rows behind them push each other out of the first cache.
-pub(crate) const ROWS_AHEAD: usize = 16;
-
 impl Admission<'_> {
-    /// Prefetches the memory that judging the rows from `row` on will read, in two steps.
-    ///
-    /// Of the next [`ROWS_AHEAD`] rows it fetches the entries of their aggregates. The buckets that
-    /// lead to these entries came with the call before. Of the rows behind them it fetches the
-    /// buckets.
-    pub(crate) fn prefetch(&mut self, row: usize) {
-        let next = row + ROWS_AHEAD;
-        if row == 0 {
-            self.prefetch_places(row..next);
+    /// Asks for the memory that judging a row and those behind it will read.
+    pub(crate) fn ask_ahead(&mut self, row: usize) {
+        if row < self.asked {
+            return;
         }
-        self.prefetch_places(next..next + ROWS_AHEAD);
-        for row in row..next.min(self.batch.len()) {
-            let likely = self.directory.prefetch_entry(self.batch.hash(row));
-            self.likely[row % ROWS_AHEAD] = likely;
-        }
-    }
-
-    fn prefetch_places(&self, rows: Range<usize>) {
-        for row in rows.start..rows.end.min(self.batch.len()) {
+        self.asked = self.batch.len().min(row + GROUP);
+        self.ask_ids(row);
+        for row in row..self.asked {
             self.directory.prefetch(self.batch.hash(row));
-            if let Some(id) = self.batch.id(row) {
-                self.dedup.prefetch(id);
-                if self.dedup.on_disk(id).is_some() {
-                    self.history.prefetch_id(id);
-                }
-            }
+        }
+        for row in row..self.asked {
+            self.directory.prefetch_entry(self.batch.hash(row));
         }
     }
 
@@ -115,7 +105,7 @@ impl Admission<'_> {
         if let Some(answer) = self.stored_before(&rows)? {
             return Ok(answer);
         }
-        let slot = self.slot(rows.start)?;
+        let slot = self.slot(rows.start, None)?;
         let actual = slot.map_or(0, |slot| self.directory.version(slot));
         if !expected.holds(actual) {
             let key = self.batch.key(rows.start).to_owned();
@@ -129,10 +119,7 @@ impl Admission<'_> {
     }
 
     /// The answer to events that were stored before.
-    pub(crate) fn stored_before(
-        &mut self,
-        rows: &Range<usize>,
-    ) -> Result<Option<Appended>, AppendError> {
+    fn stored_before(&mut self, rows: &Range<usize>) -> Result<Option<Appended>, AppendError> {
         debug_assert!(!rows.is_empty());
         if self.is_consumed(rows.end - 1) {
             // Whichever they are, nothing that is not decided on yet is among them.
@@ -145,32 +132,15 @@ impl Admission<'_> {
         self.known(rows)
     }
 
-    /// Decides on an event that was pushed by itself with any version; says whether it is stored
-    /// now.
+    /// The slot of a row's aggregate in the directory, which is likely a certain one, brought there
+    /// from the disk if need be.
     #[inline]
-    pub(crate) fn judge_pushed(&mut self, row: usize) -> Result<bool, AppendError> {
-        let id = self.batch.id(row);
-        let position = self.next_position();
-        let is_new =
-            !self.is_consumed(row) && id.is_none_or(|id| self.dedup.insert_new(id, position));
-        if !is_new {
-            let outcome = self.judge(row..row + 1, Expected::Any)?;
-            return Ok(!outcome.is_duplicate());
-        }
-        let slot = self.slot(row).inspect_err(|_| {
-            let key = self.batch.key(row);
-            id.into_iter()
-                .for_each(|id| self.dedup.forget(id, key, position));
-        })?;
-        self.admit(row, slot);
-        Ok(true)
-    }
-
-    /// The slot of a row's aggregate in the directory, brought there from the disk if need be.
-    #[inline]
-    fn slot(&mut self, row: usize) -> Result<Option<AggregateSlot>, AppendError> {
+    fn slot(
+        &mut self,
+        row: usize,
+        likely: Option<AggregateSlot>,
+    ) -> Result<Option<AggregateSlot>, AppendError> {
         let (hash, key) = (self.batch.hash(row), self.batch.key(row));
-        let likely = self.likely[row % ROWS_AHEAD];
         let slot = likely.filter(|slot| self.directory.is_at(*slot, key));
         match slot.or_else(|| self.directory.find(hash, key)) {
             Some(slot) => Ok(Some(slot)),
@@ -179,7 +149,7 @@ impl Admission<'_> {
     }
 
     #[cold]
-    pub(crate) fn slot_from_disk(
+    fn slot_from_disk(
         &mut self,
         hash: u64,
         key: &str,
@@ -311,7 +281,7 @@ impl Admission<'_> {
     }
 
     /// Admits a row, and remembers its id.
-    pub(crate) fn admit_with_id(&mut self, row: usize, slot: Option<AggregateSlot>) -> Admitted {
+    fn admit_with_id(&mut self, row: usize, slot: Option<AggregateSlot>) -> Admitted {
         if let Some(id) = self.batch.id(row) {
             let position = self.next_position();
             self.dedup.insert(id, self.batch.key(row), position);
@@ -333,7 +303,7 @@ impl Admission<'_> {
 
     /// The position that the next admitted event gets.
     #[inline]
-    pub(crate) fn next_position(&self) -> u64 {
+    fn next_position(&self) -> u64 {
         self.first_position + self.builder.rows() as u64
     }
 }
