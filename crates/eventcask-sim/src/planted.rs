@@ -65,11 +65,15 @@ pub enum Planted {
     RedriveForgets,
     /// The later events of an aggregate that is parked are handed out.
     ParkedDoesNotHold,
+    /// A projection passes over an event that it can not apply, and does not say so.
+    ParkedIsPassedOver,
+    /// To redrive an aggregate of a projection leaves out what waits behind the event that failed.
+    RedriveLeavesWaiting,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -101,5 +105,7 @@ impl Planted {
         Self::ConsumerAcksEarly,
         Self::RedriveForgets,
         Self::ParkedDoesNotHold,
+        Self::ParkedIsPassedOver,
+        Self::RedriveLeavesWaiting,
     ];
 }

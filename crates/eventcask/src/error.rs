@@ -41,11 +41,9 @@ pub enum ErrorKind {
     Stopped,
     /// A group of consumers has parked as much as it may: somebody must look at what failed.
     Parked,
-    /// A projection or a read model has not come so far yet: wait longer, or go on with what it
-    /// holds.
+    /// A projection, a read model or a fold has not come so far yet: wait longer, or go on with what
+    /// there is.
     Behind,
-    /// What is asked for is not there yet: wait for it, or ask for less.
-    NotYet,
     /// Any other error of the disk or the operating system.
     Io,
 }
@@ -235,15 +233,8 @@ pub enum Error {
         /// Name of the model.
         name: String,
     },
-    /// A place that the shard has not come to yet, as far as this handle knows.
-    #[error("the store has not come to {place} yet: the next one there is {next}; ask again later")]
-    NotYet {
-        /// The place that was asked for.
-        place: Place,
-        /// Position after the last durable event.
-        next: u64,
-    },
-    /// A projection or a read model has not come to a place in the time that was given.
+    /// A projection, a view, a read model or a fold has not come to a place in the time that was
+    /// given.
     #[error(
         "{name:?} has not come to {place} in the time given: it is at {progress} there; wait longer, or take the stale answer"
     )]
@@ -343,7 +334,6 @@ impl Error {
             | Self::Owned => ErrorKind::InUse,
             Self::ProjectionStopped { .. } | Self::ReadModelStopped { .. } => ErrorKind::Stopped,
             Self::Behind { .. } => ErrorKind::Behind,
-            Self::NotYet { .. } => ErrorKind::NotYet,
         }
     }
 
@@ -360,11 +350,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Full
-                | ErrorKind::StorageFull
-                | ErrorKind::Locked
-                | ErrorKind::Behind
-                | ErrorKind::NotYet
+            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked | ErrorKind::Behind
         )
     }
 }

@@ -78,6 +78,7 @@ pub mod read;
 mod fold;
 pub mod subscribe;
 mod follow;
+mod state;
 pub mod projection;
 mod feed;
 pub mod upkeep;
@@ -142,8 +143,8 @@ pub mod read_model {
 pub mod stats {
     pub use crate::follow::feeds::ReadModelStats;
     pub use crate::follow::subscriptions::SubscriptionStats;
-    pub use crate::projection::projections::ProjectionStats;
-    pub use crate::projection::views::ViewStats;
+    pub use crate::state::projections::ProjectionStats;
+    pub use crate::state::views::ViewStats;
     pub use crate::store::folds::FoldStats;
     pub use crate::store::stats::{ShardStats, Stats};
     pub use eventcask_project::LeftOut;

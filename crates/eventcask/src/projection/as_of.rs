@@ -5,8 +5,8 @@ use std::sync::Arc;
 use eventcask_event::Routing;
 use eventcask_project::{Merge, MergedStates, Projection, SpecError, ViewRow, ViewState};
 
-use super::folding::Folding;
 use crate::Error;
+use crate::state::folding::Folding;
 
 /// The states of a projection at a moment of the past. From [`crate::ProjectionHandle::as_of`].
 pub struct ProjectionAsOf<P: Projection> {

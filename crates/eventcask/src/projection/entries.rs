@@ -13,7 +13,7 @@ use eventcask_project::{Batch, PerAggregate, Projection};
 use quick_cache::sync::Cache;
 
 use super::handle::ProjectionHandle;
-use super::watch::Watch;
+use crate::state::watch::Watch;
 use crate::{Error, Timeout};
 
 /// The entries of a [`PerAggregate`] projection that are asked for often:

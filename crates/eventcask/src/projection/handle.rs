@@ -6,16 +6,16 @@ use std::task::{Poll, Waker};
 use eventcask_event::Place;
 use eventcask_project::{Merge, Projection};
 
-use super::definition::{Definition, projection_text};
-use super::files::Files;
-use super::keep::Keep;
-use super::live::LiveProjection;
-use super::projections::{Live, Taken};
-use super::{ProjectionOptions, past, runner, saver};
-use crate::follow::reached::Follows;
+use super::{Parked, ProjectionAsOf, ProjectionOptions, Rebuild};
+use crate::follow::reached::{self, Follows};
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
-use crate::projection::{Parked, ProjectionAsOf, Rebuild};
+use crate::state::definition::{Definition, projection_text};
+use crate::state::files::Files;
+use crate::state::keep::Keep;
+use crate::state::live::LiveProjection;
+use crate::state::projections::{Live, Taken};
+use crate::state::{past, runner, saver};
 use crate::stats::ProjectionStats;
 use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Timeout};
@@ -357,6 +357,17 @@ impl<P: Projection> ProjectionHandle<P> {
     pub fn reaches(&self, place: Place) -> Reached {
         let held: Arc<Held<P>> = Arc::clone(&self.held);
         Reached::new(held, place)
+    }
+
+    /// Waits until the projection holds all that is durable now. Returns its
+    /// [`progress`](Self::progress) in each shard then, which is less than that where
+    /// [`Timeout::Stale`] is over.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn catch_up(&self, timeout: Timeout) -> Result<Vec<u64>, Error> {
+        let held: Arc<dyn Follows> = Arc::<Held<P>>::clone(&self.held);
+        reached::catch_up(&held, &self.held.inner.positions(), timeout)
     }
 
     /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on

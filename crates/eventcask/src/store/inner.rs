@@ -9,8 +9,8 @@ use crate::follow::arrivals::Arrivals;
 use crate::follow::feeds::Feeds;
 use crate::follow::subscriptions::Subscriptions;
 use crate::follow::waiters::Woken;
-use crate::projection::Projections;
-use crate::projection::views::Views;
+use crate::state::projections::Projections;
+use crate::state::views::Views;
 use crate::store::engine::Engine;
 use crate::store::folds::Folds;
 use crate::store::router::Router;
@@ -74,6 +74,12 @@ impl Inner {
             true => Ok(()),
             false => Err(Error::Closed),
         }
+    }
+
+    /// The position after the last durable event, one a shard.
+    pub(crate) fn positions(&self) -> Vec<u64> {
+        let readers = self.readers.iter();
+        readers.map(|reader| reader.published().watermark).collect()
     }
 
     /// Makes everything durable on the disk that was handed over before.

@@ -6,8 +6,8 @@ use eventcask_log::{Error as LogError, Manifest, ShardDir, Storage};
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
 use crate::follow::subscriptions::Subscriptions;
-use crate::projection::folder;
-use crate::projection::views::Views;
+use crate::state::folder;
+use crate::state::views::Views;
 use crate::store::create::{check_writable, lock};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::store::folds::Folds;

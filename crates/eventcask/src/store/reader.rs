@@ -91,10 +91,6 @@ impl StoreReader {
     /// The position after the last durable event, one a shard.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        self.inner
-            .readers
-            .iter()
-            .map(|reader| reader.published().watermark)
-            .collect()
+        self.inner.positions()
     }
 }

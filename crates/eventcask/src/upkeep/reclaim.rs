@@ -12,7 +12,7 @@ use eventcask_event::Events;
 use eventcask_log::{Error as LogError, Storage};
 use eventcask_shard::{FlushCounter, Flushed, SegmentSpan};
 
-use crate::projection::folder::{self, FOLDERS};
+use crate::state::folder::{self, FOLDERS};
 use crate::store::given_up::{Found, GivenUp};
 use crate::store::inner::Inner;
 use crate::subscribe::dispatcher;

@@ -204,7 +204,8 @@ fn l7_a_view_is_the_same_whether_its_snapshots_were_lost_or_not() {
         let store = bank.open();
         let kept = rows(&store);
         assert_ne!(kept, held);
-        store.rebuild_view("ada").unwrap();
+        let rebuild = store.view("ada").unwrap().rebuild().unwrap();
+        rebuild.wait().unwrap().unwrap();
         assert_eq!(rows(&store), kept);
         store.reclaim().unwrap();
         store.close().unwrap();

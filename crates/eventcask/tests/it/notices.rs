@@ -176,7 +176,7 @@ fn the_log_is_told_that_a_read_model_stopped() {
     let store = Bank::new(1).open();
     put(&store, "a", "1");
     let feed = store.read_model(Gone).start().unwrap();
-    assert!(feed.catch_up(LONG).is_err());
+    assert!(feed.catch_up(Timeout::Error(LONG)).is_err());
     check(&[
         r#"name="told-gone""#,
         "ERROR",

@@ -16,7 +16,7 @@ use super::files::Writing;
 use super::folding::Folding;
 use super::keep::Keep;
 use super::live::LiveProjection;
-use super::state::who;
+use super::shard_state::who;
 use crate::follow::follower::{self, Follower};
 use crate::follow::waiters::Woken;
 use crate::notices;

@@ -2,7 +2,7 @@
 
 use super::folding::Unapplied;
 use super::live::LiveProjection;
-use super::state::ShardState;
+use super::shard_state::ShardState;
 use crate::Error;
 use crate::follow::parked::Parked;
 use crate::sync::locked;

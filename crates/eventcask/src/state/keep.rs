@@ -7,9 +7,9 @@ use eventcask_shard::ShardReader;
 use super::definition::{Codec, Definition};
 use super::files::{Files, Kept, Writing};
 use super::folding::Folding;
+use super::policy::{OnError, SnapshotPolicy};
 use crate::Error;
 use crate::follow::follower::caught;
-use crate::projection::{OnError, SnapshotPolicy};
 use crate::sync::locked;
 
 /// How the states of a projection are kept.

@@ -13,7 +13,7 @@ use eventcask_shard::ShardReader;
 use super::definition::Definition;
 use super::keep::Keep;
 use super::policy::BatchLimits;
-use super::state::ShardState;
+use super::shard_state::ShardState;
 use super::watch::Watch;
 use crate::bell::Bell;
 use crate::follow::follower;

@@ -10,7 +10,7 @@ use super::keep::Keep;
 use super::live::LiveProjection;
 use super::projections::Live;
 use super::saver;
-use super::state::ShardState;
+use super::shard_state::ShardState;
 use crate::Error;
 use crate::clock::now_nanos;
 use crate::follow::reached::Follows;

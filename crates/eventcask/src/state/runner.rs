@@ -17,7 +17,7 @@ use eventcask_shard::ShardReader;
 
 use super::live::LiveProjection;
 use super::policy::BatchLimits;
-use super::state::ShardState;
+use super::shard_state::ShardState;
 use crate::follow::cursor::ShardCursor;
 use crate::follow::follower::{Follow, caught};
 use crate::follow::read_ahead;
