@@ -47,6 +47,6 @@ pub use invalid::{
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use place::Place;
-pub use routing::{murmur2, route};
+pub use routing::{RouteBy, Routing, murmur2, route};
 pub use same_bytes::same_bytes;
 pub use time::Timestamp;

@@ -1,5 +1,6 @@
 //! The manifest: what a store is.
 
+use eventcask_event::RouteBy;
 use eventcask_log::{ErrorKind, MAX_SHARDS, Manifest, MemoryStorage, Storage};
 
 use crate::support::{STORE, bytes_of, damage, dump, put_file, seal_header};
@@ -24,6 +25,19 @@ fn a_manifest_comes_back_as_it_was() {
     assert!(read.writable);
     assert_eq!(Manifest::decode("MANIFEST", &bytes).unwrap(), read);
     assert_eq!(storage.files(), ["MANIFEST"]);
+}
+
+#[test]
+fn a_manifest_says_by_what_keys_are_routed() {
+    for (by, number) in [(RouteBy::Key, 1), (RouteBy::Category, 2)] {
+        let storage = MemoryStorage::default();
+        let manifest = Manifest::new(STORE, 8, 0).unwrap().routed_by(by);
+        manifest.create(&storage).unwrap();
+        assert_eq!(bytes_of(&storage, "MANIFEST")[60..64], [number, 0, 0, 0]);
+        let read = Manifest::read(&storage).unwrap();
+        assert_eq!((read.route_by, read.routing().by), (by, by));
+        assert_eq!(read.routing().shards, 8);
+    }
 }
 
 #[test]
@@ -99,9 +113,11 @@ fn s11_a_manifest_of_an_older_format_is_refused_and_nothing_is_touched() {
 #[test]
 fn s11_an_unknown_routing_is_refused_as_newer() {
     let (_, mut bytes) = written();
-    bytes[60] = 2;
-    seal_header(&mut bytes);
-    assert_eq!(kind_of(&bytes), ErrorKind::NewerFormat);
+    for unknown in [0_u32, 3, 1 << 8 | 1, u32::MAX] {
+        bytes[60..64].copy_from_slice(&unknown.to_le_bytes());
+        seal_header(&mut bytes);
+        assert_eq!(kind_of(&bytes), ErrorKind::NewerFormat, "{unknown}");
+    }
 }
 
 #[test]
