@@ -647,7 +647,7 @@ impl ShardReader {
         block: impl Fn(Arc<Block>) -> Result<T, Error>,
         rows: impl Fn(&BlockPlace) -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
-        let read = |at: &BlockPlace| match BlockReader::is_read_by_rows(at) {
+        let read = |at: &BlockPlace| match self.blocks.is_read_by_rows(at) {
             true => rows(at),
             false => {
                 let want = Payloads::OfAggregateAt(position);

@@ -212,6 +212,9 @@ impl AggregateCursor {
                     position,
                     held: None,
                 });
+                if let Some(newest) = gatherer.newest() {
+                    self.next = newest + 1;
+                }
                 break;
             }
             self.next = position + 1;

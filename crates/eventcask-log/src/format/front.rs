@@ -74,21 +74,23 @@ impl Front {
         })
     }
 
-    /// Index of the section with the columns of a group; its ids follow where there are any.
-    pub(crate) fn section_of_group(&self, group: usize) -> usize {
-        FIRST_GROUP + group * (1 + usize::from(self.has_ids))
-    }
-
     /// The sections of a group.
-    pub(crate) fn sections_of_group(&self, group: usize) -> &[Section] {
-        let first = self.section_of_group(group);
-        &self.head.sections[first..=first + usize::from(self.has_ids)]
+    pub(crate) fn sections_of_group(&self, group: usize) -> Option<&[Section]> {
+        let a_group = 1 + usize::from(self.has_ids);
+        let first = FIRST_GROUP + group * a_group;
+        let is_there = group < self.head.rows.div_ceil(self.head.group_rows) as usize;
+        self.head
+            .sections
+            .get(first..first + a_group)
+            .filter(|_| is_there)
     }
 
     /// Reads a group, from the stored bytes that its sections have in the block, from the first one
     /// on.
     pub(crate) fn read_group(&self, group: usize, bytes: &[u8]) -> Result<GroupRows, &'static str> {
-        let sections = self.sections_of_group(group);
+        let sections = self
+            .sections_of_group(group)
+            .ok_or("a block lacks a group")?;
         let begin = sections[0].start as usize;
         let stored = |section: &Section| {
             let from = section.start as usize - begin;

@@ -123,6 +123,11 @@ impl BlockCache {
         }
     }
 
+    /// Whether so many bytes could be kept.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> bool {
+        self.kept.capacity() >= bytes
+    }
+
     /// Bytes that are kept now.
     #[must_use]
     pub fn bytes(&self) -> u64 {

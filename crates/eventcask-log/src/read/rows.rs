@@ -95,10 +95,11 @@ pub struct RowPlace {
 }
 
 impl BlockReader {
-    /// Whether rows of a block are better read by themselves than with the whole block.
+    /// Whether rows of a block are better read by themselves than with the whole block: unless that
+    /// is small, and can be kept for the rows that are wanted next.
     #[must_use]
-    pub fn is_read_by_rows(at: &BlockPlace) -> bool {
-        at.length > WHOLE_BYTES
+    pub fn is_read_by_rows(&self, at: &BlockPlace) -> bool {
+        at.length > WHOLE_BYTES || !self.caches().blocks.has_room_for(u64::from(at.length))
     }
 
     /// The rows of an aggregate that lie in the group of its event at `position`, up to that one;
@@ -216,9 +217,9 @@ impl BlockReader {
             return Ok(group);
         }
         let front = self.front(at)?;
-        let rows = self.with_sections(at, front.sections_of_group(index), |bytes| {
-            front.read_group(index, bytes)
-        })?;
+        let sections = front.sections_of_group(index);
+        let sections = sections.ok_or_else(|| self.damaged_at(at, "a block lacks a group"))?;
+        let rows = self.with_sections(at, sections, |bytes| front.read_group(index, bytes))?;
         let group = Arc::new(Group { front, rows });
         cache.insert_part(shard, at, part, Kept::Group(Arc::clone(&group)));
         Ok(group)
@@ -292,13 +293,20 @@ impl<'r> RowGatherer<'r> {
         self.parts.columns.rows()
     }
 
+    /// Position of the newest one.
+    #[must_use]
+    pub fn newest(&self) -> Option<u64> {
+        self.parts.columns.positions.last().copied()
+    }
+
     /// Bytes of their payloads.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Adds those rows that are wanted, oldest first. They come after those that are there.
+    /// Adds those rows that are wanted, oldest first. They come after those that are there. Where
+    /// one can not be read, those before it were added.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.

@@ -33,6 +33,7 @@ impl Course {
         self.report.owned += u64::from(self.plan.is_owned);
         self.report.windowed += u64::from(self.plan.window != DedupWindow::All);
         self.report.clustered += u64::from(self.plan.is_clustered);
+        self.report.by_rows += u64::from(self.plan.keeps_nothing);
         self.report.sessions += u64::from(has_sessions);
         self.report.projected += u64::from(self.plan.reads.is_some());
         self.report.slow += u64::from(self.plan.pauses.is_some());

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     seals: bool,
     /// Whether what is sealed gets a clustered copy.
     pub(crate) is_clustered: bool,
+    /// Whether nothing that is read for single aggregates is kept: each is read row by row.
+    pub(crate) keeps_nothing: bool,
     view_snapshot_events: u64,
     /// Where the disk takes its time now and then: what that is drawn from.
     pub(crate) pauses: Option<u64>,
@@ -65,6 +67,7 @@ impl Plan {
             segment_bytes: 0,
             seals: false,
             is_clustered: false,
+            keeps_nothing: false,
             view_snapshot_events: 1,
             pauses: None,
             batch_bytes: 0,
@@ -98,6 +101,7 @@ impl Plan {
         self.is_clustered = other.bool();
         self.view_snapshot_events = [1, 5, 30, u64::MAX][other.usize(..4)];
         self.pauses = (other.u32(..4) == 0).then(|| other.u64(..));
+        self.keeps_nothing = other.bool();
         self.draw_batches(rng);
         self.draw_window(rng);
         self.is_owned = rng.u32(..3) == 0;
@@ -141,7 +145,9 @@ impl Plan {
     }
 
     pub(crate) fn options(&self) -> Options {
+        let kept = if self.keeps_nothing { 0 } else { 1 << 20 };
         Store::options()
+            .block_cache_bytes(kept)
             .shards(self.shards)
             .route_by(self.route_by)
             .threads(self.threads)

@@ -16,6 +16,8 @@ pub struct Report {
     pub windowed: u64,
     /// Runs of stores whose sealed segments get a clustered copy.
     pub clustered: u64,
+    /// Runs of stores that are read row by row.
+    pub by_rows: u64,
     /// Runs to which sessions wrote.
     pub sessions: u64,
     /// Runs that were read while others wrote.
@@ -39,6 +41,7 @@ impl AddAssign for Report {
         self.owned += other.owned;
         self.windowed += other.windowed;
         self.clustered += other.clustered;
+        self.by_rows += other.by_rows;
         self.sessions += other.sessions;
         self.projected += other.projected;
         self.slow += other.slow;
@@ -50,12 +53,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} with sessions, {} with readers, {} on a slow disk), {} events, {} crash states, {} faults",
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} read by rows, {} with sessions, {} with readers, {} on a slow disk), {} events, {} crash states, {} faults",
             self.trials,
             self.runs,
             self.owned,
             self.windowed,
             self.clustered,
+            self.by_rows,
             self.sessions,
             self.projected,
             self.slow,

@@ -32,6 +32,7 @@ fn check(test: u64) {
         report.owned,
         report.windowed,
         report.clustered,
+        report.by_rows,
         report.sessions,
         report.projected,
         report.slow,

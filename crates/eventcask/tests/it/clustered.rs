@@ -73,7 +73,7 @@ fn sealed(storage: &MemoryStorage, options: &Options) -> Store {
 }
 
 /// All that there is to know of the events of an aggregate.
-fn shown(events: eventcask::read::AggregateEvents) -> Vec<String> {
+pub(crate) fn shown(events: eventcask::read::AggregateEvents) -> Vec<String> {
     events
         .map(|event| format!("{:?}", event.unwrap().get()))
         .collect()
@@ -170,7 +170,7 @@ fn shard(storage: &MemoryStorage, shard: u32) -> ShardDir {
 }
 
 /// The sealed segments: file, and what its header says.
-fn segments(storage: &MemoryStorage) -> Vec<(String, Sealed)> {
+pub(crate) fn segments(storage: &MemoryStorage) -> Vec<(String, Sealed)> {
     let mut found = Vec::new();
     let manifest = Manifest::read(storage).unwrap();
     for number in 0..manifest.shards {

@@ -20,6 +20,7 @@ mod linger;
 mod backpressure;
 mod owner;
 mod read;
+mod rows;
 mod scans;
 mod subscriptions;
 mod streams;
