@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use eventcask::{Error, ErrorKind};
+use eventcask::{Error, ErrorKind, Named};
 
 /// The answer is no: damage was found, or there is nothing under that name.
 pub const EXIT_NO: u8 = 1;
@@ -41,7 +41,16 @@ impl Failure {
     pub fn of(error: &Error) -> Self {
         let sentence = error.to_string();
         match error.kind() {
-            _ if matches!(error, Error::UnknownAggregate { .. }) => Self::No(sentence),
+            _ if matches!(
+                error,
+                Error::NotFound {
+                    what: Named::Aggregate,
+                    ..
+                }
+            ) =>
+            {
+                Self::No(sentence)
+            }
             ErrorKind::Invalid
             | ErrorKind::IdConflict
             | ErrorKind::InUse

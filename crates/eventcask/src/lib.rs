@@ -61,6 +61,7 @@
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
 
+mod named;
 mod error;
 mod sync;
 mod short_text;
@@ -94,6 +95,7 @@ pub use fold::Fold;
 pub use fold::repository::Repository;
 pub use fold::versioned::Versioned;
 pub use follow::reached::{Reached, Timeout};
+pub use named::Named;
 pub use projection::handle::ProjectionHandle;
 pub use projection::view::View;
 pub use read::aggregate::Aggregate;

@@ -256,7 +256,7 @@ impl<F: Fold> Repository<F> {
     /// [`refresh`](crate::StoreReader::refresh) to get there.
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::UnknownShard`], or that the
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::NotFound`], or that the
     /// store was closed; damage, or what the disk said.
     ///
     /// # Panics
@@ -364,7 +364,7 @@ impl<F: Fold> Repository<F> {
     fn check_shard(&self, shard: u32) -> Result<(), Error> {
         match self.inner.readers.get(shard as usize) {
             Some(_) => Ok(()),
-            None => Err(Error::UnknownShard { shard }),
+            None => Err(Error::no_shard(shard)),
         }
     }
 
