@@ -35,6 +35,8 @@ pub enum Planted {
     ExpectationIsDropped,
     /// The events of an append are sent one by one.
     AppendIsSplit,
+    /// Of an append over several aggregates the later events are left out.
+    SetIsHalved,
     /// Each third write to a segment that is being sealed is dropped.
     SealedWriteIsLost,
     /// A file takes another's name some time after that was given up, not at once.
@@ -71,7 +73,7 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -88,6 +90,7 @@ impl Planted {
         Self::SourceSkipsRow,
         Self::ExpectationIsDropped,
         Self::AppendIsSplit,
+        Self::SetIsHalved,
         Self::SealedWriteIsLost,
         Self::RenameLeavesAGap,
         Self::WindowIsShort,

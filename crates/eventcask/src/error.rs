@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask_event::{EventId, Expected, Invalid, Place, conflict};
 use eventcask_log::{Error as StorageError, ErrorKind as StorageErrorKind};
 use eventcask_project::SpecError;
-use eventcask_shard::AppendError;
+use eventcask_shard::{AppendError, Conflict};
 
 use crate::named::Named;
 
@@ -31,6 +31,8 @@ pub enum ErrorKind {
     NotAStore,
     /// The store was written by a newer version.
     NewerFormat,
+    /// The store was written by an older version: that one exports it, and this one ingests that.
+    OlderFormat,
     /// Another process has the store open for writing.
     Locked,
     /// Stored bytes are not what was written.
@@ -93,6 +95,23 @@ pub enum Error {
         actual: u64,
         /// The first version that the append did not know of: who decides anew reads from here.
         missed_from: u64,
+    },
+    /// Aggregates of an append over several are not at the expected versions; nothing of it is
+    /// stored.
+    #[error("{}", sentences(conflicts))]
+    Conflicts {
+        /// A [`Conflict`](Self::Conflict) for each aggregate that is not as expected, in the order
+        /// in which they were given; at least one.
+        conflicts: Vec<Error>,
+    },
+    /// The aggregates of one append are in several shards; nothing of it is stored.
+    #[error(
+        "an append is stored whole in one shard, and these aggregates are in several: {}; give them keys of one category in a store that is routed by category, or append to one aggregate at a time",
+        places(keys)
+    )]
+    SeveralShards {
+        /// Each key and its shard.
+        keys: Vec<(String, u32)>,
     },
     /// An event with this id and other content is stored, or in the same append.
     #[error("the id {id} belongs to an event with other content; give each event an id of its own")]
@@ -244,8 +263,9 @@ impl Error {
             | Self::SourceGap { .. }
             | Self::OtherShard { .. }
             | Self::Unsupported(_)
+            | Self::SeveralShards { .. }
             | Self::BadName { .. } => ErrorKind::Invalid,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Conflicts { .. } => ErrorKind::Conflict,
             Self::IdConflict { .. } | Self::PartlyKnown { .. } => ErrorKind::IdConflict,
             Self::Full { .. } => ErrorKind::Full,
             Self::TooManyParked { .. } => ErrorKind::Parked,
@@ -298,11 +318,13 @@ impl From<AppendError> for Error {
                 key,
                 expected,
                 actual,
-            } => Self::Conflict {
-                missed_from: first_unknown(expected, actual),
+            } => conflict_of(Conflict {
                 key,
                 expected,
                 actual,
+            }),
+            AppendError::Conflicts { conflicts } => Self::Conflicts {
+                conflicts: conflicts.into_iter().map(conflict_of).collect(),
             },
             AppendError::IdConflict { id } => Self::IdConflict { id },
             AppendError::PartlyKnown { known } => Self::PartlyKnown { known },
@@ -322,6 +344,33 @@ fn in_shard(shard: Option<u32>) -> String {
     shard.map_or_else(String::new, |shard| format!(" in shard {shard}"))
 }
 
+fn conflict_of(one: Conflict) -> Error {
+    Error::Conflict {
+        missed_from: first_unknown(one.expected, one.actual),
+        key: one.key,
+        expected: one.expected,
+        actual: one.actual,
+    }
+}
+
+fn sentences(errors: &[Error]) -> String {
+    let texts = errors.iter().map(Error::to_string);
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+/// Keys that are named in a sentence; of more it says how many.
+const NAMED: usize = 8;
+
+fn places(keys: &[(String, u32)]) -> String {
+    let named = keys.iter().take(NAMED);
+    let named = named.map(|(key, shard)| format!("{key:?} in shard {shard}"));
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if keys.len() > NAMED {
+        text += &format!(" and {} more", keys.len() - NAMED);
+    }
+    text
+}
+
 /// The first version that an append with this expectation did not know of. One that expected a
 /// version that never was knows of nothing.
 fn first_unknown(expected: Expected, actual: u64) -> u64 {
@@ -335,6 +384,7 @@ fn kind_of(kind: StorageErrorKind) -> ErrorKind {
     match kind {
         StorageErrorKind::NotAStore => ErrorKind::NotAStore,
         StorageErrorKind::NewerFormat => ErrorKind::NewerFormat,
+        StorageErrorKind::OlderFormat => ErrorKind::OlderFormat,
         StorageErrorKind::Locked => ErrorKind::Locked,
         StorageErrorKind::Damaged => ErrorKind::Damaged,
         StorageErrorKind::StorageFull => ErrorKind::StorageFull,

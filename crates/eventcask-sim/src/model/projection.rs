@@ -228,8 +228,9 @@ impl<const V: u32> Checked for Chaining<V> {
     fn fold(rows: &[Row], ledger: &Ledger, version: u32) -> BTreeMap<String, Chain> {
         let mut chains = BTreeMap::<String, Chain>::new();
         for row in rows {
-            let key = ledger.entry(row.entry).map(|entry| entry.key.clone());
-            let chain = chains.entry(key.unwrap_or_default()).or_default();
+            let chain = chains
+                .entry(ledger.key_of(row.entry, row.index))
+                .or_default();
             chain.add(row.entry, row.index, version);
         }
         chains

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use eventcask_event::{EventRef, Place, route};
+use eventcask_event::{EventRef, Place};
 use eventcask_project::FailedEvent;
 use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
@@ -362,8 +362,7 @@ impl<F: Fold> Repository<F> {
     }
 
     fn reader(&self, key: &str) -> &Arc<ShardReader> {
-        let readers = &self.inner.readers;
-        &readers[route(key, readers.len() as u32) as usize]
+        self.inner.reader_of(key)
     }
 
     fn check_shard(&self, shard: u32) -> Result<(), Error> {

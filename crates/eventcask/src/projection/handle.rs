@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use eventcask_event::{Place, route};
+use eventcask_event::Place;
 use eventcask_project::{Merge, Projection};
 
 use super::{Parked, ProjectionAsOf, ProjectionOptions, Rebuild};
@@ -275,8 +275,7 @@ impl<P: Projection> ProjectionHandle<P> {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_of<T>(&self, key: &str, read: impl FnOnce(&P::State) -> T) -> Result<T, Error> {
-        let shards = self.held.inner.readers.len() as u32;
-        self.read(route(key, shards), read)
+        self.read(self.held.inner.shard_of(key), read)
     }
 
     /// Runs `read` on the state of each shard, one after the other, as [`read`](Self::read) does.
@@ -447,7 +446,11 @@ impl<P: Projection> ProjectionHandle<P> {
     /// damage, or what the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ProjectionAsOf<P>, Error> {
         let states = past::states_as_of(&self.held.live, as_of)?;
-        Ok(ProjectionAsOf::new(&self.held.projection, states))
+        Ok(ProjectionAsOf::new(
+            &self.held.projection,
+            self.held.inner.manifest.routing(),
+            states,
+        ))
     }
 
     /// How it is getting on: how far it is behind, and why it stopped, if it did.

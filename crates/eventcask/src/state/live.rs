@@ -49,6 +49,11 @@ pub(crate) struct LiveProjection<S> {
 }
 
 impl<S: Send + 'static> LiveProjection<S> {
+    /// The shard of an aggregate.
+    pub(crate) fn shard_of(&self, key: &str) -> u32 {
+        self.readers[0].dir().routing().shard_of(key)
+    }
+
     /// One whose states are opened later.
     pub(crate) fn new(
         definition: Definition<S>,

@@ -1,7 +1,5 @@
 //! Goes on with aggregates that are parked.
 
-use eventcask_event::route;
-
 use super::folding::Unapplied;
 use super::live::LiveProjection;
 use super::shard_state::ShardState;
@@ -25,7 +23,7 @@ impl<S: Send + 'static> LiveProjection<S> {
     /// # Errors
     /// Why the projection stopped, or what the disk said.
     pub(crate) fn redrive(&self, key: &str) -> Result<bool, Error> {
-        let shard = route(key, self.shards.len() as u32);
+        let shard = self.shard_of(key);
         // A snapshot that is made meanwhile, of the one before, would have it parked again.
         let writing = self.keep.as_ref().map(|keep| (keep, keep.files.writing()));
         let mut state = self.state(shard);

@@ -47,6 +47,21 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Inner {
+    /// The shard of an aggregate.
+    pub(crate) fn shard_of(&self, key: &str) -> u32 {
+        self.manifest.routing().shard_of(key)
+    }
+
+    /// Who reads the shard of an aggregate.
+    pub(crate) fn reader_of(&self, key: &str) -> &Arc<ShardReader> {
+        &self.readers[self.shard_of(key) as usize]
+    }
+
+    /// A way to all shards.
+    pub(crate) fn router(&self, engine: &Engine) -> Router {
+        Router::new(self.manifest.routing(), self.hasher.clone(), engine)
+    }
+
     /// Whether the store is open for writing.
     pub(crate) fn is_running(&self) -> bool {
         self.engine.as_deref().is_some_and(Engine::is_running)

@@ -31,9 +31,9 @@ impl Options {
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
-    /// [`crate::ErrorKind::Locked`] where another process or handle writes to it,
-    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for settings that can not
-    /// be, or what the disk said.
+    /// [`crate::ErrorKind::OlderFormat`], [`crate::ErrorKind::Locked`] where another process or
+    /// handle writes to it, [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for
+    /// settings that can not be, or what the disk said.
     pub fn open(&self, location: impl Into<Location>) -> Result<Store, Error> {
         let storage = location.into().into_storage();
         let (store, _) = Store::open_writer(self, Workers::Threads, storage)?;

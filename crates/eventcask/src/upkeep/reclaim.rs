@@ -76,8 +76,7 @@ impl StoreReader {
 
     fn given_up(&self) -> Vec<GivenUp> {
         let readers = self.inner.readers.iter();
-        let shards = self.inner.manifest.shards;
-        readers.map(|reader| GivenUp::now(reader, shards)).collect()
+        readers.map(GivenUp::now).collect()
     }
 }
 

@@ -183,7 +183,7 @@ fn a_snapshot_counts_until_more_is_given_up() {
     assert_eq!(counts.stats().snapshot_positions, saved);
     drop(counts);
     store.truncate_aggregate("account-1", 6).unwrap();
-    let shard = eventcask::route("account-1", 2) as usize;
+    let shard = eventcask::event::route("account-1", 2) as usize;
     let counts = options(&store, true).start().unwrap();
     assert_eq!(counts.stats().snapshot_positions[shard], None);
 }

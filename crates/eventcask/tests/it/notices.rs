@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use eventcask::event::route;
 use eventcask::read_model::{Batches, ModelError, ModelProgress};
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::subscribe::Retry;
 use eventcask::{
-    ApplyError, Batch, Expected, NewEvent, Place, Projection, ReadModel, Store, Timeout, route,
+    ApplyError, Batch, Expected, NewEvent, Place, Projection, ReadModel, Store, Timeout,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
