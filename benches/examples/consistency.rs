@@ -16,11 +16,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eventcask::event::route;
 use eventcask::projection::SnapshotPolicy;
 use eventcask::read_model::{Batches, ModelError};
 use eventcask::{
     ApplyError, AsOf, Batch, Expected, NewEvent, PerAggregate, Place, Projection, ProjectionHandle,
-    ReadModelRunner, Store, Timeout, route,
+    ReadModelRunner, Store, Timeout,
 };
 use eventcask_benches::{Load, argument, cpu_seconds, print_runs, print_times, workload};
 use eventcask_sqlite::rusqlite::Transaction;

@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eventcask::event::route;
 use eventcask::{
-    ApplyError, Batch, Codec, Expected, NewEvent, PerAggregate, Projection, Store, Timeout, route,
+    ApplyError, Batch, Codec, Expected, NewEvent, PerAggregate, Projection, Store, Timeout,
 };
 use eventcask_benches::{
     Load, argument, cpu_seconds, print_runs, print_times, thread_cpu_seconds, workload,

@@ -246,7 +246,7 @@ fn seal_pages(bytes: &mut [u8], directory: &Range<usize>, pages: &Range<usize>) 
 /// What all headers have in common. The words `write` and `may` stay: their bits have a meaning.
 fn mend_header(bytes: &mut [u8], magic: &[u8; 8], length: u32) {
     put(bytes, 0, *magic);
-    put(bytes, 8, 1u32.to_le_bytes());
+    put(bytes, 8, 2u32.to_le_bytes());
     put(bytes, 12, length.to_le_bytes());
     put(bytes, 16, [0; 8]);
     put(bytes, 40, STORE.to_le_bytes());
@@ -362,7 +362,9 @@ fn mend_head(block: &mut [u8], chain: &Chain) {
         false => 0,
     };
     put(block, 112, gaps.to_le_bytes());
-    block[120..128].fill(0);
+    let group_rows = group_rows(u32_at(block, 120), has_events);
+    put(block, 120, group_rows.to_le_bytes());
+    block[124..128].fill(0);
     let sections = entries(block).count();
     put(block, 108, (sections as u16).to_le_bytes());
     let marks = marks_end(block, FIXED_HEAD + ENTRY * sections);
@@ -371,6 +373,15 @@ fn mend_head(block: &mut [u8], chain: &Chain) {
         FIXED_HEAD + ENTRY * sections
     });
     put(block, 8, (head as u32).to_le_bytes());
+}
+
+/// What a head may say of its groups, and this where it is that.
+fn group_rows(said: u32, has_events: bool) -> u32 {
+    match (has_events, said) {
+        (false, _) => 0,
+        (true, 64..=65_536) if said.is_power_of_two() => said,
+        (true, _) => 64 << (said % 11),
+    }
 }
 
 /// Where the source marks that begin at `at` end, if they are all there.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use eventcask::read_model::{Batches, ReadModelOptions};
-use eventcask::{Codec, Durability, FlushTicket, ReadModel, Store};
+use eventcask::{Codec, Durability, FlushTicket, ReadModel, Store, Timeout};
 use eventcask_benches::{Outcome, size, workload};
 use std::collections::HashMap;
 use tempfile::TempDir;
@@ -79,8 +79,8 @@ fn feed(options: ReadModelOptions, batch: usize) {
         .batch_events(batch)
         .start()
         .expect("the feed starts");
-    let caught_up = feed.catch_up(Duration::from_secs(600));
-    assert!(caught_up.expect("the model takes all"), "in time");
+    let caught_up = feed.catch_up(Timeout::Error(Duration::from_secs(600)));
+    caught_up.expect("the model takes all, in time");
     feed.stop().expect("the model stops well");
 }
 

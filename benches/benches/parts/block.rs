@@ -55,7 +55,7 @@ pub(super) fn block(load: &[Load]) -> Block {
         rows: load.len() as u32,
         ..BlockHead::default()
     };
-    Block::new(head, &columns, ids, payloads).expect("the parts fit")
+    Block::new(head, columns, ids, payloads).expect("the parts fit")
 }
 
 fn parts(batch: &mut EventBatch) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {

@@ -6,7 +6,8 @@ use std::thread;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
-use eventcask::{Codec, Durability, Expected, Options, ShardOwner, Store, Ticket, route};
+use eventcask::event::route;
+use eventcask::{Codec, Durability, Expected, Options, ShardOwner, Store, Ticket};
 use eventcask_benches::Load;
 
 use super::{events, fill, load, outcome, plain_log};

@@ -48,7 +48,8 @@ impl Failure {
             | ErrorKind::Locked
             | ErrorKind::NewerFormat
             | ErrorKind::NotAStore
-            | ErrorKind::NotFound => Self::Input(sentence),
+            | ErrorKind::NotFound
+            | ErrorKind::OlderFormat => Self::Input(sentence),
             _ => Self::Engine(sentence),
         }
     }

@@ -1,9 +1,7 @@
-//! The envelope of a block: one column a field, archived by rkyv.
+//! The envelopes of a block in memory: one column a field.
 //!
-//! `docs/FORMAT.md` describes the bytes. All columns are vectors of fixed-width numbers or
-//! bytes, so validated access costs a few comparisons a block, not one an event.
-
-use rkyv::{Archive, Serialize};
+//! A block in its file has the same columns, cut into groups of rows; `docs/FORMAT.md` describes
+//! them.
 
 /// Stands for "no time" in the column of event times.
 pub const NO_TIME: i64 = i64::MIN;
@@ -14,8 +12,7 @@ pub const NO_POSITION: u64 = u64::MAX;
 ///
 /// A column is *one a row*, *one an aggregate*, or *one a type* of the block; those marked
 /// optional are empty where every row has the default.
-#[derive(Debug, Default, Archive, Serialize)]
-#[rkyv(attr(allow(missing_docs), derive(Debug)))]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Columns {
     /// One a row: which aggregate of this block, as an index.
     pub aggregates: Vec<u32>,
@@ -49,6 +46,22 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// How many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.versions.len()
+    }
+
+    /// Bytes that the numbers and texts take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let a_row = 4 + 2 + 8 + 4;
+        let optional = self.times.len() + self.positions.len() + self.commit_times.len();
+        let aggregates = self.previous.len() * 12 + self.keys.len();
+        let types = self.type_schemas.len() * 9 + self.type_names.len();
+        self.rows() * a_row + optional * 8 + aggregates + types
+    }
+
     /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.aggregates.clear();

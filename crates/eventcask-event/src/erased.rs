@@ -4,15 +4,16 @@
 //! under a key made of a hash, so that the aggregate goes on with its versions where it comes
 //! again.
 
-use crate::{ERASED_PREFIX, EventId, route};
+use crate::{ERASED_PREFIX, EventId, Routing};
 
 /// What stands for a key once it is erased: a hash of the store's id and the key.
 ///
 /// ```
-/// use eventcask_event::{erased_id, erased_id_of, erased_key, route};
-/// let stands_for = erased_key(7, "ada@example.org", 16);
+/// use eventcask_event::{RouteBy, Routing, erased_id, erased_id_of, erased_key};
+/// let routing = Routing { by: RouteBy::Key, shards: 16 };
+/// let stands_for = erased_key(7, "ada@example.org", routing);
 /// assert_eq!(erased_id_of(&stands_for), Some(erased_id(7, "ada@example.org")));
-/// assert_eq!(route(&stands_for, 16), route("ada@example.org", 16));
+/// assert_eq!(routing.shard_of(&stands_for), routing.shard_of("ada@example.org"));
 /// assert_eq!(erased_id_of("ada@example.org"), None);
 /// ```
 #[must_use]
@@ -20,16 +21,16 @@ pub fn erased_id(store: u128, key: &str) -> EventId {
     EventId::from_name(&format!("{store:032x} {key}"))
 }
 
-/// The key that takes the place of an erased one: in the same of so many shards.
+/// The key that takes the place of an erased one, in the same shard.
 ///
 /// # Panics
-/// When `shards` is zero.
+/// When there are no shards.
 #[must_use]
-pub fn erased_key(store: u128, key: &str, shards: u32) -> String {
+pub fn erased_key(store: u128, key: &str, routing: Routing) -> String {
     let id = erased_id(store, key);
-    let shard = route(key, shards);
+    let shard = routing.shard_of(key);
     let keys = (0_u64..).map(|number| format!("{ERASED_PREFIX}{id}:{number}"));
-    let mut keys = keys.filter(|key| route(key, shards) == shard);
+    let mut keys = keys.filter(|key| routing.shard_of(key) == shard);
     keys.next().expect("one of the numbers leads to the shard")
 }
 

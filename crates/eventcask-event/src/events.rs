@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::{
-    ArchivedColumns, Encoding, Envelope, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION,
-    NO_TIME, Place, TRUNCATED_TYPE, Timestamp,
+    Columns, Encoding, Envelope, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
+    Place, TRUNCATED_TYPE, Timestamp,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -60,7 +60,7 @@ pub struct EventsParts<'a> {
     /// Commit time of the rows, unless the column says it for each.
     pub commit_time: Timestamp,
     /// The envelopes.
-    pub columns: &'a ArchivedColumns,
+    pub columns: &'a Columns,
     /// Ids, 16 bytes little-endian each, one a row or none at all; 0 where the engine makes it.
     pub ids: &'a [u8],
     /// One a type: the payloads of its rows end to end, or `None` where the reader left the
@@ -100,26 +100,40 @@ impl<'a> Events<'a> {
     /// The first disagreement found. Bytes of any content get an answer, never a panic.
     pub fn check(
         rows: usize,
-        columns: &ArchivedColumns,
+        columns: &Columns,
         ids: usize,
         payload_bytes: &[usize],
     ) -> Result<Vec<u32>, Malformed> {
-        check_lengths(rows, columns, ids, payload_bytes)?;
+        check_lengths(rows, columns, ids)?;
         check_texts(&columns.keys, &columns.key_ends, MAX_KEY_BYTES)
             .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
-        check_texts(&columns.type_names, &columns.type_name_ends, MAX_TYPE_BYTES)
-            .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
-        if columns
-            .type_encodings
-            .iter()
-            .any(|number| Encoding::from_u8(*number).is_none())
-        {
-            return Err(Malformed(
-                "an event type has an encoding that this version does not know",
-            ));
-        }
+        Self::check_types(columns, payload_bytes.len())?;
         check_aggregates(columns)?;
         check_payloads(columns, payload_bytes)
+    }
+
+    /// Checks that the columns of the event types, so many, agree with each other.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_types(columns: &Columns, types: usize) -> Result<(), Malformed> {
+        let one_a_type = [
+            columns.type_name_ends.len(),
+            columns.type_schemas.len(),
+            columns.type_encodings.len(),
+        ];
+        if one_a_type.iter().any(|len| *len != types) {
+            return Err(Malformed("the columns of the block have different lengths"));
+        }
+        check_texts(&columns.type_names, &columns.type_name_ends, MAX_TYPE_BYTES)
+            .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
+        let mut encodings = columns.type_encodings.iter();
+        match encodings.all(|number| Encoding::from_u8(*number).is_some()) {
+            true => Ok(()),
+            false => Err(Malformed(
+                "an event type has an encoding that this version does not know",
+            )),
+        }
     }
 
     /// Checks that no aggregate is listed twice. It takes as long as all of
@@ -177,7 +191,7 @@ impl<'a> Events<'a> {
 
     /// The columns themselves.
     #[must_use]
-    pub fn columns(&self) -> &'a ArchivedColumns {
+    pub fn columns(&self) -> &'a Columns {
         self.parts.columns
     }
 
@@ -185,7 +199,7 @@ impl<'a> Events<'a> {
     #[must_use]
     pub fn position(&self, row: usize) -> u64 {
         match self.parts.columns.positions.get(row) {
-            Some(position) => position.to_native(),
+            Some(position) => *position,
             None => self.parts.first_position + row as u64,
         }
     }
@@ -201,13 +215,13 @@ impl<'a> Events<'a> {
         // Where events are gone the others have moved up. Those of a cluster do not rise, and
         // neither kind of block is long.
         let mut positions = self.parts.columns.positions.iter();
-        positions.position(|one| one.to_native() == position)
+        positions.position(|one| *one == position)
     }
 
     /// The index of a row's aggregate in this block.
     #[must_use]
     pub fn aggregate_index(&self, row: usize) -> usize {
-        self.parts.columns.aggregates[row].to_native() as usize
+        self.parts.columns.aggregates[row] as usize
     }
 
     /// The rows of the aggregate with this index in the block, in order.
@@ -215,7 +229,7 @@ impl<'a> Events<'a> {
         // Nothing but the column is looked at: of most blocks hardly a row is the aggregate's.
         let aggregates = self.parts.columns.aggregates.as_slice();
         let rows = aggregates.iter().enumerate();
-        rows.filter(move |(_, index)| index.to_native() as usize == aggregate)
+        rows.filter(move |(_, index)| **index as usize == aggregate)
             .map(|(row, _)| row)
     }
 
@@ -242,7 +256,7 @@ impl<'a> Events<'a> {
     /// The event's version in its aggregate.
     #[must_use]
     pub fn version(&self, row: usize) -> u64 {
-        self.parts.columns.versions[row].to_native()
+        self.parts.columns.versions[row]
     }
 
     /// How many event types the block lists.
@@ -254,7 +268,7 @@ impl<'a> Events<'a> {
     /// The index of a row's event type in this block.
     #[must_use]
     pub fn type_index(&self, row: usize) -> usize {
-        usize::from(self.parts.columns.types[row].to_native())
+        usize::from(self.parts.columns.types[row])
     }
 
     /// Adds the rows of a range whose event types are wanted, in order; `wanted` has one entry a
@@ -269,7 +283,7 @@ impl<'a> Events<'a> {
         // Each row is written, and stays if it is wanted: no branch has to guess which are.
         for (row, event_type) in range.zip(types) {
             rows[end] = row as u32;
-            end += usize::from(wanted[usize::from(event_type.to_native())]);
+            end += usize::from(wanted[usize::from(*event_type)]);
         }
         rows.truncate(end);
     }
@@ -294,7 +308,7 @@ impl<'a> Events<'a> {
     /// Version of the schema of the event type with this index.
     #[must_use]
     pub fn type_schema(&self, event_type: usize) -> u32 {
-        self.parts.columns.type_schemas[event_type].to_native()
+        self.parts.columns.type_schemas[event_type]
     }
 
     /// Encoding of the event type with this index.
@@ -307,14 +321,14 @@ impl<'a> Events<'a> {
     /// When the event of a row happened, as its sender knows it.
     #[must_use]
     pub fn time(&self, row: usize) -> Option<Timestamp> {
-        let nanos = self.parts.columns.times.get(row)?.to_native();
+        let nanos = *self.parts.columns.times.get(row)?;
         (nanos != NO_TIME).then(|| Timestamp::from_nanos(nanos))
     }
 
     /// Position of the newest event that the aggregate has before this block.
     #[must_use]
     pub fn previous(&self, aggregate: usize) -> Option<u64> {
-        let position = self.parts.columns.previous[aggregate].to_native();
+        let position = self.parts.columns.previous[aggregate];
         (position != NO_POSITION).then_some(position)
     }
 
@@ -367,22 +381,22 @@ impl<'a> Events<'a> {
     #[must_use]
     pub fn payload(&self, row: usize) -> Option<&'a [u8]> {
         let columns = self.parts.columns;
-        let bytes = self.parts.payloads[usize::from(columns.types[row].to_native())].as_ref()?;
+        let bytes = self.parts.payloads[usize::from(columns.types[row])].as_ref()?;
         let start = self.parts.payload_starts[row] as usize;
-        Some(&bytes[start..][..columns.payload_lengths[row].to_native() as usize])
+        Some(&bytes[start..][..columns.payload_lengths[row] as usize])
     }
 
     /// Bytes of a row's payload.
     #[must_use]
     pub fn payload_len(&self, row: usize) -> usize {
-        self.parts.columns.payload_lengths[row].to_native() as usize
+        self.parts.columns.payload_lengths[row] as usize
     }
 
     /// When the engine accepted a row.
     #[must_use]
     pub fn commit_time(&self, row: usize) -> Timestamp {
         match self.parts.columns.commit_times.get(row) {
-            Some(nanos) => Timestamp::from_nanos(nanos.to_native()),
+            Some(nanos) => Timestamp::from_nanos(*nanos),
             None => self.parts.commit_time,
         }
     }
@@ -419,16 +433,13 @@ impl<'a> Events<'a> {
         let event_type = self.type_index(row);
         let is_open = self.parts.payloads[event_type].is_some();
         let start = self.parts.payload_starts[row];
-        let bytes = columns.payload_lengths[row].to_native();
+        let bytes = columns.payload_lengths[row];
         Envelope {
             row: row as u32,
             version: self.version(row),
             position: self.position(row),
             commit_time: self.commit_time(row),
-            time: columns
-                .times
-                .get(row)
-                .map_or(NO_TIME, |nanos| nanos.to_native()),
+            time: columns.times.get(row).copied().unwrap_or(NO_TIME),
             key: span(&columns.key_ends, self.aggregate_index(row)),
             type_index: event_type as u16,
             type_name: span(&columns.type_name_ends, event_type),
@@ -448,31 +459,22 @@ impl<'a> Events<'a> {
 }
 
 /// Where the text with this index is among texts that stand end to end.
-fn span(ends: &[rkyv::rend::u32_le], index: usize) -> Range<u32> {
-    let start = if index == 0 {
-        0
-    } else {
-        ends[index - 1].to_native()
-    };
-    start..ends[index].to_native()
+fn span(ends: &[u32], index: usize) -> Range<u32> {
+    let start = if index == 0 { 0 } else { ends[index - 1] };
+    start..ends[index]
 }
 
-fn bytes_of<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a [u8] {
+fn bytes_of<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a [u8] {
     let span = span(ends, index);
     &bytes[span.start as usize..span.end as usize]
 }
 
-fn text<'a>(bytes: &'a [u8], ends: &[rkyv::rend::u32_le], index: usize) -> &'a str {
+fn text<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a str {
     // Checked when the block was decoded, and cheap beside the read of the payload.
     str::from_utf8(bytes_of(bytes, ends, index)).unwrap_or("\u{fffd}")
 }
 
-fn check_lengths(
-    rows: usize,
-    columns: &ArchivedColumns,
-    ids: usize,
-    payload_bytes: &[usize],
-) -> Result<(), Malformed> {
+fn check_lengths(rows: usize, columns: &Columns, ids: usize) -> Result<(), Malformed> {
     let one_a_row = [
         columns.aggregates.len(),
         columns.types.len(),
@@ -485,15 +487,8 @@ fn check_lengths(
         columns.commit_times.len(),
         ids,
     ];
-    let types = payload_bytes.len();
-    let one_a_type = [
-        columns.type_name_ends.len(),
-        columns.type_schemas.len(),
-        columns.type_encodings.len(),
-    ];
     if one_a_row.iter().any(|len| *len != rows)
         || optional.iter().any(|len| *len != rows && *len != 0)
-        || one_a_type.iter().any(|len| *len != types)
         || columns.previous.len() != columns.key_ends.len()
     {
         return Err(Malformed("the columns of the block have different lengths"));
@@ -502,11 +497,11 @@ fn check_lengths(
 }
 
 /// Texts end where they should, on character borders, and are neither empty nor too long.
-fn check_texts(bytes: &[u8], ends: &[rkyv::rend::u32_le], limit: usize) -> Result<(), ()> {
+fn check_texts(bytes: &[u8], ends: &[u32], limit: usize) -> Result<(), ()> {
     let text = str::from_utf8(bytes).map_err(|_| ())?;
     let mut start = 0;
     for end in ends {
-        let end = end.to_native() as usize;
+        let end = *end as usize;
         if end <= start || end - start > limit || !text.is_char_boundary(end) {
             return Err(());
         }
@@ -520,10 +515,10 @@ fn check_texts(bytes: &[u8], ends: &[rkyv::rend::u32_le], limit: usize) -> Resul
 }
 
 /// Each row has an aggregate, and each aggregate a row.
-fn check_aggregates(columns: &ArchivedColumns) -> Result<(), Malformed> {
+fn check_aggregates(columns: &Columns) -> Result<(), Malformed> {
     let mut has_row = vec![false; columns.key_ends.len()];
-    for index in columns.aggregates.iter() {
-        let Some(has_row) = has_row.get_mut(index.to_native() as usize) else {
+    for index in &columns.aggregates {
+        let Some(has_row) = has_row.get_mut(*index as usize) else {
             return Err(Malformed(
                 "a row names an aggregate that the block does not list",
             ));
@@ -538,14 +533,11 @@ fn check_aggregates(columns: &ArchivedColumns) -> Result<(), Malformed> {
     }
 }
 
-fn check_payloads(
-    columns: &ArchivedColumns,
-    payload_bytes: &[usize],
-) -> Result<Vec<u32>, Malformed> {
+fn check_payloads(columns: &Columns, payload_bytes: &[usize]) -> Result<Vec<u32>, Malformed> {
     let mut ends = vec![0usize; payload_bytes.len()];
     let mut starts = Vec::with_capacity(columns.types.len());
-    for (event_type, length) in columns.types.iter().zip(columns.payload_lengths.iter()) {
-        let Some(end) = ends.get_mut(usize::from(event_type.to_native())) else {
+    for (event_type, length) in columns.types.iter().zip(&columns.payload_lengths) {
+        let Some(end) = ends.get_mut(usize::from(*event_type)) else {
             return Err(Malformed(
                 "a row names an event type that the block does not list",
             ));
@@ -553,7 +545,7 @@ fn check_payloads(
         let start =
             u32::try_from(*end).map_err(|_| Malformed("the payloads of a type pass 4 GiB"))?;
         starts.push(start);
-        *end += length.to_native() as usize;
+        *end += *length as usize;
     }
     if ends != payload_bytes {
         return Err(Malformed(

@@ -110,6 +110,20 @@ pub enum Invalid {
         "an append of a session can expect any version, an exact one, or no events; whether there are events can change until it is sent again"
     )]
     ExistsInSession,
+    /// An append of a session over several aggregates whose answer could change when it is sent
+    /// again.
+    #[error(
+        "an append of a session over several aggregates expects any version of all, or an exact one, or no events, of one that it adds to; what else it expects can change until it is sent again"
+    )]
+    SetInSession,
+    /// An append over more aggregates than can be looked up at once.
+    #[error("an append names {aggregates} aggregates; together there may be {limit}")]
+    TooManyAggregates {
+        /// How many it names.
+        aggregates: usize,
+        /// How many one append may name.
+        limit: usize,
+    },
     /// Text that is not a point in time.
     #[error(
         "{text:?} is not a time: RFC 3339 such as 2013-01-31T10:00:00Z, or a count of s, ms, us or ns since 1970, is expected"

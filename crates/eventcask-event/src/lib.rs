@@ -34,7 +34,7 @@ mod envelope;
 mod events;
 
 pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
-pub use columns::{ArchivedColumns, Columns, NO_POSITION, NO_TIME};
+pub use columns::{Columns, NO_POSITION, NO_TIME};
 pub use envelope::Envelope;
 pub use erased::{erased_id, erased_id_of, erased_key};
 pub use events::{AggregateNumbers, EventRef, Events, EventsParts, Malformed};
@@ -47,6 +47,6 @@ pub use invalid::{
 };
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use place::Place;
-pub use routing::{murmur2, route};
+pub use routing::{RouteBy, Routing, murmur2, route};
 pub use same_bytes::same_bytes;
 pub use time::Timestamp;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use eventcask::{Codec, DedupWindow, Durability};
+use eventcask::{Codec, DedupWindow, Durability, RouteBy};
 use serde::{Serialize, Serializer};
 
 use crate::generate::{PayloadKind, Skew};
@@ -77,6 +77,10 @@ pub struct LoadArgs {
     /// How many shards the store gets, a power of two [default: the number of cores, at most 16]
     #[arg(long, value_name = "N")]
     pub shards: Option<u32>,
+    /// By what the store finds the shard of an aggregate: key (its whole key), or category (the key
+    /// up to its first -); all of these are of one category, and so of one shard [default: key]
+    #[arg(long, value_name = "WHAT")]
+    pub route_by: Option<RouteBy>,
     /// How many threads write, at most one a shard [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -11,6 +11,8 @@ pub enum ErrorKind {
     NotAStore,
     /// The store was written by a newer version that uses something this one does not know.
     NewerFormat,
+    /// The store was written by an older version, in a format that this one does not read.
+    OlderFormat,
     /// Another process, or another handle, has the store open for writing.
     Locked,
     /// Stored bytes are not what was written.

@@ -38,7 +38,8 @@ pub use format::block::{Block, BlockParts, Payloads};
 pub use format::codec::{Codec, Compressor};
 pub use format::framed::{Framed, FramedKind};
 pub use format::head::{
-    BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_SECTION_BYTES, Section, SourceMark,
+    BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_ROWS, MAX_BLOCK_TYPES, MAX_SECTION_BYTES, Section,
+    SourceMark,
 };
 pub use format::log_end::LogEnd;
 pub use format::manifest::{MAX_SHARDS, Manifest};
@@ -47,6 +48,7 @@ pub use format::sealed_header::{Sealed, Table, TableKind};
 pub use read::block_cache::{BLOCK_CACHE_BYTES, BlockCache};
 pub use read::caches::{Caches, FILTER_BYTES, PAGE_CACHE_BYTES};
 pub use read::reader::BlockReader;
+pub use read::rows::{RowGatherer, RowPlace, RowsOfGroup};
 pub use read::table_cache::{TABLE_CACHE_BYTES, TableCache};
 pub use recovery::ends::Ends;
 pub use recovery::reserve::{keep_reserve, with_reserve};

@@ -210,10 +210,7 @@ impl ViewSpec {
     /// One a type of the block: whether its events count.
     pub(crate) fn wanted_types(&self, events: &Events<'_>) -> Vec<bool> {
         let columns = events.columns();
-        let ends = columns
-            .type_name_ends
-            .iter()
-            .map(|end| end.to_native() as usize);
+        let ends = columns.type_name_ends.iter().map(|end| *end as usize);
         let starts = std::iter::once(0).chain(ends.clone());
         let names = starts
             .zip(ends)

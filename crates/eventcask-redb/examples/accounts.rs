@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::NewEvent;
 use eventcask::read_model::{Batches, ModelError};
+use eventcask::{NewEvent, Timeout};
 use eventcask_redb::redb::{
     Database, ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
@@ -64,7 +64,7 @@ fn main() -> Result<(), ModelError> {
     // again from the store.
     let model = RedbModel::new(Arc::clone(&database), Accounts).sync_every(5);
     let feed = store.read_model(model).batch_events(1_000).start()?;
-    assert!(feed.catch_up(Duration::from_secs(60))?);
+    feed.catch_up(Timeout::Error(Duration::from_secs(60)))?;
 
     // Readers share the database, and see whole transactions only.
     let accounts = database.begin_read()?.open_table(ACCOUNTS)?;

@@ -10,8 +10,8 @@
 //! use std::collections::HashMap;
 //! use std::sync::Arc;
 //!
-//! use eventcask::NewEvent;
 //! use eventcask::read_model::{Batches, ModelError};
+//! use eventcask::{NewEvent, Timeout};
 //! use eventcask_redb::redb::{Database, ReadableDatabase, TableDefinition, WriteTransaction};
 //! use eventcask_redb::{RedbModel, Tables, upsert};
 //!
@@ -50,7 +50,7 @@
 //! producer.push("account-42", &NewEvent::json("Withdrawn", b"-20"))?;
 //! producer.flush()?.wait()?;
 //!
-//! feed.catch_up(std::time::Duration::from_secs(60))?;
+//! feed.catch_up(Timeout::Error(std::time::Duration::from_secs(60)))?;
 //! let balances = database.begin_read()?.open_table(BALANCES)?;
 //! assert_eq!(balances.get("account-42")?.map(|cents| cents.value()), Some(480));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -57,6 +57,22 @@ impl Appended {
     }
 }
 
+/// An aggregate that is not at the expected version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its key.
+    pub key: String,
+    /// What the append expected.
+    pub expected: Expected,
+    /// The version that it has.
+    pub actual: u64,
+}
+
+fn conflicts_text(conflicts: &[Conflict]) -> String {
+    let text = |one: &Conflict| conflict(&one.key, one.expected, one.actual);
+    conflicts.iter().map(text).collect::<Vec<_>>().join("; ")
+}
+
 /// An append that was not taken. Nothing of it is stored, but for [`AppendError::Poisoned`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
@@ -69,6 +85,12 @@ pub enum AppendError {
         expected: Expected,
         /// The version that the aggregate has.
         actual: u64,
+    },
+    /// Aggregates of an append over several are not at the expected versions.
+    #[error("{}", conflicts_text(conflicts))]
+    Conflicts {
+        /// All of them that are not, in the order in which they were given; at least one.
+        conflicts: Vec<Conflict>,
     },
     /// An event with this id and other content is stored, or in the same append.
     #[error("the id {id} belongs to an event with other content; give each event an id of its own")]

@@ -59,6 +59,11 @@ impl BlockBuilder {
         (self.rows[index] as usize, self.columns.versions[index])
     }
 
+    /// The batch row of an admitted row.
+    pub(crate) fn batch_row(&self, index: usize) -> usize {
+        self.rows[index] as usize
+    }
+
     /// Adds a row that was admitted.
     #[inline]
     pub(crate) fn add(&mut self, batch: &EventBatch, row: usize, admitted: &Admitted) {
@@ -128,7 +133,9 @@ impl BlockBuilder {
         }
         add_ids(&mut parts.ids, rows, batch);
         self.add_types(batch, &mut parts.payloads);
-        Block::of_parts(head, &self.columns, parts)
+        parts.columns.clear();
+        std::mem::swap(&mut parts.columns, &mut self.columns);
+        Block::of_parts(head, parts)
     }
 
     /// Fills the type columns and moves the payloads of each type out of the batch.

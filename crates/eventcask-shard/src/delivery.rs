@@ -23,17 +23,37 @@ pub struct Delivery {
     pub(crate) opened: Option<Instant>,
 }
 
-/// Events of one aggregate that are stored together or not at all.
+/// Events that are stored together or not at all.
 #[derive(Debug)]
 pub struct Append {
     /// The first row.
     pub first_row: u32,
     /// How many rows.
     pub rows: u32,
-    /// What the aggregate must be like.
-    pub expected: Expected,
+    /// What the aggregates must be like.
+    pub expected: Expectation,
     /// Where the answer goes.
     pub completion: Completion,
+}
+
+/// What must hold so that the events of an append are stored.
+#[derive(Debug)]
+pub enum Expectation {
+    /// All of them are of one aggregate, which must be like this.
+    One(Expected),
+    /// They are of several. Each of those is here, and maybe some that get no event.
+    Each(Vec<ExpectedOf>),
+}
+
+/// What one of several aggregates must be like.
+#[derive(Debug)]
+pub struct ExpectedOf {
+    /// Its key.
+    pub key: String,
+    /// The key's hash in the tables of the shard.
+    pub hash: u64,
+    /// What it must be like.
+    pub expected: Expected,
 }
 
 impl Delivery {
@@ -71,7 +91,7 @@ impl Delivery {
 
     /// Has the rows from `first` on stored together or not at all. They get an answer of their own.
     #[must_use]
-    pub fn join(&mut self, first: usize, expected: Expected) -> Ticket {
+    pub fn join(&mut self, first: usize, expected: Expectation) -> Ticket {
         let (completion, ticket) = Ticket::new();
         self.appends.push(Append {
             first_row: first as u32,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 use eventcask_event::{EventId, EventRef, Events};
 use eventcask_log::{
     Block, BlockPlace, BlockReader, Caches, ClosedSegment, Error, ErrorKind, IdPlace, IdQuery,
-    KeyPlace, LogEnd, Payloads, Section, ShardDir, Tail,
+    KeyPlace, LogEnd, Payloads, RowGatherer, Section, ShardDir, Tail,
 };
 
 use eventcask_table::prefetch;
@@ -19,6 +19,7 @@ use crate::KeyHasher;
 use crate::build::Touched;
 use crate::dedup::Dedup;
 use crate::directory::{AggregateSlot, Directory};
+use crate::load::{Held, IsEnough};
 use crate::published::{Look, Published};
 use crate::recent::Recent;
 use crate::stages::{StageCounters, Stages};
@@ -402,9 +403,12 @@ impl ShardReader {
     pub fn version(&self, key: &str) -> Result<u64, Error> {
         let mut newest = self.newest(key)?;
         while let Some(position) = newest {
-            let block = self.block_of(key, position)?;
-            let version = |block: Arc<Block>| with_event(&block, position, |event| event.version);
-            if let Some(version) = block.and_then(version) {
+            let version = match self.held_of(key, position, &|_| true)? {
+                None => None,
+                Some(Held::Rows(rows)) => Some(rows.newest().version),
+                Some(Held::Block(block)) => with_event(&block, position, |event| event.version),
+            };
+            if let Some(version) = version {
                 return Ok(version);
             }
             // It was taken out, since there was a newer one by then.
@@ -450,7 +454,7 @@ impl ShardReader {
             })
             .collect();
         for row in (0..events.len()).filter(|row| events.position(*row) >= seen) {
-            let version = events.columns().versions[row].to_native();
+            let version = events.columns().versions[row];
             let slot = slots[events.aggregate_index(row)];
             directory.enter(slot, version, events.position(row));
         }
@@ -591,21 +595,82 @@ impl ShardReader {
         self.read_at(position, |at| self.blocks.get(at, want))
     }
 
-    /// As [`block_at`](Self::block_at), but of the payloads only those are certain to be open that
-    /// the aggregate of the event at `position` needs, which is the one with this key. Where the
-    /// segment has a clustered copy, it is the cluster that holds the event.
+    /// A block with the event at `position`, of the aggregate with this key, and its payload. It
+    /// may hold other events of the aggregate and of others. Where the event is gone it may be
+    /// another block.
     ///
     /// # Errors
     /// Damage, or what the disk said.
     pub fn block_of(&self, key: &str, position: u64) -> Result<Option<Arc<Block>>, Error> {
-        let segment = self.published().clustered_at(position);
-        if let Some(segment) = segment {
-            let ask = |segment: &ClosedSegment| self.blocks.cluster_of(segment, key, position);
-            if let Some(cluster) = self.retried(&segment, ask)? {
-                return Ok(Some(cluster));
+        self.block_back(key, position, &|_| true)
+    }
+
+    /// As [`block_of`](Self::block_of), with the aggregate's events that lie near it, as far back
+    /// as `is_enough` asks for.
+    pub(crate) fn block_back(
+        &self,
+        key: &str,
+        position: u64,
+        is_enough: IsEnough<'_>,
+    ) -> Result<Option<Arc<Block>>, Error> {
+        self.read_of(key, position, Ok, |at| {
+            let Some(rows) = self.blocks.rows_back(at, position, is_enough)? else {
+                return Ok(None);
+            };
+            let mut gatherer = RowGatherer::new(&self.blocks, key);
+            gatherer.add(&rows, |_| true)?;
+            Ok(Some(Arc::new(gatherer.finish())))
+        })
+    }
+
+    /// What holds the event of an aggregate at `position`, and events of it that lie near, as far
+    /// back as `is_enough` asks for.
+    pub(crate) fn held_of(
+        &self,
+        key: &str,
+        position: u64,
+        is_enough: IsEnough<'_>,
+    ) -> Result<Option<Held>, Error> {
+        let block = |block| Ok(Held::Block(block));
+        self.read_of(key, position, block, |at| {
+            let rows = self.blocks.rows_back(at, position, is_enough)?;
+            Ok(rows.map(Held::Rows))
+        })
+    }
+
+    /// Reads the cluster that holds an event of an aggregate, where its segment has a clustered
+    /// copy; a whole small block; or else what `rows` reads of a large one.
+    fn read_of<T>(
+        &self,
+        key: &str,
+        position: u64,
+        block: impl Fn(Arc<Block>) -> Result<T, Error>,
+        rows: impl Fn(&BlockPlace) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let read = |at: &BlockPlace| match BlockReader::is_read_by_rows(at) {
+            true => rows(at),
+            false => {
+                let want = Payloads::OfAggregateAt(position);
+                block(self.blocks.get(at, want)?).map(Some)
             }
+        };
+        let look = self.published().look(position, 0);
+        match look {
+            // Where that can not be read, what follows says why.
+            Look::Found(at) => {
+                if let Ok(found) = read(&at) {
+                    return Ok(found);
+                }
+            }
+            Look::Ended(segment) if segment.has_good_clusters() => {
+                let ask = |segment: &ClosedSegment| self.blocks.cluster_of(segment, key, position);
+                if let Some(cluster) = self.retried(&segment, ask)? {
+                    return block(cluster).map(Some);
+                }
+            }
+            Look::Ended(_) | Look::Nothing => {}
         }
-        self.block_with(position)
+        Ok(self.read_at(position, read)?.flatten())
     }
 
     /// The block that holds the first durable event at `position` or after it, and its place.

@@ -32,11 +32,11 @@ mod shard;
 mod load;
 mod find;
 
-pub use answer::{AppendError, AppendResult, Appended};
+pub use answer::{AppendError, AppendResult, Appended, Conflict};
 pub use clock::CommitClock;
 pub use commit::{Durability, WriteThread};
 pub use dedup::{Dedup, DedupSettings, DedupWindow, IdProbe};
-pub use delivery::{Append, Delivery, FlushCounter, FlushShare, Flushed};
+pub use delivery::{Append, Delivery, Expectation, ExpectedOf, FlushCounter, FlushShare, Flushed};
 pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use inbox::{Inbox, Message, OpenBatch, SendError, WorkerBell};
 pub use index::ShardReader;

@@ -1,16 +1,16 @@
 //! The events of one aggregate.
 //!
-//! The directory or a segment's table knows where the newest one is, and each block where the
-//! aggregate's newest event before it is: 1. walk back from block to block to where the caller
-//! wants to begin; 2. hand the events out forwards, a block at a time. Where an event on the
-//! way is gone, the tables of the segments before tell where to go on. Of each block only the
-//! payloads are opened that the aggregate needs. In a segment with a clustered copy its clusters
-//! take the place of the blocks: mostly one holds all that the aggregate has there.
+//! The directory or a segment's table knows where the newest one is, and each event where the
+//! aggregate's event before it is: 1. walk back, from group of rows to group of rows, to where the
+//! caller wants to begin; 2. hand the events out forwards, many at a time: rows of large blocks are
+//! put together to a block of the aggregate's own, with nothing but their payloads read. Small
+//! blocks, and the clusters of a segment with a clustered copy, are read whole instead. Where an
+//! event on the way is gone, the tables of the segments before tell where to go on.
 
 use std::sync::Arc;
 
 use eventcask_event::{Events, Timestamp};
-use eventcask_log::{Block, Error};
+use eventcask_log::{Block, Error, ErrorKind, RowGatherer, RowPlace, RowsOfGroup};
 
 use crate::{Retired, ShardReader};
 
@@ -39,6 +39,17 @@ impl Default for Bounds {
 }
 
 impl Bounds {
+    /// Whether an event is neither too new nor too old.
+    fn hold(&self, place: &RowPlace) -> bool {
+        place.version >= self.from_version && !self.is_beyond(place)
+    }
+
+    fn is_beyond(&self, place: &RowPlace) -> bool {
+        place.version > self.to_version
+            || place.position > self.to_position
+            || place.commit_time > self.until.as_nanos()
+    }
+
     /// Whether nothing that comes after the event at `position` is wanted.
     fn end_before(&self, events: &Events<'_>, position: u64) -> bool {
         position > self.to_position
@@ -51,15 +62,39 @@ impl Bounds {
 /// A block, and rows in it.
 pub type BlockRows = (Arc<Block>, Vec<u32>);
 
-/// Bytes of blocks that a load holds between its way back and its way forwards; what is beyond that
-/// is asked for twice. It is some hundreds of blocks.
+/// Bytes of blocks and groups that a load holds between its way back and its way forwards; what is
+/// beyond that is asked for twice.
 const HELD_BYTES: usize = 16 << 20;
+/// After so many events, or bytes of payloads, that were put together they are handed out.
+const GATHERED_ROWS: usize = 1024;
+const GATHERED_BYTES: usize = 1 << 20;
 
-/// An aggregate's newest position in one of its blocks, and the block itself where it is held.
+/// Says of an event whether nothing before it is wanted.
+pub(crate) type IsEnough<'f> = &'f dyn Fn(&RowPlace) -> bool;
+
+/// What holds events of an aggregate.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// A block, with all that the aggregate has in it.
+    Block(Arc<Block>),
+    /// Rows of one group.
+    Rows(RowsOfGroup),
+}
+
+impl Held {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Block(block) => block.raw_bytes(),
+            Self::Rows(rows) => rows.bytes(),
+        }
+    }
+}
+
+/// An aggregate's newest position in one of its blocks or groups, and that itself where it is held.
 #[derive(Debug)]
 struct Found {
     position: u64,
-    block: Option<Arc<Block>>,
+    held: Option<Held>,
 }
 
 /// The events of one aggregate, forwards, as rows of blocks.
@@ -95,11 +130,11 @@ impl AggregateCursor {
         let mut position = newest_of_all;
         while let Some(at) = position {
             position = match step_back(&reader, key, at, from_version, retired.before())? {
-                Step::Back(block, before) => {
-                    held_bytes += block.raw_bytes();
+                Step::Back(held, before) => {
+                    held_bytes += held.bytes();
                     found.push(Found {
                         position: at,
-                        block: (held_bytes <= HELD_BYTES).then_some(block),
+                        held: (held_bytes <= HELD_BYTES).then_some(held),
                     });
                     before
                 }
@@ -136,9 +171,13 @@ impl AggregateCursor {
     /// # Errors
     /// Damage, or what the disk said.
     pub fn next_block(&mut self) -> Result<Option<BlockRows>, Error> {
-        while let Some(Found { position, block }) = self.found.pop() {
-            let block = match block {
-                Some(block) => block,
+        while let Some(Found { position, held }) = self.found.pop() {
+            let block = match held {
+                Some(Held::Block(block)) => block,
+                Some(Held::Rows(rows)) => match self.gather(position, rows)? {
+                    Some(gathered) => return Ok(Some(gathered)),
+                    None => continue,
+                },
                 None => match self.again(position)? {
                     Some(block) => block,
                     None => continue,
@@ -157,16 +196,60 @@ impl AggregateCursor {
         Ok(None)
     }
 
+    /// Puts rows together with those that follow them; none where no row of these is wanted.
+    fn gather(&mut self, position: u64, rows: RowsOfGroup) -> Result<Option<BlockRows>, Error> {
+        let mut gatherer = RowGatherer::new(self.reader.blocks(), &self.key);
+        let (mut position, mut rows) = (position, rows);
+        loop {
+            let (bounds, next) = (&self.bounds, self.next);
+            let is_wanted = |place: &RowPlace| place.position >= next && bounds.hold(place);
+            if let Err(error) = gatherer.add(&rows, is_wanted) {
+                // Its segment was written anew meanwhile, or is damaged: then it says so again.
+                if !matches!(error.kind(), ErrorKind::Replaced | ErrorKind::Damaged) {
+                    return Err(error);
+                }
+                self.found.push(Found {
+                    position,
+                    held: None,
+                });
+                break;
+            }
+            self.next = position + 1;
+            if self.bounds.is_beyond(&rows.newest()) {
+                self.found.clear();
+            }
+            let is_full = gatherer.rows() >= GATHERED_ROWS || gatherer.bytes() >= GATHERED_BYTES;
+            let is_next = |found: &mut Found| matches!(found.held, Some(Held::Rows(_)));
+            match self.found.pop_if(|found| !is_full && is_next(found)) {
+                Some(Found {
+                    position: at,
+                    held: Some(Held::Rows(more)),
+                }) => (position, rows) = (at, more),
+                _ => break,
+            }
+        }
+        let block = Arc::new(gatherer.finish());
+        let events = block.events();
+        let shown = |row: &u32| !self.retired.hides(&events, *row as usize);
+        let rows: Vec<u32> = (0..events.len() as u32).filter(shown).collect();
+        Ok((!rows.is_empty()).then_some((block, rows)))
+    }
+
+    fn goes_back_enough(&self, place: &RowPlace) -> bool {
+        is_enough(place, self.bounds.from_version, self.retired.before())
+    }
+
     /// The block at a position once more; none where another one comes before it.
     fn again(&mut self, position: u64) -> Result<Option<Arc<Block>>, Error> {
-        let block = self.reader.block_of(&self.key, position)?;
+        let is_enough = |place: &RowPlace| self.goes_back_enough(place);
+        let block = self.reader.block_back(&self.key, position, &is_enough)?;
         let block = block.ok_or_else(|| self.reader.lost(position))?;
         let Some(before) = self.left_out(&block.events(), position) else {
             return Ok(Some(block));
         };
         let not_held = |position| Found {
             position,
-            block: None,
+            held: None,
         };
         self.found.extend([position, before].map(not_held));
         Ok(None)
@@ -226,9 +309,9 @@ impl Iterator for AggregateCursor {
 
 /// Where a walk back comes to.
 enum Step {
-    /// The event is in this block; that is the aggregate's newest event in an earlier block, unless
-    /// this one goes back far enough.
-    Back(Arc<Block>, Option<u64>),
+    /// The event is in this; that is the aggregate's newest event before all that is in it, unless
+    /// this goes back far enough.
+    Back(Held, Option<u64>),
     /// The event is gone.
     Gone,
 }
@@ -240,11 +323,23 @@ fn step_back(
     from_version: u64,
     from_commit: i64,
 ) -> Result<Step, Error> {
-    let Some(block) = reader.block_of(key, position)? else {
-        return Ok(Step::Gone);
-    };
-    let before = back_from(&block.events(), position, from_version, from_commit);
-    Ok(before.map_or(Step::Gone, |before| Step::Back(block, before)))
+    let enough = |place: &RowPlace| is_enough(place, from_version, from_commit);
+    Ok(match reader.held_of(key, position, &enough)? {
+        None => Step::Gone,
+        Some(Held::Rows(rows)) => {
+            let before = rows.before();
+            Step::Back(Held::Rows(rows), before)
+        }
+        Some(Held::Block(block)) => {
+            let before = back_from(&block.events(), position, from_version, from_commit);
+            before.map_or(Step::Gone, |before| Step::Back(Held::Block(block), before))
+        }
+    })
+}
+
+/// Whether nothing before an event is wanted.
+fn is_enough(place: &RowPlace, from_version: u64, from_commit: i64) -> bool {
+    place.version <= from_version || place.commit_time < from_commit
 }
 
 /// The aggregate's newest position before a block, unless this one goes back far enough; nothing at

@@ -312,17 +312,6 @@ impl Published {
         times.next()
     }
 
-    /// The segment that a position belongs to, where it has a good clustered copy.
-    pub(crate) fn clustered_at(&self, position: u64) -> Option<Arc<ClosedSegment>> {
-        let before = self
-            .segments
-            .partition_point(|one| one.first_position <= position);
-        match &self.segments.get(before.checked_sub(1)?)?.layout {
-            Layout::Ended(ended) if ended.has_good_clusters() => Some(Arc::clone(ended)),
-            _ => None,
-        }
-    }
-
     /// What may hold the first event at `position` or after it, from a segment on.
     pub(crate) fn look(&self, position: u64, from_segment: u64) -> Look {
         if position >= self.watermark {
@@ -357,7 +346,7 @@ pub(crate) enum Look {
 impl Written {
     fn push(&mut self, block: &Block, at: &BlockPlace, sections: &[Section]) {
         let versions = &block.events().columns().versions;
-        let first = versions.iter().filter(|version| version.to_native() == 1);
+        let first = versions.iter().filter(|version| **version == 1);
         let raw = sections.iter().map(|section| u64::from(section.raw));
         self.figures.add(&Figures {
             blocks: 1,

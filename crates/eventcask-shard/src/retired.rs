@@ -143,7 +143,7 @@ impl Retired {
     /// Whether an event is given up, or only says that others are.
     #[must_use]
     pub fn hides(&self, events: &Events<'_>, row: usize) -> bool {
-        let version = events.columns().versions[row].to_native();
+        let version = events.columns().versions[row];
         let key = || events.key(events.aggregate_index(row));
         events.event_type(row) == TRUNCATED_TYPE
             || events.commit_time(row).as_nanos() < self.before

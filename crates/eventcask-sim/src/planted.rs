@@ -35,6 +35,8 @@ pub enum Planted {
     ExpectationIsDropped,
     /// The events of an append are sent one by one.
     AppendIsSplit,
+    /// Of an append over several aggregates the later events are left out.
+    SetIsHalved,
     /// Each third write to a segment that is being sealed is dropped.
     SealedWriteIsLost,
     /// A file takes another's name some time after that was given up, not at once.
@@ -63,11 +65,15 @@ pub enum Planted {
     RedriveForgets,
     /// The later events of an aggregate that is parked are handed out.
     ParkedDoesNotHold,
+    /// A projection passes over an event that it can not apply, and does not say so.
+    ParkedIsPassedOver,
+    /// To redrive an aggregate of a projection leaves out what waits behind the event that failed.
+    RedriveLeavesWaiting,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -84,6 +90,7 @@ impl Planted {
         Self::SourceSkipsRow,
         Self::ExpectationIsDropped,
         Self::AppendIsSplit,
+        Self::SetIsHalved,
         Self::SealedWriteIsLost,
         Self::RenameLeavesAGap,
         Self::WindowIsShort,
@@ -98,5 +105,7 @@ impl Planted {
         Self::ConsumerAcksEarly,
         Self::RedriveForgets,
         Self::ParkedDoesNotHold,
+        Self::ParkedIsPassedOver,
+        Self::RedriveLeavesWaiting,
     ];
 }

@@ -97,7 +97,7 @@ fn main() -> Result<(), ModelError> {
     let feed = store
         .read_model(SqliteModel::open(&file, Balances::new())?)
         .start()?;
-    assert!(feed.catch_up(SOON)?);
+    feed.catch_up(Timeout::Error(SOON))?;
     let query = "SELECT cents FROM balances WHERE account = 'account-2'";
     let cents: i64 = reader.query_row(query, [], |row| row.get(0))?;
     assert_eq!(cents, 77);

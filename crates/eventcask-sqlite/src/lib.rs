@@ -8,8 +8,8 @@
 //! starts a thread.
 //!
 //! ```
-//! use eventcask::NewEvent;
 //! use eventcask::read_model::{Batches, ModelError};
+//! use eventcask::{NewEvent, Timeout};
 //! use eventcask_sqlite::{SqliteModel, Tables, Upsert, rusqlite::Transaction};
 //!
 //! /// The cents and the number of events of each account.
@@ -46,7 +46,7 @@
 //! producer.push("account-42", &NewEvent::json("Withdrawn", b"-20"))?;
 //! producer.flush()?.wait()?;
 //!
-//! feed.catch_up(std::time::Duration::from_secs(60))?;
+//! feed.catch_up(Timeout::Error(std::time::Duration::from_secs(60)))?;
 //! let reader = rusqlite::Connection::open(&file)?;
 //! let query = "SELECT cents FROM balances WHERE account = 'account-42'";
 //! let cents: i64 = reader.query_row(query, [], |row| row.get(0))?;

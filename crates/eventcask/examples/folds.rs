@@ -2,8 +2,10 @@
 //!
 //! Run with `cargo run -p eventcask --example folds`.
 
+use std::time::Duration;
+
 use eventcask::event::EventRef;
-use eventcask::{AsOf, ErrorKind, Expected, Fold, NewEvent};
+use eventcask::{AsOf, ErrorKind, Expected, Fold, NewEvent, Timeout};
 
 /// The cents of an account: a sum over its events.
 struct Balance;
@@ -71,11 +73,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(*balances.load_as_of("account-42", AsOf::Version(0))?, 0);
 
     // A reader that only needs what it has stored itself may get a state that is kept.
-    assert!(
-        balances
-            .load_at_least("account-42", answer.place())?
-            .version()
-            >= 1
-    );
+    let soon = Timeout::Error(Duration::from_secs(1));
+    let own = balances.load_at_least("account-42", answer.place(), soon)?;
+    assert!(own.version() >= 1);
     Ok(())
 }

@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Only some types, of one shard, from a moment on. What else there is is not decompressed.
     let shipped = store.events().types(&["Shipped"]);
-    let shipped = shipped.shard(eventcask::route("order-1", store.shards()));
+    let shipped = shipped.shard(eventcask::event::route("order-1", store.shards()));
     let mut shipped = shipped.since(first.commit_time()).subscribe()?;
     let found = shipped.try_next().transpose().map(name).transpose()?;
     assert_eq!(found.as_deref(), Some("order-1 Shipped"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask_event::{EventId, Expected, Invalid, Place, conflict};
 use eventcask_log::{Error as StorageError, ErrorKind as StorageErrorKind};
 use eventcask_project::SpecError;
-use eventcask_shard::AppendError;
+use eventcask_shard::{AppendError, Conflict};
 
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,8 @@ pub enum ErrorKind {
     NotAStore,
     /// The store was written by a newer version.
     NewerFormat,
+    /// The store was written by an older version: that one exports it, and this one ingests that.
+    OlderFormat,
     /// Another process has the store open for writing.
     Locked,
     /// Stored bytes are not what was written.
@@ -41,11 +43,9 @@ pub enum ErrorKind {
     Stopped,
     /// A group of consumers has parked as much as it may: somebody must look at what failed.
     Parked,
-    /// A projection or a read model has not come so far yet: wait longer, or go on with what it
-    /// holds.
+    /// A projection, a read model or a fold has not come so far yet: wait longer, or go on with what
+    /// there is.
     Behind,
-    /// What is asked for is not there yet: wait for it, or ask for less.
-    NotYet,
     /// Any other error of the disk or the operating system.
     Io,
 }
@@ -92,6 +92,23 @@ pub enum Error {
         actual: u64,
         /// The first version that the append did not know of: who decides anew reads from here.
         missed_from: u64,
+    },
+    /// Aggregates of an append over several are not at the expected versions; nothing of it is
+    /// stored.
+    #[error("{}", sentences(conflicts))]
+    Conflicts {
+        /// A [`Conflict`](Self::Conflict) for each aggregate that is not as expected, in the order
+        /// in which they were given; at least one.
+        conflicts: Vec<Error>,
+    },
+    /// The aggregates of one append are in several shards; nothing of it is stored.
+    #[error(
+        "an append is stored whole in one shard, and these aggregates are in several: {}; give them keys of one category in a store that is routed by category, or append to one aggregate at a time",
+        places(keys)
+    )]
+    SeveralShards {
+        /// Each key and its shard.
+        keys: Vec<(String, u32)>,
     },
     /// An event with this id and other content is stored, or in the same append.
     #[error("the id {id} belongs to an event with other content; give each event an id of its own")]
@@ -218,15 +235,8 @@ pub enum Error {
         /// Name of the model.
         name: String,
     },
-    /// A place that the shard has not come to yet, as far as this handle knows.
-    #[error("the store has not come to {place} yet: the next one there is {next}; ask again later")]
-    NotYet {
-        /// The place that was asked for.
-        place: Place,
-        /// Position after the last durable event.
-        next: u64,
-    },
-    /// A projection or a read model has not come to a place in the time that was given.
+    /// A projection, a view, a read model or a fold has not come to a place in the time that was
+    /// given.
     #[error(
         "{name:?} has not come to {place} in the time given: it is at {progress} there; wait longer, or take the stale answer"
     )]
@@ -300,10 +310,11 @@ impl Error {
             | Self::Spec(_)
             | Self::SourceGap { .. }
             | Self::OtherShard { .. }
+            | Self::SeveralShards { .. }
             | Self::AsOfVersion
             | Self::SubscribeUntil
             | Self::BadName { .. } => ErrorKind::Invalid,
-            Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::Conflict { .. } | Self::Conflicts { .. } => ErrorKind::Conflict,
             Self::IdConflict { .. } | Self::PartlyKnown { .. } => ErrorKind::IdConflict,
             Self::Full { .. } => ErrorKind::Full,
             Self::TooManyParked { .. } => ErrorKind::Parked,
@@ -325,7 +336,6 @@ impl Error {
             | Self::Owned => ErrorKind::InUse,
             Self::ProjectionStopped { .. } | Self::ReadModelStopped { .. } => ErrorKind::Stopped,
             Self::Behind { .. } => ErrorKind::Behind,
-            Self::NotYet { .. } => ErrorKind::NotYet,
         }
     }
 
@@ -342,11 +352,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::Full
-                | ErrorKind::StorageFull
-                | ErrorKind::Locked
-                | ErrorKind::Behind
-                | ErrorKind::NotYet
+            ErrorKind::Full | ErrorKind::StorageFull | ErrorKind::Locked | ErrorKind::Behind
         )
     }
 }
@@ -370,11 +376,13 @@ impl From<AppendError> for Error {
                 key,
                 expected,
                 actual,
-            } => Self::Conflict {
-                missed_from: first_unknown(expected, actual),
+            } => conflict_of(Conflict {
                 key,
                 expected,
                 actual,
+            }),
+            AppendError::Conflicts { conflicts } => Self::Conflicts {
+                conflicts: conflicts.into_iter().map(conflict_of).collect(),
             },
             AppendError::IdConflict { id } => Self::IdConflict { id },
             AppendError::PartlyKnown { known } => Self::PartlyKnown { known },
@@ -386,6 +394,33 @@ impl From<AppendError> for Error {
             AppendError::Closed => Self::Closed,
         }
     }
+}
+
+fn conflict_of(one: Conflict) -> Error {
+    Error::Conflict {
+        missed_from: first_unknown(one.expected, one.actual),
+        key: one.key,
+        expected: one.expected,
+        actual: one.actual,
+    }
+}
+
+fn sentences(errors: &[Error]) -> String {
+    let texts = errors.iter().map(Error::to_string);
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+/// Keys that are named in a sentence; of more it says how many.
+const NAMED: usize = 8;
+
+fn places(keys: &[(String, u32)]) -> String {
+    let named = keys.iter().take(NAMED);
+    let named = named.map(|(key, shard)| format!("{key:?} in shard {shard}"));
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if keys.len() > NAMED {
+        text += &format!(" and {} more", keys.len() - NAMED);
+    }
+    text
 }
 
 /// The first version that an append with this expectation did not know of. One that expected a
@@ -401,6 +436,7 @@ fn kind_of(kind: StorageErrorKind) -> ErrorKind {
     match kind {
         StorageErrorKind::NotAStore => ErrorKind::NotAStore,
         StorageErrorKind::NewerFormat => ErrorKind::NewerFormat,
+        StorageErrorKind::OlderFormat => ErrorKind::OlderFormat,
         StorageErrorKind::Locked => ErrorKind::Locked,
         StorageErrorKind::Damaged => ErrorKind::Damaged,
         StorageErrorKind::StorageFull => ErrorKind::StorageFull,

@@ -31,6 +31,7 @@
 //! | --- | --- |
 //! | to store events, many from one thread | [`Store::producer`] |
 //! | to store a few, from whichever thread or task | [`Store::append`] |
+//! | to store events of several aggregates, all or none | [`Store::append_all`] |
 //! | one aggregate as it is, or as it was | [`Store::aggregate`](StoreReader::aggregate) |
 //! | the same ones often, folded to a value | [`Store::fold`](StoreReader::fold) |
 //! | every event, in the order of the commits | [`Store::events`] |
@@ -77,13 +78,14 @@ pub mod read;
 mod fold;
 pub mod subscribe;
 mod follow;
+mod state;
 pub mod projection;
 mod feed;
 pub mod upkeep;
 
 pub use as_of::AsOf;
 pub use error::{Error, ErrorKind};
-pub use eventcask_event::{EventId, Expected, NewEvent, Place, Timestamp, route};
+pub use eventcask_event::{EventId, Expected, NewEvent, Place, RouteBy, Timestamp};
 pub use eventcask_log::{Codec, SourceMark};
 pub use eventcask_project::{ApplyError, Batch, PerAggregate, Projection, ViewSpec};
 pub use eventcask_shard::{Appended, DedupWindow, Durability};
@@ -106,13 +108,14 @@ pub use subscribe::group::ConsumerGroup;
 pub use subscribe::subscription::Subscription;
 pub use upkeep::repair::repair;
 pub use upkeep::verify::verify;
+pub use write::append_set::AppendSet;
 pub use write::owner::ShardOwner;
 pub use write::producer::Producer;
 pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture};
 
 /// What events are made of, beside [`NewEvent`] and [`Event`].
 pub mod event {
-    pub use eventcask_event::{Encoding, EventRef, Events, Invalid, check_key};
+    pub use eventcask_event::{Encoding, EventRef, Events, Invalid, check_key, route};
 }
 
 /// How long things may be.
@@ -140,8 +143,8 @@ pub mod read_model {
 pub mod stats {
     pub use crate::follow::feeds::ReadModelStats;
     pub use crate::follow::subscriptions::SubscriptionStats;
-    pub use crate::projection::projections::ProjectionStats;
-    pub use crate::projection::views::ViewStats;
+    pub use crate::state::projections::ProjectionStats;
+    pub use crate::state::views::ViewStats;
     pub use crate::store::folds::FoldStats;
     pub use crate::store::stats::{ShardStats, Stats};
     pub use eventcask_project::LeftOut;
@@ -186,7 +189,8 @@ pub mod inspect {
     /// # Errors
     /// [`ErrorKind::NotAStore`](crate::ErrorKind::NotAStore) where it is none of these,
     /// [`ErrorKind::Damaged`](crate::ErrorKind::Damaged),
-    /// [`ErrorKind::NewerFormat`](crate::ErrorKind::NewerFormat), or what the disk said.
+    /// [`ErrorKind::NewerFormat`](crate::ErrorKind::NewerFormat),
+    /// [`ErrorKind::OlderFormat`](crate::ErrorKind::OlderFormat), or what the disk said.
     pub fn file(file: impl AsRef<Path>) -> Result<Inspection, Error> {
         Ok(eventcask_log::inspect(file.as_ref())?)
     }

@@ -65,6 +65,18 @@ pub(super) fn many_types(count: usize) -> Vec<Row> {
     (0..count).map(row).collect()
 }
 
+/// Payloads of which two do not go into a chunk, and that compress to little.
+pub(super) fn large(count: usize) -> Vec<Row> {
+    let row = |at: usize| Row::new("account-1", "Scanned", &"scan".repeat(9_000 + at));
+    (0..count).map(row).collect()
+}
+
+/// Rows of more than one group, with payloads of next to nothing.
+pub(super) fn short(count: usize) -> Vec<Row> {
+    let row = |at: usize| Row::new(&format!("a-{}", at % 3), "Ticked", ["", "1"][at % 2]);
+    (0..count).map(row).collect()
+}
+
 pub(super) fn manifest_of(shards: u32, created: i64) -> Vec<u8> {
     let storage = MemoryStorage::default();
     let manifest = Manifest::new(STORE, shards, created).expect("so many shards are allowed");
@@ -169,7 +181,7 @@ impl Log {
             ..self.head()
         };
         let parts = self.parts(rows);
-        let block = Block::new(head, &parts.0, parts.1, parts.2).expect("the rows fit a block");
+        let block = Block::new(head, parts.0, parts.1, parts.2).expect("the rows fit a block");
         let mut bytes = Vec::new();
         let head = block.encode(self.codec, &mut self.compressor, &mut bytes);
         self.put(&head, &bytes)

@@ -57,6 +57,12 @@ pub fn inputs_of(target: &str) -> Vec<Vec<u8>> {
     ours.map(|entry| entry.bytes).collect()
 }
 
+/// A block of one event with an empty payload: types, keys, one group, one chunk.
+pub(crate) fn one_event_block() -> Vec<u8> {
+    let opened = Row::new("account-7", "Opened", "");
+    Log::new().append(&[opened]).blocks()
+}
+
 fn blocks() -> Vec<Entry> {
     let deposits = log::deposits(1, 12);
     let with = |codec, rows: &[Row]| Log::new().with_codec(codec).append(rows).blocks();
@@ -80,6 +86,8 @@ fn blocks() -> Vec<Entry> {
             with(Codec::None, &log::deposits_with_ids(3, 6)),
         ),
         entry("block", "types", with(Codec::None, &log::many_types(9))),
+        entry("block", "groups", with(Codec::None, &log::short(258))),
+        entry("block", "chunks", with(Codec::Lz4, &log::large(3))),
         entry(
             "block",
             "own-places",

@@ -65,5 +65,5 @@ fn block_of(first_position: u64, payloads: &[&[u8]]) -> Block {
         rows: payloads.len() as u32,
         ..BlockHead::default()
     };
-    Block::new(head, &columns, Vec::new(), vec![payloads.concat()]).expect("it is a block")
+    Block::new(head, columns, Vec::new(), vec![payloads.concat()]).expect("it is a block")
 }

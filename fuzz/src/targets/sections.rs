@@ -1,8 +1,6 @@
 //! Compressed bytes, and what they say that they unpack to.
 
-use eventcask_event::{ArchivedColumns, Columns};
 use eventcask_log::{BlockHead, Section};
-use rkyv::rancor;
 
 use super::{block, stage};
 use crate::bytes::{put, u32_at};
@@ -30,7 +28,7 @@ pub fn sections(bytes: &[u8]) -> bool {
 }
 
 fn check_length(head: &BlockHead, stored: &[u8]) {
-    let payloads = |section: &&Section| section.kind == 3;
+    let payloads = |section: &&Section| section.kind == 5;
     let section = head.sections.iter().find(payloads);
     let section = section.expect("the head was made with payloads");
     assert_eq!(section.stored as usize, stored.len());
@@ -43,43 +41,38 @@ fn block_of(codec: u8, raw: u32, stored: &[u8]) -> Vec<u8> {
     } else {
         raw.min(16 << 20)
     };
-    let columns = columns_of(raw);
-    let columns_at = (128 + 2 * 24usize).next_multiple_of(16);
-    let stored_at = (columns_at + columns.len()).next_multiple_of(16);
-    let mut block = vec![0; stored_at + stored.len()];
-    block[columns_at..columns_at + columns.len()].copy_from_slice(&columns);
-    block[stored_at..].copy_from_slice(stored);
-    put(&mut block, 44, 1u32.to_le_bytes());
-    put(&mut block, 108, 2u16.to_le_bytes());
-    put_entry(
+    let mut block = corpus::one_event_block();
+    let payloads_at = u32_at(&block, PAYLOADS + 16) as usize;
+    block.truncate(payloads_at);
+    block.extend_from_slice(stored);
+    set_payload_length(&mut block, raw);
+    put(&mut block, PAYLOADS + 1, [codec]);
+    put(
         &mut block,
-        128,
-        [1, 0],
-        (columns.len(), columns.len() as u32, columns_at),
+        PAYLOADS + 4,
+        (stored.len() as u32).to_le_bytes(),
     );
-    put_entry(&mut block, 152, [3, codec], (stored.len(), raw, stored_at));
+    put(&mut block, PAYLOADS + 8, raw.to_le_bytes());
     repair::block(&mut block, Repair::Mend);
     block
 }
 
-fn put_entry(block: &mut [u8], at: usize, kind: [u8; 2], sizes: (usize, u32, usize)) {
-    let (stored, raw, start) = sizes;
-    put(block, at, kind);
-    put(block, at + 4, (stored as u32).to_le_bytes());
-    put(block, at + 8, raw.to_le_bytes());
-    put(block, at + 16, (start as u32).to_le_bytes());
-}
+/// Where the entries of sections are: behind types and keys the only group, then the payloads.
+const GROUP: usize = 128 + 2 * 24;
+const PAYLOADS: usize = 128 + 3 * 24;
+/// Bytes of the root of a group, and where the pair of the payload lengths is in it.
+const ROOT: usize = 80;
+const LENGTHS: usize = 3 * 8;
 
-fn columns_of(payload_bytes: u32) -> Vec<u8> {
-    let mut columns = Columns::default();
-    let aggregate = columns.add_aggregate("account-7", u64::MAX);
-    let event_type = columns.add_type("Opened", 1, 0);
-    columns.aggregates.push(aggregate);
-    columns.types.push(event_type);
-    columns.versions.push(1);
-    columns.payload_lengths.push(payload_bytes);
-    let bytes = rkyv::to_bytes::<rancor::Error>(&columns).expect("columns are numbers");
-    let archived = rkyv::access::<ArchivedColumns, rancor::Error>(&bytes);
-    assert!(archived.is_ok(), "what was archived can be read");
-    bytes.to_vec()
+/// Lets the only row of a block have a payload of so many bytes.
+fn set_payload_length(block: &mut [u8], length: u32) {
+    let start = u32_at(block, GROUP + 16) as usize;
+    let end = start + u32_at(block, GROUP + 4) as usize;
+    let pair = end - ROOT + LENGTHS;
+    let distance = u32_at(block, pair).cast_signed() as isize;
+    put(
+        block,
+        pair.wrapping_add_signed(distance),
+        length.to_le_bytes(),
+    );
 }

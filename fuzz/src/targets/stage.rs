@@ -40,11 +40,14 @@ pub(crate) fn bytes_of(storage: &dyn Storage, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// Bytes in memory can be damaged or of the future; nothing else can be wrong with them.
+/// Bytes in memory can be damaged, of the future or of the past; nothing else can be wrong with them.
 pub(crate) fn check_refusal(error: &Error) {
     let kind = error.kind();
     assert!(
-        matches!(kind, ErrorKind::Damaged | ErrorKind::NewerFormat),
+        matches!(
+            kind,
+            ErrorKind::Damaged | ErrorKind::NewerFormat | ErrorKind::OlderFormat
+        ),
         "bytes were refused as something else: {error}"
     );
 }

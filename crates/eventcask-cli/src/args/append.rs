@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
-use eventcask::{Expected, Timestamp};
+use eventcask::{Expected, RouteBy, Timestamp};
 
 /// Append one event
 #[derive(Debug, Args)]
@@ -37,6 +37,10 @@ pub struct AppendArgs {
     /// When it happened: RFC 3339, or s, ms, us or ns since 1970
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub time: Option<Timestamp>,
+    /// By what a new store finds the shard of an aggregate: key (its whole key), or category (the
+    /// key up to its first -, so that a type or tenant has one shard) [default: key]
+    #[arg(long, value_name = "WHAT")]
+    pub route_by: Option<RouteBy>,
 }
 
 fn expected(text: &str) -> Result<Expected, String> {

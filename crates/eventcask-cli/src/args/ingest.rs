@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
-use eventcask::{Codec, Durability};
+use eventcask::{Codec, Durability, RouteBy};
 
 use crate::input::{Format, RowSpec, TypeFrom};
 
@@ -64,6 +64,10 @@ pub struct IngestArgs {
     /// How many shards a new store gets, a power of two [default: the number of cores, at most 16]
     #[arg(long, value_name = "N")]
     pub shards: Option<u32>,
+    /// By what a new store finds the shard of an aggregate: key (its whole key), or category (the
+    /// key up to its first -, so that a type or tenant has one shard) [default: key]
+    #[arg(long, value_name = "WHAT")]
+    pub route_by: Option<RouteBy>,
     /// How many threads write, at most one a shard [default: the number of cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -4,7 +4,7 @@ use std::io::{Read as _, stdin};
 
 use eventcask::event::Invalid;
 use eventcask::limits::{MAX_KEY_BYTES, MAX_PAYLOAD_BYTES};
-use eventcask::{Appended, Error, NewEvent, Store, route};
+use eventcask::{Appended, Error, NewEvent, Store};
 use serde::de::IgnoredAny;
 
 use super::store::failure;
@@ -20,13 +20,17 @@ pub(super) fn run(args: &AppendArgs, global: &Global) -> Result<(), Failure> {
     (event.id, event.time) = (id.map_err(|invalid| wrong(&invalid))?, args.time);
     check(&args.key, &event).map_err(|invalid| wrong(&invalid))?;
     // Nothing is wrong with the event, so a store may be made for it.
-    let store = Store::options().open(&global.store);
+    let mut options = Store::options();
+    if let Some(by) = args.route_by {
+        options = options.route_by(by);
+    }
+    let store = options.open(&global.store);
     let store = store.map_err(|error| failure(&error))?;
     let answer = append(&store, args, &event);
-    let (shards, closed) = (store.shards(), store.close());
+    let closed = store.close();
     let answer = answer?;
     closed.map_err(|error| failure(&error))?;
-    print(&args.key, &answer, route(&args.key, shards), global)
+    print(&args.key, &answer, global)
 }
 
 /// The JSON, from standard input where it is `-`.
@@ -73,7 +77,8 @@ fn append(store: &Store, args: &AppendArgs, event: &NewEvent<'_>) -> Result<Appe
     })
 }
 
-fn print(key: &str, answer: &Appended, shard: u32, global: &Global) -> Result<(), Failure> {
+fn print(key: &str, answer: &Appended, global: &Global) -> Result<(), Failure> {
+    let shard = answer.place().shard;
     let is_duplicate = answer.is_duplicate();
     let version = answer.version().unwrap_or_default();
     let position = answer.position().unwrap_or_default();

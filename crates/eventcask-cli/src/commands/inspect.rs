@@ -76,6 +76,7 @@ fn write_manifest(line: &mut Vec<u8>, manifest: &Manifest) {
         .text("kind", "manifest")
         .text("store", &format!("{:032x}", manifest.store))
         .number("shards", manifest.shards)
+        .shown("route_by", manifest.route_by)
         .shown("created", Timestamp::from_nanos(manifest.created))
         .number("writable", manifest.writable);
     object.end();
@@ -265,9 +266,10 @@ fn codec_of(section: &Section) -> &'static str {
 fn text(inspection: &Inspection) -> Result<String, Failure> {
     match inspection {
         Inspection::Manifest(manifest) => Ok(format!(
-            "manifest of store {:032x}\n{} shards, made {}{}\n",
+            "manifest of store {:032x}\n{} shards, routed by {}, made {}{}\n",
             manifest.store,
             manifest.shards,
+            manifest.route_by,
             Timestamp::from_nanos(manifest.created),
             if manifest.writable {
                 ""

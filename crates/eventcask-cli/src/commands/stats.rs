@@ -41,6 +41,7 @@ fn write_json(line: &mut Vec<u8>, store: &StoreReader, stats: &Stats, kept: &[Ke
         .text("store", &format!("{:032x}", stats.store))
         .shown("created", store.created())
         .number("shards", stats.shards.len())
+        .shown("route_by", stats.route_by)
         .number("events", stats.events)
         .number("aggregates", stats.aggregates)
         .number("raw_bytes", stats.raw_bytes)
@@ -156,9 +157,10 @@ pub(super) fn write_subscription(out: &mut Vec<u8>, subscription: &SubscriptionS
 fn text(global: &Global, store: &StoreReader, stats: &Stats, kept: &[KeptProjection]) -> String {
     let (events, aggregates) = (count(stats.events), count(stats.aggregates));
     let mut text = format!(
-        "store {}, made {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {} of them sealed, {:.1} bytes an event\n",
+        "store {}, made {}, routed by {}\n{events} events of {aggregates} aggregates\n{} raw, {} on disk in {} segments, {} of them sealed, {:.1} bytes an event\n",
         shown(global),
         store.created(),
+        stats.route_by,
         bytes(stats.raw_bytes),
         bytes(stats.disk_bytes),
         count(stats.segments),

@@ -1,5 +1,6 @@
 //! `eventcask view`: keyed aggregations.
 
+use eventcask::projection::Rebuild;
 use eventcask::stats::LeftOut;
 use eventcask::view::ViewRow;
 use eventcask::{AsOf, Error, Store, View, ViewSpec};
@@ -35,8 +36,11 @@ fn create(args: &ViewCreateArgs, global: &Global) -> Result<(), Failure> {
 
 fn rebuild(name: &str, global: &Global) -> Result<(), Failure> {
     let store = open_to_write(global)?;
-    store.rebuild_view(name).map_err(|error| failure(&error))?;
     let view = store.view(name).map_err(|error| failure(&error))?;
+    let rebuilt = view.rebuild().and_then(Rebuild::wait);
+    if rebuilt.map_err(|error| failure(&error))?.is_none() {
+        return Err(failure(&Error::Closed));
+    }
     say_rows("rebuilt", &view, store, global)
 }
 

@@ -33,15 +33,16 @@ fn printed(store: &Path, args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// A store that was written by the first version of the format, before segments were sealed:
-/// `ingest --shards 2 --codec zstd:3` of rows with ids, a view, `ingest --codec lz4` of others.
+/// A store that was written by the second version of the format, and not sealed:
+/// `ingest --shards 2 --codec zstd:3` of rows with ids, a view, `ingest --codec lz4`
+/// of others. Without the lock and the reserve.
 #[test]
-fn s11_a_store_of_format_version_1_is_read_and_written() {
+fn s11_a_store_of_format_version_2_is_read_and_written() {
     let scratch = tempfile::tempdir().expect("there is room");
     let store = scratch.path().join("store");
-    copy(&fixture("v1"), &store);
-    let events = fs::read(fixture("v1.ndjson")).expect("it is there");
-    let view = fs::read(fixture("v1.view.json")).expect("it is there");
+    copy(&fixture("v2"), &store);
+    let events = fs::read(fixture("v2.ndjson")).expect("it is there");
+    let view = fs::read(fixture("v2.view.json")).expect("it is there");
     let get = ["view", "get", "totals", "--all", "--json"];
     assert_eq!(printed(&store, &["export"]), events);
     assert_eq!(printed(&store, &get), view);

@@ -1,6 +1,6 @@
 //! From a key to its shard.
 
-use eventcask_event::{murmur2, route};
+use eventcask_event::{RouteBy, Routing, erased_id_of, erased_key, murmur2, route};
 
 /// The vectors of Kafka's own tests, and two more.
 #[test]
@@ -81,6 +81,54 @@ fn a_shard_is_the_masked_hash_modulo_the_shards() {
             assert!(route(&format!("N{number}"), shards) < shards);
         }
     }
+}
+
+#[test]
+fn a_category_is_what_stands_before_the_first_dash() {
+    let by = RouteBy::Category;
+    let same = [
+        ("order-7", "order"),
+        ("order-7-line-2", "order"),
+        ("order-", "order"),
+        ("order", "order"),
+        ("-order", ""),
+        ("-", ""),
+        ("ü-1", "ü"),
+    ];
+    for (key, category) in same {
+        let shard = (murmur2(category.as_bytes()) & 0x7fff_ffff) % 4096;
+        assert_eq!(by.shard_of(key, 4096), shard, "{key:?}");
+    }
+    for key in ["order", "order_7", "7"] {
+        assert_eq!(by.shard_of(key, 4096), route(key, 4096), "{key:?}");
+    }
+}
+
+#[test]
+fn what_stands_for_an_erased_key_is_in_its_shard_by_each_routing() {
+    for by in RouteBy::ALL {
+        for shards in [1, 2, 64, 1024] {
+            let routing = Routing { by, shards };
+            for key in ["ada@example.org", "order-7", "-", "a-b-c"] {
+                let stands_for = erased_key(7, key, routing);
+                assert_eq!(routing.shard_of(&stands_for), routing.shard_of(key));
+                assert!(erased_id_of(&stands_for).is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_routing_is_named_by_a_word_and_a_number() {
+    for (by, word, number) in [(RouteBy::Key, "key", 1), (RouteBy::Category, "category", 2)] {
+        assert_eq!((by.to_string().as_str(), by.number()), (word, number));
+        assert_eq!(word.parse(), Ok(by));
+        assert_eq!(RouteBy::from_number(number), Some(by));
+    }
+    assert_eq!(RouteBy::from_number(0), None);
+    assert_eq!(RouteBy::from_number(3), None);
+    assert!("type".parse::<RouteBy>().is_err());
+    assert!("".parse::<RouteBy>().is_err());
 }
 
 #[test]

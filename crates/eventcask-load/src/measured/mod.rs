@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventcask::stats::{ShardStats, Stages, Stats};
-use eventcask::{Options, Store, route};
+use eventcask::{Options, RouteBy, Store};
 use eventcask_console::failure::Failure;
 use eventcask_console::output::count;
 use serde::Serialize;
@@ -145,6 +145,10 @@ fn open(args: &LoadArgs, place: &Place) -> Result<Doors, Failure> {
         options.open(place.store()).map(|store| (store, Vec::new()))
     };
     let (store, owners) = opened.map_err(|error| Failure::of(&error))?;
+    if args.owned && store.route_by() == RouteBy::Category && store.shards() > 1 {
+        let why = "the aggregates of a load are of one category, and this store keeps that in one shard: its other owners would have nothing to send; leave --owned out";
+        return Err(Failure::Input(why.to_owned()));
+    }
     Ok(Doors {
         store,
         owners,
@@ -160,6 +164,9 @@ fn options(args: &LoadArgs) -> Options {
         .seal(!args.no_seal);
     if let Some(shards) = args.shards {
         options = options.shards(shards);
+    }
+    if let Some(by) = args.route_by {
+        options = options.route_by(by);
     }
     if let Some(threads) = args.threads {
         options = options.threads(threads);
@@ -186,9 +193,8 @@ pub(crate) fn yardstick_generators(args: &LoadArgs) -> [Generator; 2] {
 /// One for each producer, or for each owner of a shard, who sends what is of the shard.
 fn generators(args: &LoadArgs, goal: &Goal, doors: &Doors) -> Vec<Generator> {
     let payloads = payloads(args);
-    let shards = doors.store.shards();
     let threads = if args.owned {
-        shards as usize
+        doors.store.shards() as usize
     } else {
         args.producers as usize
     };
@@ -196,7 +202,7 @@ fn generators(args: &LoadArgs, goal: &Goal, doors: &Doors) -> Vec<Generator> {
         let events = goal.share(number, threads).events_expected();
         let mut key = Key::default();
         generator(args, &payloads, events, number as u64, |aggregate| {
-            !args.owned || route(key.of(aggregate), shards) as usize == number
+            !args.owned || doors.store.shard_of(key.of(aggregate)) as usize == number
         })
     };
     (0..threads).map(one).collect()

@@ -23,8 +23,7 @@ pub(crate) struct EventSum {
 impl EventSum {
     /// Adds the events of a block, whose payloads must be open.
     pub(crate) fn add(&mut self, events: &Events<'_>) {
-        let previous = events.columns().previous.iter();
-        let mut previous: Vec<u64> = previous.map(|one| one.to_native()).collect();
+        let mut previous = events.columns().previous.clone();
         for row in 0..events.len() {
             let before = &mut previous[events.aggregate_index(row)];
             self.add_row(events, row, *before);
@@ -170,8 +169,8 @@ impl Check<'_> {
         let dir = self.dir;
         let head = cluster::head_at(bytes, dir, self.segment, place)?;
         let block = Block::decode(head, bytes, Payloads::All)?;
+        block.check_closely()?;
         let events = block.events();
-        events.check_keys().map_err(|malformed| malformed.0)?;
         let orders = Order::of_rows(dir.store, self.first_position, &events);
         let orders = orders.ok_or("a cluster holds events of another segment")?;
         if orders.first().copied() != begins {

@@ -46,7 +46,7 @@ pub struct SegmentInspection {
 ///
 /// # Errors
 /// [`ErrorKind::NotAStore`] where the file is none of these, [`ErrorKind::NewerFormat`],
-/// [`ErrorKind::Damaged`], or what the disk said.
+/// [`ErrorKind::OlderFormat`], [`ErrorKind::Damaged`], or what the disk said.
 pub fn inspect(path: &Path) -> Result<Inspection, Error> {
     let (Some(dir), Some(name)) = (
         path.parent(),

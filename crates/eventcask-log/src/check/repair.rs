@@ -87,7 +87,7 @@ impl ShardDir {
     /// Mends what is damaged. Nobody may write to the store meanwhile.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerFormat`], or what the disk said.
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`], or what the disk said.
     pub fn repair(&self) -> Result<Vec<RepairedSegment>, Error> {
         let dir = self.dir();
         let names = self.storage.list(&dir);

@@ -1,24 +1,31 @@
 //! A block in memory, and its way to bytes and back.
 //!
 //! Encoding: 1. room for the head; 2. the sections one after the other, each compressed and
-//! checksummed by itself; 3. zeros up to the next border; 4. the head over the room.
-//! Decoding checks each part before it is used, so [`Block::events`] can not fail.
+//! checksummed by itself: types, keys, the rows in groups, payloads in chunks; 3. zeros up to the
+//! next border; 4. the head over the room. Decoding checks each part before it is used, so
+//! [`Block::events`] can not fail.
 
 use eventcask_event::{
-    AggregateNumbers, ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp,
+    AggregateNumbers, Columns, Encoding, Events, EventsParts, NO_POSITION, Timestamp,
 };
-use rkyv::api::high::to_bytes_in;
-use rkyv::rancor;
-use rkyv::util::AlignedVec;
 
 use crate::disk::buffer::{Buffer, PAGE_BYTES};
-use crate::format::codec::{self, Codec, Compressor};
+use crate::format::codec::{Codec, Compressor};
+use crate::format::group::{self, GroupReader, group_rows};
 use crate::format::head::{
-    BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_SECTION_BYTES, SECTION_ALIGN, Section,
+    BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_TYPES, MAX_SECTION_BYTES, SECTION_ALIGN,
+    Section,
 };
+use crate::format::layout::Layout;
+use crate::format::section::{open, stored, with_archive};
 
 /// A block of so many bytes ends at a page of its file, so that the one behind it begins at one.
 const PAGED_BLOCK_BYTES: usize = 64 << 10;
+/// A chunk of payloads that are not compressed has up to so many bytes, or one larger payload: who
+/// wants one payload reads and checks a chunk.
+const RAW_CHUNK_BYTES: u32 = 16 << 10;
+/// The same where they are compressed: smaller chunks compress worse.
+const COMPRESSED_CHUNK_BYTES: u32 = 64 << 10;
 
 /// Which payloads a reader wants decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,13 +99,10 @@ fn types_at(events: &Events<'_>, position: u64) -> Vec<bool> {
 #[derive(Debug)]
 pub struct Block {
     pub(super) head: BlockHead,
-    pub(super) columns: AlignedVec<16>,
+    pub(super) columns: Columns,
     pub(super) ids: Vec<u8>,
     pub(super) payloads: Vec<Option<Vec<u8>>>,
     payload_starts: Vec<u32>,
-    /// Where the keys begin in the archive of the columns, and where the names of the types.
-    pub(super) keys_at: usize,
-    pub(super) type_names_at: usize,
     /// See [`AggregateNumbers`]: none where the block was read back.
     numbers: Vec<u32>,
     opening: u64,
@@ -107,11 +111,12 @@ pub struct Block {
 /// The memory of a block, which can be used again for another one.
 #[derive(Debug, Default)]
 pub struct BlockParts {
+    /// The envelopes.
+    pub columns: Columns,
     /// Ids, 16 bytes little-endian each, one a row or none at all; 0 where the engine makes it.
     pub ids: Vec<u8>,
     /// One a type: the payloads of its rows end to end, or `None` where they are left shut.
     pub payloads: Vec<Option<Vec<u8>>>,
-    columns: AlignedVec<16>,
     payload_starts: Vec<u32>,
     numbers: Vec<u32>,
 }
@@ -123,38 +128,30 @@ impl Block {
     /// A sentence, where the parts do not fit each other or the limits of a block.
     pub fn new(
         head: BlockHead,
-        columns: &Columns,
+        columns: Columns,
         ids: Vec<u8>,
         payloads: Vec<Vec<u8>>,
     ) -> Result<Self, String> {
         let parts = BlockParts {
+            columns,
             ids,
             payloads: payloads.into_iter().map(Some).collect(),
             ..BlockParts::default()
         };
-        Self::of_parts(head, columns, parts)
+        Self::of_parts(head, parts)
     }
 
-    /// As [`new`](Self::new), from parts whose ids and payloads are filled. The columns are
-    /// archived into the memory that they had before.
+    /// As [`new`](Self::new), from parts that are filled.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn of_parts(
-        head: BlockHead,
-        columns: &Columns,
-        mut parts: BlockParts,
-    ) -> Result<Self, String> {
-        parts.columns.clear();
-        let columns = to_bytes_in::<_, rancor::Error>(columns, parts.columns);
+    pub fn of_parts(head: BlockHead, parts: BlockParts) -> Result<Self, String> {
         let mut block = Self {
             head,
-            columns: columns.map_err(|e| e.to_string())?,
+            columns: parts.columns,
             ids: parts.ids,
             payloads: parts.payloads,
             payload_starts: parts.payload_starts,
-            keys_at: 0,
-            type_names_at: 0,
             numbers: parts.numbers,
             opening: 0,
         };
@@ -162,44 +159,74 @@ impl Block {
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
         block.check_against(&sizes).map_err(str::to_owned)?;
+        block.check_previous().map_err(str::to_owned)?;
         Ok(block)
+    }
+
+    /// Events of one aggregate that were read row by row: each part was checked. One a row:
+    /// where its payload starts among those of its type.
+    pub(crate) fn gathered(head: BlockHead, parts: BlockParts, starts: Vec<u32>) -> Self {
+        Self {
+            head,
+            columns: parts.columns,
+            ids: parts.ids,
+            payloads: parts.payloads,
+            payload_starts: starts,
+            numbers: Vec::new(),
+            opening: 0,
+        }
     }
 
     /// What a reader will refuse must not be written.
     fn check_limits(&self, payload_bytes: &[usize]) -> Result<(), &'static str> {
-        let sections = payload_bytes.len() + 1 + usize::from(!self.ids.is_empty());
+        let rows_in_groups = self.columns.rows().div_ceil(group_rows(false) as usize);
+        // Two chunks that follow each other are more than a full one.
+        let chunks = |bytes: &usize| 1 + 2 * bytes / RAW_CHUNK_BYTES as usize;
+        let chunks: usize = payload_bytes.iter().map(chunks).sum();
+        let sections = 2 + 2 * rows_in_groups + chunks;
         self.head.check_limits(sections)?;
-        let sizes = payload_bytes.iter().copied();
-        let sizes = sizes.chain([self.columns.len(), self.ids.len()]);
-        if sizes
-            .clone()
-            .any(|bytes| bytes > MAX_SECTION_BYTES as usize)
+        let largest = self.columns.payload_lengths.iter().max();
+        let dictionary = self.columns.keys.len() + self.columns.key_ends.len() * 4;
+        if payload_bytes.len() > MAX_BLOCK_TYPES {
+            return Err("the block would have too many events or event types");
+        }
+        if largest.is_some_and(|bytes| *bytes > MAX_SECTION_BYTES)
+            || dictionary > (MAX_SECTION_BYTES / 2) as usize
         {
             return Err("a section of the block would pass 16 MiB");
         }
-        // What is not worth compressing is stored as it is, so a block never grows by more
-        // than its head and the zeros between its sections.
+        // A block is no longer than its head and the zeros between its sections.
         let zeros = (sections + 1) * BLOCK_ALIGN + PAGE_BYTES;
-        let block = sizes.sum::<usize>() + self.head.head_bytes(sections) + zeros;
-        if block > MAX_BLOCK_BYTES as usize {
+        // Of rows and types the archives take about as much as the columns; so much more is room.
+        let raw = self.raw_bytes() + self.columns.rows() * 4 + (sections + 1) * ARCHIVE_BYTES;
+        if raw + self.head.head_bytes(sections) + zeros > MAX_BLOCK_BYTES as usize {
             return Err("the block would pass 64 MiB");
         }
         Ok(())
     }
 
     fn check_against(&mut self, payload_bytes: &[usize]) -> Result<(), &'static str> {
-        let columns = archived(&self.columns)?;
         let ids = self.ids.len() / 16;
         if !self.ids.len().is_multiple_of(16) {
             return Err("the section of ids is not a whole number of ids");
         }
         let rows = self.head.rows as usize;
-        self.payload_starts =
-            Events::check(rows, columns, ids, payload_bytes).map_err(|malformed| malformed.0)?;
-        let place = |bytes: &[u8]| bytes.as_ptr().addr() - self.columns.as_ptr().addr();
-        self.keys_at = place(&columns.keys);
-        self.type_names_at = place(&columns.type_names);
-        check_places(&self.head, columns)
+        self.payload_starts = Events::check(rows, &self.columns, ids, payload_bytes)
+            .map_err(|malformed| malformed.0)?;
+        check_places(&self.head, &self.columns)
+    }
+
+    /// The event before an aggregate's first one in the block lies before that one.
+    fn check_previous(&self) -> Result<(), &'static str> {
+        let events = self.events();
+        let comes_later = |row: usize| {
+            let previous = self.columns.previous[events.aggregate_index(row)];
+            previous != NO_POSITION && previous >= events.position(row)
+        };
+        match (0..events.len()).any(comes_later) {
+            true => Err("an aggregate's event before the block would come after one in it"),
+            false => Ok(()),
+        }
     }
 
     /// The head.
@@ -214,9 +241,6 @@ impl Block {
     }
 
     /// The events, borrowed from the block.
-    ///
-    /// # Panics
-    /// Never: the columns were checked when the block was made.
     #[must_use]
     pub fn events(&self) -> Events<'_> {
         Events::new(EventsParts {
@@ -224,7 +248,7 @@ impl Block {
             shard: self.head.shard,
             first_position: self.head.first_position,
             commit_time: Timestamp::from_nanos(self.head.first_commit),
-            columns: archived(&self.columns).expect("checked when the block was made"),
+            columns: &self.columns,
             ids: &self.ids,
             payloads: &self.payloads,
             payload_starts: &self.payload_starts,
@@ -246,19 +270,19 @@ impl Block {
     #[must_use]
     pub fn into_parts(self) -> BlockParts {
         BlockParts {
+            columns: self.columns,
             ids: self.ids,
             payloads: self.payloads,
-            columns: self.columns,
             payload_starts: self.payload_starts,
             numbers: self.numbers,
         }
     }
 
-    /// Bytes of the sections before compression.
+    /// Bytes of the columns, ids and payloads.
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
         let payloads: usize = self.payloads.iter().flatten().map(Vec::len).sum();
-        self.columns.len() + self.ids.len() + payloads
+        self.columns.bytes() + self.ids.len() + payloads
     }
 
     /// Appends the block to `out` as it stands in the file, and returns its head.
@@ -304,44 +328,131 @@ impl Block {
         compressor: &mut Compressor,
         out: &mut impl Buffer,
     ) -> BlockHead {
+        let plain = codec.for_section(false).resolve(false);
+        let group_rows = group_rows(plain != Codec::None);
+        let groups = self.columns.rows().div_ceil(group_rows as usize);
+        let chunks = self.chunks(codec);
+        let has_ids = !self.ids.is_empty();
+        let sections = 2 + groups * (1 + usize::from(has_ids)) + chunks.len();
         let mut head = BlockHead {
-            sections: Vec::new(),
+            sections: Vec::with_capacity(sections),
+            group_rows,
             ..self.head.clone()
         };
         let base = out.len();
-        let types = self.payloads.len();
-        let sections = 1 + usize::from(!self.ids.is_empty()) + types;
-        let columns = archived(&self.columns).expect("checked when the block was made");
         out.resize(base + head.head_bytes(sections));
-        let mut add = |kind, event_type: usize, codec: Codec, raw: &[u8]| {
-            pad(out, base, SECTION_ALIGN);
-            let start = out.len();
-            let codec = if kind == Section::PAYLOADS {
-                let is_text = columns.type_encodings[event_type] == Encoding::Json as u8;
-                let name = self.type_name(event_type);
-                compressor.append_payloads(codec.for_section(is_text), name, raw, out)
-            } else {
-                compressor.append(codec.for_section(false), raw, out)
-            };
-            head.sections.push(Section {
-                kind,
-                codec,
-                event_type: event_type as u16,
-                stored: (out.len() - start) as u32,
-                raw: raw.len() as u32,
-                crc: crc32c::crc32c(&out[start..]),
-                start: (start - base) as u32,
-            });
+        let mut to = SectionWriter {
+            base,
+            sections: &mut head.sections,
+            out,
         };
-        add(Section::COLUMNS, 0, codec, &self.columns);
-        if !self.ids.is_empty() {
-            add(Section::IDS, 0, Codec::None, &self.ids);
-        }
-        for (index, payloads) in self.payloads.iter().enumerate() {
-            let payloads = payloads.as_deref().expect("no payloads were left shut");
-            add(Section::PAYLOADS, index, codec, payloads);
-        }
+        self.encode_rows(plain, group_rows as usize, compressor, &mut to);
+        self.encode_payloads(codec, &chunks, compressor, &mut to);
+        debug_assert_eq!(head.sections.len(), sections);
         head
+    }
+
+    /// Appends types, keys and groups.
+    fn encode_rows(
+        &self,
+        codec: Codec,
+        group_rows: usize,
+        compressor: &mut Compressor,
+        to: &mut SectionWriter<'_, impl Buffer>,
+    ) {
+        let mut writer = std::mem::take(&mut compressor.groups);
+        let columns = &self.columns;
+        writer.begin(columns);
+        let mut add = |kind, raw: &[u8]| {
+            to.add(kind, 0, raw.len(), |out| compressor.append(codec, raw, out));
+        };
+        add(Section::TYPES, writer.types(columns));
+        add(Section::KEYS, writer.keys(columns));
+        let mut from = 0;
+        while from < columns.rows() {
+            let rows = from..columns.rows().min(from + group_rows);
+            let group = writer.group(columns, self.head.first_position, rows.clone());
+            to.add(Section::GROUP, 0, group.len(), |out| {
+                compressor.append(codec, group, out)
+            });
+            if !self.ids.is_empty() {
+                let ids = &self.ids[rows.start * 16..rows.end * 16];
+                let append = |out: &mut _| compressor.append(Codec::None, ids, out);
+                to.add(Section::IDS, 0, ids.len(), append);
+            }
+            from = rows.end;
+        }
+        compressor.groups = writer;
+    }
+
+    fn encode_payloads(
+        &self,
+        codec: Codec,
+        chunks: &[Chunk],
+        compressor: &mut Compressor,
+        to: &mut SectionWriter<'_, impl Buffer>,
+    ) {
+        for chunk in chunks {
+            let event_type = usize::from(chunk.event_type);
+            let payloads = self.payloads[event_type].as_deref();
+            let raw = payloads.expect("no payloads were left shut");
+            let raw = &raw[chunk.start as usize..chunk.end as usize];
+            let codec = self.codec_of(event_type, codec);
+            let name = self.events().type_name(event_type);
+            to.add(Section::PAYLOADS, chunk.event_type, raw.len(), |out| {
+                compressor.append_payloads(codec, name, raw, out)
+            });
+        }
+    }
+
+    fn codec_of(&self, event_type: usize, codec: Codec) -> Codec {
+        let is_text = self.columns.type_encodings[event_type] == Encoding::Json as u8;
+        codec.for_section(is_text).resolve(false)
+    }
+
+    /// Where the payloads of each type are cut: before the row with which a chunk would be too full.
+    fn chunks(&self, codec: Codec) -> Vec<Chunk> {
+        let types = self.payloads.len();
+        let full = |event_type| match self.codec_of(event_type, codec) {
+            Codec::None => RAW_CHUNK_BYTES,
+            _ => COMPRESSED_CHUNK_BYTES,
+        };
+        let full: Vec<u32> = (0..types).map(full).collect();
+        let bytes = self
+            .payloads
+            .iter()
+            .map(|one| one.as_ref().map_or(0, Vec::len) as u32);
+        let bytes: Vec<u32> = bytes.collect();
+        let mut cuts: Vec<Vec<u32>> = vec![Vec::new(); types];
+        if bytes.iter().zip(&full).any(|(bytes, full)| bytes > full) {
+            let mut starts = vec![0; types];
+            for (row, event_type) in self.columns.types.iter().enumerate() {
+                let event_type = usize::from(*event_type);
+                let start = self.payload_starts[row];
+                let end = start + self.columns.payload_lengths[row];
+                let is_full = end - starts[event_type] > full[event_type];
+                if is_full && start > starts[event_type] {
+                    cuts[event_type].push(start);
+                    starts[event_type] = start;
+                }
+            }
+        }
+        let mut chunks = Vec::with_capacity(types);
+        for (event_type, (mut ends, bytes)) in cuts.into_iter().zip(bytes).enumerate() {
+            if ends.last().is_none_or(|end| *end < bytes) {
+                ends.push(bytes);
+            }
+            let mut start = 0;
+            for end in ends {
+                chunks.push(Chunk {
+                    event_type: event_type as u16,
+                    start,
+                    end,
+                });
+                start = end;
+            }
+        }
+        chunks
     }
 
     /// Appends a block without events: what a clean close ends with.
@@ -370,17 +481,29 @@ impl Block {
     /// [`envelopes_end`](Self::envelopes_end) is looked at.
     pub(crate) fn decode_envelopes(head: BlockHead, bytes: &[u8]) -> Result<Self, &'static str> {
         let layout = Layout::of(&head)?;
-        let columns = open_aligned(layout.columns, bytes)?;
-        let ids = layout.ids.map_or(Ok(Vec::new()), |ids| open(ids, bytes))?;
-        let sizes = layout.payloads.iter().map(|section| section.raw as usize);
-        let sizes: Vec<usize> = sizes.collect();
+        let mut columns = Columns::default();
+        with_archive(layout.types, bytes, |raw| {
+            group::read_types(raw, &mut columns)
+        })?;
+        with_archive(layout.keys, bytes, |raw| {
+            group::read_keys(raw, &mut columns)
+        })?;
+        let mut ids = Vec::new();
+        let mut reader = GroupReader::begin(&mut columns);
+        for group in layout.groups() {
+            with_archive(group.columns, bytes, |raw| {
+                reader.read(raw, group.rows, head.first_position, &mut columns)
+            })?;
+            if let Some(section) = group.ids {
+                ids.extend_from_slice(stored(section, bytes)?);
+            }
+        }
+        let sizes = layout.payload_bytes();
         let mut block = Self {
             columns,
             ids,
             payloads: Vec::new(),
             payload_starts: Vec::new(),
-            keys_at: 0,
-            type_names_at: 0,
             numbers: Vec::new(),
             opening: 0,
             head,
@@ -392,9 +515,7 @@ impl Block {
 
     /// Where the sections of a block end that are not payloads, from its beginning on.
     pub(crate) fn envelopes_end(head: &BlockHead) -> Result<usize, &'static str> {
-        let layout = Layout::of(head)?;
-        let ids = layout.ids.map_or(0, Section::end);
-        Ok(ids.max(layout.columns.end()))
+        Ok(Layout::of(head)?.envelopes_end())
     }
 
     /// The sections of the payloads that are wanted.
@@ -408,18 +529,18 @@ impl Block {
             .sections
             .iter()
             .filter(is_wanted)
-            .cloned()
+            .copied()
             .collect()
     }
 
-    /// Opens the payloads of a section of this block.
+    /// Opens a chunk of the payloads of this block; those of a type come in order.
     pub(crate) fn open_payloads(
         &mut self,
         section: &Section,
         bytes: &[u8],
     ) -> Result<(), &'static str> {
-        self.payloads[usize::from(section.event_type)] = Some(open(section, bytes)?);
-        Ok(())
+        let payloads = &mut self.payloads[usize::from(section.event_type)];
+        open(section, bytes, payloads.get_or_insert_default())
     }
 
     /// Whether these payloads are open.
@@ -432,55 +553,76 @@ impl Block {
         open.all(|(payloads, is_wanted)| payloads.is_some() || !is_wanted)
     }
 
-    fn type_name(&self, index: usize) -> &str {
-        let columns = archived(&self.columns).expect("checked when the block was decoded");
-        let end = |index: usize| columns.type_name_ends[index].to_native() as usize;
-        let start = if index == 0 { 0 } else { end(index - 1) };
-        str::from_utf8(&columns.type_names[start..end(index)]).unwrap_or_default()
+    /// Checks what takes as long as all of [`decode`](Self::decode), so it is for those who read a
+    /// block for good, not for every reader: no aggregate is listed twice, and no payload lies in
+    /// two chunks.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check_closely(&self) -> Result<(), &'static str> {
+        let checked = self.events().check_keys();
+        checked.map_err(|malformed| malformed.0)?;
+        self.check_chunks()
+    }
+
+    /// Whether each payload lies in one chunk: who wants one reads no other.
+    fn check_chunks(&self) -> Result<(), &'static str> {
+        let layout = Layout::of(&self.head)?;
+        let mut ends: Vec<Vec<u32>> = vec![Vec::new(); self.payloads.len()];
+        for section in layout.payloads {
+            let ends = &mut ends[usize::from(section.event_type)];
+            ends.push(ends.last().unwrap_or(&0) + section.raw);
+        }
+        let is_cut = |row: usize| {
+            let (start, length) = (self.payload_starts[row], self.columns.payload_lengths[row]);
+            let ends = &ends[usize::from(self.columns.types[row])];
+            let first = ends.partition_point(|end| *end <= start);
+            length > 0 && ends.get(first).is_none_or(|end| *end < start + length)
+        };
+        match (0..self.columns.rows()).any(is_cut) {
+            true => Err("a payload lies in two chunks"),
+            false => Ok(()),
+        }
     }
 }
 
-/// Where the sections of a block with events are.
-struct Layout<'a> {
-    columns: &'a Section,
-    ids: Option<&'a Section>,
-    payloads: &'a [Section],
+/// About what an archive takes beside its numbers.
+const ARCHIVE_BYTES: usize = 160;
+
+/// Some payloads of a type, from one place to another of all those of the type in the block.
+struct Chunk {
+    event_type: u16,
+    start: u32,
+    end: u32,
 }
 
-impl<'a> Layout<'a> {
-    fn of(head: &'a BlockHead) -> Result<Self, &'static str> {
-        const WRONG: &str = "a block's sections are not those of a block with events";
-        let (columns, rest) = head.sections.split_first().ok_or(WRONG)?;
-        let (ids, rest) = match rest.split_first() {
-            Some((ids, rest)) if ids.kind == Section::IDS => (Some(ids), rest),
-            _ => (None, rest),
-        };
-        let known = rest
-            .iter()
-            .take_while(|section| section.kind == Section::PAYLOADS)
-            .count();
-        let (payloads, unknown) = rest.split_at(known);
-        let in_order = payloads
-            .iter()
-            .enumerate()
-            .all(|(i, s)| usize::from(s.event_type) == i);
-        let others = unknown
-            .iter()
-            .any(|section| section.kind <= Section::PAYLOADS);
-        let ids_raw = ids.is_none_or(|ids| ids.codec == 0);
-        if columns.kind != Section::COLUMNS || !in_order || others || !ids_raw {
-            return Err(WRONG);
-        }
-        Ok(Self {
-            columns,
-            ids,
-            payloads,
-        })
+/// Appends sections to a block.
+struct SectionWriter<'w, B> {
+    base: usize,
+    sections: &'w mut Vec<Section>,
+    out: &'w mut B,
+}
+
+impl<B: Buffer> SectionWriter<'_, B> {
+    /// Adds the section that `append` appends; it says how that is compressed.
+    fn add(&mut self, kind: u8, event_type: u16, raw: usize, append: impl FnOnce(&mut B) -> u8) {
+        pad(self.out, self.base, SECTION_ALIGN);
+        let start = self.out.len();
+        let codec = append(self.out);
+        self.sections.push(Section {
+            kind,
+            codec,
+            event_type,
+            stored: (self.out.len() - start) as u32,
+            raw: raw as u32,
+            crc: crc32c::crc32c(&self.out[start..]),
+            start: (start - self.base) as u32,
+        });
     }
 }
 
 /// Positions and commit times of the rows begin and end where the head says, and rise.
-fn check_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'static str> {
+fn check_places(head: &BlockHead, columns: &Columns) -> Result<(), &'static str> {
     if head.is_cluster {
         return check_cluster_places(head, columns);
     }
@@ -491,14 +633,14 @@ fn check_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'sta
             head.first_position,
             head.first_position + u64::from(head.rows),
         ),
-        |(first, last)| (first.to_native(), last.to_native().wrapping_add(1)),
+        |(first, last)| (*first, last.wrapping_add(1)),
     );
     if !rises || ends != (head.first_position, head.next_position()) {
         return Err("the positions of a block's events are not those of its head");
     }
     let rises = commits.windows(2).all(|pair| pair[0] <= pair[1]);
     let ends = commits.first().zip(commits.last());
-    let ends = ends.map(|(first, last)| (first.to_native(), last.to_native()));
+    let ends = ends.map(|(first, last)| (*first, *last));
     if !rises || ends.is_some_and(|ends| ends != (head.first_commit, head.last_commit)) {
         return Err("the commit times of a block's events are not those of its head");
     }
@@ -507,35 +649,19 @@ fn check_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'sta
 
 /// Positions and commit times of a cluster's rows do not rise; the lowest and the highest are those
 /// of the head.
-fn check_cluster_places(head: &BlockHead, columns: &ArchivedColumns) -> Result<(), &'static str> {
-    let positions = columns.positions.iter().map(|one| one.to_native());
+fn check_cluster_places(head: &BlockHead, columns: &Columns) -> Result<(), &'static str> {
+    let positions = columns.positions.iter().copied();
     let ends = positions.clone().min().zip(positions.max());
     let said = (head.first_position, head.next_position().wrapping_sub(1));
     if ends != Some(said) {
         return Err("the positions of a cluster's events are not those of its head");
     }
-    let commits = columns.commit_times.iter().map(|one| one.to_native());
+    let commits = columns.commit_times.iter().copied();
     let ends = commits.clone().min().zip(commits.max());
     if ends.is_some_and(|ends| ends != (head.first_commit, head.last_commit)) {
         return Err("the commit times of a cluster's events are not those of its head");
     }
     Ok(())
-}
-
-fn archived(columns: &AlignedVec<16>) -> Result<&ArchivedColumns, &'static str> {
-    rkyv::access::<ArchivedColumns, rancor::Failure>(columns)
-        .map_err(|_| "the columns of a block are not a valid archive")
-}
-
-/// The stored bytes of a section, if they are what was written.
-pub(crate) fn stored<'b>(section: &Section, bytes: &'b [u8]) -> Result<&'b [u8], &'static str> {
-    let stored = bytes
-        .get(section.start as usize..section.end())
-        .ok_or("a block is cut short")?;
-    if crc32c::crc32c(stored) != section.crc {
-        return Err("the checksum of a section is wrong");
-    }
-    Ok(stored)
 }
 
 /// Whether all bytes of a block that belong to nothing are zero.
@@ -553,28 +679,6 @@ pub(crate) fn padding_is_zero(head: &BlockHead, bytes: &[u8]) -> bool {
         at = end;
         zero
     })
-}
-
-fn open(section: &Section, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let stored = stored(section, bytes)?;
-    if section.codec == 0 {
-        return Ok(stored.to_vec());
-    }
-    let mut raw = vec![0; section.raw as usize];
-    codec::decompress(section.codec, stored, &mut raw)?;
-    Ok(raw)
-}
-
-fn open_aligned(section: &Section, bytes: &[u8]) -> Result<AlignedVec<16>, &'static str> {
-    let stored = stored(section, bytes)?;
-    let mut raw = AlignedVec::with_capacity(section.raw as usize);
-    if section.codec == 0 {
-        raw.extend_from_slice(stored);
-        return Ok(raw);
-    }
-    raw.resize(section.raw as usize, 0);
-    codec::decompress(section.codec, stored, &mut raw)?;
-    Ok(raw)
 }
 
 fn pad(out: &mut impl Buffer, base: usize, align: usize) {

@@ -9,6 +9,7 @@ use zstd::bulk;
 use zstd::zstd_safe::DParameter;
 
 use crate::disk::buffer::Buffer;
+use crate::format::group::GroupWriter;
 
 /// Sections shorter than this are stored as they are: a codec's own header would eat the gain.
 const WORTH_BYTES: usize = 128;
@@ -106,6 +107,8 @@ const STORED_ZSTD: u8 = 2;
 pub struct Compressor {
     zstd: Option<(i32, bulk::Compressor<'static>)>,
     buffer: Vec<u8>,
+    /// Makes the archives that are compressed.
+    pub(crate) groups: GroupWriter,
     /// Event types whose payloads gained nothing when they were last tried, and how many of their
     /// sections are still to be left alone.
     poor: HashMap<String, u32>,

@@ -106,7 +106,8 @@ impl Framed {
     /// Reads the file called `name`.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::NewerFormat`], or what the disk said.
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::NewerFormat`],
+    /// [`crate::ErrorKind::OlderFormat`], or what the disk said.
     pub fn read(storage: &dyn Storage, name: &str) -> Result<Self, Error> {
         let shown = storage.describe(name);
         let failed = |error| Error::io("read", &shown, error);

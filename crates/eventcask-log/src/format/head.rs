@@ -2,6 +2,7 @@
 
 use eventcask_event::MAX_SOURCE_BYTES;
 
+use crate::format::group::GROUP_ROWS;
 use crate::format::wire::{Fields, put};
 
 /// The part of a head that each block has; what its rows need comes behind it.
@@ -18,12 +19,15 @@ pub(crate) const SECTION_ALIGN: usize = 16;
 
 /// The most events of a block.
 pub const MAX_BLOCK_ROWS: u32 = 1 << 20;
+/// The most event types of a block.
+pub const MAX_BLOCK_TYPES: usize = 4096;
 /// The most bytes of a section before compression.
 pub const MAX_SECTION_BYTES: u32 = 16 << 20;
 /// The most bytes of a block, as it is stored, and of its sections before compression.
 pub const MAX_BLOCK_BYTES: u32 = 64 << 20;
-/// The most bytes of a head: the table of 4096 types and 16 marks with the longest names.
-pub(crate) const MAX_HEAD_BYTES: usize = 128 << 10;
+/// The most bytes of a head: the table of as many sections as rows and payloads can have, and 16
+/// marks with the longest names.
+pub(crate) const MAX_HEAD_BYTES: usize = 512 << 10;
 const MAX_MARKS: usize = 16;
 
 /// How far an upstream was consumed by a shard.
@@ -40,7 +44,8 @@ pub struct SourceMark {
 /// One section of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section {
-    /// What it holds: 1 = columns, 2 = ids, 3 = payloads of one type.
+    /// What it holds: 1 = types, 2 = keys, 3 = a group of rows, 4 = their ids, 5 = payloads of one
+    /// type.
     pub kind: u8,
     /// How it is compressed: 0 = not, 1 = LZ4, 2 = zstd.
     pub codec: u8,
@@ -57,9 +62,11 @@ pub struct Section {
 }
 
 impl Section {
-    pub(crate) const COLUMNS: u8 = 1;
-    pub(crate) const IDS: u8 = 2;
-    pub(crate) const PAYLOADS: u8 = 3;
+    pub(crate) const TYPES: u8 = 1;
+    pub(crate) const KEYS: u8 = 2;
+    pub(crate) const GROUP: u8 = 3;
+    pub(crate) const IDS: u8 = 4;
+    pub(crate) const PAYLOADS: u8 = 5;
 
     pub(crate) fn end(&self) -> usize {
         self.start as usize + self.stored as usize
@@ -102,6 +109,8 @@ pub struct BlockHead {
     pub close: bool,
     /// How far upstreams were consumed.
     pub marks: Vec<SourceMark>,
+    /// Rows of each group but the last; 0 without events. Set by encoding.
+    pub group_rows: u32,
     /// The sections, in order. Set by encoding.
     pub sections: Vec<Section>,
     /// Bytes of the whole block. Set by encoding.
@@ -193,6 +202,7 @@ impl BlockHead {
         put(head, 108, (self.sections.len() as u16).to_le_bytes());
         put(head, 110, (self.marks.len() as u16).to_le_bytes());
         put(head, 112, self.gaps.to_le_bytes());
+        put(head, 120, self.group_rows.to_le_bytes());
     }
 
     /// Whether these bytes begin as a block does.
@@ -257,7 +267,7 @@ impl BlockHead {
         if fields.u32(12) != head_crc(head) {
             return Err("the checksum of a block's head is wrong");
         }
-        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(120, FIXED_HEAD_BYTES) {
+        if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(124, FIXED_HEAD_BYTES) {
             return Err("a block's head uses reserved bytes");
         }
         let (rows, gaps) = (fields.u32(44), fields.u64(112));
@@ -266,6 +276,14 @@ impl BlockHead {
         // Between fewer than two events there is nothing.
         if rows > MAX_BLOCK_ROWS || !is_possible || (rows < 2 && gaps > 0) {
             return Err("a block's rows or positions are impossible");
+        }
+        let group_rows = fields.u32(120);
+        let is_possible = match rows {
+            0 => group_rows == 0,
+            _ => group_rows.is_power_of_two() && GROUP_ROWS.contains(&group_rows),
+        };
+        if !is_possible {
+            return Err("a block's groups are impossible");
         }
         if rows > 0 && fields.u32(20) & FLAG_CLOSE != 0 {
             return Err("a block with events says that it ends a clean close");
@@ -286,6 +304,7 @@ impl BlockHead {
             first_position: fields.u64(64),
             rows,
             gaps,
+            group_rows,
             durable_place: fields.u64(72),
             first_commit: fields.i64(80),
             last_commit: fields.i64(88),
@@ -351,7 +370,7 @@ fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'stati
         if !fits {
             return Err("a section does not fit into its block");
         }
-        let known = (Section::COLUMNS..=Section::PAYLOADS).contains(&section.kind);
+        let known = (Section::TYPES..=Section::PAYLOADS).contains(&section.kind);
         if fields.u32(20) & !SECTION_MAY_BE_SKIPPED != 0 || (!known && fields.u32(20) == 0) {
             return Err("a section is of a kind that this program does not know");
         }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use eventcask_event::{RouteBy, Routing};
+
 use crate::disk::storage::{Open, Storage};
 use crate::format::wire::{self, FILE_HEADER_BYTES, Fields, put};
 use crate::{Error, ErrorKind};
@@ -10,7 +12,6 @@ const NAME: &str = "MANIFEST";
 /// The manifest of a copy that is being made; it gets its name once all is there.
 const UNFINISHED: &str = "MANIFEST.unfinished";
 const MAGIC: [u8; 8] = *b"ECASKMAN";
-const ROUTING_MURMUR2: u32 = 1;
 /// The most shards that a store can have.
 pub const MAX_SHARDS: u32 = 4096;
 
@@ -21,6 +22,8 @@ pub struct Manifest {
     pub store: u128,
     /// Number of shards: a power of two, 1 to [`MAX_SHARDS`].
     pub shards: u32,
+    /// By which part of its key an aggregate finds its shard.
+    pub route_by: RouteBy,
     /// When the store was made, in nanoseconds since 1970.
     pub created: i64,
     /// Whether this version of the program may write to the store.
@@ -28,7 +31,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a new store.
+    /// The manifest of a new store, routed by whole keys.
     ///
     /// # Errors
     /// [`ErrorKind::Setting`] where `shards` is not a power of two from 1 to [`MAX_SHARDS`].
@@ -42,9 +45,25 @@ impl Manifest {
         Ok(Self {
             store,
             shards,
+            route_by: RouteBy::Key,
             created,
             writable: true,
         })
+    }
+
+    /// The same, routed by this part of the keys.
+    #[must_use]
+    pub fn routed_by(self, route_by: RouteBy) -> Self {
+        Self { route_by, ..self }
+    }
+
+    /// How the shard of a key is found.
+    #[must_use]
+    pub fn routing(&self) -> Routing {
+        Routing {
+            by: self.route_by,
+            shards: self.shards,
+        }
     }
 
     /// Whether there is a manifest, so that the directory is a store.
@@ -85,7 +104,8 @@ impl Manifest {
     /// What is being copied into a directory, or was when a process ended.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerFormat`], [`ErrorKind::Damaged`], or what the disk said.
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`], [`ErrorKind::Damaged`], or what the
+    /// disk said.
     pub fn unfinished(storage: &dyn Storage) -> Result<Option<Self>, Error> {
         if !names(storage)?.iter().any(|name| name == UNFINISHED) {
             return Ok(None);
@@ -105,7 +125,7 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ErrorKind::NotAStore`] where there is none, [`ErrorKind::NewerFormat`],
-    /// [`ErrorKind::Damaged`], or what the disk said.
+    /// [`ErrorKind::OlderFormat`], [`ErrorKind::Damaged`], or what the disk said.
     pub fn read(storage: &dyn Storage) -> Result<Self, Error> {
         let file = storage.describe(NAME);
         if !Self::exists(storage)? {
@@ -127,7 +147,7 @@ impl Manifest {
     fn encode(&self) -> [u8; FILE_HEADER_BYTES] {
         let mut bytes = wire::file_header(MAGIC, FILE_HEADER_BYTES as u32, self.store);
         put(&mut bytes, 56, self.shards.to_le_bytes());
-        put(&mut bytes, 60, ROUTING_MURMUR2.to_le_bytes());
+        put(&mut bytes, 60, self.route_by.number().to_le_bytes());
         put(&mut bytes, 64, self.created.to_le_bytes());
         wire::seal_file_header(&mut bytes);
         bytes
@@ -136,7 +156,7 @@ impl Manifest {
     /// Reads the manifest in `bytes`; `file` names it in errors.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerFormat`] or [`ErrorKind::Damaged`].
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`] or [`ErrorKind::Damaged`].
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         wire::check_file_header(file, bytes, MAGIC, FILE_HEADER_BYTES as u32, 0)?;
         let fields = Fields(bytes);
@@ -148,12 +168,12 @@ impl Manifest {
                 "the number of shards is not a power of two",
             ));
         }
-        if fields.u32(60) != ROUTING_MURMUR2 {
+        let Some(route_by) = RouteBy::from_number(fields.u32(60)) else {
             let message = format!(
                 "{file} names a routing function that this program does not know; use a newer eventcask"
             );
             return Err(Error::new(ErrorKind::NewerFormat, message));
-        }
+        };
         if !fields.is_zero(72, 124) || bytes.len() != FILE_HEADER_BYTES {
             return Err(Error::damaged(file, 72, "reserved bytes are in use"));
         }
@@ -161,6 +181,7 @@ impl Manifest {
         Ok(Self {
             store: fields.u128(40),
             shards,
+            route_by,
             created: fields.i64(64),
             writable,
         })

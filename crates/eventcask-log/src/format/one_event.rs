@@ -1,7 +1,4 @@
 //! One event of a block, for who holds its envelope.
-//!
-//! [`Block::events`] checks the archive of the columns at each call. An envelope was made from
-//! checked columns, so what it leads to is a slice.
 
 use std::ops::Range;
 
@@ -10,20 +7,19 @@ use eventcask_event::{Envelope, EventId, EventRef};
 use crate::Block;
 
 impl Block {
-    /// Key of an event of this block. The columns are not checked anew for it,
-    /// as [`events`](Self::events) has to.
+    /// Key of an event of this block.
     ///
     /// # Panics
     /// When the event is of another block.
     #[must_use]
     pub fn key(&self, of: &Envelope) -> &str {
-        text(&self.columns[self.keys_at..], &of.key)
+        text(&self.columns.keys, &of.key)
     }
 
     /// Name of the type of an event of this block; otherwise as [`key`](Self::key).
     #[must_use]
     pub fn event_type(&self, of: &Envelope) -> &str {
-        text(&self.columns[self.type_names_at..], &of.type_name)
+        text(&self.columns.type_names, &of.type_name)
     }
 
     /// Payload of an event of this block; otherwise as [`key`](Self::key).

@@ -37,6 +37,8 @@ pub struct BlockPlace {
     pub length: u32,
     /// Number of events.
     pub rows: u32,
+    /// Rows of each of its groups but the last; 0 where that is not known.
+    pub group_rows: u32,
     /// Position of the first event.
     pub first_position: u64,
     /// Position after the last event.
@@ -57,6 +59,7 @@ impl BlockPlace {
             place: head.place,
             length: head.length,
             rows: head.rows,
+            group_rows: head.group_rows,
             first_position: head.first_position,
             next_position: head.next_position(),
             first_commit: head.first_commit,

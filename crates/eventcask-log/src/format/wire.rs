@@ -4,8 +4,8 @@
 
 use crate::{Error, ErrorKind};
 
-/// The version of the format that this code writes, and the highest that it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this code writes, and the only one that it reads.
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Bytes of the header of every file.
 pub(crate) const FILE_HEADER_BYTES: usize = 128;
 
@@ -70,7 +70,8 @@ pub(crate) fn seal_file_header(header: &mut [u8; FILE_HEADER_BYTES]) {
     put(header, 124, crc.to_le_bytes());
 }
 
-/// Checks what all headers have in common; a file of the future is told from a damaged one.
+/// Checks what all headers have in common; a file of the future, or of the past, is told from a
+/// damaged one.
 /// `known` are the bits of the feature word `must` that files of this kind may set.
 pub(crate) fn check_file_header(
     file: &str,
@@ -93,10 +94,16 @@ pub(crate) fn check_file_header(
     let version = fields.u32(8);
     if version > FORMAT_VERSION || fields.u64(16) & !known != 0 {
         let message = format!(
-            "{file} has format version {version} with features {:#x}, and this program reads up to version {FORMAT_VERSION}; use a newer eventcask",
+            "{file} has format version {version} with features {:#x}, and this program reads version {FORMAT_VERSION}; use a newer eventcask",
             fields.u64(16)
         );
         return Err(Error::new(ErrorKind::NewerFormat, message));
+    }
+    if (1..FORMAT_VERSION).contains(&version) {
+        let message = format!(
+            "{file} has format version {version}, and this program reads version {FORMAT_VERSION}: an older eventcask wrote it; export the events with that one, and ingest them with this one"
+        );
+        return Err(Error::new(ErrorKind::OlderFormat, message));
     }
     if version == 0 || fields.u32(12) != length {
         return damaged("its header has an unknown version or length");

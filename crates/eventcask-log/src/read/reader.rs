@@ -133,12 +133,7 @@ impl BlockReader {
         at: &BlockPlace,
         want: Payloads<'_>,
     ) -> Result<Block, Error> {
-        let source = Source {
-            file: self.file(at.segment, at.rewrite)?,
-            name: self.dir.describe(at.segment),
-            place: at.place,
-        };
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        let source = self.source(at)?;
         let is_large = bytes.len() > FIRST_READ_BYTES;
         if is_large && matches!(want, Payloads::OfAggregateAt(_)) {
             return self.read_parts(&source, bytes, at, want);
@@ -151,7 +146,7 @@ impl BlockReader {
     /// Reads head and envelopes, and then nothing but the payloads that are wanted.
     fn read_parts(
         &self,
-        source: &Source,
+        source: &Source<'_>,
         bytes: &mut [u8],
         at: &BlockPlace,
         want: Payloads<'_>,
@@ -174,8 +169,24 @@ impl BlockReader {
         Ok(block)
     }
 
+    /// Where the bytes of a block come from, to be read once.
+    pub(crate) fn source(&self, at: &BlockPlace) -> Result<Source<'_>, Error> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        Ok(Source {
+            dir: &self.dir,
+            file: self.file(at.segment, at.rewrite)?,
+            segment: at.segment,
+            place: at.place,
+        })
+    }
+
     /// The head of the block at a place, if it is that one.
-    fn head(&self, source: &Source, bytes: &[u8], at: &BlockPlace) -> Result<BlockHead, Error> {
+    pub(crate) fn head(
+        &self,
+        source: &Source<'_>,
+        bytes: &[u8],
+        at: &BlockPlace,
+    ) -> Result<BlockHead, Error> {
         let damaged = |reason| source.damaged(reason);
         let size = BlockHead::peek(bytes).map_err(damaged)?;
         let head = bytes
@@ -185,6 +196,7 @@ impl BlockReader {
         let head = BlockHead::decode(head).map_err(damaged)?;
         let found = BlockPlace {
             rewrite: at.rewrite,
+            group_rows: at.group_rows,
             ..BlockPlace::of(&head)
         };
         if found != *at || head.store != self.dir.store || head.shard != self.dir.shard {
@@ -222,7 +234,7 @@ impl BlockReader {
         copy().map_err(|error| Error::io("copy to", &to.describe(&path), error))
     }
 
-    /// How many blocks were read from files so far.
+    /// How many blocks, and parts of blocks, were read from files so far.
     #[must_use]
     pub fn blocks_read(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
@@ -261,25 +273,31 @@ pub(crate) fn with_room<T>(bytes: usize, read: impl FnOnce(&mut [u8]) -> T) -> T
 }
 
 /// Where the bytes of a block come from.
-struct Source {
+pub(crate) struct Source<'r> {
+    dir: &'r ShardDir,
     file: Arc<dyn StoredFile>,
-    name: String,
+    segment: u64,
     place: u64,
 }
 
-impl Source {
-    fn damaged(&self, reason: &str) -> Error {
-        Error::damaged(&self.name, self.place, reason)
+impl Source<'_> {
+    pub(crate) fn damaged(&self, reason: &str) -> Error {
+        Error::damaged(&self.dir.describe(self.segment), self.place, reason)
     }
 
     /// Reads what there is of the block from `within` on.
-    fn read(&self, bytes: &mut [u8], within: usize) -> Result<usize, Error> {
+    pub(crate) fn read(&self, bytes: &mut [u8], within: usize) -> Result<usize, Error> {
         let read = self.file.read_at(bytes, self.place + within as u64);
-        read.map_err(|error| Error::io("read", &self.name, error))
+        read.map_err(|error| Error::io("read", &self.dir.describe(self.segment), error))
     }
 
     /// Reads the bytes of the block between two places into theirs; none where they are there.
-    fn read_exactly(&self, bytes: &mut [u8], from: usize, to: usize) -> Result<(), Error> {
+    pub(crate) fn read_exactly(
+        &self,
+        bytes: &mut [u8],
+        from: usize,
+        to: usize,
+    ) -> Result<(), Error> {
         let cut_short = || self.damaged("a block is cut short");
         let wanted = bytes.get_mut(from..to.max(from)).ok_or_else(cut_short)?;
         let length = wanted.len();

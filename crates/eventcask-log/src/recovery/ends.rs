@@ -61,7 +61,8 @@ impl Ends {
     /// Reads what is known of a store; `None` where nothing was noted.
     ///
     /// # Errors
-    /// [`ErrorKind::Damaged`], [`ErrorKind::NewerFormat`], or what the disk said.
+    /// [`ErrorKind::Damaged`], [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`], or what the
+    /// disk said.
     pub fn read(storage: &dyn Storage, manifest: &Manifest) -> Result<Option<Self>, Error> {
         let names = storage.list("");
         let names = names.map_err(|e| Error::io("list", &storage.describe(""), e))?;
@@ -85,7 +86,7 @@ impl Ends {
     /// As [`read`](Self::read), where damage means that nothing is known.
     ///
     /// # Errors
-    /// [`ErrorKind::NewerFormat`], or what the disk said.
+    /// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`], or what the disk said.
     pub fn read_if_whole(storage: &dyn Storage, manifest: &Manifest) -> Result<Self, Error> {
         match Self::read(storage, manifest) {
             Err(error) if error.kind() == ErrorKind::Damaged => Ok(Self::default()),

@@ -87,7 +87,8 @@ impl ShardDir {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Damaged`] where stored events are not what was written, or
-    /// [`crate::ErrorKind::NewerFormat`]; nothing is changed then. Or what the disk said.
+    /// [`crate::ErrorKind::NewerFormat`], [`crate::ErrorKind::OlderFormat`]; nothing is changed
+    /// then. Or what the disk said.
     pub fn recover(&self, visit: &mut Visit<'_>) -> Result<Recovery, Error> {
         let mut tail = Tail::empty();
         let mut ended = Vec::new();

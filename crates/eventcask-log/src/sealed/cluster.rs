@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use eventcask_event::{Columns, EventId, Events, NO_TIME, Timestamp};
+use eventcask_event::{EventId, Events, NO_TIME, Timestamp};
 use foldhash::fast::RandomState;
 
 use crate::format::codec::{Codec, Compressor};
@@ -104,7 +104,7 @@ pub(crate) fn previous_of(events: &Events<'_>, row: usize) -> u64 {
     let rows = events.rows_of(aggregate).take_while(|one| *one < row);
     match rows.last() {
         Some(before) => events.position(before),
-        None => events.columns().previous[aggregate].to_native(),
+        None => events.columns().previous[aggregate],
     }
 }
 
@@ -230,7 +230,6 @@ impl<'w> ClusterWriter<'w> {
 /// Rows that become a cluster.
 #[derive(Default)]
 struct Rows {
-    columns: Columns,
     parts: BlockParts,
     /// What the types are called here, by their numbers.
     local_types: Vec<Option<u16>>,
@@ -245,7 +244,7 @@ struct Rows {
 
 impl Rows {
     fn is_empty(&self) -> bool {
-        self.columns.versions.is_empty()
+        self.parts.columns.versions.is_empty()
     }
 
     fn is_full(&self, next: Order) -> bool {
@@ -259,12 +258,12 @@ impl Rows {
             self.first = order;
         }
         if !order.has_hash_of(self.last) {
-            self.same_hash_from = self.columns.previous.len();
+            self.same_hash_from = self.parts.columns.previous.len();
         }
         self.last = order;
         let (aggregate, event_type) = (self.aggregate(&from), self.event_type(&from));
         let payload = events.payload(row).unwrap_or(&[]);
-        let columns = &mut self.columns;
+        let columns = &mut self.parts.columns;
         columns.aggregates.push(aggregate);
         columns.types.push(event_type);
         columns.versions.push(events.version(row));
@@ -286,20 +285,21 @@ impl Rows {
     fn aggregate(&mut self, from: &Row<'_>) -> u32 {
         let old = from.events.aggregate_index(from.row);
         let key = from.events.key_bytes(old);
-        let known = (self.same_hash_from..self.columns.previous.len()).rev();
+        let known = (self.same_hash_from..self.parts.columns.previous.len()).rev();
         let mut known = known.filter(|index| self.key(*index) == key);
         if let Some(index) = known.next() {
             return index as u32;
         }
         self.bytes += key.len();
         let previous = previous_of(&from.events, from.row);
-        self.columns.add_aggregate(from.events.key(old), previous)
+        let columns = &mut self.parts.columns;
+        columns.add_aggregate(from.events.key(old), previous)
     }
 
     fn key(&self, aggregate: usize) -> &[u8] {
-        let ends = &self.columns.key_ends;
+        let ends = &self.parts.columns.key_ends;
         let start = aggregate.checked_sub(1).map_or(0, |before| ends[before]);
-        &self.columns.keys[start as usize..ends[aggregate] as usize]
+        &self.parts.columns.keys[start as usize..ends[aggregate] as usize]
     }
 
     fn event_type(&mut self, from: &Row<'_>) -> u16 {
@@ -317,14 +317,14 @@ impl Rows {
         let events = &from.events;
         let (name, schema) = (events.type_name(old), events.type_schema(old));
         let encoding = events.type_encoding(old) as u8;
-        let new = self.columns.add_type(name, schema, encoding);
+        let new = self.parts.columns.add_type(name, schema, encoding);
         self.local_types[number] = Some(new);
         new
     }
 
     /// The cluster of the rows.
     fn finish(&mut self, mut head: BlockHead) -> Result<Block, String> {
-        let columns = &mut self.columns;
+        let columns = &mut self.parts.columns;
         let ends = |column: &[u64]| {
             column
                 .iter()
@@ -350,8 +350,7 @@ impl Rows {
         if parts.ids.iter().all(|byte| *byte == 0) {
             parts.ids.clear();
         }
-        let block = Block::of_parts(head, &self.columns, parts);
-        self.columns.clear();
+        let block = Block::of_parts(head, parts);
         self.local_types.fill(None);
         (self.same_hash_from, self.bytes) = (0, 0);
         block
@@ -359,6 +358,7 @@ impl Rows {
 
     /// Takes back the room of a cluster that was written.
     fn recycle(&mut self, mut parts: BlockParts) {
+        parts.columns.clear();
         parts.ids.clear();
         for mut payloads in parts.payloads.drain(..).flatten() {
             payloads.clear();

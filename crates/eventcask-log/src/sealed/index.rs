@@ -151,13 +151,15 @@ impl Index {
         let Some(block) = block else { return };
         self.blocks.push(BlockPlace {
             rewrite,
+            // The table of blocks does not say it.
+            group_rows: 0,
             ..BlockPlace::of(head)
         });
         let events = block.events();
         for row in 0..events.len() {
             let (index, position) = (events.aggregate_index(row), events.position(row));
             let place = KeyPlace {
-                version: events.columns().versions[row].to_native(),
+                version: events.columns().versions[row],
                 position,
             };
             self.first_events += u64::from(place.version == 1);
@@ -305,6 +307,7 @@ pub(crate) fn find_block(
 
 fn decode_block(fields: Fields<'_>, segment: u64, rewrite: u32) -> BlockPlace {
     BlockPlace {
+        group_rows: 0,
         segment,
         rewrite,
         place: fields.u64(0),

@@ -167,7 +167,7 @@ impl<'r> Rewriter<'r> {
 
     fn add_row(&mut self, events: &Events<'_>, row: usize) -> Result<bool, Error> {
         let fate = (self.how.fate)(events, row);
-        self.first_events += u64::from(events.columns().versions[row].to_native() == 1);
+        self.first_events += u64::from(events.columns().versions[row] == 1);
         if fate != Fate::Kept {
             self.removed += u64::from(fate == Fate::Removed);
             self.thin_out(events.key(events.aggregate_index(row)));
@@ -206,7 +206,7 @@ impl<'r> Rewriter<'r> {
         match self.index.place_of(key) {
             Some(known) => known.position,
             None if self.thinned.contains(key) => NO_POSITION,
-            None => events.columns().previous[aggregate].to_native(),
+            None => events.columns().previous[aggregate],
         }
     }
 
@@ -590,8 +590,7 @@ impl Rows {
             std::mem::take(&mut self.ids),
             std::mem::take(&mut self.payloads),
         );
-        let block = Block::new(head, &self.columns, ids, payloads);
-        self.columns.clear();
+        let block = Block::new(head, std::mem::take(&mut self.columns), ids, payloads);
         self.keys.clear();
         self.types.clear();
         self.old_aggregates.fill(UNKNOWN);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use eventcask_event::Routing;
+
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::format::sealed_header::Sealed;
 use crate::format::wire::{self, FILE_HEADER_BYTES, Fields, put};
@@ -22,6 +24,7 @@ pub struct ShardDir {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) store: u128,
     pub(crate) shard: u32,
+    routing: Routing,
     /// Where the log is known to have ended; it is never shorter.
     pub(crate) known_end: Option<LogEnd>,
 }
@@ -40,6 +43,7 @@ impl ShardDir {
             storage,
             store: manifest.store,
             shard,
+            routing: manifest.routing(),
             known_end: None,
         }
     }
@@ -48,6 +52,12 @@ impl ShardDir {
     #[must_use]
     pub fn shard(&self) -> u32 {
         self.shard
+    }
+
+    /// How the store finds the shard of a key.
+    #[must_use]
+    pub fn routing(&self) -> Routing {
+        self.routing
     }
 
     /// The id of the store.

@@ -28,8 +28,7 @@ pub(crate) fn decode_whole(scan: &Scan, head: &BlockHead) -> Result<Block, &'sta
 
 fn decode(scan: &Scan, head: &BlockHead, want: Payloads<'_>) -> Result<Block, &'static str> {
     let block = Block::decode(head.clone(), scan.bytes(), want)?;
-    let checked = block.events().check_keys();
-    checked.map_err(|malformed| malformed.0)?;
+    block.check_closely()?;
     Ok(block)
 }
 

@@ -3,9 +3,10 @@
 use crate::FIRST_BLOCK;
 use crate::Tail;
 use crate::disk::storage::{Open, StoredFile};
-use crate::format::block::{padding_is_zero, stored};
+use crate::format::block::padding_is_zero;
 use crate::format::head::{BLOCK_ALIGN, BlockHead, FIXED_HEAD_BYTES, HeadSize};
 use crate::format::sealed_header::Sealed;
+use crate::format::section::stored;
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::{Error, NewSegment, Problem};
 

@@ -116,16 +116,17 @@ fn s1_a_file_that_ends_anywhere_is_damaged_and_no_more() {
 }
 
 #[test]
-fn s11_a_file_of_a_newer_format_is_said_to_be_newer() {
+fn s11_a_file_of_a_newer_or_an_older_format_is_said_to_be_that() {
     let scratch = tempfile::tempdir().unwrap();
     store(scratch.path());
     for name in ["MANIFEST", "definition", FIRST_SEGMENT] {
         let path = scratch.path().join(name);
-        let mut newer = fs::read(&path).unwrap();
-        newer[8] = 2;
-        seal_header(&mut newer);
-        fs::write(&path, &newer).unwrap();
-        let error = inspect(&path).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NewerFormat, "{name}");
+        let mut other = fs::read(&path).unwrap();
+        for (version, kind) in [(3, ErrorKind::NewerFormat), (1, ErrorKind::OlderFormat)] {
+            other[8] = version;
+            seal_header(&mut other);
+            fs::write(&path, &other).unwrap();
+            assert_eq!(inspect(&path).unwrap_err().kind(), kind, "{name}");
+        }
     }
 }

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on is to fail")]
 
 mod support;
+mod forge;
 mod disk;
 mod manifest;
 mod framed;
 mod blocks;
 mod codecs;
+mod groups;
 mod segments;
 mod recovery;
 mod crashes;

@@ -1,5 +1,6 @@
 //! The manifest: what a store is.
 
+use eventcask_event::RouteBy;
 use eventcask_log::{ErrorKind, MAX_SHARDS, Manifest, MemoryStorage, Storage};
 
 use crate::support::{STORE, bytes_of, damage, dump, put_file, seal_header};
@@ -24,6 +25,19 @@ fn a_manifest_comes_back_as_it_was() {
     assert!(read.writable);
     assert_eq!(Manifest::decode("MANIFEST", &bytes).unwrap(), read);
     assert_eq!(storage.files(), ["MANIFEST"]);
+}
+
+#[test]
+fn a_manifest_says_by_what_keys_are_routed() {
+    for (by, number) in [(RouteBy::Key, 1), (RouteBy::Category, 2)] {
+        let storage = MemoryStorage::default();
+        let manifest = Manifest::new(STORE, 8, 0).unwrap().routed_by(by);
+        manifest.create(&storage).unwrap();
+        assert_eq!(bytes_of(&storage, "MANIFEST")[60..64], [number, 0, 0, 0]);
+        let read = Manifest::read(&storage).unwrap();
+        assert_eq!((read.route_by, read.routing().by), (by, by));
+        assert_eq!(read.routing().shards, 8);
+    }
 }
 
 #[test]
@@ -56,7 +70,7 @@ fn a_directory_without_a_manifest_is_not_a_store() {
 #[test]
 fn s11_a_manifest_of_a_newer_format_is_refused_and_nothing_is_touched() {
     let (storage, bytes) = written();
-    let version = (8, 2u64);
+    let version = (8, 3u64);
     let must_features = (16..24).map(|at| (at, 1 << (at - 16)));
     for (at, value) in must_features.chain([version]) {
         let mut newer = bytes.clone();
@@ -71,12 +85,39 @@ fn s11_a_manifest_of_a_newer_format_is_refused_and_nothing_is_touched() {
     }
 }
 
+/// There is no reader for the format before: who has such a store is told what to do.
+#[test]
+fn s11_a_manifest_of_an_older_format_is_refused_and_nothing_is_touched() {
+    let (storage, mut older) = written();
+    older[8] = 1;
+    seal_header(&mut older);
+    put_file(&storage, "MANIFEST", &older);
+    let before = dump(&storage);
+    let error = Manifest::read(&storage).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OlderFormat);
+    let sentence = error.to_string();
+    assert!(
+        sentence.contains("an older eventcask wrote it"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("export the events with that one"),
+        "{sentence}"
+    );
+    assert_eq!(dump(&storage), before);
+    older[8] = 0;
+    seal_header(&mut older);
+    assert_eq!(kind_of(&older), ErrorKind::Damaged);
+}
+
 #[test]
 fn s11_an_unknown_routing_is_refused_as_newer() {
     let (_, mut bytes) = written();
-    bytes[60] = 2;
-    seal_header(&mut bytes);
-    assert_eq!(kind_of(&bytes), ErrorKind::NewerFormat);
+    for unknown in [0_u32, 3, 1 << 8 | 1, u32::MAX] {
+        bytes[60..64].copy_from_slice(&unknown.to_le_bytes());
+        seal_header(&mut bytes);
+        assert_eq!(kind_of(&bytes), ErrorKind::NewerFormat, "{unknown}");
+    }
 }
 
 #[test]

@@ -38,7 +38,16 @@ fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// Where the entry of a section is in a block.
+/// The sections of the second block: types, keys, a group of rows and its ids, then the payloads of
+/// two types.
+const KEYS: usize = 1;
+const GROUP: usize = 2;
+const IDS: usize = 3;
+const FIRST_PAYLOADS: usize = 4;
+const LAST: usize = 5;
+const SECTIONS: usize = 6;
+
+/// Where the entry of a section is in a block; behind the last one are the source marks.
 fn entry(section: usize) -> usize {
     128 + 24 * section
 }
@@ -131,7 +140,7 @@ fn s2_lengths_beyond_their_limits_are_refused() {
     let impossible = "a block's lengths are impossible";
     refuses(impossible, |block| put(block, 8, 127));
     refuses(impossible, |block| {
-        put(block, 8, (128 << 10) + 1);
+        put(block, 8, (512 << 10) + 1);
         put(block, 16, 1 << 20);
     });
     refuses(impossible, |block| put(block, 16, MAX_BLOCK_BYTES + 64));
@@ -156,76 +165,87 @@ fn s2_sections_that_do_not_fit_are_refused() {
     let wrong = "a section does not fit into its block";
     refuses(wrong, |block| {
         let first = number(block, entry(0) + 16);
-        put(block, entry(1) + 16, first);
-        seal_section(block, 1);
+        put(block, entry(KEYS) + 16, first);
+        seal_section(block, KEYS);
     });
     refuses(wrong, |block| put(block, entry(0) + 16, 0));
     refuses(wrong, |block| {
-        let start = number(block, entry(3) + 16);
-        put(block, entry(3) + 16, start + 8);
-        seal_section(block, 3);
+        let start = number(block, entry(LAST) + 16);
+        put(block, entry(LAST) + 16, start + 8);
+        seal_section(block, LAST);
     });
     refuses(wrong, |block| {
         let length = number(block, 16);
-        put(block, entry(3) + 16, length);
+        put(block, entry(LAST) + 16, length);
     });
-    refuses(wrong, |block| put(block, entry(3) + 4, u32::MAX));
+    refuses(wrong, |block| put(block, entry(LAST) + 4, u32::MAX));
     refuses(wrong, |block| {
-        block[entry(3) + 1] = 2;
-        put(block, entry(3) + 8, MAX_SECTION_BYTES + 1);
+        block[entry(LAST) + 1] = 2;
+        put(block, entry(LAST) + 8, MAX_SECTION_BYTES + 1);
     });
     refuses(wrong, |block| {
-        let raw = number(block, entry(3) + 8);
-        put(block, entry(3) + 8, raw + 1);
-    });
-    refuses("a block's sections are too large together", |block| {
-        for section in 0..4 {
-            block[entry(section) + 1] = 2;
-            put(block, entry(section) + 8, MAX_SECTION_BYTES);
-        }
-        block[entry(3) + 8] = 1;
-        let more = number(block, entry(3) + 8);
-        assert!(more > MAX_SECTION_BYTES);
-        put(block, entry(3) + 8, MAX_SECTION_BYTES);
-        // Four of the largest are the limit; with the fifth they pass it.
-        add_section(block, MAX_SECTION_BYTES);
+        let raw = number(block, entry(LAST) + 8);
+        put(block, entry(LAST) + 8, raw + 1);
     });
     refuses("a block's section table is longer than its head", |block| {
         put(block, 108, 0xffff);
     });
 }
 
-/// Puts one more section without bytes, and a mark, in the place of the source marks.
-fn add_section(block: &mut [u8], raw: u32) {
-    let at = entry(4);
-    let end = number(block, entry(3) + 16) + number(block, entry(3) + 4);
-    let end = end.next_multiple_of(16);
-    block[at..at + 24].fill(0);
-    block[at] = 3;
-    block[at + 1] = 2;
-    put(block, at + 8, raw);
-    put(block, at + 16, end);
-    put(block, 108, 5);
-    block[at + 24..at + 43].fill(b'a');
-    block[at + 40..at + 42].copy_from_slice(&[1, 0]);
-    block[110] = 1;
-    let head = at + 43;
-    put(block, 8, head as u32);
+/// Says of four sections that they unpack to so much that all unpack to 64 MiB, and `more`.
+fn unpack_to_the_limit(block: &mut [u8], more: u32) {
+    let payloads = number(block, entry(FIRST_PAYLOADS) + 8) + number(block, entry(LAST) + 8);
+    for section in 0..FIRST_PAYLOADS {
+        block[entry(section) + 1] = 2;
+        put(block, entry(section) + 8, MAX_SECTION_BYTES);
+    }
+    put(block, entry(IDS) + 8, MAX_SECTION_BYTES - payloads + more);
+}
+
+#[test]
+fn s2_sections_that_unpack_to_more_than_a_block_may_are_refused() {
+    let refused = "a block's sections are too large together";
+    refuses(refused, |block| unpack_to_the_limit(block, 1));
+    let not_refused = "a block's sections are not those of a block with events";
+    is_damage(not_refused, |block| unpack_to_the_limit(block, 0));
 }
 
 #[test]
 fn reserved_parts_of_a_block_are_refused() {
     let reserved = "a block's head uses reserved bytes";
-    for at in [20, 21, 23, 120, 127] {
+    for at in [20, 21, 23, 124, 127] {
         refuses(reserved, |block| block[at] |= 2);
     }
     let unknown = "a section is of a kind that this program does not know";
-    refuses(unknown, |block| block[entry(3)] = 4);
-    refuses(unknown, |block| block[entry(3)] = 0);
-    refuses(unknown, |block| block[entry(3) + 20] = 2);
-    refuses(unknown, |block| block[entry(3) + 23] = 1);
+    refuses(unknown, |block| block[entry(LAST)] = 6);
+    refuses(unknown, |block| block[entry(LAST)] = 0);
+    refuses(unknown, |block| block[entry(LAST) + 20] = 2);
+    refuses(unknown, |block| block[entry(LAST) + 23] = 1);
     let zeros = "the bytes between the sections of a block are not zero";
     refuses(zeros, |block| *block.last_mut().unwrap() = 1);
+}
+
+#[test]
+fn groups_have_a_power_of_two_of_rows_from_64_to_65536() {
+    let impossible = "a block's groups are impossible";
+    for rows in [0, 1, 32, 63, 65, 96, 257, 1 << 17, 1 << 31, u32::MAX] {
+        refuses(impossible, |block| put(block, 120, rows));
+    }
+    for power in 6..=16 {
+        refuses_if(false, impossible, |block| put(block, 120, 1 << power));
+    }
+    // A block without events has none.
+    let storage = MemoryStorage::default();
+    let mut writer = Writer::new(&storage);
+    writer.append(&deposits(1, 3));
+    let close = writer.close().place as usize;
+    let mut bytes = bytes_of(&storage, FIRST_SEGMENT);
+    put(&mut bytes[close..], 120, 256);
+    seal_head(&mut bytes[close..]);
+    put_file(&storage, FIRST_SEGMENT, &bytes);
+    let problem = recover(&storage).unwrap().0.cut.unwrap();
+    assert_eq!(problem.place, close as u64);
+    assert!(problem.reason.contains(impossible), "{}", problem.reason);
 }
 
 #[test]
@@ -235,18 +255,18 @@ fn source_marks_that_do_not_fill_their_place_are_refused() {
     refuses(malformed, |block| block[110] = 3);
     refuses(malformed, |block| {
         // Seventeen marks would fill the head.
-        let end = entry(4) + 17 * 19;
-        block[entry(4)..end].fill(b'a');
+        let end = entry(SECTIONS) + 17 * 19;
+        block[entry(SECTIONS)..end].fill(b'a');
         for mark in 0..17 {
-            let name = entry(4) + mark * 19 + 16;
+            let name = entry(SECTIONS) + mark * 19 + 16;
             block[name..name + 2].copy_from_slice(&[1, 0]);
         }
         put(block, 8, end as u32);
         block[110] = 17;
     });
-    refuses(malformed, |block| block[entry(4) + 16] = 2);
-    refuses(malformed, |block| block[entry(4) + 17] = 0xff);
-    refuses(malformed, |block| block[entry(4) + 18] = 0xff);
+    refuses(malformed, |block| block[entry(SECTIONS) + 16] = 2);
+    refuses(malformed, |block| block[entry(SECTIONS) + 17] = 0xff);
+    refuses(malformed, |block| block[entry(SECTIONS) + 18] = 0xff);
 }
 
 /// A name of a source has 1 to 1,024 bytes; readers took any.
@@ -263,11 +283,11 @@ fn s2_source_marks_without_a_name_or_with_too_long_a_one_are_refused() {
                 let mut mark = vec![0; 16];
                 mark.extend_from_slice(&(length as u16).to_le_bytes());
                 mark.resize(18 + length, b'a');
-                let end = entry(4) + mark.len();
+                let end = entry(SECTIONS) + mark.len();
                 let moved = end.next_multiple_of(16);
-                mark.resize(moved - entry(4), 0);
-                block.splice(entry(4)..sections, mark);
-                for section in 0..4 {
+                mark.resize(moved - entry(SECTIONS), 0);
+                block.splice(entry(SECTIONS)..sections, mark);
+                for section in 0..SECTIONS {
                     let start = number(block, entry(section) + 16) as usize;
                     put(
                         block,
@@ -275,14 +295,14 @@ fn s2_source_marks_without_a_name_or_with_too_long_a_one_are_refused() {
                         (start + moved - sections) as u32,
                     );
                 }
-                let last = number(block, entry(3) + 16) + number(block, entry(3) + 4);
+                let last = number(block, entry(LAST) + 16) + number(block, entry(LAST) + 4);
                 block.truncate(last as usize);
                 block.resize(block.len().next_multiple_of(64), 0);
                 let whole = block.len() as u32;
                 put(block, 16, whole);
                 put(block, 8, end as u32);
                 block[110] = 1;
-                assert!(head > entry(4));
+                assert!(head > entry(SECTIONS));
             },
         );
     }
@@ -292,14 +312,14 @@ fn s2_source_marks_without_a_name_or_with_too_long_a_one_are_refused() {
 #[test]
 fn a_section_that_does_not_start_at_the_first_border_is_refused() {
     refuses("a section does not fit into its block", |block| {
-        let start = number(block, entry(3) + 16);
-        let length = number(block, entry(3) + 4);
+        let start = number(block, entry(LAST) + 16);
+        let length = number(block, entry(LAST) + 4);
         let payload = block[start as usize..(start + length) as usize].to_vec();
         block.extend_from_slice(&[0; 64]);
         block[start as usize..(start + length) as usize].fill(0);
         let moved = (start + 16) as usize;
         block[moved..moved + payload.len()].copy_from_slice(&payload);
-        put(block, entry(3) + 16, start + 16);
+        put(block, entry(LAST) + 16, start + 16);
         let whole = block.len() as u32;
         put(block, 16, whole);
     });
@@ -334,12 +354,55 @@ fn is_damage(reason: &str, change: impl Fn(&mut Vec<u8>)) {
 #[test]
 fn s4_sections_in_another_order_are_damage() {
     let wrong = "a block's sections are not those of a block with events";
-    is_damage(wrong, |block| block[entry(0)] = 3);
-    is_damage(wrong, |block| block[entry(1)] = 1);
-    is_damage(wrong, |block| block[entry(1) + 1] = 1);
-    is_damage(wrong, |block| block[entry(2) + 2] = 1);
-    is_damage(wrong, |block| block[entry(3) + 2] = 0);
-    is_damage(wrong, |block| block[entry(3)] = 2);
+    for (section, kind) in [
+        (0, 2),
+        (KEYS, 1),
+        (KEYS, 3),
+        (GROUP, 4),
+        (GROUP, 5),
+        (IDS, 3),
+        (FIRST_PAYLOADS, 4),
+        (LAST, 1),
+        (LAST, 3),
+        (LAST, 4),
+    ] {
+        is_damage(wrong, |block| block[entry(section)] = kind);
+    }
+    // Payloads are those of each type in order, and nothing else is of a type.
+    for (section, event_type) in [(FIRST_PAYLOADS, 1), (LAST, 2)] {
+        is_damage(wrong, |block| block[entry(section) + 2] = event_type);
+    }
+    for section in [0, KEYS, GROUP, IDS] {
+        is_damage(wrong, |block| block[entry(section) + 2] = 1);
+    }
+    // Ids that say they are payloads are more than the rows have.
+    let more = "the payloads do not fill the sections of their types";
+    is_damage(more, |block| block[entry(IDS)] = 5);
+    let few = "the columns of the block have different lengths";
+    is_damage(few, |block| block[entry(LAST) + 2] = 0);
+}
+
+#[test]
+fn ids_that_are_compressed_or_not_one_a_row_are_damage() {
+    let wrong = "a block's sections are not those of a block with events";
+    is_damage(wrong, |block| block[entry(IDS) + 1] = 1);
+    is_damage(wrong, |block| {
+        let bytes = number(block, entry(IDS) + 4) - 16;
+        let start = number(block, entry(IDS) + 16) as usize;
+        put(block, entry(IDS) + 4, bytes);
+        put(block, entry(IDS) + 8, bytes);
+        // So that the sections behind it stand where they should.
+        let rest = number(block, entry(FIRST_PAYLOADS) + 16) as usize;
+        let end = start + bytes as usize;
+        block.copy_within(rest.., end);
+        let length = block.len();
+        block[length - 16..].fill(0);
+        for section in [FIRST_PAYLOADS, LAST] {
+            let moved = number(block, entry(section) + 16) - 16;
+            put(block, entry(section) + 16, moved);
+        }
+        seal_section(block, IDS);
+    });
 }
 
 #[test]
@@ -347,8 +410,8 @@ fn s3_a_section_that_unpacks_to_less_than_it_says_is_damage() {
     let wrong = "a section does not decompress to its length";
     for codec in [1, 2] {
         is_damage(wrong, |block| {
-            let start = number(block, entry(3) + 16) as usize;
-            let raw = number(block, entry(3) + 8);
+            let start = number(block, entry(LAST) + 16) as usize;
+            let raw = number(block, entry(LAST) + 8);
             let room = block.len() - start;
             let stored = match codec {
                 1 => lz4_flex::block::compress(&[0; 3]),
@@ -357,13 +420,13 @@ fn s3_a_section_that_unpacks_to_less_than_it_says_is_damage() {
             assert!(stored.len() < room && raw > 3);
             block[start..].fill(0);
             block[start..start + stored.len()].copy_from_slice(&stored);
-            block[entry(3) + 1] = codec;
-            put(block, entry(3) + 4, stored.len() as u32);
-            seal_section(block, 3);
+            block[entry(LAST) + 1] = codec;
+            put(block, entry(LAST) + 4, stored.len() as u32);
+            seal_section(block, LAST);
         });
     }
     let unknown = "a section is compressed in a way that this program does not know";
-    is_damage(unknown, |block| block[entry(3) + 1] = 3);
+    is_damage(unknown, |block| block[entry(LAST) + 1] = 3);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn check_links(dir: &ShardDir, are_exact: bool) {
         let events = block.events();
         for aggregate in 0..events.aggregates() {
             let before = left.get(events.key(aggregate)).and_then(|all| all.last());
-            let link = events.columns().previous[aggregate].to_native();
+            let link = events.columns().previous[aggregate];
             match before {
                 // Where the event is gone the chain goes on at the newest one before it.
                 Some(newest) if !are_exact => assert!(

@@ -70,7 +70,10 @@ fn answers(storage: &MemoryStorage) -> Result<Answers, eventcask_log::Error> {
 }
 
 fn is_told(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Damaged | ErrorKind::NewerFormat)
+    matches!(
+        kind,
+        ErrorKind::Damaged | ErrorKind::NewerFormat | ErrorKind::OlderFormat
+    )
 }
 
 #[test]

@@ -105,7 +105,10 @@ fn is_fine<T>(result: Result<T, Error>) -> bool {
     match result {
         Ok(_) => true,
         Err(error) => {
-            let told = matches!(error.kind(), ErrorKind::Damaged | ErrorKind::NewerFormat);
+            let told = matches!(
+                error.kind(),
+                ErrorKind::Damaged | ErrorKind::NewerFormat | ErrorKind::OlderFormat
+            );
             assert!(told, "{error}");
             false
         }

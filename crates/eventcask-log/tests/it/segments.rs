@@ -264,7 +264,7 @@ fn s11_a_segment_of_a_newer_format_is_refused_and_nothing_is_touched() {
         for at in [8, 16, 23] {
             let copy = storage.copy();
             let mut newer = bytes_of(&copy, name);
-            newer[at] |= 2;
+            newer[at] |= 4;
             seal_header(&mut newer);
             put_file(&copy, name, &newer);
             let before = dump(&copy);

@@ -213,7 +213,7 @@ impl Writer {
         head.rows = rows.len() as u32;
         head.marks.clone_from(&self.marks);
         let (columns, ids, payloads) = parts_after(rows, &mut self.newest, self.tail.next_position);
-        let block = Block::new(head, &columns, ids, payloads).unwrap();
+        let block = Block::new(head, columns, ids, payloads).unwrap();
         let mut bytes = Vec::new();
         let head = block.encode(self.codec, &mut self.compressor, &mut bytes);
         self.put(head, &bytes)

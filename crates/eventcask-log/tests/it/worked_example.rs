@@ -54,7 +54,7 @@ fn example_block() -> Vec<u8> {
         marks: vec![mark],
         ..BlockHead::default()
     };
-    let block = Block::new(head, &columns, ids, payloads).unwrap();
+    let block = Block::new(head, columns, ids, payloads).unwrap();
     let mut bytes = Vec::new();
     block.encode(Codec::None, &mut Compressor::default(), &mut bytes);
     bytes

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use eventcask_event::{
-    AggregateNumbers, ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp,
-};
+use eventcask_event::{AggregateNumbers, Columns, Encoding, Events, EventsParts, Timestamp};
 use eventcask_project::{Batch, PerAggregate, Snapshot};
-use rkyv::rancor;
-use rkyv::util::AlignedVec;
 
 /// A block of which only the aggregates matter.
 struct Block {
-    columns: AlignedVec,
+    columns: Columns,
     starts: Vec<u32>,
 }
 
@@ -31,14 +27,13 @@ impl Block {
             columns.versions.push(1);
             columns.payload_lengths.push(0);
         }
-        let columns = rkyv::to_bytes::<rancor::Error>(&columns).unwrap();
         let sizes = vec![0; usize::from(!keys.is_empty())];
-        let starts = Events::check(keys.len(), archived(&columns), 0, &sizes).unwrap();
+        let starts = Events::check(keys.len(), &columns, 0, &sizes).unwrap();
         Self { columns, starts }
     }
 
     fn with_events<T>(&self, use_them: impl FnOnce(Events<'_>) -> T) -> T {
-        let columns = archived(&self.columns);
+        let columns = &self.columns;
         let payloads = vec![Some(Vec::new()); columns.type_name_ends.len()];
         use_them(Events::new(EventsParts {
             store: 7,
@@ -51,10 +46,6 @@ impl Block {
             payload_starts: &self.starts,
         }))
     }
-}
-
-fn archived(columns: &AlignedVec) -> &ArchivedColumns {
-    rkyv::access::<ArchivedColumns, rancor::Error>(columns).unwrap()
 }
 
 fn count(state: &mut PerAggregate<u64>, batch: &Batch<'_>) {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{ArchivedColumns, Columns, Encoding, Events, EventsParts, Timestamp};
+use eventcask_event::{Columns, Encoding, Events, EventsParts, Timestamp};
 use eventcask_project::{Batch, ViewSpec, ViewState};
-use rkyv::rancor;
-use rkyv::util::AlignedVec;
 
 /// An event for a block.
 #[derive(Clone)]
@@ -27,7 +25,7 @@ pub(crate) fn flight(payload: &str) -> Row {
 /// The parts of a block, as a log would hold them.
 pub(crate) struct Block {
     first_position: u64,
-    columns: AlignedVec,
+    columns: Columns,
     payloads: Vec<Vec<u8>>,
 }
 
@@ -58,7 +56,6 @@ impl Block {
             columns.payload_lengths.push(row.payload.len() as u32);
             payloads[index].extend_from_slice(&row.payload);
         }
-        let columns = rkyv::to_bytes::<rancor::Error>(&columns).unwrap();
         Self {
             first_position,
             columns,
@@ -72,7 +69,7 @@ impl Block {
 
     /// Applies with only those types open that `open` says, by their index.
     pub(crate) fn apply_open(&self, state: &mut ViewState, open: impl Fn(usize) -> bool) {
-        let columns = rkyv::access::<ArchivedColumns, rancor::Error>(&self.columns).unwrap();
+        let columns = &self.columns;
         let sizes: Vec<_> = self.payloads.iter().map(Vec::len).collect();
         let payload_starts = Events::check(columns.versions.len(), columns, 0, &sizes).unwrap();
         let payloads = self.payloads.iter().enumerate();

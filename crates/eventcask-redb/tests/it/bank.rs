@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eventcask::read_model::{Batches, ModelError};
 use eventcask::storage::MemoryStorage;
-use eventcask::{NewEvent, Options, Store};
+use eventcask::{NewEvent, Options, Store, Timeout};
 use eventcask_redb::redb::backends::InMemoryBackend;
 use eventcask_redb::redb::{
     AccessGuard, Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction,
@@ -14,7 +14,7 @@ use eventcask_redb::redb::{
 use eventcask_redb::{RedbModel, Tables, upsert};
 
 /// Long enough for any machine.
-pub(crate) const FOR_EVER: Duration = Duration::from_secs(60);
+pub(crate) const PATIENT: Timeout = Timeout::Error(Duration::from_secs(60));
 
 pub(crate) type Fold = BTreeMap<String, (i64, u64)>;
 

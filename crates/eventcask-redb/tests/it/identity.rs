@@ -7,7 +7,7 @@ use eventcask_redb::redb::{
     ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 
-use crate::bank::{Bank, FOR_EVER, Fold, balances, database, model, read, transfer};
+use crate::bank::{Bank, Fold, PATIENT, balances, database, model, read, transfer};
 
 #[test]
 fn a_raised_version_fills_the_tables_anew_and_a_lower_one_is_refused() {
@@ -18,13 +18,13 @@ fn a_raised_version_fills_the_tables_anew_and_a_lower_one_is_refused() {
         .read_model(model(&database, balances::<1>()))
         .start()
         .unwrap();
-    assert!(old.catch_up(FOR_EVER).unwrap());
+    old.catch_up(PATIENT).unwrap();
     drop(old);
     let new = store
         .read_model(model(&database, balances::<2>()))
         .start()
         .unwrap();
-    assert!(new.catch_up(FOR_EVER).unwrap());
+    new.catch_up(PATIENT).unwrap();
     assert_eq!(read(&database), fold, "each event once, not twice");
     drop(new);
     let error = store
@@ -47,7 +47,7 @@ fn a_model_of_another_store_is_refused_and_kept() {
         .read_model(model(&database, balances::<1>()))
         .start()
         .unwrap();
-    assert!(first.catch_up(FOR_EVER).unwrap());
+    first.catch_up(PATIENT).unwrap();
     drop(first);
     let other = Bank::new().open();
     let error = other
@@ -100,14 +100,15 @@ fn several_models_share_a_database() {
         .start()
         .unwrap();
     transfer(&store, 1, 300, &mut fold);
-    assert!(one.catch_up(FOR_EVER).unwrap() && two.catch_up(FOR_EVER).unwrap());
+    one.catch_up(PATIENT).unwrap();
+    two.catch_up(PATIENT).unwrap();
     assert_eq!(read(&database), fold);
     drop((one, two));
     let raised = store
         .read_model(model(&database, balances::<2>()))
         .start()
         .unwrap();
-    assert!(raised.catch_up(FOR_EVER).unwrap());
+    raised.catch_up(PATIENT).unwrap();
     let seen = Arc::clone(&database)
         .begin_read()
         .unwrap()

@@ -11,6 +11,7 @@
 
 mod asked;
 mod pushed;
+mod each;
 
 use std::ops::Range;
 
@@ -101,16 +102,7 @@ impl Admission<'_> {
 
     /// Decides on events of one aggregate that are stored together or not at all.
     pub(crate) fn judge(&mut self, rows: Range<usize>, expected: Expected) -> AppendResult {
-        debug_assert!(!rows.is_empty());
-        if self.is_consumed(rows.end - 1) {
-            // Whichever they are, nothing that is not decided on yet is among them.
-            let position = self.next_position().saturating_sub(1);
-            return Ok(Appended::Duplicate {
-                place: Place::new(self.shard, position),
-                version: None,
-            });
-        }
-        if let Some(answer) = self.known(&rows)? {
+        if let Some(answer) = self.stored_before(&rows)? {
             return Ok(answer);
         }
         let slot = self.slot(rows.start, None)?;
@@ -124,6 +116,20 @@ impl Admission<'_> {
             });
         }
         Ok(self.admit_all(rows, slot))
+    }
+
+    /// The answer to events that were stored before.
+    fn stored_before(&mut self, rows: &Range<usize>) -> Result<Option<Appended>, AppendError> {
+        debug_assert!(!rows.is_empty());
+        if self.is_consumed(rows.end - 1) {
+            // Whichever they are, nothing that is not decided on yet is among them.
+            let position = self.next_position().saturating_sub(1);
+            return Ok(Some(Appended::Duplicate {
+                place: Place::new(self.shard, position),
+                version: None,
+            }));
+        }
+        self.known(rows)
     }
 
     /// The slot of a row's aggregate in the directory, which is likely a certain one, brought there
@@ -229,15 +235,16 @@ impl Admission<'_> {
         }
     }
 
-    /// One id names one event, also within an append.
+    /// One id names one event of an aggregate, also within an append.
     fn check_distinct(&self, rows: &Range<usize>) -> Result<(), AppendError> {
         if rows.len() == 1 {
             return Ok(());
         }
-        let mut ids: Vec<EventId> = rows.clone().filter_map(|row| self.batch.id(row)).collect();
+        let named = |row| Some((self.batch.id(row)?, self.batch.key(row)));
+        let mut ids: Vec<(EventId, &str)> = rows.clone().filter_map(named).collect();
         ids.sort_unstable();
         match ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(AppendError::IdConflict { id: pair[0] }),
+            Some(pair) => Err(AppendError::IdConflict { id: pair[0].0 }),
             None => Ok(()),
         }
     }
@@ -263,10 +270,7 @@ impl Admission<'_> {
         let (mut position, mut version) = (0, 0);
         for row in rows {
             position = self.next_position();
-            if let Some(id) = self.batch.id(row) {
-                self.dedup.insert(id, self.batch.key(row), position);
-            }
-            let admitted = self.admit(row, slot);
+            let admitted = self.admit_with_id(row, slot);
             slot = Some(admitted.slot);
             version = admitted.version;
         }
@@ -274,6 +278,15 @@ impl Admission<'_> {
             place: Place::new(self.shard, position),
             version,
         }
+    }
+
+    /// Admits a row, and remembers its id.
+    fn admit_with_id(&mut self, row: usize, slot: Option<AggregateSlot>) -> Admitted {
+        if let Some(id) = self.batch.id(row) {
+            let position = self.next_position();
+            self.dedup.insert(id, self.batch.key(row), position);
+        }
+        self.admit(row, slot)
     }
 
     /// Gives a row its version and takes it into the block.

@@ -19,7 +19,7 @@ impl Shard {
         }
         let batch = &in_flight.delivery.batch;
         for index in 0..self.builder.rows() {
-            let (row, _) = self.builder.built(index);
+            let row = self.builder.batch_row(index);
             if let Some(id) = batch.id(row) {
                 let position = self.tail.next_position + index as u64;
                 self.dedup.forget(id, batch.key(row), position);

@@ -104,7 +104,7 @@ impl Shard {
             let rows = row..row + append.rows as usize;
             row = rows.end;
             admission.ask_ahead(rows.start);
-            let outcome = admission.judge(rows, append.expected);
+            let outcome = admission.judge_append(rows, &append.expected);
             if let Err(refused @ (AppendError::Damaged(_) | AppendError::Unreadable(_))) = &outcome
                 && delivery.batch.source().is_some()
             {

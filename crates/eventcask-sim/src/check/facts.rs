@@ -181,12 +181,17 @@ impl Facts {
         let Some((position, version)) = answer.position().zip(answer.version()) else {
             return self.require_entries(&[entry], level);
         };
-        let events = ledger.entry(entry).map_or(0, |entry| entry.events.len());
+        let planned = ledger.entry(entry);
+        let events = planned.as_ref().map_or(&[][..], |entry| &entry.events);
         let shard = shard as usize;
-        for index in 0..events {
-            let back = (events - 1 - index) as u64;
-            let event = (entry, index, version.wrapping_sub(back));
-            self.know(shard, position.wrapping_sub(back), event);
+        // The answer tells the version of the last event, and so those of its aggregate.
+        let mut version = version;
+        for (back, event) in (0..).zip(events.iter().rev()) {
+            if Some(&event.key) == events.last().map(|last| &last.key) {
+                let index = events.len() - 1 - back as usize;
+                self.know(shard, position.wrapping_sub(back), (entry, index, version));
+                version = version.wrapping_sub(1);
+            }
         }
         self.require(shard, position + 1, level);
     }

@@ -78,8 +78,9 @@ impl Judge<'_> {
             if let Some(known) = known.filter(|known| **known != event) {
                 return Err(format!("D3: {at} was known as {known:?}"));
             }
-            let key = self.ledger.entry(row.entry).map(|entry| entry.key.clone());
-            let version = versions.entry(key.unwrap_or_default()).or_default();
+            let version = versions
+                .entry(self.ledger.key_of(row.entry, row.index))
+                .or_default();
             *version += 1;
             if row.version != *version {
                 return Err(format!("L2: {at} should have version {version}"));
@@ -117,6 +118,8 @@ impl Judge<'_> {
     /// Appends are there whole, and where they were expected.
     fn entries_are_whole(&self, content: &Content) -> Result<(), String> {
         for rows in &content.shards {
+            // How many events each account has before the entry in hand.
+            let mut versions: HashMap<String, u64> = HashMap::new();
             let mut rest = rows.as_slice();
             while let Some(first) = rest.first() {
                 let entry = self.ledger.entry(first.entry).ok_or("an unknown entry")?;
@@ -124,21 +127,21 @@ impl Judge<'_> {
                     .split_at_checked(entry.events.len())
                     .ok_or_else(|| format!("L1: {first:?} is not whole"))?;
                 rest = after;
-                for (index, row) in rows.iter().enumerate() {
-                    let version = first.version + index as u64;
-                    if (row.entry, row.index, row.version) != (first.entry, index, version) {
+                let before = versions.clone();
+                for (index, (row, event)) in rows.iter().zip(&entry.events).enumerate() {
+                    let version = versions.entry(event.key.clone()).or_default();
+                    *version += 1;
+                    if (row.entry, row.index, row.version) != (first.entry, index, *version) {
                         return Err(format!("L1: {row:?} is not event {index} of {first:?}"));
                     }
                 }
-                if !holds(entry.expected, first.version) {
-                    return Err(format!("L3: {first:?} expected {:?}", entry.expected));
+                let holds = |key, one: Expected| one.holds(before.get(key).copied().unwrap_or(0));
+                let mut expected = entry.expectations();
+                if let Some(broken) = expected.find(|(key, one)| !holds(*key, *one)) {
+                    return Err(format!("L3: {first:?} expected {broken:?}"));
                 }
             }
         }
         Ok(())
     }
-}
-
-fn holds(expected: Expected, first_version: u64) -> bool {
-    expected.holds(first_version - 1)
 }

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use eventcask::route;
-
 use crate::check::facts::Facts;
 use crate::check::judge::Judge;
 use crate::model::attempt::Fate;
@@ -66,7 +64,7 @@ impl Judge<'_> {
                 Fate::Duplicate | Fate::AppendError => false,
             };
             if counts && known.row.is_none() {
-                let lane = (only.lane, route(&known.key, shards));
+                let lane = (only.lane, self.ledger.route_by.shard_of(&known.key, shards));
                 lanes
                     .entry(lane)
                     .or_default()

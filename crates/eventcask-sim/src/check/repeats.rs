@@ -42,10 +42,11 @@ impl Repeats<'_> {
             if before.is_some() && (entry.row.is_some() || !has_ids(&entry)) {
                 return Err(format!("L4: {row:?} is stored twice"));
             }
-            let Some(id) = entry.events[row.index].id else {
+            let event = &entry.events[row.index];
+            let Some(id) = event.id else {
                 continue;
             };
-            let before = ids.insert((entry.key.clone(), id), place);
+            let before = ids.insert((event.key.clone(), id), place);
             // The ids of one append are looked up before any of it is stored.
             let first = place - row.index.min(place);
             match before {

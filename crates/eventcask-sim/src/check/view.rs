@@ -24,8 +24,9 @@ pub(crate) fn check(
     let mut sums: BTreeMap<String, (u64, i64)> = BTreeMap::new();
     for row in content.rows() {
         let entry = ledger.entry(row.entry).ok_or("an unknown entry")?;
-        let sum = sums.entry(entry.key.clone()).or_default();
-        *sum = (sum.0 + 1, sum.1 + entry.events[row.index].cents);
+        let event = &entry.events[row.index];
+        let sum = sums.entry(event.key.clone()).or_default();
+        *sum = (sum.0 + 1, sum.1 + event.cents);
     }
     let rows = view.rows().map_err(|error| format!("L5: {error}"))?;
     let number = |row: &eventcask::view::ViewRow, name: &str| {

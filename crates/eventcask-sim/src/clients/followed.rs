@@ -11,7 +11,7 @@ use crate::model::ledger::Ledger;
 use crate::model::projection::Checked;
 
 /// Longer than any state takes that gets there at all.
-const FOR_EVER: Duration = Duration::from_secs(60);
+pub(crate) const PATIENT: Timeout = Timeout::Error(Duration::from_secs(60));
 
 /// How a projection is started.
 #[derive(Debug, Clone, Copy)]
@@ -115,9 +115,8 @@ impl<P: Checked> Followed<P> {
         let rows = &content.shards[shard];
         let failed = |error: Error| self.broken(&format!("in shard {shard}: {error}"));
         if let Some(last) = (rows.len() as u64).checked_sub(1) {
-            let timeout = Timeout::Error(FOR_EVER);
             let place = Place::new(shard as u32, last);
-            let reached = self.projected.wait_for(place, timeout);
+            let reached = self.projected.wait_for(place, PATIENT);
             reached.map_err(failed)?;
         }
         let (events, plain) = self

@@ -5,12 +5,13 @@ pub(crate) mod read_model;
 pub(crate) mod letters;
 pub(crate) mod mailer;
 pub(crate) mod followed;
+pub(crate) mod parker;
 pub(crate) mod reading;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventcask::{Error, Store};
+use eventcask::{Error, Store, Timeout};
 use fastrand::Rng;
 
 use crate::clients::letters::Letters;
@@ -55,7 +56,7 @@ impl Clients {
     pub(crate) fn work(&mut self, may_fail: bool, rng: &mut Rng) -> Result<(), String> {
         match rng.u32(..5) {
             0 => {
-                let time = Duration::from_micros(rng.u64(..2_000));
+                let time = Timeout::Stale(Duration::from_micros(rng.u64(..2_000)));
                 let waited = self.model.catch_up(time);
                 waited.or_else(|error| match may_fail {
                     true => Ok(()),

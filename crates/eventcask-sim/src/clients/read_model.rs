@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eventcask::read_model::{Batches, ModelError, ModelIdentity, ModelProgress};
-use eventcask::{Error, ErrorKind, ReadModel, ReadModelRunner, Store};
+use eventcask::{Error, ErrorKind, ReadModel, ReadModelRunner, Store, Timeout};
 
 use crate::clients::opened::Opened;
 use crate::disk::journal::Note;
@@ -17,7 +17,7 @@ use crate::model::projection::row_of;
 use crate::planted::Planted;
 
 /// Longer than any model takes that gets there at all.
-const FOR_EVER: Duration = Duration::from_secs(60);
+const PATIENT: Timeout = Timeout::Error(Duration::from_secs(60));
 /// One transaction in this many is durable by itself; the others may be lost in a crash.
 const DURABLE_EVERY: usize = 3;
 
@@ -155,13 +155,13 @@ impl Model {
         let _ = poison.compare_exchange(NO_ENTRY, entry, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Waits a little for it.
+    /// Waits for it.
     ///
     /// # Errors
     /// What the engine said.
-    pub(crate) fn catch_up(&self, time: Duration) -> Result<(), Error> {
+    pub(crate) fn catch_up(&self, timeout: Timeout) -> Result<(), Error> {
         match &self.feed {
-            Some(feed) => feed.catch_up(time).map(drop),
+            Some(feed) => feed.catch_up(timeout).map(drop),
             None => Ok(()),
         }
     }
@@ -179,7 +179,7 @@ impl Model {
     ) -> Result<(), String> {
         let poison = self.database.poison.load(Ordering::Relaxed);
         let is_hit = content.rows().any(|row| row.entry == poison);
-        match self.catch_up(FOR_EVER) {
+        match self.catch_up(PATIENT) {
             Ok(()) if !is_hit => {}
             Err(error) if is_hit && error.to_string().contains(POISON) || may_stop => {}
             other => return Err(format!("L6: poison is {is_hit}, and the feed: {other:?}")),
@@ -193,7 +193,7 @@ impl Model {
             let again = self.restart(store);
             again.map_err(|error| format!("L6: a read model after the cure: {error}"))?;
         }
-        let caught_up = self.catch_up(FOR_EVER);
+        let caught_up = self.catch_up(PATIENT);
         caught_up.map_err(|error| format!("L6: a read model after the cure: {error}"))?;
         self.check(content)
     }

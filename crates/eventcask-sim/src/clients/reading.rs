@@ -8,6 +8,7 @@ use fastrand::Rng;
 use crate::clients::Clients;
 use crate::clients::followed::{self, Following, How};
 use crate::clients::opened::Opened;
+use crate::clients::parker::Parker;
 use crate::model::content::Content;
 use crate::model::handler::{Handler, POISON};
 use crate::model::ledger::Ledger;
@@ -22,13 +23,15 @@ pub(crate) const PROJECTIONS: usize = 2;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reads {
     projections: [How; PROJECTIONS],
+    /// The projection that parks.
+    parks: How,
     /// Whether a projection comes across an event that it fails on.
     pub(crate) is_poisoned: bool,
 }
 
 impl Reads {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let noting_is_sync = rng.bool();
+        let (noting_is_sync, parking_is_sync) = (rng.bool(), rng.bool());
         let mut how = |is_sync| How {
             is_sync,
             is_first: true,
@@ -38,6 +41,7 @@ impl Reads {
         };
         Self {
             projections: [how(noting_is_sync), how(!noting_is_sync)],
+            parks: how(parking_is_sync),
             is_poisoned: rng.u32(..3) == 0,
         }
     }
@@ -156,6 +160,7 @@ impl Slot {
 pub(crate) struct Reading {
     pub(crate) reads: Reads,
     pub(crate) slots: Vec<Slot>,
+    parker: Mutex<Parker>,
     /// They begin when it is known what the store has.
     clients: Mutex<Option<Clients>>,
     planted: Option<Planted>,
@@ -174,6 +179,7 @@ impl Reading {
         Ok(Self {
             reads,
             slots: slots.map_err(|error| format!("L5: {error}"))?,
+            parker: Mutex::new(Parker::start(store, reads.parks, planted)?),
             clients: Mutex::default(),
             planted,
         })
@@ -198,13 +204,20 @@ impl Reading {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn parker(&self) -> MutexGuard<'_, Parker> {
+        self.parker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is there is held, by all of them.
     ///
     /// # Errors
     /// The first promise that was broken.
     pub(crate) fn check(&self, content: &Content, ledger: &Ledger) -> Result<(), String> {
         let check = |slot: &Slot| slot.with(|following| following.check(content, ledger));
-        self.slots.iter().try_for_each(|slot| check(slot).map(drop))
+        self.slots
+            .iter()
+            .try_for_each(|slot| check(slot).map(drop))?;
+        self.parker().check(content, ledger)
     }
 
     /// What was just answered was seen by the projections before.
@@ -250,6 +263,7 @@ impl Reading {
         if let Some(clients) = &mut *self.clients() {
             clients.finish(store, content, may_stop)?;
         }
+        self.parker().finish(content, ledger, may_stop)?;
         for slot in &self.slots {
             let is_well = slot.finish(content, ledger, may_stop)?;
             // Otherwise the next run is the cure.

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use eventcask::StoreReader;
 use eventcask::event::EventRef;
-use eventcask::{StoreReader, route};
 
 use crate::model::ledger::{Ledger, named_in};
 
@@ -49,7 +49,7 @@ impl Content {
                     let at = (event.shard(), event.position());
                     return Err(format!("L2: after {} events comes {at:?}", rows.len()));
                 }
-                if route(event.key(), shards) != shard {
+                if store.shard_of(event.key()) != shard {
                     return Err(format!("{:?} is in shard {shard}", event.key()));
                 }
                 if !keys.contains(event.key()) {
@@ -116,7 +116,7 @@ fn row_of(event: &EventRef<'_>, ledger: &Ledger) -> Result<Row, String> {
         .events
         .get(named.1)
         .ok_or_else(|| invented("is of no event"))?;
-    let same = event.key == entry.key
+    let same = event.key == planned.key
         && event.event_type == planned.event_type
         && event.payload == planned.payload.as_bytes()
         && planned.id.is_none_or(|id| id == event.id);

@@ -2,23 +2,28 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eventcask::{EventId, Expected, NewEvent};
+use eventcask::{AppendSet, EventId, Expected, NewEvent, RouteBy};
 use fastrand::Rng;
 
 /// One event of an entry.
 #[derive(Debug)]
 pub(crate) struct Planned {
+    /// Key of its account.
+    pub(crate) key: String,
     pub(crate) event_type: &'static str,
     pub(crate) payload: String,
     pub(crate) cents: i64,
     pub(crate) id: Option<EventId>,
 }
 
-/// Events of one account that are submitted together.
+/// Events that are submitted together.
 #[derive(Debug)]
 pub(crate) struct Entry {
+    /// Key of the account, of the first event where they are of several.
     pub(crate) key: String,
     pub(crate) expected: Expected,
+    /// What is expected of each account, where they are of several; nothing otherwise.
+    pub(crate) each: Vec<(String, Expected)>,
     pub(crate) events: Vec<Planned>,
     /// Source and offset, for a row of a source.
     pub(crate) row: Option<(usize, u64)>,
@@ -38,12 +43,17 @@ pub(crate) struct Wish {
     pub(crate) row: Option<(usize, u64)>,
     /// Take the ids of this entry, for as many events as it has.
     pub(crate) ids_of: Option<usize>,
+    /// The account of each event, and what is expected of each account, where they are of several.
+    pub(crate) accounts: Vec<String>,
+    pub(crate) each: Vec<(String, Expected)>,
 }
 
 /// All entries of a trial. Each payload names its entry, so that a stored event tells where it
 /// comes from.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// By what the store of the trial is routed.
+    pub(crate) route_by: RouteBy,
     entries: Mutex<Vec<Arc<Entry>>>,
 }
 
@@ -51,13 +61,38 @@ const TYPES: [&str; 4] = ["Opened", "Deposited", "Withdrawn", "Transferred"];
 /// A payload is filled up to this size at most, so that segments end soon.
 const FILL_BYTES: usize = 700;
 
+/// Categories of a store that is routed by them: each of its shards has some.
+const CATEGORIES: u32 = 16;
+
 impl Ledger {
+    /// The ledger of a store with this routing.
+    pub(crate) fn of(route_by: RouteBy) -> Self {
+        Self {
+            route_by,
+            ..Self::default()
+        }
+    }
+
+    /// The key of an account.
+    pub(crate) fn account(&self, number: u32) -> String {
+        match self.route_by {
+            RouteBy::Category => format!("bank{}-account-{number}", number % CATEGORIES),
+            _ => format!("account-{number}"),
+        }
+    }
+
     fn entries(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn entry(&self, number: usize) -> Option<Arc<Entry>> {
         self.entries().get(number).cloned()
+    }
+
+    /// The account of a stored event.
+    pub(crate) fn key_of(&self, entry: usize, index: usize) -> String {
+        let entry = self.entry(entry);
+        entry.map_or(String::new(), |entry| entry.events[index].key.clone())
     }
 
     /// How many entries there are: the number of the next one.
@@ -79,19 +114,22 @@ impl Ledger {
             plan(
                 number,
                 index,
-                &wish.key,
+                wish.accounts.get(index).unwrap_or(&wish.key),
                 borrowed.map_or_else(own, |event| event.id),
                 rng,
             )
         };
         let events = (0..wish.events).map(event).collect();
         entries.push(Arc::new(Entry {
+            is_picky: wish.expected != Expected::Any
+                || wish.each.iter().any(|(_, one)| *one != Expected::Any)
+                || wish.ids_of.is_some(),
             key: wish.key,
             expected: wish.expected,
+            each: wish.each,
             events,
             row: wish.row,
             borrows_ids: wish.ids_of.is_some(),
-            is_picky: wish.expected != Expected::Any || wish.ids_of.is_some(),
         }));
         number
     }
@@ -109,6 +147,7 @@ fn plan(number: usize, index: usize, key: &str, id: Option<EventId>, rng: &mut R
         r#"{{"entry":"{number}.{index}","account":"{key}","cents":{cents},"note":"{fill}"}}"#
     );
     Planned {
+        key: key.to_owned(),
         event_type: TYPES[rng.usize(..TYPES.len())],
         payload,
         cents,
@@ -116,7 +155,41 @@ fn plan(number: usize, index: usize, key: &str, id: Option<EventId>, rng: &mut R
     }
 }
 
+impl Entry {
+    /// Whether its events are of several accounts.
+    pub(crate) fn is_set(&self) -> bool {
+        !self.each.is_empty()
+    }
+
+    /// Whether it is to be stored whatever there is.
+    pub(crate) fn expects_nothing(&self) -> bool {
+        self.expectations().all(|(_, one)| one == Expected::Any)
+    }
+
+    /// What is expected of each account.
+    pub(crate) fn expectations(&self) -> impl Iterator<Item = (&str, Expected)> {
+        let one = (!self.is_set()).then_some((self.key.as_str(), self.expected));
+        let each = self.each.iter().map(|(key, one)| (key.as_str(), *one));
+        one.into_iter().chain(each)
+    }
+
+    /// The append of its events, of which there may be fewer, to several accounts.
+    pub(crate) fn as_set<'e>(&'e self, events: &[NewEvent<'e>]) -> AppendSet<'e> {
+        let planned = self.events.iter().zip(events);
+        let set = planned.fold(AppendSet::new(), |set, (planned, event)| {
+            set.append(&planned.key, Expected::Any, &[*event])
+        });
+        let each = self.each.iter();
+        each.fold(set, |set, (key, expected)| set.check(key, *expected))
+    }
+}
+
 impl Planned {
+    /// By what the store knows it again.
+    pub(crate) fn identity(&self) -> Option<(String, EventId)> {
+        Some((self.key.clone(), self.id?))
+    }
+
     pub(crate) fn as_new(&self) -> NewEvent<'_> {
         let event = NewEvent::json(self.event_type, self.payload.as_bytes());
         self.id.map_or(event, |id| event.id(id))

@@ -4,6 +4,7 @@ pub(crate) mod ledger;
 pub(crate) mod content;
 pub(crate) mod handler;
 pub(crate) mod projection;
+pub(crate) mod parking;
 pub(crate) mod attempt;
 pub(crate) mod kept;
 pub(crate) mod outside;

@@ -144,8 +144,9 @@ pub(crate) fn newest<'r>(
 ) -> BTreeMap<String, u64> {
     let mut newest = BTreeMap::<String, u64>::new();
     for row in rows {
-        let key = ledger.entry(row.entry).map(|entry| entry.key.clone());
-        let version = newest.entry(key.unwrap_or_default()).or_default();
+        let version = newest
+            .entry(ledger.key_of(row.entry, row.index))
+            .or_default();
         *version = row.version.max(*version);
     }
     newest

@@ -48,6 +48,23 @@ pub(crate) struct Line {
 }
 
 impl Noted {
+    /// Notes an event at a position.
+    pub(crate) fn add(&mut self, position: u64, row: Row, version: u32) {
+        self.note(Line {
+            position,
+            row,
+            version,
+        });
+    }
+
+    /// All that was noted, by position.
+    pub(crate) fn by_position(&self) -> Vec<(u64, Row)> {
+        let lines = self.lines.iter();
+        let mut all: Vec<_> = lines.map(|line| (line.position, line.row)).collect();
+        all.sort_by_key(|(position, _)| *position);
+        all
+    }
+
     fn note(&mut self, line: Line) {
         self.first.entry(line.row.entry).or_insert(line.position);
         self.lines.push(line);
@@ -211,8 +228,9 @@ impl<const V: u32> Checked for Chaining<V> {
     fn fold(rows: &[Row], ledger: &Ledger, version: u32) -> BTreeMap<String, Chain> {
         let mut chains = BTreeMap::<String, Chain>::new();
         for row in rows {
-            let key = ledger.entry(row.entry).map(|entry| entry.key.clone());
-            let chain = chains.entry(key.unwrap_or_default()).or_default();
+            let chain = chains
+                .entry(ledger.key_of(row.entry, row.index))
+                .or_default();
             chain.add(row.entry, row.index, version);
         }
         chains

@@ -41,8 +41,8 @@ impl<'s> Actor<'s> {
         seed: u64,
         mut sent: Vec<usize>,
     ) -> Self {
-        let takes = |key: &str| door.takes(key, stage.store.shards());
-        let keys = (0..).map(|number| format!("account-{number}"));
+        let takes = |key: &str| door.takes(key, &stage.store);
+        let keys = (0..).map(|number| stage.ledger.account(number));
         let accounts = keys.filter(|key| takes(key)).take(ACCOUNTS).collect();
         sent.retain(|number| {
             let entry = stage.ledger.entry(*number);
@@ -85,7 +85,12 @@ impl<'s> Actor<'s> {
             0..6 => self.append(Expected::Any, 1),
             6..9 => {
                 let events = self.rng.usize(2..5);
-                self.append(Expected::Any, events);
+                // From numbers of its own, so that seeds that once failed mostly do what they did.
+                let mut other = Rng::with_seed(!self.rng.clone().u64(..));
+                match other.bool() {
+                    true => self.append_set(events, &mut other),
+                    false => self.append(Expected::Any, events),
+                }
             }
             9..12 => self.append_exactly(),
             12 => self.append_first(),
@@ -125,6 +130,41 @@ impl<'s> Actor<'s> {
         self.send(number);
     }
 
+    /// Appends to several accounts of a shard at once, some of which must be as they were just read.
+    fn append_set(&mut self, events: usize, rng: &mut Rng) {
+        let store = &self.stage.store;
+        let shard = store.shard_of(&self.accounts[rng.usize(..self.accounts.len())]);
+        let near = self.accounts.iter();
+        let near: Vec<&String> = near.filter(|key| store.shard_of(key) == shard).collect();
+        let expect = |key: &&String, rng: &mut Rng| {
+            let version = store.aggregate(key).version();
+            // A read error leaves the version open.
+            let expected = version.map_or(Expected::Any, Expected::Exact);
+            let expected = if rng.u32(..6) == 0 {
+                expected
+            } else {
+                Expected::Any
+            };
+            ((*key).clone(), expected)
+        };
+        let wish = Wish {
+            accounts: (0..events)
+                .map(|_| near[rng.usize(..near.len())].clone())
+                .collect(),
+            each: near.iter().map(|key| expect(key, rng)).collect(),
+            events,
+            ids: rng.bool(),
+            ..Wish::default()
+        };
+        let wish = Wish {
+            key: wish.accounts[0].clone(),
+            ..wish
+        };
+        let number = self.stage.ledger.add(wish, rng);
+        self.sent.push(number);
+        self.send(number);
+    }
+
     /// Expects the version that was just read; others may be quicker.
     fn append_exactly(&mut self) {
         let mut wish = self.wish(Expected::Any, 1);
@@ -140,7 +180,7 @@ impl<'s> Actor<'s> {
 
     fn append_first(&mut self) {
         let key = format!("new-{}", self.rng.u32(..40));
-        if !self.door.takes(&key, self.stage.store.shards()) {
+        if !self.door.takes(&key, &self.stage.store) {
             return;
         }
         let wish = Wish {

@@ -1,8 +1,8 @@
 //! How events get into the store.
 
 use eventcask::{
-    AppendResult, Error, Expected, FlushTicket, Flushed, NewEvent, Producer, ShardOwner, Ticket,
-    route,
+    AppendResult, AppendSet, Error, Expected, FlushTicket, Flushed, NewEvent, Producer, ShardOwner,
+    StoreReader, Ticket,
 };
 
 /// What an actor writes by.
@@ -17,10 +17,10 @@ pub(crate) enum Door {
 
 impl Door {
     /// Whether events of this aggregate can be taken.
-    pub(crate) fn takes(&self, key: &str, shards: u32) -> bool {
+    pub(crate) fn takes(&self, key: &str, store: &StoreReader) -> bool {
         match self {
             Self::Producer(_) | Self::Session(_) => true,
-            Self::Owner(owner) => owner.shard() == route(key, shards),
+            Self::Owner(owner) => owner.shard() == store.shard_of(key),
         }
     }
 
@@ -39,6 +39,13 @@ impl Door {
                 producer.append(key, expected, events)
             }
             Self::Owner(owner) => owner.append(key, expected, events),
+        }
+    }
+
+    pub(crate) fn append_all(&mut self, set: &AppendSet<'_>) -> Result<Ticket, Error> {
+        match self {
+            Self::Producer(producer) | Self::Session(producer) => producer.append_all(set),
+            Self::Owner(owner) => owner.append_all(set),
         }
     }
 

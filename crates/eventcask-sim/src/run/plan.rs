@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventcask::{Codec, DedupWindow, Durability, Options, Store};
+use eventcask::{Codec, DedupWindow, Durability, Options, RouteBy, Store};
 use fastrand::Rng;
 
 use crate::clients::reading::Reads;
@@ -22,6 +22,8 @@ const CODECS: [Codec; 6] = [
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) shards: u32,
+    /// By what they are found.
+    pub(crate) route_by: RouteBy,
     threads: usize,
     codec: Codec,
     pub(crate) durability: Durability,
@@ -49,8 +51,14 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn draw(rng: &mut Rng) -> Self {
+        // From numbers of its own, so that seeds that once failed mostly do what they did.
+        let by_category = Rng::with_seed(!rng.clone().u64(..)).u32(..4) == 0;
         let mut plan = Self {
             shards: [1, 2, 4][rng.usize(..3)],
+            route_by: match by_category {
+                true => RouteBy::Category,
+                false => RouteBy::Key,
+            },
             threads: 1,
             codec: Codec::None,
             durability: Durability::Sync,
@@ -135,6 +143,7 @@ impl Plan {
     pub(crate) fn options(&self) -> Options {
         Store::options()
             .shards(self.shards)
+            .route_by(self.route_by)
             .threads(self.threads)
             .codec(self.codec)
             .durability(self.durability)

@@ -54,7 +54,7 @@ impl<'s> Reader<'s> {
 
     fn step(&mut self) -> Result<(), String> {
         let number = self.rng.usize(..PROJECTIONS);
-        match self.rng.u32(..24) {
+        match self.rng.u32(..28) {
             0..6 => self.look(number),
             6 => self.wait(number),
             7..9 if self.rebuild.is_some() => self.end_rebuild(),
@@ -66,6 +66,7 @@ impl<'s> Reader<'s> {
             }
             11 => self.restart_model(),
             12..22 => self.client(),
+            22..27 => self.parker(),
             _ => {
                 std::thread::sleep(Duration::from_micros(self.rng.u64(..300)));
                 Ok(())
@@ -163,6 +164,11 @@ impl<'s> Reader<'s> {
             }
         }
         Err(format!("L5: a projection did not start: {first}"))
+    }
+
+    fn parker(&mut self) -> Result<(), String> {
+        let mut parker = self.reading.parker();
+        parker.work(&self.stage.store, self.may_fail, &mut self.rng)
     }
 
     fn client(&mut self) -> Result<(), String> {

@@ -58,7 +58,7 @@ impl Resend<'_> {
             let entry = self.ledger.entry(*number);
             entry.is_some_and(|entry| {
                 let all = entry.events.iter().all(|event| event.id.is_some());
-                all && entry.expected == Expected::Any && entry.row.is_none() && !entry.borrows_ids
+                all && entry.expects_nothing() && entry.row.is_none() && !entry.borrows_ids
             })
         };
         submitted.iter().copied().filter(has_own_ids).collect()
@@ -74,10 +74,13 @@ impl Resend<'_> {
             for event in events.iter_mut().filter(|_| forgets_ids) {
                 event.id = None;
             }
-            let ticket = producer.append(&entry.key, entry.expected, &events);
+            let ticket = match entry.is_set() {
+                true => producer.append_all(&entry.as_set(&events)),
+                false => producer.append(&entry.key, entry.expected, &events),
+            };
             let ticket = ticket.map_err(|error| format!("L4: sending again: {error}"))?;
-            let mut ids = entry.events.iter().filter_map(|event| event.id);
-            let is_taken = ids.any(|id| taken.contains(&(entry.key.clone(), id)));
+            let mut ids = entry.events.iter().filter_map(Planned::identity);
+            let is_taken = ids.any(|identity| taken.contains(&identity));
             tickets.push((is_taken, ticket));
         }
         for (is_taken, ticket) in tickets {
@@ -91,8 +94,8 @@ impl Resend<'_> {
     fn taken_ids(&self) -> HashSet<(String, EventId)> {
         let ids = self.before.rows().filter_map(|row| {
             let entry = self.ledger.entry(row.entry)?;
-            let id = entry.events[row.index].id.filter(|_| entry.borrows_ids)?;
-            Some((entry.key.clone(), id))
+            let identity = entry.events[row.index].identity();
+            identity.filter(|_| entry.borrows_ids)
         });
         ids.collect()
     }

@@ -1,6 +1,6 @@
 //! An upstream that can be read again, and what the store must have of it.
 
-use eventcask::{Error, Store, StoreReader, route};
+use eventcask::{Error, Store, StoreReader};
 use fastrand::Rng;
 
 use crate::disk::faults::Faults;
@@ -40,7 +40,7 @@ impl Source {
         for _ in 0..rng.u64(20..160) {
             let is_append = is_session && rng.u32(..5) == 0;
             let wish = Wish {
-                key: format!("account-{}", rng.u32(..ACCOUNTS)),
+                key: ledger.account(rng.u32(..ACCOUNTS)),
                 events: if is_append { rng.usize(2..4) } else { 1 },
                 ids,
                 row: Some((number, offset)),
@@ -167,7 +167,6 @@ pub(crate) fn check(
     ledger: &Ledger,
     sources: &[Source],
 ) -> Result<(), String> {
-    let shards = content.shards.len() as u32;
     for source in sources {
         let marks = source.marks(store);
         for (shard, stored) in content.shards.iter().enumerate() {
@@ -180,7 +179,7 @@ pub(crate) fn check(
             let found: Vec<_> = of_source.collect();
             let here = |number: &usize| {
                 let entry = ledger.entry(*number);
-                entry.is_some_and(|entry| route(&entry.key, shards) as usize == shard)
+                entry.is_some_and(|entry| store.shard_of(&entry.key) as usize == shard)
             };
             let before = source.rows.iter().take(source.row_at(next, ledger));
             let wanted: Vec<_> = before.copied().filter(here).collect();

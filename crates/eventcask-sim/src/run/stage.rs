@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use eventcask::{AppendResult, DedupWindow, Expected, Store, Ticket, ViewSpec, route};
+use eventcask::{AppendResult, DedupWindow, Expected, Store, Ticket, ViewSpec};
 
 use crate::check::view::VIEW;
 use crate::clients::reading::Reading;
@@ -73,7 +73,20 @@ impl Stage {
             }
             events = vec![*last];
         }
-        match door.append(&entry.key, expected, &events) {
+        let sent = match entry.is_set() {
+            true => {
+                // The rest of it never comes.
+                let whole = self.planted != Some(Planted::SetIsHalved);
+                let events = if whole {
+                    &events
+                } else {
+                    &events[..events.len() / 2]
+                };
+                door.append_all(&entry.as_set(events))
+            }
+            false => door.append(&entry.key, expected, &events),
+        };
+        match sent {
             Ok(ticket) => {
                 self.answer_early(door, lane, &[number]);
                 Some(ticket)
@@ -211,7 +224,7 @@ impl Stage {
         let (Some(reading), Some(entry)) = (&self.reading, self.ledger.entry(number)) else {
             return;
         };
-        let shard = route(&entry.key, self.store.shards());
+        let shard = self.store.shard_of(&entry.key);
         if let Err(broken) = reading.check_answered(shard, number, position) {
             self.broken.get_or_init(|| broken);
         }

@@ -113,8 +113,8 @@ impl Trial {
     /// The first promise that was broken.
     pub fn run(&self) -> Result<Report, Failure> {
         let mut rng = Rng::with_seed(self.seed);
-        let ledger = Arc::new(Ledger::default());
         let plan = Plan::draw(&mut rng);
+        let ledger = Arc::new(Ledger::of(plan.route_by));
         let sources = source::prepare(&ledger, &mut rng);
         let mut course = Course {
             plan,

@@ -52,7 +52,7 @@ fn check_failed_sync(options: &Options, faults: Faults) -> bool {
 fn check_poisoned(answers: &[(u32, AppendResult)]) {
     let mut stopped = BTreeSet::new();
     for (number, outcome) in answers {
-        let shard = eventcask::route(&account(*number), 2);
+        let shard = eventcask::event::route(&account(*number), 2);
         match outcome {
             Ok(_) => assert!(
                 !stopped.contains(&shard),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use eventcask::read_model::{Batches, ModelError};
 use eventcask::storage::MemoryStorage;
-use eventcask::{NewEvent, Options, ReadModelRunner, Store, StoreReader};
+use eventcask::{NewEvent, Options, ReadModelRunner, Store, StoreReader, Timeout};
 use eventcask_sqlite::rusqlite::{Connection, Row, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables, Upsert};
 
 /// Long enough for any machine.
-pub(crate) const FOR_EVER: Duration = Duration::from_secs(60);
+pub(crate) const PATIENT: Timeout = Timeout::Error(Duration::from_secs(60));
 
 pub(crate) type Fold = BTreeMap<String, (i64, u64)>;
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use eventcask::ErrorKind;
 use eventcask::read_model::ModelError;
 
-use crate::bank::{Balances, Bank, FOR_EVER, Fold, balances, feed, read, transfer};
+use crate::bank::{Balances, Bank, Fold, PATIENT, balances, feed, read, transfer};
 
 #[test]
 fn l5_tables_equal_the_fold_whatever_the_batches() {
@@ -14,13 +14,13 @@ fn l5_tables_equal_the_fold_whatever_the_batches() {
         let store = bank.open();
         let first = feed(&store, &file, balances::<1>(), batch);
         transfer(&store, 1, 300, &mut fold);
-        assert!(first.catch_up(FOR_EVER).unwrap());
+        first.catch_up(PATIENT).unwrap();
         assert_eq!(read(&file), fold, "batches of {batch}");
         drop((first, store));
         let store = bank.open();
         transfer(&store, 2, 300, &mut fold);
         let second = feed(&store, &file, balances::<1>(), batch);
-        assert!(second.catch_up(FOR_EVER).unwrap());
+        second.catch_up(PATIENT).unwrap();
         assert_eq!(read(&file), fold, "batches of {batch}, opened again");
     }
 }
@@ -54,7 +54,7 @@ fn l5_a_process_killed_between_any_two_steps_changes_nothing() {
         }
     };
     let first = feed(&store, &file, Balances::<1, _>::with(during), 40);
-    assert!(first.catch_up(FOR_EVER).unwrap());
+    first.catch_up(PATIENT).unwrap();
     first.stop().unwrap();
     assert_eq!(read(&file), fold);
 
@@ -62,7 +62,7 @@ fn l5_a_process_killed_between_any_two_steps_changes_nothing() {
     assert!(copies.len() >= 20, "two in each transaction");
     for killed in copies.iter() {
         let again = feed(&store, killed, balances::<1>(), 40);
-        assert!(again.catch_up(FOR_EVER).unwrap());
+        again.catch_up(PATIENT).unwrap();
         assert_eq!(read(killed), fold, "{}", killed.display());
     }
 }
@@ -84,14 +84,14 @@ fn l5_a_transaction_that_fails_leaves_nothing() {
             }
         };
         let broken = feed(&store, &file, Balances::<1, _>::with(during), 10);
-        let error = broken.catch_up(FOR_EVER).unwrap_err();
+        let error = broken.catch_up(PATIENT).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Stopped);
         assert!(error.to_string().contains("it fails here"), "{error}");
         drop(broken);
         let events: u64 = read(&file).values().map(|(_, events)| events).sum();
         assert_eq!(events, fails / 2 * 10, "whole transactions alone");
         let again = feed(&store, &file, balances::<1>(), 10);
-        assert!(again.catch_up(FOR_EVER).unwrap());
+        again.catch_up(PATIENT).unwrap();
         assert_eq!(read(&file), fold, "failed at step {fails}");
     }
 }

@@ -3,7 +3,7 @@ use eventcask::read_model::{Batches, ModelError};
 use eventcask_sqlite::rusqlite::{Connection, Transaction};
 use eventcask_sqlite::{SqliteModel, Tables};
 
-use crate::bank::{Bank, FOR_EVER, Fold, balances, feed, read, transfer};
+use crate::bank::{Bank, Fold, PATIENT, balances, feed, read, transfer};
 
 #[test]
 fn a_raised_version_fills_the_tables_anew() {
@@ -11,13 +11,13 @@ fn a_raised_version_fills_the_tables_anew() {
     let (store, file) = (bank.open(), bank.file("balances.db"));
     transfer(&store, 1, 100, &mut fold);
     let old = feed(&store, &file, balances::<1>(), 10);
-    assert!(old.catch_up(FOR_EVER).unwrap());
+    old.catch_up(PATIENT).unwrap();
     drop(old);
     let wrong = Connection::open(&file).unwrap();
     wrong.execute("UPDATE balances SET cents = 0", []).unwrap();
     drop(wrong);
     let new = feed(&store, &file, balances::<2>(), 10);
-    assert!(new.catch_up(FOR_EVER).unwrap());
+    new.catch_up(PATIENT).unwrap();
     assert_eq!(read(&file), fold);
     drop(new);
 
@@ -37,7 +37,7 @@ fn a_model_of_another_store_is_refused_and_kept() {
     let (store, file) = (bank.open(), bank.file("balances.db"));
     transfer(&store, 1, 100, &mut fold);
     let first = feed(&store, &file, balances::<1>(), 10);
-    assert!(first.catch_up(FOR_EVER).unwrap());
+    first.catch_up(PATIENT).unwrap();
     drop(first);
     let model = SqliteModel::open(&file, balances::<2>()).unwrap();
     let error = other
@@ -84,7 +84,7 @@ fn several_models_share_a_database() {
     ];
     transfer(&store, 1, 500, &mut fold);
     for feed in &feeds {
-        assert!(feed.catch_up(FOR_EVER).unwrap());
+        feed.catch_up(PATIENT).unwrap();
     }
     assert_eq!(read(&file), fold);
     let database = Connection::open(&file).unwrap();
@@ -99,12 +99,12 @@ fn of_two_feeds_of_one_model_one_stops() {
     transfer(&store, 1, 50, &mut fold);
     let reader = bank.open_read_only();
     let slow = feed(&reader, &file, balances::<1>(), 10);
-    assert!(slow.catch_up(FOR_EVER).unwrap());
+    slow.catch_up(PATIENT).unwrap();
     transfer(&store, 2, 50, &mut fold);
     let fast = feed(&store, &file, balances::<1>(), 10);
-    assert!(fast.catch_up(FOR_EVER).unwrap());
+    fast.catch_up(PATIENT).unwrap();
     reader.refresh().unwrap();
-    let error = slow.catch_up(FOR_EVER).unwrap_err().to_string();
+    let error = slow.catch_up(PATIENT).unwrap_err().to_string();
     assert!(error.contains("somebody else feeds it too"), "{error}");
     assert_eq!(read(&file), fold);
 }

@@ -15,7 +15,7 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 /// Events of one aggregate come in their order. Those of different shards come in no order.
 ///
 /// ```
-/// use eventcask::{NewEvent, ReadModel};
+/// use eventcask::{NewEvent, ReadModel, Timeout};
 /// use eventcask::read_model::{Batches, ModelError, ModelProgress};
 /// use std::collections::BTreeMap;
 /// use std::sync::{Arc, Mutex};
@@ -51,7 +51,7 @@ pub type ModelError = Box<dyn std::error::Error + Send + Sync>;
 /// producer.push("account-42", &NewEvent::json("Deposited", b"{}"))?;
 /// producer.flush()?.wait()?;
 ///
-/// assert!(feed.catch_up(std::time::Duration::from_secs(60))?);
+/// feed.catch_up(Timeout::Error(std::time::Duration::from_secs(60)))?;
 /// assert_eq!(counts.0.lock().unwrap().0["account-42"], 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

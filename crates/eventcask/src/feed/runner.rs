@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use eventcask_event::{Place, Timestamp};
 use eventcask_log::Error as LogError;
@@ -12,6 +12,7 @@ use crate::feed::cursor::Cursor;
 use crate::feed::feeder::{Feeder, Limits};
 use crate::follow::feeds::FeedState;
 use crate::follow::filter::Filter;
+use crate::follow::reached::{self, Follows};
 use crate::store::inner::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
@@ -228,27 +229,15 @@ impl ReadModelRunner {
         Reached::new(state, place)
     }
 
-    /// Waits until the model holds all that is durable now, or for so long: whether it does then.
+    /// Waits until the model holds all that is durable now. Returns the position after the last
+    /// event that it holds of each shard then, which is less than that where [`Timeout::Stale`] is
+    /// over.
     ///
     /// # Errors
-    /// [`Error::ReadModelStopped`] where the model has stopped before that, or
-    /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where it never comes to that, since the
-    /// store was closed.
-    pub fn catch_up(&self, timeout: Duration) -> Result<bool, Error> {
-        let readers = self.inner.readers.iter();
-        let wanted: Vec<u64> = readers.map(|reader| reader.published().watermark).collect();
-        let started = Instant::now();
-        for (shard, end) in (0..).zip(wanted) {
-            // One that has come to a position stays past it, so the shards are waited for in turn.
-            let left = timeout.saturating_sub(started.elapsed());
-            if let Some(last) = end.checked_sub(1) {
-                let place = Place::new(shard, last);
-                if self.wait_for(place, Timeout::Stale(left))? <= last {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
+    /// As [`wait_for`](Self::wait_for).
+    pub fn catch_up(&self, timeout: Timeout) -> Result<Vec<u64>, Error> {
+        let state: Arc<dyn Follows> = Arc::<FeedState>::clone(&self.state);
+        reached::catch_up(&state, &self.inner.positions(), timeout)
     }
 
     /// Ends the feed, once the transaction in hand is done.

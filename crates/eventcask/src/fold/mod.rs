@@ -2,6 +2,7 @@
 
 pub(crate) mod versioned;
 pub(crate) mod snapshots;
+pub(crate) mod shown;
 pub(crate) mod repository;
 
 use eventcask_event::EventRef;

@@ -7,19 +7,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use eventcask_event::{Place, route};
+use eventcask_event::Place;
 use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::StoreReader;
+use crate::fold::shown::Shown;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
 use crate::stats::FoldStats;
 use crate::store::engine::Engine;
 use crate::store::folds::Counted;
 use crate::store::inner::Inner;
-use crate::{AsOf, Error, Fold, Versioned};
+use crate::{AsOf, Error, Fold, Reached, Timeout, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
 /// reading a snapshot from a disk that is busy.
@@ -246,15 +247,17 @@ impl<F: Fold> Repository<F> {
 
     /// A state of an aggregate that holds the event at a place, and all before it. The cached state
     /// is enough if it holds that event, even where newer ones exist; otherwise the current one is
-    /// loaded.
+    /// loaded. Where [`Timeout::Stale`] is over, it is the one that there is.
     ///
     /// The place is one that an append was answered, to this aggregate or to any other: where that
-    /// is of another shard, there is nothing to wait for. A store that is open for reading only
-    /// takes up what another process wrote, if need be.
+    /// is of another shard, there is nothing to wait for. A store that is open for writing shows
+    /// what was acknowledged, so this waits only for what is still to come. One that is open for
+    /// reading only takes up what another process wrote, if need be, and then waits for
+    /// [`refresh`](crate::StoreReader::refresh) to get there.
     ///
     /// # Errors
-    /// [`Error::NotYet`] where the shard has not come to the place, [`Error::UnknownShard`];
-    /// damage, or what the disk said.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::UnknownShard`], or that the
+    /// store was closed; damage, or what the disk said.
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
@@ -273,19 +276,26 @@ impl<F: Fold> Repository<F> {
     /// # }
     /// # let directory = tempfile::tempdir()?;
     /// # let store = eventcask::open(directory.path().join("s"))?;
-    /// use eventcask::{ErrorKind, Expected, NewEvent, Place};
+    /// use std::time::Duration;
+    /// use eventcask::{ErrorKind, Expected, NewEvent, Place, Timeout};
     /// let counts = store.fold(Count);
     /// let mut producer = store.producer();
     /// let ticket = producer.append("walk", Expected::Any, &[NewEvent::json("Step", b"{}")])?;
     /// let place = ticket.wait()?.place();
-    /// assert_eq!(*counts.load_at_least("walk", place)?, 1);
+    /// let soon = Timeout::Error(Duration::from_millis(10));
+    /// assert_eq!(*counts.load_at_least("walk", place, soon)?, 1);
     ///
     /// let later = Place::new(place.shard, place.position + 1);
-    /// let later = counts.load_at_least("walk", later).map(|_| ());
-    /// assert_eq!(later.map_err(|error| error.kind()), Err(ErrorKind::NotYet));
+    /// let later = counts.load_at_least("walk", later, soon).map(|_| ());
+    /// assert_eq!(later.map_err(|error| error.kind()), Err(ErrorKind::Behind));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn load_at_least(&self, key: &str, place: Place) -> Result<Versioned<F::State>, Error> {
+    pub fn load_at_least(
+        &self,
+        key: &str,
+        place: Place,
+        timeout: Timeout,
+    ) -> Result<Versioned<F::State>, Error> {
         let reader = self.reader(key);
         let Place { shard, position } = place;
         if shard != reader.shard() {
@@ -302,12 +312,16 @@ impl<F: Fold> Repository<F> {
         }
         if reader.published().watermark <= position {
             self.inner.refresh()?;
-        }
-        let next = reader.published().watermark;
-        if next <= position {
-            return Err(Error::NotYet { place, next });
+            self.reaches(place).wait(timeout)?;
         }
         self.load(key)
+    }
+
+    /// Comes true once a load holds the event at a place: what [`load_at_least`](Self::load_at_least)
+    /// waits for, to be awaited from any async runtime; time-outs are those of the runtime.
+    pub fn reaches(&self, place: Place) -> Reached {
+        let shown = Shown::new(Arc::clone(&self.inner), F::NAME);
+        Reached::new(Arc::new(shown), place)
     }
 
     /// The state of an aggregate as it was at a moment; the default one where it had no event then.
@@ -343,8 +357,7 @@ impl<F: Fold> Repository<F> {
     }
 
     fn reader(&self, key: &str) -> &Arc<ShardReader> {
-        let readers = &self.inner.readers;
-        &readers[route(key, readers.len() as u32) as usize]
+        self.inner.reader_of(key)
     }
 
     fn check_shard(&self, shard: u32) -> Result<(), Error> {

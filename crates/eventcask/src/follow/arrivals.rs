@@ -4,17 +4,21 @@
 //! costs the writer nothing. One that waits costs a look at each block's list of types: where
 //! none of them is wanted, the subscriber is moved on behind the block and sleeps on.
 //!
+//! Those who wait for a place of the log are woken here as well, once it is visible.
+//!
 //! A subscriber that finds nothing: 1. listens; 2. [begins](Watch::begin) to wait, and is woken by
 //! anything from now on; 3. looks once more; 4. [settles](Watch::settle) for what it has not seen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::Waker;
 
 use event_listener::{Event, EventListener};
-use eventcask_event::Events;
+use eventcask_event::{Events, Place};
 use eventcask_log::Block;
 
 use crate::follow::filter::Filter;
+use crate::follow::waiters::{Waiters, Woken};
 use crate::sync::locked;
 
 /// A block of no more aggregates is searched for a key that is wanted; more would hold up the
@@ -25,6 +29,8 @@ const SEARCHED_KEYS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
     watches: RwLock<Vec<Arc<Watch>>>,
+    /// Those who wait for a place, one a shard.
+    waiters: Mutex<Vec<Waiters>>,
     is_over: AtomicBool,
 }
 
@@ -76,9 +82,33 @@ impl Arrivals {
         watches.iter().filter(waiting).for_each(&mut with);
     }
 
-    /// Shows a block that has just become durable to those who wait.
+    /// Shows a block that has just become durable, and visible, to those who wait.
     pub(crate) fn show(&self, block: &Block) {
         self.each_waiting(|watch| watch.see(block));
+        let (shard, next) = (
+            block.events().shard() as usize,
+            block.head().next_position(),
+        );
+        let mut waiters = locked(&self.waiters);
+        let reached = waiters.get_mut(shard).map(|shard| shard.reached(next));
+        drop(waiters);
+        reached.unwrap_or_default().wake();
+    }
+
+    /// Has somebody be woken once a place is visible. Whether it is by now must be looked at after
+    /// this.
+    pub(crate) fn add_waiter(&self, place: Place, number: &mut Option<u64>, waker: &Waker) {
+        let mut waiters = locked(&self.waiters);
+        let shards = waiters.len().max(place.shard as usize + 1);
+        waiters.resize_with(shards, Waiters::default);
+        waiters[place.shard as usize].add(number, place.position, waker);
+    }
+
+    /// Nobody waits under this number any more.
+    pub(crate) fn remove_waiter(&self, shard: u32, number: u64) {
+        if let Some(waiters) = locked(&self.waiters).get_mut(shard as usize) {
+            waiters.remove(number);
+        }
     }
 
     /// Wakes those who wait for something that may be visible now.
@@ -99,6 +129,11 @@ impl Arrivals {
         let told = watches.clone();
         drop(watches);
         told.iter().for_each(|watch| watch.tell());
+        let mut woken = Woken::default();
+        for waiters in &mut *locked(&self.waiters) {
+            woken.and(waiters.all());
+        }
+        woken.wake();
     }
 
     /// Says that nothing more will come.

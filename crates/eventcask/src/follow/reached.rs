@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventcask_event::Place;
 
@@ -28,6 +28,16 @@ pub enum Timeout {
     Stale(Duration),
 }
 
+impl Timeout {
+    /// What is left of it after so long.
+    fn after(self, spent: Duration) -> Self {
+        match self {
+            Self::Error(time) => Self::Error(time.saturating_sub(spent)),
+            Self::Stale(time) => Self::Stale(time.saturating_sub(spent)),
+        }
+    }
+}
+
 /// What follows the log, and can be waited for.
 pub(crate) trait Follows: Send + Sync {
     /// What it is called.
@@ -49,11 +59,12 @@ pub(crate) trait Follows: Send + Sync {
     fn forget(&self, shard: u32, number: u64);
 }
 
-/// Comes true once a projection, a view or a read model holds the event at a place: its progress in
-/// that shard then, which is the position after the last event that it holds. From
-/// [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches),
-/// [`View::reaches`](crate::View::reaches) and
-/// [`ReadModelRunner::reaches`](crate::ReadModelRunner::reaches).
+/// Comes true once a projection, a view or a read model holds the event at a place, or a fold can
+/// load it: its progress in that shard then, which is the position after the last event that it
+/// holds. From [`ProjectionHandle::reaches`](crate::ProjectionHandle::reaches),
+/// [`View::reaches`](crate::View::reaches),
+/// [`ReadModelRunner::reaches`](crate::ReadModelRunner::reaches) and
+/// [`Repository::reaches`](crate::Repository::reaches).
 ///
 /// Dropping it ends the waiting, so the timer of any runtime can be put around it.
 #[must_use = "futures do nothing unless they are awaited"]
@@ -97,6 +108,27 @@ impl Reached {
         }
         self.followed.look(self.place, &mut self.number, waker)
     }
+}
+
+/// Waits until all before these ends is held, one a shard: the progress in each of them then.
+///
+/// # Errors
+/// As waiting for each of the places, one after the other.
+pub(crate) fn catch_up(
+    followed: &Arc<dyn Follows>,
+    ends: &[u64],
+    timeout: Timeout,
+) -> Result<Vec<u64>, Error> {
+    let started = Instant::now();
+    let wait = |(shard, end): (u32, &u64)| {
+        // What has come to a place stays past it, so the shards are waited for in turn.
+        let Some(last) = end.checked_sub(1) else {
+            return Ok(followed.progress(shard).unwrap_or_default());
+        };
+        let place = Place::new(shard, last);
+        Reached::new(Arc::clone(followed), place).wait(timeout.after(started.elapsed()))
+    };
+    (0..).zip(ends).map(wait).collect()
 }
 
 impl std::fmt::Debug for Reached {

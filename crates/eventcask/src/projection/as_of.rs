@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use eventcask_event::route;
+use eventcask_event::Routing;
 use eventcask_project::{Merge, MergedStates, Projection, SpecError, ViewRow, ViewState};
 
-use super::folding::Folding;
 use crate::Error;
+use crate::state::folding::Folding;
 
 /// The states of a projection at a moment of the past. From [`crate::ProjectionHandle::as_of`].
 pub struct ProjectionAsOf<P: Projection> {
     projection: Arc<P>,
+    routing: Routing,
     shards: Vec<Folding<P::State>>,
 }
 
@@ -24,9 +25,16 @@ impl<P: Projection> std::fmt::Debug for ProjectionAsOf<P> {
 }
 
 impl<P: Projection> ProjectionAsOf<P> {
-    pub(crate) fn new(projection: &Arc<P>, shards: Vec<Folding<P::State>>) -> Self {
-        let projection = Arc::clone(projection);
-        Self { projection, shards }
+    pub(crate) fn new(
+        projection: &Arc<P>,
+        routing: Routing,
+        shards: Vec<Folding<P::State>>,
+    ) -> Self {
+        Self {
+            projection: Arc::clone(projection),
+            routing,
+            shards,
+        }
     }
 
     /// The state of a shard.
@@ -41,7 +49,7 @@ impl<P: Projection> ProjectionAsOf<P> {
     /// The state of the shard that an aggregate belongs to.
     #[must_use]
     pub fn state_of(&self, key: &str) -> &P::State {
-        self.state(route(key, self.shards.len() as u32))
+        self.state(self.routing.shard_of(key))
     }
 
     /// Position after the last event that each state holds.

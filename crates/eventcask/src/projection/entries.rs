@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eventcask_event::{Place, route};
+use eventcask_event::Place;
 use eventcask_project::{Batch, PerAggregate, Projection};
 use quick_cache::sync::Cache;
 
 use super::handle::ProjectionHandle;
-use super::watch::Watch;
+use crate::state::watch::Watch;
 use crate::{Error, Timeout};
 
 /// The entries of a [`PerAggregate`] projection that are asked for often:
@@ -155,7 +155,7 @@ where
     }
 
     fn shard(&self, key: &str) -> u32 {
-        route(key, self.kept.progress.len() as u32)
+        self.projected.live().shard_of(key)
     }
 }
 

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use eventcask_event::{Place, route};
+use eventcask_event::Place;
 use eventcask_project::{Merge, Projection};
 
-use super::definition::{Definition, projection_text};
-use super::files::Files;
-use super::keep::Keep;
-use super::live::LiveProjection;
-use super::projections::{Live, Taken};
-use super::{ProjectionOptions, past, runner, saver};
-use crate::follow::reached::Follows;
+use super::{Parked, ProjectionAsOf, ProjectionOptions, Rebuild};
+use crate::follow::reached::{self, Follows};
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
-use crate::projection::{Parked, ProjectionAsOf, Rebuild};
+use crate::state::definition::{Definition, projection_text};
+use crate::state::files::Files;
+use crate::state::keep::Keep;
+use crate::state::live::LiveProjection;
+use crate::state::projections::{Live, Taken};
+use crate::state::{past, runner, saver};
 use crate::stats::ProjectionStats;
 use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Timeout};
@@ -274,8 +274,7 @@ impl<P: Projection> ProjectionHandle<P> {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_of<T>(&self, key: &str, read: impl FnOnce(&P::State) -> T) -> Result<T, Error> {
-        let shards = self.held.inner.readers.len() as u32;
-        self.read(route(key, shards), read)
+        self.read(self.held.inner.shard_of(key), read)
     }
 
     /// Runs `read` on the state of each shard, one after the other, as [`read`](Self::read) does.
@@ -360,6 +359,17 @@ impl<P: Projection> ProjectionHandle<P> {
         Reached::new(held, place)
     }
 
+    /// Waits until the projection holds all that is durable now. Returns its
+    /// [`progress`](Self::progress) in each shard then, which is less than that where
+    /// [`Timeout::Stale`] is over.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn catch_up(&self, timeout: Timeout) -> Result<Vec<u64>, Error> {
+        let held: Arc<dyn Follows> = Arc::<Held<P>>::clone(&self.held);
+        reached::catch_up(&held, &self.held.inner.positions(), timeout)
+    }
+
     /// Begins to fill the states anew from the log, on all cores, beside those in use, which go on
     /// meanwhile. When that is done the new ones take their place, in all shards at once; a
     /// projection that has stopped goes on with them. See [`Rebuild`].
@@ -435,7 +445,11 @@ impl<P: Projection> ProjectionHandle<P> {
     /// damage, or what the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ProjectionAsOf<P>, Error> {
         let states = past::states_as_of(&self.held.live, as_of)?;
-        Ok(ProjectionAsOf::new(&self.held.projection, states))
+        Ok(ProjectionAsOf::new(
+            &self.held.projection,
+            self.held.inner.manifest.routing(),
+            states,
+        ))
     }
 
     /// How it is getting on: how far it is behind, and why it stopped, if it did.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use eventcask_log::Storage;
 use eventcask_shard::ShardReader;
 
-use super::found::list_projections;
 use crate::Error;
 use crate::StoreReader;
 use crate::clock::now_nanos;
 use crate::lag::lag;
+use crate::state::found::list_projections;
 
 /// What is kept of a projection with snapshots, whichever process runs it: how far its next start
 /// has to go back. From [`Store::kept_projections`](crate::StoreReader::kept_projections).

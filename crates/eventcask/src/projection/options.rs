@@ -6,8 +6,8 @@ use std::time::Duration;
 use eventcask_project::{Projection, Snapshot};
 
 use crate::StoreReader;
-use crate::projection::definition::Codec;
-use crate::projection::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, OnError, SnapshotPolicy};
+use crate::state::definition::Codec;
+use crate::state::policy::{BATCH_BYTES, BATCH_EVENTS, BatchLimits, OnError, SnapshotPolicy};
 use crate::store::inner::Inner;
 
 /// How a projection is to follow a store; [`start`](Self::start) begins. From

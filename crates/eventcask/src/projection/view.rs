@@ -6,10 +6,11 @@ use eventcask_event::Place;
 use eventcask_project::{MergedStates, ViewRow, ViewSpec, ViewState};
 
 use super::as_of::{self, ViewAsOf};
-use super::live::LiveProjection;
-use super::past;
-use super::rebuild::Rebuild;
-use super::views::LiveView;
+use crate::follow::reached::{self, Follows};
+use crate::state::live::LiveProjection;
+use crate::state::past;
+use crate::state::rebuild::Rebuild;
+use crate::state::views::LiveView;
 use crate::stats::ViewStats;
 use crate::store::inner::Inner;
 use crate::{AsOf, Error, Reached, Store, StoreReader, Timeout};
@@ -240,6 +241,18 @@ impl View {
         Ok(Reached::new(live, place))
     }
 
+    /// Waits until the view holds all that this handle of the store shows now. Returns its position
+    /// in each shard then, which is less than that where [`Timeout::Stale`] is over. Needed only
+    /// where [`wait_for`](Self::wait_for) is.
+    ///
+    /// # Errors
+    /// As [`wait_for`](Self::wait_for).
+    pub fn catch_up(&self, timeout: Timeout) -> Result<Vec<u64>, Error> {
+        let view = self.inner.views.find(self.name())?;
+        let live: Arc<dyn Follows> = Arc::<LiveProjection<ViewState>>::clone(&view.live);
+        reached::catch_up(&live, &self.inner.positions(), timeout)
+    }
+
     /// Begins to fill the view anew from all events, on all cores, beside the states in use, which
     /// go on meanwhile. When that is done the new ones take their place, in all shards at once; a
     /// view that has stopped goes on with them. In a store that is open for reading only they are
@@ -330,15 +343,6 @@ impl Store {
         self.running()?;
         let live = self.inner.views.create(name, spec)?;
         Ok(View::new(Arc::clone(&self.inner), live))
-    }
-
-    /// Fills a view anew from all events, beside the one in use, then puts it in its place.
-    ///
-    /// # Errors
-    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
-    pub fn rebuild_view(&self, name: &str) -> Result<(), Error> {
-        self.running()?;
-        self.inner.views.rebuild(name)
     }
 
     /// Removes a view and what is kept of it.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use eventcask_event::{Timestamp, route};
+use eventcask_event::Timestamp;
 use eventcask_log::ErrorKind as LogErrorKind;
 use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
@@ -184,8 +184,7 @@ impl Aggregate {
     }
 
     fn shard(&self) -> &Arc<ShardReader> {
-        let readers = &self.inner.readers;
-        &readers[route(&self.key, readers.len() as u32) as usize]
+        self.inner.reader_of(&self.key)
     }
 
     /// Reads the events, oldest first; none where the aggregate does not exist.

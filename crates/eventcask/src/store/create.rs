@@ -40,7 +40,8 @@ fn prepare(options: &Options, storage: &dyn Storage) -> Result<(), Error> {
 
 /// Makes the files of a new store; it exists once its manifest does.
 fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
-    let manifest = Manifest::new(random_id(), options.new_shards(), now_nanos())?;
+    let manifest = Manifest::new(random_id(), options.new_shards(), now_nanos())?
+        .routed_by(options.route_by.unwrap_or_default());
     for shard in 0..manifest.shards {
         ShardDir::new(Arc::clone(storage), &manifest, shard).create()?;
     }
@@ -121,16 +122,20 @@ pub(crate) fn check_writable(
         );
         return Err(LogError::new(LogErrorKind::NewerFormat, message));
     }
-    match options.shards {
-        Some(shards) if shards != manifest.shards => {
-            // A number that no store can have is said to be that, not merely another one.
-            Manifest::new(0, shards, 0)?;
-            let message = format!(
-                "{here} has {} shards, which is fixed, and {shards} were asked for; leave the number out",
-                manifest.shards
-            );
-            Err(LogError::new(LogErrorKind::Setting, message))
-        }
-        _ => Ok(()),
+    let refused = |message| Err(LogError::new(LogErrorKind::Setting, message));
+    if let Some(shards) = options.shards.filter(|shards| *shards != manifest.shards) {
+        // A number that no store can have is said to be that, not merely another one.
+        Manifest::new(0, shards, 0)?;
+        return refused(format!(
+            "{here} has {} shards, which is fixed, and {shards} were asked for; leave the number out",
+            manifest.shards
+        ));
     }
+    let there = manifest.route_by;
+    if let Some(by) = options.route_by.filter(|by| *by != there) {
+        return refused(format!(
+            "{here} is routed by {there}, which is fixed, and routing by {by} was asked for; leave it out"
+        ));
+    }
+    Ok(())
 }

@@ -19,7 +19,7 @@ use crate::follow::feeds::Feeds;
 use crate::notices;
 use crate::notices::{Kind, Who};
 use crate::parallel::cores;
-use crate::projection::Projections;
+use crate::state::projections::Projections;
 use crate::store::sealer::{Sealer, SealerBell};
 use crate::store::seen::known_ends;
 use crate::sync::locked;

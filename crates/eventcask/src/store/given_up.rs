@@ -16,7 +16,6 @@ pub(crate) struct GivenUp {
     retired: Arc<Retired>,
     /// Events from this position on may be lost with the power: they stand in for nothing.
     durable_to: u64,
-    shards: u32,
     /// Keys that were erased, the key that took the place of each, and its first version that is
     /// left.
     erased: RefCell<BTreeMap<String, (String, u64)>>,
@@ -38,23 +37,22 @@ impl Found {
 }
 
 impl GivenUp {
-    /// What was given up by now of a shard of a store with so many. All that is visible must be
-    /// durable, or be made so before anything is taken out.
-    pub(crate) fn now(reader: &Arc<ShardReader>, shards: u32) -> Self {
+    /// What was given up by now of a shard. All that is visible must be durable, or be made so
+    /// before anything is taken out.
+    pub(crate) fn now(reader: &Arc<ShardReader>) -> Self {
         let published = reader.published();
         Self {
             retired: Arc::clone(&published.retired),
             durable_to: published.watermark,
             reader: Arc::clone(reader),
-            shards,
             erased: RefCell::default(),
         }
     }
 
     /// As [`now`](Self::now), where not all that is visible is durable: what was given up by time,
     /// and up to the newest segment, before which everything is.
-    pub(crate) fn durably(reader: &Arc<ShardReader>, shards: u32) -> Self {
-        let now = Self::now(reader, shards);
+    pub(crate) fn durably(reader: &Arc<ShardReader>) -> Self {
+        let now = Self::now(reader);
         let newest = reader.published().spans().pop();
         Self {
             retired: Arc::new(now.retired.by_time()),
@@ -127,7 +125,8 @@ impl GivenUp {
 
     fn erase(&self, events: &Events<'_>, row: usize) -> Fate {
         let key = key_of(events, row);
-        let stands_for = erased_key(self.reader.dir().store(), key, self.shards);
+        let dir = self.reader.dir();
+        let stands_for = erased_key(dir.store(), key, dir.routing());
         let first = events.version(row).saturating_add(1);
         let mut erased = self.erased.borrow_mut();
         erased.insert(key.to_owned(), (stands_for.clone(), first));
@@ -161,7 +160,7 @@ impl GivenUp {
                     continue;
                 }
                 found.events += 1;
-                let bytes = events.columns().payload_lengths[row].to_native();
+                let bytes = events.columns().payload_lengths[row];
                 found.payload_bytes += u64::from(bytes);
             }
             from = at.next_position;

@@ -9,8 +9,8 @@ use crate::follow::arrivals::Arrivals;
 use crate::follow::feeds::Feeds;
 use crate::follow::subscriptions::Subscriptions;
 use crate::follow::waiters::Woken;
-use crate::projection::Projections;
-use crate::projection::views::Views;
+use crate::state::projections::Projections;
+use crate::state::views::Views;
 use crate::store::engine::Engine;
 use crate::store::folds::Folds;
 use crate::store::router::Router;
@@ -47,6 +47,21 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Inner {
+    /// The shard of an aggregate.
+    pub(crate) fn shard_of(&self, key: &str) -> u32 {
+        self.manifest.routing().shard_of(key)
+    }
+
+    /// Who reads the shard of an aggregate.
+    pub(crate) fn reader_of(&self, key: &str) -> &Arc<ShardReader> {
+        &self.readers[self.shard_of(key) as usize]
+    }
+
+    /// A way to all shards.
+    pub(crate) fn router(&self, engine: &Engine) -> Router {
+        Router::new(self.manifest.routing(), self.hasher.clone(), engine)
+    }
+
     /// Whether the store is open for writing.
     pub(crate) fn is_running(&self) -> bool {
         self.engine.as_deref().is_some_and(Engine::is_running)
@@ -59,6 +74,12 @@ impl Inner {
             true => Ok(()),
             false => Err(Error::Closed),
         }
+    }
+
+    /// The position after the last durable event, one a shard.
+    pub(crate) fn positions(&self) -> Vec<u64> {
+        let readers = self.readers.iter();
+        readers.map(|reader| reader.published().watermark).collect()
     }
 
     /// Makes everything durable on the disk that was handed over before.

@@ -6,8 +6,8 @@ use eventcask_log::{Error as LogError, Manifest, ShardDir, Storage};
 use eventcask_shard::{KeyHasher, Opened, ShardReader};
 
 use crate::follow::subscriptions::Subscriptions;
-use crate::projection::folder;
-use crate::projection::views::Views;
+use crate::state::folder;
+use crate::state::views::Views;
 use crate::store::create::{check_writable, lock};
 use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::store::folds::Folds;
@@ -31,9 +31,9 @@ impl Options {
     ///
     /// # Errors
     /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
-    /// [`crate::ErrorKind::Locked`] where another process or handle writes to it,
-    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for settings that can not
-    /// be, or what the disk said.
+    /// [`crate::ErrorKind::OlderFormat`], [`crate::ErrorKind::Locked`] where another process or
+    /// handle writes to it, [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Invalid`] for
+    /// settings that can not be, or what the disk said.
     pub fn open(&self, location: impl Into<Location>) -> Result<Store, Error> {
         let storage = location.into().into_storage();
         let (store, _) = Store::open_writer(self, Workers::Threads, storage)?;

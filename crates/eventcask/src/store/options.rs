@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT};
+use eventcask_event::{MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, RouteBy};
 use eventcask_log::{
     BLOCK_CACHE_BYTES, Budget, Caches, Codec, SEGMENT_BYTES, TABLE_CACHE_BYTES, TableCache,
 };
@@ -46,6 +46,7 @@ const MAX_SEGMENT_BYTES: u64 = 1 << 30;
 pub struct Options {
     pub(crate) create: bool,
     pub(crate) shards: Option<u32>,
+    pub(crate) route_by: Option<RouteBy>,
     pub(crate) threads: Option<usize>,
     pub(crate) durability: Durability,
     pub(crate) codec: Codec,
@@ -69,6 +70,7 @@ impl Default for Options {
         Self {
             create: true,
             shards: None,
+            route_by: None,
             threads: None,
             durability: Durability::Sync,
             codec: Codec::Auto,
@@ -116,6 +118,24 @@ impl Options {
     /// ```
     pub fn shards(mut self, shards: u32) -> Self {
         self.shards = Some(shards);
+        self
+    }
+
+    /// By which part of its key an aggregate of a store that is made finds its shard;
+    /// [`RouteBy::Key`] by default, which spreads aggregates evenly. With [`RouteBy::Category`] all
+    /// aggregates whose keys begin alike, up to the first `-`, share a shard, so that one append
+    /// can be of several of them; the shard of a large category has its load alone. A store that
+    /// exists keeps the one it has, and another one here is refused.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{RouteBy, Store};
+    /// let store = Store::options().route_by(RouteBy::Category).open(directory.path())?;
+    /// assert_eq!(store.shard_of("tenant7-order-1"), store.shard_of("tenant7-stock-9"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn route_by(mut self, by: RouteBy) -> Self {
+        self.route_by = Some(by);
         self
     }
 
@@ -262,9 +282,10 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for blocks that were read for single aggregates: 32 MiB by default. An
-    /// aggregate whose events lie in a block each is loaded some ten times faster where those are
-    /// kept.
+    /// Bytes of memory for what was read for single aggregates, groups of rows and chunks of
+    /// payloads, each checked once: 256 MiB by default. It is taken as events are read, not before.
+    /// An aggregate whose events lie scattered is loaded some ten times faster where its parts of
+    /// blocks are kept.
     pub fn block_cache_bytes(mut self, bytes: u64) -> Self {
         self.block_cache_bytes = bytes;
         self

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Timestamp, route};
+use eventcask_event::{RouteBy, Timestamp};
 
 use crate::store::inner::Inner;
 
@@ -64,7 +64,22 @@ impl StoreReader {
     /// ```
     #[must_use]
     pub fn shard_of(&self, key: &str) -> u32 {
-        route(key, self.shards())
+        self.inner.shard_of(key)
+    }
+
+    /// By which part of its key an aggregate finds its shard.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{RouteBy, Store};
+    /// let store = Store::options().route_by(RouteBy::Category).open(directory.path())?;
+    /// assert_eq!(store.route_by(), RouteBy::Category);
+    /// assert_eq!(store.shard_of("order-7"), store.shard_of("order-8"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn route_by(&self) -> RouteBy {
+        self.inner.manifest.route_by
     }
 
     /// When the store was made.
@@ -76,10 +91,6 @@ impl StoreReader {
     /// The position after the last durable event, one a shard.
     #[must_use]
     pub fn positions(&self) -> Vec<u64> {
-        self.inner
-            .readers
-            .iter()
-            .map(|reader| reader.published().watermark)
-            .collect()
+        self.inner.positions()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use eventcask_event::route;
+use eventcask_event::Routing;
 use eventcask_shard::{Delivery, Inbox, KeyHasher, OpenBatch, SendError};
 
 use crate::Error;
@@ -11,6 +11,7 @@ use crate::store::engine::Engine;
 /// The lanes of one producer, one a shard.
 #[derive(Debug)]
 pub(crate) struct Router {
+    routing: Routing,
     hasher: KeyHasher,
     lanes: Vec<Lane>,
     /// The offset after the last row of a source that went to each shard.
@@ -47,8 +48,12 @@ pub(crate) struct Room {
 /// How a full batch is handed over: waiting or not.
 pub(crate) type SendBy = fn(&Lane, &mut Box<Delivery>) -> Result<(), Error>;
 
+/// How the open batch of a lane is got, with room for what is to be added, and whether it is empty.
+pub(crate) type OpenBy =
+    for<'l> fn(&'l Lane, &Room) -> Result<(MutexGuard<'l, Box<Delivery>>, bool), Error>;
+
 impl Router {
-    pub(crate) fn new(hasher: KeyHasher, engine: &Engine) -> Self {
+    pub(crate) fn new(routing: Routing, hasher: KeyHasher, engine: &Engine) -> Self {
         let lane = |(shard, inbox): (usize, &Arc<Inbox>)| Lane {
             shard: shard as u32,
             inbox: Arc::clone(inbox),
@@ -56,6 +61,7 @@ impl Router {
             batch_bytes: engine.batch_bytes,
         };
         Self {
+            routing,
             hasher,
             lanes: engine.inboxes.iter().enumerate().map(lane).collect(),
             sent: vec![0; engine.inboxes.len()],
@@ -76,13 +82,20 @@ impl Router {
         (&self.lanes[self.shard_of(key)], self.hasher.hash(key))
     }
 
+    /// The lane to a shard, for one of many users.
+    pub(crate) fn lane(&self, shard: u32) -> &Lane {
+        &self.lanes[shard as usize]
+    }
+
+    /// The lane to a shard, and the offset after the last row of a source that went that way.
+    pub(crate) fn way(&mut self, shard: u32) -> (&Lane, &mut u64) {
+        let shard = shard as usize;
+        (&self.lanes[shard], &mut self.sent[shard])
+    }
+
     #[inline]
     fn shard_of(&self, key: &str) -> usize {
-        match self.lanes.len() {
-            // Where there is one shard only, it need not be asked for.
-            1 => 0,
-            shards => route(key, shards as u32) as usize,
-        }
+        self.routing.shard_of(key) as usize
     }
 
     /// Says of no lane any more what of a source went that way.

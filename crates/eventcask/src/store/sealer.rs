@@ -305,8 +305,8 @@ impl Shared {
                 Duration::ZERO
             };
             let given_up = match self.is_all_durable {
-                true => GivenUp::now(&self.readers[shard], self.shards()),
-                false => GivenUp::durably(&self.readers[shard], self.shards()),
+                true => GivenUp::now(&self.readers[shard]),
+                false => GivenUp::durably(&self.readers[shard]),
             };
             let go_on = || self.give_way(patience);
             match self.seal_segment(shard, number, &given_up, &go_on) {
@@ -331,15 +331,11 @@ impl Shared {
                 };
                 (bytes, segments) = (left, segments - 1);
                 let _one = locked(&self.rewriting[shard]);
-                let given_up = GivenUp::now(reader, self.shards());
+                let given_up = GivenUp::now(reader);
                 // What fails is as it was, and the next opening tries again.
                 let _ = self.seal_segment(shard, span.number, &given_up, &|| true);
             }
         }
-    }
-
-    fn shards(&self) -> u32 {
-        self.readers.len() as u32
     }
 
     /// Seals a segment; says whether to go on.

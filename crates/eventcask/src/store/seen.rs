@@ -12,7 +12,7 @@ use crate::store::side_files;
 /// Up to where each log is known to go.
 ///
 /// # Errors
-/// [`ErrorKind::NewerFormat`], or what the disk said.
+/// [`ErrorKind::NewerFormat`], [`ErrorKind::OlderFormat`], or what the disk said.
 pub(crate) fn known_ends(storage: &dyn Storage, manifest: &Manifest) -> Result<Ends, LogError> {
     let mut ends = Ends::read_if_whole(storage, manifest)?;
     if ends.is_synced_first() {

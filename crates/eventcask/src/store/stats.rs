@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use eventcask_event::RouteBy;
 use eventcask_shard::Stages;
 
 use crate::StoreReader;
@@ -17,6 +18,8 @@ use crate::store::inner::Inner;
 pub struct Stats {
     /// The store's id.
     pub store: u128,
+    /// By which part of its key an aggregate finds its shard.
+    pub route_by: RouteBy,
     /// Durable events.
     pub events: u64,
     /// Aggregates that have an event, or had one before all of theirs were given up. After a repair
@@ -147,6 +150,7 @@ impl Stats {
         let views = inner.views.list().into_iter();
         Self {
             store: inner.manifest.store,
+            route_by: inner.manifest.route_by,
             events: sum(|shard| shard.events),
             aggregates: sum(|shard| shard.aggregates),
             raw_bytes: sum(|shard| shard.raw_bytes),

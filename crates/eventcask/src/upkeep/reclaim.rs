@@ -12,7 +12,7 @@ use eventcask_event::Events;
 use eventcask_log::{Error as LogError, Storage};
 use eventcask_shard::{FlushCounter, Flushed, SegmentSpan};
 
-use crate::projection::folder::{self, FOLDERS};
+use crate::state::folder::{self, FOLDERS};
 use crate::store::given_up::{Found, GivenUp};
 use crate::store::inner::Inner;
 use crate::subscribe::dispatcher;
@@ -76,8 +76,7 @@ impl StoreReader {
 
     fn given_up(&self) -> Vec<GivenUp> {
         let readers = self.inner.readers.iter();
-        let shards = self.inner.manifest.shards;
-        readers.map(|reader| GivenUp::now(reader, shards)).collect()
+        readers.map(GivenUp::now).collect()
     }
 }
 

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use eventcask_event::{Events, RouteBy};
 use eventcask_log::{
-    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection, Manifest,
-    RepairedSegment, ShardDir, Storage, inspect,
+    Block, Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection,
+    Manifest, Open, Payloads, RepairedSegment, SegmentInspection, ShardDir, Storage, inspect,
 };
 
 use crate::Error;
@@ -57,8 +58,8 @@ impl RepairReport {
 ///
 /// # Errors
 /// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
-/// [`crate::ErrorKind::Locked`] while the store is open for writing, or what the disk said; what
-/// was mended by then stays mended.
+/// [`crate::ErrorKind::OlderFormat`], [`crate::ErrorKind::Locked`] while the store is open for
+/// writing, or what the disk said; what was mended by then stays mended.
 pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
     let storage = FileStorage::new(directory.as_ref());
     let here = storage.describe("");
@@ -131,11 +132,16 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
     let shown = storage.describe("MANIFEST");
     let shards = list(storage, "shards")?;
     let mut store = None;
+    let mut fits = Fits::new(shards.len() as u32);
     for shard in &shards {
         for name in list(storage, &format!("shards/{shard}"))? {
-            let path = storage.root().join("shards").join(shard).join(&name);
-            if let (None, Ok(Inspection::Segment(segment))) = (store, inspect(&path)) {
-                store = Some(segment.store);
+            if store.is_some() && fits.is_decided() {
+                break;
+            }
+            let path = format!("shards/{shard}/{name}");
+            if let Ok(Inspection::Segment(segment)) = inspect(&storage.root().join(&path)) {
+                store = store.or(Some(segment.store));
+                fits.look(storage, &path, &segment);
             }
         }
     }
@@ -145,11 +151,62 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
     };
     move_aside(storage, "MANIFEST", "the segments tell what it said", files)?;
     let manifest = Manifest::new(store, shards.len() as u32, crate::clock::now_nanos())?;
+    let manifest = manifest.routed_by(fits.decided());
     manifest.create(storage)?;
     files.push(format!(
         "{shown} was made again from the segments; the time of creation is now"
     ));
     Ok(manifest)
+}
+
+/// The ways of routing by which all keys that were met are where they are.
+struct Fits {
+    shards: u32,
+    left: Vec<RouteBy>,
+}
+
+impl Fits {
+    fn new(shards: u32) -> Self {
+        let left = RouteBy::ALL.to_vec();
+        Self { shards, left }
+    }
+
+    fn is_decided(&self) -> bool {
+        self.left.len() < 2
+    }
+
+    /// What is left. Where there is no telling, by whole keys, as most stores are.
+    fn decided(&self) -> RouteBy {
+        self.left.first().copied().unwrap_or_default()
+    }
+
+    /// Looks at the keys of a segment, as far as they can be read.
+    fn look(&mut self, storage: &FileStorage, path: &str, segment: &SegmentInspection) {
+        let Ok(file) = storage.open(path, Open::Read) else {
+            return;
+        };
+        for head in segment.blocks.iter().filter(|head| head.rows > 0) {
+            if self.is_decided() {
+                return;
+            }
+            let mut bytes = vec![0; head.length as usize];
+            let whole = bytes.len();
+            let read = file.read_at(&mut bytes, head.place);
+            if read.is_ok_and(|read| read == whole)
+                && let Ok(block) = Block::decode(head.clone(), &bytes, Payloads::Shut)
+            {
+                self.keep_fitting(&block.events());
+            }
+        }
+    }
+
+    fn keep_fitting(&mut self, events: &Events<'_>) {
+        let (shard, shards) = (events.shard(), self.shards);
+        for index in 0..events.aggregates() {
+            let key = events.key(index);
+            self.left.retain(|by| by.shard_of(key, shards) == shard);
+        }
+    }
 }
 
 /// Moves small files aside that can not be read.

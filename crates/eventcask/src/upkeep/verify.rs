@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use eventcask_event::{EventId, Events, NO_POSITION, erased_id, erased_id_of, route};
+use eventcask_event::{EventId, Events, NO_POSITION, Routing, erased_id, erased_id_of};
 use eventcask_log::{
     Block, BlockHead, Error as LogError, Framed, Manifest, Payloads, Problem, ShardDir, Storage,
     VerifiedSegment,
@@ -70,8 +70,9 @@ impl VerifyReport {
 /// ```
 ///
 /// # Errors
-/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`], or what the disk said.
-/// Damage is no error but part of the report.
+/// [`crate::ErrorKind::NotAStore`], [`crate::ErrorKind::NewerFormat`],
+/// [`crate::ErrorKind::OlderFormat`], or what the disk said. Damage is no error but part of the
+/// report.
 pub fn verify(location: impl Into<Location>) -> Result<VerifyReport, Error> {
     verify_storage(&location.into().into_storage())
 }
@@ -95,7 +96,7 @@ fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
         for shard in 0..manifest.shards {
             let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
             let dir = dir.known_to(ends.of(shard));
-            verify_shard(&dir, manifest.shards, &live, &mut report)?;
+            verify_shard(&dir, &live, &mut report)?;
         }
         verify_side_files(&**storage, &mut report)?;
     }
@@ -110,7 +111,6 @@ const SEGMENTS_A_CORE: usize = 2;
 /// Reads the segments of a shard, several at a time, and looks whether they go together.
 fn verify_shard(
     dir: &ShardDir,
-    shards: u32,
     live: &(dyn Fn() -> bool + Sync),
     report: &mut VerifyReport,
 ) -> Result<(), LogError> {
@@ -124,7 +124,7 @@ fn verify_shard(
     for some in segments.chunks(SEGMENTS_A_CORE * parallel::width()) {
         let parts = parallel::map(some.len(), |index| {
             let is_last = Some(some[index]) == last;
-            Part::read(dir, some[index], is_last, shards, &identity, live)
+            Part::read(dir, some[index], is_last, &identity, live)
         });
         let parts: Result<Vec<_>, LogError> = parts.into_iter().collect();
         for (part, verified) in parts? {
@@ -166,7 +166,7 @@ struct Span {
 /// What is known of one segment.
 struct Part<'v> {
     segment: u64,
-    shards: u32,
+    routing: Routing,
     identity: &'v Identity,
     blocks: u64,
     events: u64,
@@ -183,10 +183,10 @@ struct Part<'v> {
 }
 
 impl<'v> Part<'v> {
-    fn new(segment: u64, shards: u32, identity: &'v Identity) -> Self {
+    fn new(segment: u64, routing: Routing, identity: &'v Identity) -> Self {
         Self {
             segment,
-            shards,
+            routing,
             identity,
             blocks: 0,
             events: 0,
@@ -205,11 +205,10 @@ impl<'v> Part<'v> {
         dir: &ShardDir,
         segment: u64,
         is_last: bool,
-        shards: u32,
         identity: &'v Identity,
         live: &dyn Fn() -> bool,
     ) -> Result<(Self, VerifiedSegment), LogError> {
-        let mut part = Self::new(segment, shards, identity);
+        let mut part = Self::new(segment, dir.routing(), identity);
         let mut problems = Vec::new();
         let mut check =
             |head: &BlockHead, bytes: &[u8], damaged| part.check_block(head, bytes, damaged);
@@ -233,16 +232,16 @@ impl<'v> Part<'v> {
         self.is_broken |= head.gaps > 0 || next.is_some_and(|next| next != head.first_position);
         self.events += u64::from(head.rows);
         let block = Block::decode(head.clone(), bytes, Payloads::All)?;
+        block.check_closely()?;
         self.check_events(&block.events(), head)
     }
 
     fn check_events(&mut self, events: &Events<'_>, head: &BlockHead) -> Result<(), &'static str> {
         for index in 0..events.aggregates() {
-            if route(events.key(index), self.shards) != events.shard() {
+            if self.routing.shard_of(events.key(index)) != events.shard() {
                 return Err("an event is in a shard that its key does not belong to");
             }
         }
-        events.check_keys().map_err(|malformed| malformed.0)?;
         let (first, last) = (head.first_commit, head.last_commit);
         let before = self.commits.map_or(first, |(_, last)| last);
         if first < before || last < first {
@@ -270,10 +269,7 @@ impl<'v> Part<'v> {
         let mut follows = true;
         for row in 0..events.len() {
             let index = events.aggregate_index(row);
-            let (version, position) = (
-                events.columns().versions[row].to_native(),
-                events.position(row),
-            );
+            let (version, position) = (events.columns().versions[row], events.position(row));
             let link = events.previous(index).unwrap_or(NO_POSITION);
             match self.aggregates.get_mut(events.key(index)) {
                 None => {

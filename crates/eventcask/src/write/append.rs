@@ -4,19 +4,14 @@
 //! different shards do not meet, and those of one shard only while an event is written into the
 //! batch. Nobody waits for room in a queue under such a lock.
 
-use std::sync::MutexGuard;
-
 use eventcask_event::{Expected, NewEvent};
-use eventcask_shard::Delivery;
+use eventcask_shard::Expectation;
 
 use crate::store::inner::Inner;
-use crate::store::router::{Lane, Room, Router};
-use crate::write::producer::check_append;
+use crate::store::router::{Lane, OpenBy, Room};
+use crate::write::check::check_append;
 use crate::write::ticket::Ticket;
 use crate::{Error, Store};
-
-/// How the open batch of a lane is got, with room for what is to be added, and whether it is empty.
-type OpenBy = for<'l> fn(&'l Lane, &Room) -> Result<(MutexGuard<'l, Box<Delivery>>, bool), Error>;
 
 impl Store {
     /// Appends events to an aggregate, all or none, and returns the ticket of the answer, which can
@@ -98,7 +93,7 @@ impl Store {
     ) -> Result<Ticket, Error> {
         let engine = self.engine();
         let bytes = check_append(key, events, engine.max_payload_bytes)?;
-        let new_router = || Router::new(self.inner.hasher.clone(), engine);
+        let new_router = || self.inner.router(engine);
         let router = self.inner.appender.get_or_init(new_router);
         let (lane, hash) = router.lane_of(key);
         let room = Room {
@@ -111,7 +106,7 @@ impl Store {
         for event in events {
             open.batch.push(key, hash, event)?;
         }
-        let ticket = open.join(first_row, expected);
+        let ticket = open.join(first_row, Expectation::One(expected));
         lane.leave(open, was_empty);
         Ok(Ticket::new(ticket))
     }

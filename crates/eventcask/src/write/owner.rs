@@ -7,14 +7,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use eventcask_event::{EventBatch, Expected, NewEvent, check_key, route};
-use eventcask_shard::{Delivery, Inbox, Worker};
+use eventcask_event::{EventBatch, Expected, NewEvent, Routing, check_key};
+use eventcask_shard::{Delivery, Expectation, Inbox, Worker};
 
 use crate::store::engine::{Engine, OwnedWorker, Workers};
 use crate::store::location::Location;
-use crate::write::producer::{Ledger, check_append};
+use crate::write::check::check_append;
+use crate::write::producer::Ledger;
 use crate::write::ticket::{AppendResult, FlushTicket, Flushed, Ticket};
-use crate::{Error, Options, Store};
+use crate::{AppendSet, Error, Options, Store};
 
 /// Owns one shard of a store that was opened by [`crate::Options::open_owned`]: whoever pushes
 /// events does the shard's work as well.
@@ -72,7 +73,7 @@ pub struct ShardOwner {
 /// What is looked at for each event, side by side.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    shards: u32,
+    routing: Routing,
     payload_bytes: usize,
     batch_bytes: usize,
 }
@@ -84,7 +85,7 @@ impl ShardOwner {
             shard,
             inbox: Arc::clone(&engine.inboxes[shard as usize]),
             limits: Limits {
-                shards: store.inner.manifest.shards,
+                routing: store.inner.manifest.routing(),
                 payload_bytes: engine.max_payload_bytes,
                 batch_bytes: engine.batch_bytes,
             },
@@ -144,7 +145,21 @@ impl ShardOwner {
         for event in events {
             self.open.push(key, hash, event, || self.ledger.share())?;
         }
+        let expected = Expectation::One(expected);
         Ok(Ticket::new(self.open.join(first_row, expected)))
+    }
+
+    /// Appends events to several aggregates of the shard, all or none: as
+    /// [`append`](Self::append), and as [`Store::append_all`].
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and [`Error::SeveralShards`].
+    pub fn append_all(&mut self, set: &AppendSet<'_>) -> Result<Ticket, Error> {
+        let inner = Arc::clone(&self.store.inner);
+        let (_, room) = set.place(self.engine().max_payload_bytes, |key| inner.shard_of(key))?;
+        set.keys().try_for_each(|key| self.check_shard(key))?;
+        self.make_room(room.bytes, room.events)?;
+        set.add_to(&mut self.open, &inner.hasher, |_| ())
     }
 
     /// Works off the open batch. The ticket is done once everything pushed and appended so far is
@@ -196,7 +211,7 @@ impl ShardOwner {
     }
 
     fn check_shard(&self, key: &str) -> Result<(), Error> {
-        let shard = route(key, self.limits.shards);
+        let shard = self.limits.routing.shard_of(key);
         if shard == self.shard {
             return Ok(());
         }

@@ -1,19 +1,16 @@
 //! Events on their way in: encoded once, into the open batch of their shard.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent, check_key};
-use eventcask_log::{MAX_SECTION_BYTES, SourceMark};
-use eventcask_shard::{FlushCounter, FlushShare, Flushed, ShardReader};
+use eventcask_event::{EventBatch, Expected, Invalid, NewEvent, check_key};
+use eventcask_log::SourceMark;
+use eventcask_shard::{Expectation, FlushCounter, FlushShare, Flushed, ShardReader};
 
 use crate::store::router::{Lane, Room, Route, Router, SendBy};
 use crate::sync::locked;
+use crate::write::check::check_append;
 use crate::write::ticket::{FlushTicket, Ticket};
-use crate::{Error, ErrorKind, Store, StoreReader};
-
-/// Bytes that the events of one append may have together: they share a block.
-const MAX_APPEND_BYTES: usize = MAX_SECTION_BYTES as usize - (1 << 20);
+use crate::{AppendSet, Error, ErrorKind, Store, StoreReader};
 
 /// Appends events to a store, for one thread; each thread makes its own.
 ///
@@ -95,7 +92,7 @@ impl Drop for Ledger {
 
 impl Producer {
     pub(crate) fn new(store: &Store, origin: Origin) -> Self {
-        let router = Router::new(store.inner.hasher.clone(), store.engine());
+        let router = store.inner.router(store.engine());
         Self {
             router,
             origin,
@@ -216,9 +213,50 @@ impl Producer {
                 ordinal = Some(place + 1);
             }
         }
-        let ticket = open.join(first_row, expected);
+        let ticket = open.join(first_row, Expectation::One(expected));
         lane.leave(open, was_empty);
         Ok(Ticket::new(ticket))
+    }
+
+    /// Appends events to several aggregates of one shard, all or none: as
+    /// [`append`](Self::append), and as [`Store::append_all`].
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// use eventcask::{AppendSet, Expected, NewEvent, RouteBy, Store};
+    /// let store = Store::options().route_by(RouteBy::Category).open(directory.path())?;
+    /// let event = NewEvent::json("Paired", b"{}");
+    /// let pair = AppendSet::new()
+    ///     .append("glove-left", Expected::NoStream, &[event])
+    ///     .append("glove-right", Expected::NoStream, &[event]);
+    /// store.producer().append_all(&pair)?.wait()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), and [`Error::SeveralShards`].
+    pub fn append_all(&mut self, set: &AppendSet<'_>) -> Result<Ticket, Error> {
+        let inner = Arc::clone(&self.store.inner);
+        let limit = self.store.engine().max_payload_bytes;
+        let (shard, mut room) = set.place(limit, |key| inner.shard_of(key))?;
+        let mut ordinal = self.ordinals_of(set)?;
+        let is_numbered = ordinal.is_some();
+        room.of_source = is_numbered;
+        let source = self.origin.source().unwrap_or_default();
+        let (lane, sent) = self.router.way(shard);
+        let (mut open, was_empty) = lane.open(&room, Lane::send)?;
+        let ticket = set.add_to(&mut open, &inner.hasher, |open| {
+            if let Some(place) = ordinal {
+                open.batch.mark(source, *sent, place, 0);
+                *sent = place + 1;
+                ordinal = Some(place + 1);
+            }
+        })?;
+        lane.leave(open, was_empty);
+        if let (true, Origin::Session { next, .. }) = (is_numbered, &mut self.origin) {
+            *next += set.events() as u64;
+        }
+        Ok(ticket)
     }
 
     fn check_append(&self, key: &str, events: &[NewEvent<'_>]) -> Result<usize, Error> {
@@ -345,41 +383,6 @@ impl Drop for Producer {
             locked(&self.store.engine().sources).insert(source.to_owned(), false);
         }
     }
-}
-
-/// Checks what is to be appended together, with payloads of up to `limit` bytes, and returns its
-/// bytes.
-pub(crate) fn check_append(
-    key: &str,
-    events: &[NewEvent<'_>],
-    limit: usize,
-) -> Result<usize, Error> {
-    check_key(key)?;
-    let mut bytes = 0;
-    for event in events {
-        event.check(limit)?;
-        bytes += EventBatch::row_bytes(key, event);
-    }
-    if events.is_empty() {
-        return Err(Invalid::AppendEmpty.into());
-    }
-    if events.len() > MAX_BATCH_TYPES {
-        let types: HashSet<_> = events
-            .iter()
-            .map(|e| (e.event_type, e.schema, e.encoding))
-            .collect();
-        if types.len() > MAX_BATCH_TYPES {
-            return Err(Invalid::TooManyTypes.into());
-        }
-    }
-    if bytes > MAX_APPEND_BYTES {
-        return Err(Invalid::AppendTooLarge {
-            bytes,
-            limit: MAX_APPEND_BYTES,
-        }
-        .into());
-    }
-    Ok(bytes)
 }
 
 impl Store {

@@ -6,7 +6,7 @@
 use eventcask_event::{Expected, Invalid, source_of_session};
 
 use crate::write::producer::Origin;
-use crate::{Error, Producer, Store};
+use crate::{AppendSet, Error, Producer, Store};
 
 impl Store {
     /// A producer that numbers its events, so that what is sent again is stored once: no id is
@@ -96,6 +96,17 @@ impl Producer {
             *next = ordinal;
         }
         Ok(())
+    }
+
+    /// The first ordinal of an append over several aggregates, where it is numbered.
+    pub(crate) fn ordinals_of(&self, set: &AppendSet<'_>) -> Result<Option<u64>, Error> {
+        if self.next_ordinal().is_none() || set.expects_nothing() {
+            return self.ordinals(Expected::Any, set.events());
+        }
+        match set.is_stored_once() {
+            true => Ok(None),
+            false => Err(Invalid::SetInSession.into()),
+        }
     }
 
     /// The first ordinal of an append, where it is numbered.

@@ -23,7 +23,7 @@ struct Slow {
 /// An account of this shard.
 fn account(shard: u32) -> String {
     let mut accounts = (0..).map(|number| format!("account-{number}"));
-    let found = accounts.find(|key| eventcask::route(key, 2) == shard);
+    let found = accounts.find(|key| eventcask::event::route(key, 2) == shard);
     found.expect("a hash reaches each shard")
 }
 

@@ -214,7 +214,7 @@ fn a_load_reads_one_cluster_of_each_segment_that_has_the_aggregate() {
     let storage = history(4);
     let store = all_sealed(&storage, &options().clustered(true));
     for key in ["account-0", "account-3", "account-77", "account-291"] {
-        let dir = shard(&storage, eventcask::route(key, 2));
+        let dir = shard(&storage, eventcask::event::route(key, 2));
         let caches = Caches::new(1 << 20, 1);
         let (reader, _) = ShardReader::open(dir, KeyHasher::default(), caches).unwrap();
         let events = store.aggregate(key).events().unwrap();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use eventcask::event::route;
 use eventcask::{
-    ApplyError, Batch, ErrorKind, Expected, PerAggregate, Place, Projection, Store, Timeout, route,
+    ApplyError, Batch, ErrorKind, Expected, PerAggregate, Place, Projection, Store, Timeout,
 };
 
 use crate::support::{Bank, deposit, in_time, put};

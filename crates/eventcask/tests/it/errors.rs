@@ -85,7 +85,6 @@ fn of_followers() -> Vec<Row> {
     let name = || "mailer".to_owned();
     let reason = || "it panicked".to_owned();
     let place = Place::new(1, 7);
-    let not_yet = Error::NotYet { place, next: 5 };
     let behind = Error::Behind {
         name: name(),
         place,
@@ -139,8 +138,6 @@ fn of_followers() -> Vec<Row> {
             model;
         "TooManyParked", ErrorKind::Parked, false, &["10000", "\"mailer\"", "redrive or skip"];
             parked;
-        "NotYet", ErrorKind::NotYet, true, &["position 7 of shard 1", "5"];
-            not_yet;
         "Behind", ErrorKind::Behind, true, &["\"mailer\"", "position 7 of shard 1", "wait longer"];
             behind;
     ]

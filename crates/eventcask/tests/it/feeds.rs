@@ -82,7 +82,7 @@ fn a_block_over_the_border_is_told_of_as_history_and_as_new() {
         store.seal().unwrap();
         drop(closed);
         put(&store, "a", "1");
-        assert!(feed.catch_up(FOR_EVER).unwrap());
+        feed.catch_up(PATIENT).unwrap();
         let expected: Vec<_> = (0..store.positions()[0]).map(|at| (at, at < 3)).collect();
         assert_eq!(*notes.told.lock().unwrap(), expected);
     });
@@ -96,7 +96,7 @@ fn a_delay_may_be_longer_than_any_clock_goes() {
     let options = store.read_model(notes.clone()).batch_delay(Duration::MAX);
     let feed = options.batch_events(1).start().unwrap();
     put(&store, "a", "1");
-    assert!(feed.catch_up(FOR_EVER).unwrap());
+    feed.catch_up(PATIENT).unwrap();
     assert_eq!(*notes.told.lock().unwrap(), [(0, false)]);
 }
 

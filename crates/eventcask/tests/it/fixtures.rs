@@ -6,17 +6,26 @@ use std::path::{Path, PathBuf};
 
 use eventcask::inspect::{Inspection, Sealed};
 use eventcask::projection::SnapshotPolicy;
-use eventcask::{Codec, EventId, NewEvent, Options, ProjectionHandle, Store, inspect, verify};
+use eventcask::subscribe::Retry;
+use eventcask::{
+    Codec, EventId, NewEvent, Options, ProjectionHandle, Store, ViewSpec, inspect, verify,
+};
 
 use crate::support::Counts;
 
-const EVENTS: u64 = 90;
+const EVENTS: u64 = 400;
+/// Those before are in blocks of ten, the others in one: it has two groups of rows.
+const SMALL: u64 = 90;
+/// Events that are given up: those that were committed before the second block, and the first four
+/// of an aggregate, of which one was among them.
+const RETIRED: u64 = 10;
+const TRUNCATED: [u64; 3] = [10, 17, 24];
 /// Where the subscription stood when the store was closed.
 const LETTERS: u64 = 25;
 
-/// Written by [`write`] of version 0.1.0, without the lock and the reserve.
+/// Written by [`write`] of version 0.1.0 (format 2), without the lock and the reserve.
 fn kept() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1-derived")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v2-derived")
 }
 
 fn options() -> Options {
@@ -36,7 +45,14 @@ fn counts(store: &Store) -> ProjectionHandle<Counts> {
     counts.snapshots(SnapshotPolicy::default()).start().unwrap()
 }
 
-fn push(store: &Store, numbers: std::ops::Range<u64>) {
+/// The numbers of the events that are shown.
+fn shown() -> Vec<u64> {
+    let shown = (RETIRED..EVENTS).filter(|number| !TRUNCATED.contains(number));
+    shown.collect()
+}
+
+/// Pushes events in commits of so many.
+fn push(store: &Store, numbers: std::ops::Range<u64>, commit: u64) {
     let mut producer = store.producer();
     for number in numbers {
         let payload = payload(number);
@@ -44,28 +60,47 @@ fn push(store: &Store, numbers: std::ops::Range<u64>) {
         let id = EventId::from_name(&number.to_string());
         let key = format!("account-{}", number % 7);
         producer.push(&key, &event.id(id)).unwrap();
-        if number % 10 == 9 {
+        if number % commit == commit - 1 {
             producer.flush().unwrap().wait().unwrap();
         }
     }
+    producer.flush().unwrap().wait().unwrap();
 }
 
-/// Segments that are sealed and clustered, sealed, and open; a subscription; a projection.
+/// Segments that are sealed and clustered, sealed, and open, the last of them not compressed; a
+/// retention and a truncation; a view, a projection, a subscription, and a group of consumers that
+/// has parked an aggregate.
 fn write(directory: &Path) {
     let clustered = options().clustered(true).open(directory).unwrap();
-    push(&clustered, 0..40);
+    push(&clustered, 0..40, 10);
     clustered.seal().unwrap();
     clustered.close().unwrap();
     let store = options().open(directory).unwrap();
-    push(&store, 40..EVENTS);
+    push(&store, 40..SMALL, 10);
     store.seal().unwrap();
     let mut letters = store.events().named("letters").unwrap();
     for _ in 0..LETTERS {
         letters.try_next().unwrap().unwrap();
     }
     letters.checkpoint().unwrap();
-    drop((letters, counts(&store)));
+    drop(letters);
     store.close().unwrap();
+    let raw = options().codec(Codec::None).open(directory).unwrap();
+    push(&raw, SMALL..EVENTS, EVENTS);
+    let first_left = raw.events().iter().nth(RETIRED as usize).unwrap().unwrap();
+    raw.truncate_before(first_left.commit_time()).unwrap();
+    raw.truncate_aggregate("account-3", 5).unwrap();
+    raw.create_view(
+        "texts",
+        ViewSpec::new("text", &["count"], None, None).unwrap(),
+    )
+    .unwrap();
+    let mailer = raw.events().group("mailer", Retry::default()).unwrap();
+    let claim = mailer.try_claim().unwrap().unwrap();
+    claim.park("it makes no sense").unwrap();
+    mailer.checkpoint().unwrap();
+    drop((mailer, counts(&raw)));
+    raw.close().unwrap();
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -109,50 +144,75 @@ fn check(directory: &Path) {
     assert_eq!(verify(directory).unwrap().problems, []);
 
     let store = options().open(directory).unwrap();
+    check_events(&store);
+    check_what_follows(&store);
+
+    // With events more it is still the same store, and the ids of the old ones are known.
+    let before = store.stats().events;
+    push(&store, EVENTS - 10..EVENTS + 10, 10);
+    assert_eq!(store.stats().events, before + 10);
+    store.close().unwrap();
+    assert_eq!(verify(directory).unwrap().problems, []);
+}
+
+fn check_events(store: &Store) {
     let events: Vec<_> = store.events().iter().map(Result::unwrap).collect();
     let payloads: Vec<_> = events
         .iter()
         .map(|event| event.payload().to_vec())
         .collect();
-    let written: Vec<_> = (0..EVENTS)
-        .map(|number| payload(number).into_bytes())
-        .collect();
+    let shown = shown().into_iter();
+    let written: Vec<_> = shown.map(|number| payload(number).into_bytes()).collect();
     assert!(
         payloads == written,
         "the events are not those that were written"
     );
     let of_one = store.aggregate("account-3").events().unwrap();
     let versions: Vec<_> = of_one.map(|event| event.unwrap().version()).collect();
-    assert_eq!(versions, Vec::from_iter(1..=13));
+    let all = (0..EVENTS).filter(|number| number % 7 == 3).count() as u64;
+    assert_eq!(versions, Vec::from_iter(5..=all));
+}
 
+fn check_what_follows(store: &Store) {
     let mut letters = store.events().named("letters").unwrap();
     assert_eq!(letters.positions(), [LETTERS]);
     let next = letters.try_next().unwrap().unwrap();
     assert_eq!(next.payload(), payload(LETTERS).as_bytes());
-    let counts = counts(&store);
-    assert_eq!(
-        counts.stats().snapshot_positions,
-        [Some(EVENTS)],
-        "it was taken up"
-    );
+    let parked = store.parked("mailer").unwrap();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].reason, "it makes no sense");
+
+    let rows = store.view("texts").unwrap().rows().unwrap();
+    let keys: Vec<_> = rows.iter().map(|row| row.key.as_str()).collect();
+    let texts = ["0", "1", "2", "3"].map(|teller| format!("of the teller {teller}"));
+    assert_eq!(keys, texts);
+    let counts = counts(store);
+    let positions = counts.stats().snapshot_positions;
+    assert_eq!(positions, [Some(EVENTS + 1)], "it was taken up");
     let mut sum = 0;
     counts
         .each_shard(|_, state| sum += state.iter().map(|(_, count)| count).sum::<u64>())
         .unwrap();
-    assert_eq!(sum, EVENTS);
+    assert_eq!(sum, shown().len() as u64);
+}
 
-    // With events more it is still the same store, and the ids of the old ones are known.
-    push(&store, EVENTS - 10..EVENTS + 10);
-    assert_eq!(store.stats().events, EVENTS + 10);
-    drop((letters, counts));
-    store.close().unwrap();
-    assert_eq!(verify(directory).unwrap().problems, []);
+/// Rows of the block with the most.
+fn most_rows(directory: &Path) -> u32 {
+    let shard = fs::read_dir(directory.join("shards/0000")).unwrap();
+    let files = shard.map(|file| inspect::file(file.unwrap().path()));
+    let blocks = files.flat_map(|file| match file {
+        Ok(Inspection::Segment(segment)) => segment.blocks,
+        _ => Vec::new(),
+    });
+    blocks.map(|block| block.rows).max().unwrap()
 }
 
 #[test]
-fn s11_a_store_of_format_version_1_keeps_all_that_follows_from_its_log() {
+fn s11_a_store_of_format_version_2_keeps_all_that_follows_from_its_log() {
     let scratch = tempfile::tempdir().unwrap();
     copy(&kept(), scratch.path());
+    assert!(most_rows(scratch.path()) > 256, "it has groups");
+    assert!(scratch.path().join("RETENTION").exists());
     check(scratch.path());
 }
 

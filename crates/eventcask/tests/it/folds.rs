@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use eventcask::event::EventRef;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
     AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store, StoreReader,
-    Timestamp,
+    Timeout, Timestamp,
 };
 
 use crate::support::{Bank, put};
+
+const NOW: Timeout = Timeout::Error(Duration::ZERO);
+const PATIENT: Timeout = Timeout::Error(Duration::from_secs(60));
 
 /// Versions and cents of an account: says at once where an event is missing or comes twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -460,26 +465,56 @@ fn a_read_is_never_older_than_a_position_that_its_reader_states() {
         let version = answer.version().unwrap();
         // The reader takes up what the writer wrote without being told.
         for folded in [&folded, &behind] {
-            let loaded = folded.load_at_least("account-1", place).unwrap();
+            let loaded = folded.load_at_least("account-1", place, NOW).unwrap();
             assert_eq!(loaded.version(), version);
         }
         let next = Place::new(0, place.position + 1);
-        let early = folded.load_at_least("account-1", next);
+        let early = folded.load_at_least("account-1", next, NOW);
         assert!(
-            matches!(early, Err(error @ Error::NotYet { .. }) if error.kind() == ErrorKind::NotYet && error.is_retryable())
+            matches!(early, Err(error @ Error::Behind { .. }) if error.kind() == ErrorKind::Behind && error.is_retryable())
         );
+        let stale = folded.load_at_least("account-1", next, Timeout::Stale(Duration::ZERO));
+        assert_eq!(stale.unwrap().version(), version);
         put(&store, "account-2", "1");
     }
     // What is kept is enough for who asks for no more.
     let place = put(&store, "account-1", "1").place();
     fold.take();
     let before = Place::new(0, place.position - 2);
-    let old = folded.load_at_least("account-1", before).unwrap();
+    let old = folded.load_at_least("account-1", before, NOW).unwrap();
     assert_eq!((old.version(), fold.take()), (50, 0));
-    assert_eq!(
-        folded.load_at_least("account-1", place).unwrap().version(),
-        51
-    );
+    let newest = folded.load_at_least("account-1", place, NOW).unwrap();
+    assert_eq!(newest.version(), 51);
+}
+
+/// It was an error at once, whatever time its caller had; projections and read models waited.
+#[test]
+fn a_load_waits_for_what_is_to_come() {
+    let bank = Bank::new(1);
+    let (store, reader) = (bank.open(), bank.open_read_only());
+    let next = Place::new(0, 0);
+    let wait = |folded: Repository<Accounts>| move || folded.load_at_least("a", next, PATIENT);
+    let writer = wait(store.fold(Accounts::default()));
+    let behind = reader.fold(Accounts::default());
+    let mut reaches = Box::pin(behind.reaches(next));
+    let mut context = Context::from_waker(Waker::noop());
+    std::thread::scope(|scope| {
+        let (writer, reading) = (scope.spawn(writer), scope.spawn(wait(behind.clone())));
+        assert!(reaches.as_mut().poll(&mut context).is_pending());
+        put(&store, "a", "7");
+        assert_eq!(writer.join().unwrap().unwrap().cents, 7);
+        reader.refresh().unwrap();
+        assert_eq!(reading.join().unwrap().unwrap().cents, 7);
+    });
+    assert_eq!(reaches.as_mut().poll(&mut context), Poll::Ready(Ok(1)));
+
+    let later = Place::new(0, 1);
+    let folded = store.fold(Accounts::default());
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(move || folded.load_at_least("a", later, PATIENT));
+        store.close().unwrap();
+        assert_eq!(waits.join().unwrap().unwrap_err().kind(), ErrorKind::Closed);
+    });
 }
 
 #[test]
@@ -587,7 +622,8 @@ fn figures_tell_what_the_cache_holds_and_how_often_it_answered() {
     let bytes = folded.stats().bytes;
     assert!(bytes >= 2 * 10 * 8, "{bytes}");
     folded.load("account-1").unwrap();
-    folded.load_at_least("account-1", Place::new(0, 0)).unwrap();
+    let first = Place::new(0, 0);
+    folded.load_at_least("account-1", first, NOW).unwrap();
     assert_eq!(figures(), (2, 2, 2));
     deposits(&store, "account-1", 10);
     folded.clone().load("account-1").unwrap();
@@ -610,9 +646,9 @@ fn a_state_waits_for_no_place_of_another_shard() {
     let folded = store.fold(Accounts::default());
     put(&store, "account-1", "1");
     let other = 1 - store.shard_of("account-1");
-    let loaded = folded.load_at_least("account-1", Place::new(other, 1_000));
+    let loaded = folded.load_at_least("account-1", Place::new(other, 1_000), NOW);
     assert_eq!(loaded.unwrap().version(), 1);
 
-    let foreign = folded.load_at_least("account-1", Place::new(2, 0));
+    let foreign = folded.load_at_least("account-1", Place::new(2, 0), NOW);
     assert!(matches!(foreign, Err(Error::UnknownShard { shard: 2 })));
 }

@@ -183,7 +183,7 @@ fn a_snapshot_counts_until_more_is_given_up() {
     assert_eq!(counts.stats().snapshot_positions, saved);
     drop(counts);
     store.truncate_aggregate("account-1", 6).unwrap();
-    let shard = eventcask::route("account-1", 2) as usize;
+    let shard = eventcask::event::route("account-1", 2) as usize;
     let counts = options(&store, true).start().unwrap();
     assert_eq!(counts.stats().snapshot_positions[shard], None);
 }
@@ -204,7 +204,8 @@ fn l7_a_view_is_the_same_whether_its_snapshots_were_lost_or_not() {
         let store = bank.open();
         let kept = rows(&store);
         assert_ne!(kept, held);
-        store.rebuild_view("ada").unwrap();
+        let rebuild = store.view("ada").unwrap().rebuild().unwrap();
+        rebuild.wait().unwrap().unwrap();
         assert_eq!(rows(&store), kept);
         store.reclaim().unwrap();
         store.close().unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask::inspect::Manifest;
 use eventcask::storage::{FileStorage, Storage};
 use eventcask::{Codec, EventId, NewEvent, Options, Store};
-use eventcask_log::{Caches, ShardDir};
+use eventcask_log::{Block, Caches, ShardDir};
 use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
 
 const NEEDLE: &str = "needle";
@@ -65,14 +65,16 @@ fn a_load_reads_the_blocks_that_hold_the_aggregate_and_no_others() {
     let rows = AggregateCursor::load(Arc::clone(&reader), NEEDLE, Bounds::default()).unwrap();
     let rows: Vec<_> = rows.map(Result::unwrap).collect();
     assert_eq!(rows.len(), 50);
-    let blocks: BTreeSet<_> = rows
-        .iter()
-        .map(|(block, _)| (block.head().segment, block.head().place))
-        .collect();
-    // Walking back reads each block, and walking forwards finds it kept.
+    let place_of = |(block, row): &(Arc<Block>, usize)| {
+        let place = reader.place_from(block.events().position(*row));
+        place.unwrap().map(|at| (at.segment, at.place))
+    };
+    let blocks: BTreeSet<_> = rows.iter().map(place_of).collect();
     let read = reader.blocks().blocks_read();
     assert!(blocks.len() > 20, "it is in many blocks");
-    assert_eq!(read, blocks.len() as u64);
+    // Of each block its front, a group of rows and a chunk of payloads, once; some have two.
+    let blocks = blocks.len() as u64;
+    assert!((blocks..blocks * 4).contains(&read), "{read} of {blocks}");
 
     let absent = (0..2_000).filter(|number| {
         let found = reader.newest(&format!("nobody-{number}"));

@@ -6,6 +6,7 @@ mod support;
 mod faulty;
 
 mod append;
+mod append_set;
 mod dedup;
 mod dedup_windows;
 mod errors;
@@ -24,6 +25,7 @@ mod subscriptions;
 mod streams;
 mod consumers;
 mod reopen;
+mod routing;
 mod refuse;
 mod ends;
 mod side_files;

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
+use eventcask::event::route;
 use eventcask::read_model::{Batches, ModelError, ModelProgress};
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::subscribe::Retry;
 use eventcask::{
-    ApplyError, Batch, Expected, NewEvent, Place, Projection, ReadModel, Store, Timeout, route,
+    ApplyError, Batch, Expected, NewEvent, Place, Projection, ReadModel, Store, Timeout,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -175,7 +176,7 @@ fn the_log_is_told_that_a_read_model_stopped() {
     let store = Bank::new(1).open();
     put(&store, "a", "1");
     let feed = store.read_model(Gone).start().unwrap();
-    assert!(feed.catch_up(LONG).is_err());
+    assert!(feed.catch_up(Timeout::Error(LONG)).is_err());
     check(&[
         r#"name="told-gone""#,
         "ERROR",

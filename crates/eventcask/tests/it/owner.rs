@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use eventcask::event::route;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    Appended, Codec, Error, ErrorKind, Expected, Options, Place, ShardOwner, Store, Ticket, route,
+    Appended, Codec, Error, ErrorKind, Expected, Options, Place, ShardOwner, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};

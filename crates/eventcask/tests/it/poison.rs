@@ -23,7 +23,7 @@ const FIRST_SEGMENT: &str = "shards/0001/0000000001.segment";
 /// An account of this shard.
 fn account(shard: u32, shards: u32) -> String {
     let mut accounts = (0..).map(|number| format!("account-{number}"));
-    let found = accounts.find(|key| eventcask::route(key, shards) == shard);
+    let found = accounts.find(|key| eventcask::event::route(key, shards) == shard);
     found.expect("a hash reaches each shard")
 }
 

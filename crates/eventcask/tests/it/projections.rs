@@ -203,7 +203,8 @@ fn l6_a_panic_stops_one_projection_in_one_shard_and_says_why() {
     let store = Bank::new(2).open();
     let keys = [0, 1].map(|shard| {
         let mut keys = (0..).map(|number| format!("account-{number}"));
-        keys.find(|key| eventcask::route(key, 2) == shard).unwrap()
+        keys.find(|key| eventcask::event::route(key, 2) == shard)
+            .unwrap()
     });
     let fragile = store.projection(Balances).sync().start().unwrap();
     let other = store.projection(Diary).sync().start().unwrap();

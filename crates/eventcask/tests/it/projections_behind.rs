@@ -116,7 +116,7 @@ fn l5_each_event_counts_once_behind_the_acknowledgement() {
 fn your_own_write_is_there_once_you_waited_for_it() {
     let store = Bank::new(2).open();
     let counts = store.projection(Counts).start().unwrap();
-    let shard = eventcask::route("account-1", 2);
+    let shard = eventcask::event::route("account-1", 2);
     for number in 1..=200 {
         let Place { position, .. } = put(&store, "account-1", "1").place();
         let progress = counts.wait_for(Place::new(shard, position), LONG).unwrap();
@@ -336,7 +336,7 @@ fn closing_the_store_ends_the_waiting() {
     assert_eq!(error.kind(), ErrorKind::Closed);
 
     // One that begins only then was never told.
-    let shard = eventcask::route("account-1", 2);
+    let shard = eventcask::event::route("account-1", 2);
     for is_sync in [true, false] {
         let late = handle.projection(Total);
         let late = if is_sync { late.sync() } else { late };

@@ -329,7 +329,7 @@ fn what_is_kept_is_seen_from_outside() {
     assert_eq!(store.kept_projections().unwrap()[0].lag_events, 30);
     store.truncate_aggregate("account-1", 3).unwrap();
     let kept = &store.kept_projections().unwrap()[0];
-    let shard = eventcask::route("account-1", 2) as usize;
+    let shard = eventcask::event::route("account-1", 2) as usize;
     assert_eq!(kept.positions[shard], None, "no start would take it up");
     assert_eq!(kept.positions[1 - shard], ends[1 - shard]);
     drop(

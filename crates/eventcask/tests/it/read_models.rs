@@ -124,7 +124,7 @@ fn feed(store: &StoreReader, ledger: &Ledger) -> ReadModelRunner {
 
 /// What a ledger holds once it is up to date.
 fn caught_up(feed: &ReadModelRunner, ledger: &Ledger) -> Fold {
-    assert!(feed.catch_up(FOR_EVER).unwrap());
+    feed.catch_up(PATIENT).unwrap();
     ledger.kept().balances.clone()
 }
 
@@ -191,7 +191,7 @@ fn l5_a_read_model_that_stops_between_any_two_steps_holds_each_event_once() {
                 .batch_events(10)
                 .start()
                 .unwrap();
-            let error = broken.catch_up(FOR_EVER).unwrap_err();
+            let error = broken.catch_up(PATIENT).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
             drop(broken);
             ledger.is_well();
@@ -257,7 +257,7 @@ fn an_event_that_can_not_be_taken_in_stops_the_model_before_it() {
     put(&store, "account-1", "5");
     put(&store, "account-1", "poison");
     put(&store, "account-1", "7");
-    assert!(feed.catch_up(FOR_EVER).is_err());
+    assert!(feed.catch_up(PATIENT).is_err());
     assert_eq!(feed.positions(), [1]);
     assert_eq!(ledger.kept().seen, ["account-1@1"]);
 }
@@ -281,7 +281,12 @@ fn who_waits_for_an_event_reads_it_or_learns_that_it_is_not_there_yet() {
         .wait_for(place, Timeout::Error(Duration::ZERO))
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Behind, "{error}");
-    assert!(!feed.catch_up(Duration::from_millis(1)).unwrap());
+    let stale = Timeout::Stale(Duration::from_millis(1));
+    let held_to = feed.catch_up(stale).unwrap();
+    assert_eq!(held_to, feed.positions());
+    assert_ne!(held_to, store.positions());
+    let behind = feed.catch_up(Timeout::Error(Duration::ZERO)).unwrap_err();
+    assert_eq!(behind.kind(), ErrorKind::Behind, "{behind}");
     drop(held);
     let patient = Timeout::Error(Duration::MAX);
     assert!(feed.wait_for(place, patient).unwrap() > place.position);
@@ -328,7 +333,7 @@ fn events_wait_for_others_as_long_as_they_may() {
         assert!(ledger.kept().transactions.is_empty());
         put(&store, &format!("account-{number}"), "1");
     }
-    assert!(feed.catch_up(FOR_EVER).unwrap());
+    feed.catch_up(PATIENT).unwrap();
     assert_eq!(ledger.kept().transactions, [10]);
     put(&store, "account-0", "1");
     // What still waits is not taken in, and taken in next time.
@@ -361,7 +366,7 @@ fn only_wanted_types_are_fed_and_the_others_are_passed() {
         .unwrap();
     assert_eq!(caught_up(&feed, &ledger).len(), 6);
     put("Deposited", "account-1");
-    assert!(feed.catch_up(FOR_EVER).unwrap());
+    feed.catch_up(PATIENT).unwrap();
     assert_eq!(feed.positions(), store.positions());
     feed.stop().unwrap();
     let kept: Vec<_> = ledger
@@ -437,12 +442,12 @@ fn a_model_that_somebody_else_feeds_too_stops() {
     put(&store, "a", "1");
     let reader = bank.open_read_only();
     let slow = reader.read_model(ledger.clone()).start().unwrap();
-    assert!(slow.catch_up(FOR_EVER).unwrap());
+    slow.catch_up(PATIENT).unwrap();
     put(&store, "a", "1");
     let fast = feed(&store, &ledger);
-    assert!(fast.catch_up(FOR_EVER).unwrap());
+    fast.catch_up(PATIENT).unwrap();
     reader.refresh().unwrap();
-    let error = slow.catch_up(FOR_EVER).unwrap_err().to_string();
+    let error = slow.catch_up(PATIENT).unwrap_err().to_string();
     assert!(error.contains("somebody else feeds it too"), "{error}");
     assert_eq!(ledger.kept().seen, ["a@1", "a@2"]);
 }
@@ -583,7 +588,7 @@ fn a_model_can_be_awaited_and_given_up() {
         put(&store, "a", "1");
         assert_eq!(ends(reaches.as_mut(), &waker, &told).unwrap(), 2);
         (2..8).for_each(|_| assert!(put(&store, "a", "1").position().is_some()));
-        assert!(feed.catch_up(FOR_EVER).unwrap());
+        feed.catch_up(PATIENT).unwrap();
         assert!(told.try_recv().is_err(), "who gave up is not told");
 
         ledger.fails(ledger.kept().transactions.len(), Step::BeforeIt);

@@ -104,19 +104,24 @@ fn a_number_of_shards_is_a_power_of_two_and_fixed() {
 }
 
 #[test]
-fn s11_a_store_of_a_newer_version_is_refused_politely() {
+fn s11_a_store_of_a_newer_or_an_older_version_is_refused_politely() {
     let directory = tempfile::tempdir().unwrap();
     eventcask::open(directory.path()).unwrap().close().unwrap();
     let manifest = directory.path().join("MANIFEST");
     let mut bytes = fs::read(&manifest).unwrap();
-    bytes[8] = 2;
-    let crc = crc32c::crc32c(&bytes[..124]);
-    bytes[124..].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&manifest, &bytes).unwrap();
-    let error = eventcask::open(directory.path()).expect_err("newer");
-    assert_eq!(error.kind(), ErrorKind::NewerFormat);
-    assert!(error.to_string().contains("newer eventcask"), "{error}");
-    assert_eq!(fs::read(&manifest).unwrap(), bytes);
+    for (version, kind, advice) in [
+        (3, ErrorKind::NewerFormat, "use a newer eventcask"),
+        (1, ErrorKind::OlderFormat, "export the events with that one"),
+    ] {
+        bytes[8] = version;
+        let crc = crc32c::crc32c(&bytes[..124]);
+        bytes[124..].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&manifest, &bytes).unwrap();
+        let error = eventcask::open(directory.path()).expect_err("another format");
+        assert_eq!(error.kind(), kind);
+        assert!(error.to_string().contains(advice), "{error}");
+        assert_eq!(fs::read(&manifest).unwrap(), bytes);
+    }
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn only_what_was_asked_for_comes() {
     let mut now = query.clone().from_now().subscribe().unwrap();
     let mut cards = query.clone().key_prefix("card-").subscribe().unwrap();
     let mut others = query.clone().types(&["Unknown"]).subscribe().unwrap();
-    let shard = eventcask::route("card-1", 2);
+    let shard = eventcask::event::route("card-1", 2);
     let mut of_shard = query.shard(shard).from_now().subscribe().unwrap();
     put(&store, "card-1", "{}");
     assert_eq!(drain(&mut now), ["card-1@1"]);

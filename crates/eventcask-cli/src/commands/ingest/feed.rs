@@ -184,7 +184,7 @@ impl<'a> Feed<'a> {
             // The producer comes first: it waits for what the one before handed over.
             let producer = store.producer_from(&source);
             let producer = producer.map_err(|error| failure(&error))?;
-            let marks = Marks::new(&store.source_marks(&source));
+            let marks = Marks::new(store, &source);
             (producer, Some(marks))
         };
         self.open = Some(Open {

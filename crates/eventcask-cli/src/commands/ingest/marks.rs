@@ -1,11 +1,12 @@
 //! How far a store has a file, and whether it is still the same file.
 
-use eventcask::{SourceMark, route};
+use eventcask::{RouteBy, SourceMark, StoreReader};
 
 use crate::failure::Failure;
 
 /// The marks that the shards have of a file.
 pub(super) struct Marks {
+    route_by: RouteBy,
     /// Number of rows that each shard has passed.
     passed: Vec<u64>,
     /// Number of rows and the check after them, of each mark, rising.
@@ -15,7 +16,11 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn new(marks: &[Option<SourceMark>]) -> Self {
+    pub(super) fn new(store: &StoreReader, source: &str) -> Self {
+        Self::of(store.route_by(), &store.source_marks(source))
+    }
+
+    fn of(route_by: RouteBy, marks: &[Option<SourceMark>]) -> Self {
         let known = marks.iter().flatten().map(|mark| (mark.next, mark.check));
         let mut checks: Vec<_> = known.collect();
         checks.sort_unstable();
@@ -23,6 +28,7 @@ impl Marks {
         let passed = marks.iter();
         let passed = passed.map(|mark| mark.as_ref().map_or(0, |mark| mark.next));
         Self {
+            route_by,
             passed: passed.collect(),
             checks,
             next: 0,
@@ -32,6 +38,7 @@ impl Marks {
     /// The same marks, for who reads the file once more.
     pub(super) fn rewound(&self) -> Self {
         Self {
+            route_by: self.route_by,
             passed: self.passed.clone(),
             checks: self.checks.clone(),
             next: 0,
@@ -43,7 +50,7 @@ impl Marks {
         if self.checks.last().is_none_or(|(rows, _)| ordinal >= *rows) {
             return false;
         }
-        let shard = route(key, self.passed.len() as u32);
+        let shard = self.route_by.shard_of(key, self.passed.len() as u32);
         ordinal < self.passed[shard as usize]
     }
 

@@ -90,6 +90,9 @@ fn options(args: &IngestArgs) -> Options {
     if let Some(shards) = args.shards {
         options = options.shards(shards);
     }
+    if let Some(by) = args.route_by {
+        options = options.route_by(by);
+    }
     if let Some(threads) = args.threads {
         options = options.threads(threads);
     }

@@ -1,0 +1,149 @@
+//! What the beginning of a block says: its head, its types, and where the rest is.
+
+use std::sync::Arc;
+
+use eventcask_event::{Columns, Events};
+
+use crate::format::group::{self, GroupFrame, GroupRows};
+use crate::format::head::{BlockHead, Section};
+use crate::format::layout::Layout;
+use crate::format::section::{checked, unpack, with_aligned, with_archive};
+
+/// The head and the types of a block with events.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) head: BlockHead,
+    /// Nothing but the columns of the types.
+    pub(crate) types: Columns,
+    /// One a type: the chunks of its payloads.
+    chunks: Vec<Vec<Chunk>>,
+    has_ids: bool,
+}
+
+/// A chunk of the payloads of a type.
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    /// Where it ends among all payloads of the type.
+    end: u32,
+    section: u32,
+}
+
+/// Index of the first section behind those of types and keys.
+const FIRST_GROUP: usize = 2;
+
+/// Where a payload is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PayloadPlace {
+    /// Index of the section.
+    pub(crate) section: u32,
+    /// Where it starts in the section before compression.
+    pub(crate) start: u32,
+}
+
+impl Front {
+    /// Where the front of a block ends that has this head.
+    pub(crate) fn end(head: &BlockHead) -> Result<usize, &'static str> {
+        Ok(Layout::of(head)?.types.end())
+    }
+
+    /// Reads the front of a block, whose bytes are there up to its [`end`](Self::end).
+    pub(crate) fn decode(head: BlockHead, bytes: &[u8]) -> Result<Self, &'static str> {
+        let layout = Layout::of(&head)?;
+        let mut types = Columns::default();
+        with_archive(layout.types, bytes, |raw| {
+            group::read_types(raw, &mut types)
+        })?;
+        let count = layout.payload_bytes().len();
+        Events::check_types(&types, count).map_err(|malformed| malformed.0)?;
+        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); count];
+        let first_chunk = head.sections.len() - layout.behind_rows();
+        for (index, section) in layout.payloads.iter().enumerate() {
+            let chunks = &mut chunks[usize::from(section.event_type)];
+            let start = chunks.last().map_or(0, |chunk| chunk.end);
+            chunks.push(Chunk {
+                end: start + section.raw,
+                section: (first_chunk + index) as u32,
+            });
+        }
+        let has_ids = layout.has_ids();
+        Ok(Self {
+            types,
+            chunks,
+            has_ids,
+            head,
+        })
+    }
+
+    /// Index of the section with the columns of a group; its ids follow where there are any.
+    pub(crate) fn section_of_group(&self, group: usize) -> usize {
+        FIRST_GROUP + group * (1 + usize::from(self.has_ids))
+    }
+
+    /// The sections of a group.
+    pub(crate) fn sections_of_group(&self, group: usize) -> &[Section] {
+        let first = self.section_of_group(group);
+        &self.head.sections[first..=first + usize::from(self.has_ids)]
+    }
+
+    /// Reads a group, from the stored bytes that its sections have in the block, from the first one
+    /// on.
+    pub(crate) fn read_group(&self, group: usize, bytes: &[u8]) -> Result<GroupRows, &'static str> {
+        let sections = self.sections_of_group(group);
+        let begin = sections[0].start as usize;
+        let stored = |section: &Section| {
+            let from = section.start as usize - begin;
+            let stored = bytes.get(from..from + section.stored as usize);
+            checked(section, stored.ok_or("a block is cut short")?)
+        };
+        let first = group * self.head.group_rows as usize;
+        let rows = (self.head.group_rows as usize).min(self.head.rows as usize - first);
+        let ids = sections.get(1).map_or(Ok(&[][..]), stored)?;
+        let of = GroupFrame {
+            rows,
+            types: self.chunks.len(),
+            first_position: self.head.first_position.saturating_add(first as u64),
+            commit_time: self.head.first_commit,
+        };
+        with_aligned(&sections[0], stored(&sections[0])?, |raw| {
+            GroupRows::read(raw, &of, ids)
+        })
+    }
+
+    /// Where a payload of a type is that starts here among all of them.
+    pub(crate) fn payload(
+        &self,
+        event_type: u16,
+        start: u32,
+        length: u32,
+    ) -> Result<PayloadPlace, &'static str> {
+        let chunks = &self.chunks[usize::from(event_type)];
+        let index = chunks.partition_point(|chunk| chunk.end <= start);
+        let index = index.min(chunks.len() - 1);
+        let begin = index.checked_sub(1).map_or(0, |before| chunks[before].end);
+        let end = start.checked_add(length);
+        match end.is_some_and(|end| end <= chunks[index].end) {
+            true => Ok(PayloadPlace {
+                section: chunks[index].section,
+                start: start - begin,
+            }),
+            false => Err("a payload lies in two chunks, or beyond those of its type"),
+        }
+    }
+
+    /// A chunk of payloads, from its stored bytes.
+    pub(crate) fn read_chunk(section: &Section, bytes: &[u8]) -> Result<Arc<[u8]>, &'static str> {
+        let stored = checked(section, bytes)?;
+        if section.codec == 0 {
+            return Ok(stored.into());
+        }
+        let mut raw = Vec::with_capacity(section.raw as usize);
+        unpack(section, stored, &mut raw)?;
+        Ok(raw.into())
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let sections = self.head.sections.len() * (size_of::<Section>() + size_of::<Chunk>());
+        sections + self.types.bytes() + self.chunks.len() * size_of::<Vec<Chunk>>()
+    }
+}

@@ -1,0 +1,394 @@
+//! Reads the events of one aggregate row by row, where they lie scattered over large blocks.
+//!
+//! 1. The front of the block, with its head and types, says where everything else is.
+//! 2. The group of the row has its envelope, and where the aggregate's event before is.
+//! 3. Once it is known which rows are wanted, the chunk with the payload of each is read, and all
+//!    become a block of their own: that of the aggregate.
+//!
+//! Each of the three is checked when it is read and kept from then on, so no more of a block is
+//! looked at than a few pages.
+
+use std::sync::Arc;
+
+use eventcask_event::{Columns, NO_POSITION};
+
+use crate::format::front::Front;
+use crate::format::group::GroupRows;
+use crate::format::head::{BlockHead, Section};
+use crate::read::block_cache::{Kept, Part};
+use crate::read::reader::{BlockReader, Source, with_room};
+use crate::{Block, BlockParts, BlockPlace, Error};
+
+/// Bytes that are read first of a block: they hold the head and the types of most.
+const FRONT_BYTES: usize = 4 << 10;
+/// A block that is no longer than this is read whole: to read parts of it takes as long.
+const WHOLE_BYTES: u32 = 16 << 10;
+
+/// Rows of one aggregate that lie in one group, from the oldest one on.
+#[derive(Debug)]
+pub struct RowsOfGroup {
+    at: BlockPlace,
+    group: Arc<Group>,
+    /// The newest one, from which each leads to the one before.
+    newest: usize,
+    rows: usize,
+    before: Option<u64>,
+}
+
+/// A group, and the front of its block.
+#[derive(Debug)]
+pub(crate) struct Group {
+    front: Arc<Front>,
+    rows: GroupRows,
+}
+
+impl Group {
+    /// Bytes that it takes in memory, without the front.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+
+    fn place(&self, row: usize) -> RowPlace {
+        let says = self.rows.row(row);
+        RowPlace {
+            version: says.version,
+            position: self.rows.position(row),
+            commit_time: says.commit_time,
+        }
+    }
+
+    /// The row of the aggregate's event before that of a row, if it is in the group.
+    fn row_before(&self, row: usize) -> Option<usize> {
+        self.rows.row_at(self.rows.row(row).previous)
+    }
+}
+
+impl RowsOfGroup {
+    /// Position of the aggregate's event before them, unless they go back far enough.
+    #[must_use]
+    pub fn before(&self) -> Option<u64> {
+        self.before
+    }
+
+    /// What the newest one says.
+    #[must_use]
+    pub fn newest(&self) -> RowPlace {
+        self.group.place(self.newest)
+    }
+
+    /// Bytes that it keeps in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.group.bytes()
+    }
+}
+
+/// What a row says of its event, for who decides whether it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPlace {
+    /// The event's version in its aggregate.
+    pub version: u64,
+    /// Its position in the shard.
+    pub position: u64,
+    /// When it was committed, in nanoseconds.
+    pub commit_time: i64,
+}
+
+impl BlockReader {
+    /// Whether rows of a block are better read by themselves than with the whole block.
+    #[must_use]
+    pub fn is_read_by_rows(at: &BlockPlace) -> bool {
+        at.length > WHOLE_BYTES
+    }
+
+    /// The rows of an aggregate that lie in the group of its event at `position`, up to that one;
+    /// not those before the first one of which `is_enough` says that nothing before it is wanted.
+    /// `None` where the event is gone.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.
+    pub fn rows_back(
+        &self,
+        at: &BlockPlace,
+        position: u64,
+        is_enough: impl Fn(&RowPlace) -> bool,
+    ) -> Result<Option<RowsOfGroup>, Error> {
+        let Some((group, newest)) = self.find_row(at, position)? else {
+            return Ok(None);
+        };
+        let (mut row, mut rows, mut before) = (newest, 1, None);
+        loop {
+            let (place, previous) = (group.place(row), group.rows.row(row).previous);
+            if previous == NO_POSITION || is_enough(&place) {
+                break;
+            }
+            if previous >= place.position {
+                let reason = "an event names one before it that comes later";
+                return Err(self.damaged_at(at, reason));
+            }
+            let Some(earlier) = group.row_before(row) else {
+                before = Some(previous);
+                break;
+            };
+            (row, rows) = (earlier, rows + 1);
+        }
+        Ok(Some(RowsOfGroup {
+            at: *at,
+            group,
+            newest,
+            rows,
+            before,
+        }))
+    }
+
+    /// The group that holds a position of a block, and the row in it.
+    fn find_row(
+        &self,
+        at: &BlockPlace,
+        position: u64,
+    ) -> Result<Option<(Arc<Group>, usize)>, Error> {
+        let Some(within) = position.checked_sub(at.first_position) else {
+            return Ok(None);
+        };
+        let group_rows = match at.group_rows {
+            0 => self.front(at)?.head.group_rows,
+            known => known,
+        };
+        // Where events are gone the others have moved up.
+        let last = u64::from(at.rows.saturating_sub(1));
+        let mut index = (within.min(last) / u64::from(group_rows)) as usize;
+        loop {
+            let group = self.group(at, index)?;
+            if group.rows.first_position() <= position || index == 0 {
+                let row = group.rows.row_at(position);
+                return Ok(row.map(|row| (group, row)));
+            }
+            index -= 1;
+        }
+    }
+
+    fn front(&self, at: &BlockPlace) -> Result<Arc<Front>, Error> {
+        let (shard, cache) = (self.dir().shard, &self.caches().blocks);
+        if let Some(Kept::Front(front)) = cache.part(shard, at, Part::Front) {
+            return Ok(front);
+        }
+        let source = self.source(at)?;
+        let mut room = FRONT_BYTES.min(at.length as usize);
+        let front = loop {
+            let read = with_room(room, |bytes| self.read_front(&source, bytes, at))?;
+            match read {
+                Ok(front) => break front,
+                Err(more) => room = more,
+            }
+        };
+        let front = Arc::new(front);
+        cache.insert_part(shard, at, Part::Front, Kept::Front(Arc::clone(&front)));
+        Ok(front)
+    }
+
+    /// Reads the front of a block into these bytes; says how many it takes where they are too few.
+    fn read_front(
+        &self,
+        source: &Source<'_>,
+        bytes: &mut [u8],
+        at: &BlockPlace,
+    ) -> Result<Result<Front, usize>, Error> {
+        let damaged = |reason| source.damaged(reason);
+        if source.read(bytes, 0)? < bytes.len() {
+            return Err(damaged("a block is cut short"));
+        }
+        let size = BlockHead::peek(bytes).map_err(damaged)?;
+        if size.head > bytes.len() {
+            return Ok(Err(size.head));
+        }
+        let head = self.head(source, bytes, at)?;
+        let end = Front::end(&head).map_err(damaged)?;
+        if end > bytes.len() {
+            return Ok(Err(end));
+        }
+        Ok(Ok(Front::decode(head, bytes).map_err(damaged)?))
+    }
+
+    fn group(&self, at: &BlockPlace, index: usize) -> Result<Arc<Group>, Error> {
+        let part = Part::Group(index as u32);
+        let (shard, cache) = (self.dir().shard, &self.caches().blocks);
+        if let Some(Kept::Group(group)) = cache.part(shard, at, part) {
+            return Ok(group);
+        }
+        let front = self.front(at)?;
+        let rows = self.with_sections(at, front.sections_of_group(index), |bytes| {
+            front.read_group(index, bytes)
+        })?;
+        let group = Arc::new(Group { front, rows });
+        cache.insert_part(shard, at, part, Kept::Group(Arc::clone(&group)));
+        Ok(group)
+    }
+
+    fn payloads(&self, at: &BlockPlace, front: &Front, section: u32) -> Result<Arc<[u8]>, Error> {
+        let part = Part::Section(section);
+        let (shard, cache) = (self.dir().shard, &self.caches().blocks);
+        if let Some(Kept::Payloads(payloads)) = cache.part(shard, at, part) {
+            return Ok(payloads);
+        }
+        let sections = std::slice::from_ref(&front.head.sections[section as usize]);
+        let payloads =
+            self.with_sections(at, sections, |bytes| Front::read_chunk(&sections[0], bytes))?;
+        cache.insert_part(shard, at, part, Kept::Payloads(Arc::clone(&payloads)));
+        Ok(payloads)
+    }
+
+    /// Lends the bytes of sections that follow each other.
+    fn with_sections<T>(
+        &self,
+        at: &BlockPlace,
+        sections: &[Section],
+        read: impl FnOnce(&[u8]) -> Result<T, &'static str>,
+    ) -> Result<T, Error> {
+        let source = self.source(at)?;
+        let start = sections.first().map_or(0, |section| section.start as usize);
+        let end = sections.last().map_or(0, Section::end);
+        with_room(end - start, |bytes| {
+            if source.read(bytes, start)? < bytes.len() {
+                return Err(source.damaged("a block is cut short"));
+            }
+            read(bytes).map_err(|reason| source.damaged(reason))
+        })
+    }
+
+    fn damaged_at(&self, at: &BlockPlace, reason: &str) -> Error {
+        Error::damaged(&self.dir().describe(at.segment), at.place, reason)
+    }
+}
+
+/// Puts events of one aggregate together, from groups of any blocks.
+#[derive(Debug)]
+pub struct RowGatherer<'r> {
+    reader: &'r BlockReader,
+    parts: BlockParts,
+    starts: Vec<u32>,
+    bytes: usize,
+    /// Room for the rows of a group.
+    room: Vec<usize>,
+}
+
+impl<'r> RowGatherer<'r> {
+    /// Of the aggregate with this key.
+    #[must_use]
+    pub fn new(reader: &'r BlockReader, key: &str) -> Self {
+        let mut parts = BlockParts::default();
+        parts.columns.add_aggregate(key, NO_POSITION);
+        Self {
+            reader,
+            parts,
+            starts: Vec::new(),
+            bytes: 0,
+            room: Vec::new(),
+        }
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.parts.columns.rows()
+    }
+
+    /// Bytes of their payloads.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds those rows that are wanted, oldest first. They come after those that are there.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.
+    pub fn add(
+        &mut self,
+        from: &RowsOfGroup,
+        is_wanted: impl Fn(&RowPlace) -> bool,
+    ) -> Result<(), Error> {
+        let mut rows = std::mem::take(&mut self.room);
+        rows.clear();
+        let back = std::iter::successors(Some(from.newest), |row| from.group.row_before(*row));
+        rows.extend(back.take(from.rows));
+        for row in rows.iter().rev() {
+            let place = from.group.place(*row);
+            if is_wanted(&place) {
+                self.add_row(from, *row, &place)?;
+            }
+        }
+        self.room = rows;
+        Ok(())
+    }
+
+    fn add_row(&mut self, from: &RowsOfGroup, row: usize, place: &RowPlace) -> Result<(), Error> {
+        let (row, front) = (from.group.rows.row(row), &*from.group.front);
+        let found = front.payload(row.event_type, row.payload_start, row.payload_length);
+        let found = found.map_err(|reason| self.reader.damaged_at(&from.at, reason))?;
+        let chunk = self.reader.payloads(&from.at, front, found.section)?;
+        let payload = &chunk[found.start as usize..][..row.payload_length as usize];
+        let event_type = self.event_type(&front.types, usize::from(row.event_type));
+        if self.rows() == 0 {
+            self.parts.columns.previous[0] = row.previous;
+        }
+        let columns = &mut self.parts.columns;
+        columns.aggregates.push(0);
+        columns.types.push(event_type);
+        columns.versions.push(place.version);
+        columns.payload_lengths.push(row.payload_length);
+        columns.times.push(row.time);
+        columns.positions.push(place.position);
+        columns.commit_times.push(place.commit_time);
+        self.parts.ids.extend_from_slice(&row.id.to_le_bytes());
+        let payloads = self.parts.payloads[usize::from(event_type)].get_or_insert_default();
+        self.starts.push(payloads.len() as u32);
+        payloads.extend_from_slice(payload);
+        self.bytes += payload.len();
+        Ok(())
+    }
+
+    /// What a type of another block is called here.
+    fn event_type(&mut self, types: &Columns, old: usize) -> u16 {
+        let columns = &mut self.parts.columns;
+        let is_it = |new: &usize| {
+            columns.type_schemas[*new] == types.type_schemas[old]
+                && columns.type_encodings[*new] == types.type_encodings[old]
+                && type_name(columns, *new) == type_name(types, old)
+        };
+        let known = (0..columns.type_schemas.len()).find(is_it);
+        if let Some(known) = known {
+            return known as u16;
+        }
+        self.parts.payloads.push(Some(Vec::new()));
+        let (schema, encoding) = (types.type_schemas[old], types.type_encodings[old]);
+        let name = str::from_utf8(type_name(types, old));
+        // Checked when the front was read.
+        columns.add_type(name.unwrap_or("\u{fffd}"), schema, encoding)
+    }
+
+    /// The events as a block of their own, which is in no file.
+    #[must_use]
+    pub fn finish(self) -> Block {
+        let columns = &self.parts.columns;
+        let (first, last) = (columns.positions.first(), columns.positions.last());
+        let rows = columns.rows() as u32;
+        let span = first.zip(last).map_or(0, |(first, last)| last - first + 1);
+        let head = BlockHead {
+            store: self.reader.dir().store,
+            shard: self.reader.dir().shard,
+            first_position: first.copied().unwrap_or(0),
+            rows,
+            gaps: span.saturating_sub(u64::from(rows)),
+            first_commit: columns.commit_times.first().copied().unwrap_or(0),
+            last_commit: columns.commit_times.last().copied().unwrap_or(0),
+            ..BlockHead::default()
+        };
+        Block::gathered(head, self.parts, self.starts)
+    }
+}
+
+fn type_name(columns: &Columns, index: usize) -> &[u8] {
+    let ends = &columns.type_name_ends;
+    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
+    &columns.type_names[start as usize..ends[index] as usize]
+}
