@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-use eventcask::{Error, ErrorKind, Named};
+use eventcask::stats::Named;
+use eventcask::{Error, ErrorKind};
 
 /// The answer is no: damage was found, or there is nothing under that name.
 pub const EXIT_NO: u8 = 1;

@@ -96,7 +96,6 @@ pub use fold::Fold;
 pub use fold::repository::Repository;
 pub use fold::versioned::Versioned;
 pub use follow::reached::{Reached, Timeout};
-pub use named::Named;
 pub use projection::handle::ProjectionHandle;
 pub use projection::view::View;
 pub use read::aggregate::Aggregate;
@@ -141,10 +140,11 @@ pub mod read_model {
     pub use crate::feed::runner::ReadModelOptions;
 }
 
-/// Figures of a store and of what follows it.
+/// Figures of a store and of what follows it, and what has a name there.
 pub mod stats {
     pub use crate::follow::feeds::ReadModelStats;
     pub use crate::follow::subscriptions::SubscriptionStats;
+    pub use crate::named::Named;
     pub use crate::state::projections::ProjectionStats;
     pub use crate::state::views::ViewStats;
     pub use crate::store::folds::FoldStats;

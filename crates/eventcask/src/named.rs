@@ -7,7 +7,7 @@ use std::fmt;
 /// ```
 /// # let directory = tempfile::tempdir()?;
 /// # let store = eventcask::open(directory.path())?;
-/// use eventcask::{Error, Named};
+/// use eventcask::{Error, stats::Named};
 /// let missing = store.view("sales").map(|_| ());
 /// assert!(matches!(missing, Err(Error::NotFound { what: Named::View, name }) if name == "sales"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

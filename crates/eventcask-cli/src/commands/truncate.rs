@@ -3,7 +3,8 @@
 //! 1. What readers see and would see no more is counted.
 //! 2. If it is anything, and it is not only asked for, it is given up.
 
-use eventcask::{Error, Event, Named, Store, StoreReader, Timestamp};
+use eventcask::stats::Named;
+use eventcask::{Error, Event, Store, StoreReader, Timestamp};
 
 use super::store::{failure, open_to_read, open_to_write, shown};
 use crate::args::{Global, TruncateArgs};

@@ -17,11 +17,12 @@ use crate::StoreReader;
 use crate::fold::shown::Shown;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
+use crate::named::Named;
 use crate::stats::FoldStats;
 use crate::store::engine::Engine;
 use crate::store::folds::Counted;
 use crate::store::inner::Inner;
-use crate::{ApplyError, AsOf, Error, Fold, Named, Reached, Timeout, Versioned};
+use crate::{ApplyError, AsOf, Error, Fold, Reached, Timeout, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
 /// reading a snapshot from a disk that is busy.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eventcask::event::Invalid;
-use eventcask::{Error, ErrorKind, Expected, Named, Place, ViewSpec};
+use eventcask::stats::Named;
+use eventcask::{Error, ErrorKind, Expected, Place, ViewSpec};
 
 use crate::support::{Bank, deposit, id, put};
 

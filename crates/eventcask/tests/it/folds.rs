@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use eventcask::event::EventRef;
+use eventcask::stats::Named;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    ApplyError, AsOf, Error, ErrorKind, Expected, Fold, Named, NewEvent, Place, Repository, Store,
+    ApplyError, AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store,
     StoreReader, Timeout, Timestamp,
 };
 
