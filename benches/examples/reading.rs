@@ -85,8 +85,9 @@ impl Fold for Bytes {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, bytes: &mut u64, event: &EventRef<'_>) {
+    fn apply(&self, bytes: &mut u64, event: &EventRef<'_>) -> std::result::Result<(), ApplyError> {
         *bytes += event.payload.len() as u64;
+        Ok(())
     }
 
     fn encode(&self, bytes: &u64, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use eventcask::stats::Named;
 use eventcask::{Error, ErrorKind};
 
 /// The answer is no: damage was found, or there is nothing under that name.
@@ -41,7 +42,16 @@ impl Failure {
     pub fn of(error: &Error) -> Self {
         let sentence = error.to_string();
         match error.kind() {
-            _ if matches!(error, Error::UnknownAggregate { .. }) => Self::No(sentence),
+            _ if matches!(
+                error,
+                Error::NotFound {
+                    what: Named::Aggregate,
+                    ..
+                }
+            ) =>
+            {
+                Self::No(sentence)
+            }
             ErrorKind::Invalid
             | ErrorKind::IdConflict
             | ErrorKind::InUse

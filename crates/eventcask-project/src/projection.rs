@@ -94,7 +94,7 @@ pub trait Projection: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why it could not. By default the projection then stops in this shard, as after a panic: what
-    /// `state` holds is not used any more, and the store goes on. See `Error::ProjectionStopped` of
+    /// `state` holds is not used any more, and the store goes on. See `Error::Stopped` of
     /// `eventcask`. An error that names its event, by [`Batch::failed`], can park the aggregate of
     /// it instead.
     fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError>;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use eventcask::event::EventRef;
-use eventcask::{AsOf, ErrorKind, Expected, Fold, NewEvent, Timeout};
+use eventcask::{ApplyError, AsOf, ErrorKind, Expected, Fold, NewEvent, Timeout};
 
 /// The cents of an account: a sum over its events.
 struct Balance;
@@ -15,13 +15,14 @@ impl Fold for Balance {
     const VERSION: u32 = 1;
     type State = i64;
 
-    fn apply(&self, cents: &mut i64, event: &EventRef<'_>) {
-        let amount = event.payload.try_into().map_or(0, i64::from_le_bytes);
+    fn apply(&self, cents: &mut i64, event: &EventRef<'_>) -> Result<(), ApplyError> {
+        let amount = i64::from_le_bytes(event.payload.try_into()?);
         *cents += if event.event_type == "Withdrawn" {
             -amount
         } else {
             amount
         };
+        Ok(())
     }
 
     // What a snapshot holds. Raise VERSION when this changes, or when `apply` does.

@@ -7,6 +7,8 @@ use eventcask_log::{Error as StorageError, ErrorKind as StorageErrorKind};
 use eventcask_project::SpecError;
 use eventcask_shard::{AppendError, Conflict};
 
+use crate::named::Named;
+
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -39,7 +41,8 @@ pub enum ErrorKind {
     NotFound,
     /// A name is taken, or somebody holds what is asked for: let that one go first.
     InUse,
-    /// A projection, a view or a read model stopped: begin it anew, once what stopped it is mended.
+    /// A projection, a view, a read model or a fold stopped: begin it anew, once what stopped it is
+    /// mended.
     Stopped,
     /// A group of consumers has parked as much as it may: somebody must look at what failed.
     Parked,
@@ -145,9 +148,6 @@ pub enum Error {
     /// Stored bytes are not what was written.
     #[error("{0}")]
     Damaged(Arc<str>),
-    /// Stored events that had to be compared could not be read: the disk failed.
-    #[error("{0}")]
-    Unreadable(Arc<str>),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -160,33 +160,27 @@ pub enum Error {
         /// The shard.
         shard: u32,
     },
-    /// There is no view of this name.
-    #[error("there is no view named {name:?}; `eventcask view list` shows those there are")]
-    UnknownView {
-        /// The name that was asked for.
+    /// What is asked for by its name is not there.
+    #[error("{}", what.not_found(name))]
+    NotFound {
+        /// What it is.
+        what: Named,
+        /// The name, the key of an aggregate, or the number of a shard.
         name: String,
     },
-    /// There is no aggregate with this key.
-    #[error("there is no aggregate {key:?}")]
-    UnknownAggregate {
-        /// The key.
-        key: String,
-    },
-    /// A view of this name exists.
-    #[error("there is a view named {name:?} already; drop it first or choose another name")]
-    ViewExists {
+    /// The name is taken, or somebody holds what is asked for.
+    #[error("{}", what.in_use(name))]
+    InUse {
+        /// What it is.
+        what: Named,
         /// The name.
         name: String,
     },
-    /// There is no subscription of this name.
-    #[error("there is no subscription named {name:?}")]
-    UnknownSubscription {
-        /// The name that was asked for.
-        name: String,
-    },
-    /// A subscription of this name is held by someone else in this process.
-    #[error("subscription {name:?} is in use; drop the other one first, or clone its group")]
-    SubscriptionInUse {
+    /// A name that is none.
+    #[error("{name:?} can not name a {what}: 1 to 64 letters, digits, '-', '_' or '.' are allowed")]
+    BadName {
+        /// What it was to name.
+        what: Named,
         /// The name.
         name: String,
     },
@@ -211,29 +205,18 @@ pub enum Error {
     /// A shard has an owner, who must be gone before the store can be closed.
     #[error("a shard of the store has an owner; drop all of them, then close the store")]
     Owned,
-    /// A projection or a view has stopped in a shard; the others go on, and so does the store.
-    #[error("{name:?} has stopped in shard {shard}: {reason}; mend it and rebuild it")]
-    ProjectionStopped {
+    /// A projection, a view or a read model has stopped, or a fold can not take in an event;
+    /// everything else goes on.
+    #[error("{what} {name:?} has stopped{}: {reason}; {}", in_shard(*shard), what.remedy())]
+    Stopped {
+        /// What it is.
+        what: Named,
         /// Its name.
         name: String,
-        /// The shard.
-        shard: u32,
+        /// The shard that it has stopped in, if it goes on in others.
+        shard: Option<u32>,
         /// Why.
         reason: String,
-    },
-    /// A read model has stopped; the store goes on.
-    #[error("the read model {name:?} has stopped: {reason}; mend it and start it again")]
-    ReadModelStopped {
-        /// Name of the model.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-    /// A read model of this name is fed already.
-    #[error("a read model named {name:?} runs already; stop its runner first")]
-    ReadModelInUse {
-        /// Name of the model.
-        name: String,
     },
     /// A projection, a view, a read model or a fold has not come to a place in the time that was
     /// given.
@@ -248,51 +231,20 @@ pub enum Error {
         /// Position after the last event that it holds.
         progress: u64,
     },
-    /// A shard, or a place in it, that the store has not.
-    #[error(
-        "there is no shard {shard} in this store; its first is 0, and Store::shards() counts them"
-    )]
-    UnknownShard {
-        /// The shard.
-        shard: u32,
-    },
-    /// A projection of this name follows the store already.
-    #[error(
-        "projection {name:?} runs already in this store; use clones of its handle, or drop them all first"
-    )]
-    ProjectionRuns {
-        /// The name.
-        name: &'static str,
-    },
-    /// A projection or a view was asked for as of a version.
-    #[error(
-        "only an aggregate has versions; a projection or a view is asked for as of a position or a time"
-    )]
-    AsOfVersion,
-    /// A subscription was asked to end at a time.
-    #[error(
-        "a subscription has no end, and until() gives it one; leave it out, or read with iter()"
-    )]
-    SubscribeUntil,
-    /// A name that a view, a projection or a subscription can not have.
-    #[error("{name:?} can not name a {what}: 1 to 64 letters, digits, '-', '_' or '.' are allowed")]
-    BadName {
-        /// What it was to name.
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// Another producer of the same source is open.
-    #[error(
-        "source {name:?} has a producer already; rows of one source come through one producer at a time"
-    )]
-    SourceInUse {
-        /// Name of the source.
-        name: String,
-    },
+    /// A question that has no answer: the sentence says what to ask instead.
+    #[error("{0}")]
+    Unsupported(&'static str),
 }
 
 impl Error {
+    /// That there is no such shard.
+    pub(crate) fn no_shard(shard: u32) -> Self {
+        Self::NotFound {
+            what: Named::Shard,
+            name: shard.to_string(),
+        }
+    }
+
     /// What a caller can branch on.
     ///
     /// ```
@@ -310,9 +262,8 @@ impl Error {
             | Self::Spec(_)
             | Self::SourceGap { .. }
             | Self::OtherShard { .. }
+            | Self::Unsupported(_)
             | Self::SeveralShards { .. }
-            | Self::AsOfVersion
-            | Self::SubscribeUntil
             | Self::BadName { .. } => ErrorKind::Invalid,
             Self::Conflict { .. } | Self::Conflicts { .. } => ErrorKind::Conflict,
             Self::IdConflict { .. } | Self::PartlyKnown { .. } => ErrorKind::IdConflict,
@@ -321,20 +272,11 @@ impl Error {
             Self::StorageFull(_) => ErrorKind::StorageFull,
             Self::Poisoned(_) => ErrorKind::Poisoned,
             Self::Damaged(_) => ErrorKind::Damaged,
-            Self::Unreadable(_) => ErrorKind::Io,
             Self::Closed => ErrorKind::Closed,
             Self::Storage(error) => kind_of(error.kind()),
-            Self::UnknownView { .. }
-            | Self::UnknownAggregate { .. }
-            | Self::UnknownSubscription { .. }
-            | Self::UnknownShard { .. } => ErrorKind::NotFound,
-            Self::ViewExists { .. }
-            | Self::SubscriptionInUse { .. }
-            | Self::ReadModelInUse { .. }
-            | Self::SourceInUse { .. }
-            | Self::ProjectionRuns { .. }
-            | Self::Owned => ErrorKind::InUse,
-            Self::ProjectionStopped { .. } | Self::ReadModelStopped { .. } => ErrorKind::Stopped,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::InUse { .. } | Self::Owned => ErrorKind::InUse,
+            Self::Stopped { .. } => ErrorKind::Stopped,
             Self::Behind { .. } => ErrorKind::Behind,
         }
     }
@@ -390,10 +332,16 @@ impl From<AppendError> for Error {
             AppendError::StorageFull(reason) => Self::StorageFull(reason),
             AppendError::Poisoned(reason) => Self::Poisoned(reason),
             AppendError::Damaged(reason) => Self::Damaged(reason),
-            AppendError::Unreadable(reason) => Self::Unreadable(reason),
+            AppendError::Unreadable(reason) => {
+                Self::Storage(Arc::new(StorageError::new(StorageErrorKind::Io, &*reason)))
+            }
             AppendError::Closed => Self::Closed,
         }
     }
+}
+
+fn in_shard(shard: Option<u32>) -> String {
+    shard.map_or_else(String::new, |shard| format!(" in shard {shard}"))
 }
 
 fn conflict_of(one: Conflict) -> Error {

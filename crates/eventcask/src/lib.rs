@@ -62,6 +62,7 @@
 //! This crate never starts an async runtime, and never makes anything visible before it is
 //! durable.
 
+mod named;
 mod error;
 mod sync;
 mod short_text;
@@ -139,10 +140,11 @@ pub mod read_model {
     pub use crate::feed::runner::ReadModelOptions;
 }
 
-/// Figures of a store and of what follows it.
+/// Figures of a store and of what follows it, and what has a name there.
 pub mod stats {
     pub use crate::follow::feeds::ReadModelStats;
     pub use crate::follow::subscriptions::SubscriptionStats;
+    pub use crate::named::Named;
     pub use crate::state::projections::ProjectionStats;
     pub use crate::state::views::ViewStats;
     pub use crate::store::folds::FoldStats;

@@ -7,50 +7,22 @@ use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
 use crate::lag::lag;
+use crate::named::Named;
 
 /// Something that stopped while everything else goes on.
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Named,
     pub(crate) name: String,
     pub(crate) shard: Option<u32>,
     /// The shard that it falls behind.
     pub(crate) behind: Option<Arc<ShardReader>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    Projection,
-    View,
-    ReadModel,
-    Shard,
-}
-
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Projection => "projection",
-            Self::View => "view",
-            Self::ReadModel => "read model",
-            Self::Shard => "shard",
-        }
-    }
-
-    /// What sets it going again.
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Projection => "mend it, then rebuild it or start it with a raised version",
-            Self::View => "rebuild it",
-            Self::ReadModel => "mend it and start it again",
-            Self::Shard => "close the store and open it again",
-        }
-    }
-}
-
 /// Tells that something has stopped; `position` is after the last event that it holds, if that is
 /// known.
 pub(crate) fn stopped(who: &Who, position: Option<u64>, error: &str) {
-    let (kind, remedy) = (who.kind.name(), who.kind.remedy());
+    let (kind, remedy) = (who.kind.word(), who.kind.remedy());
     let behind = who.behind.as_deref().zip(position);
     let lag = behind.map(|(reader, position)| lag(reader, position, now_nanos()));
     let (lag_events, lag_seconds) = lag.unzip();
@@ -96,8 +68,8 @@ pub(crate) fn parked(kind: &str, name: &str, shard: u32, position: u64, error: &
 }
 
 /// Tells how a rebuild is getting on.
-pub(crate) fn rebuild(kind: Kind, name: &str, what: &str) {
-    let kind = kind.name();
+pub(crate) fn rebuild(kind: Named, name: &str, what: &str) {
+    let kind = kind.word();
     #[cfg(feature = "tracing")]
     tracing::info!(kind, name, "a rebuild {what}");
     #[cfg(not(feature = "tracing"))]

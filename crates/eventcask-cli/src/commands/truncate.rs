@@ -3,6 +3,7 @@
 //! 1. What readers see and would see no more is counted.
 //! 2. If it is anything, and it is not only asked for, it is given up.
 
+use eventcask::stats::Named;
 use eventcask::{Error, Event, Store, StoreReader, Timestamp};
 
 use super::store::{failure, open_to_read, open_to_write, shown};
@@ -135,8 +136,10 @@ impl Found {
     fn of_aggregate(store: &StoreReader, key: &str, before: u64) -> Result<Self, Error> {
         let reader = store.aggregate(key);
         if reader.version()? == 0 {
-            let key = key.to_owned();
-            return Err(Error::UnknownAggregate { key });
+            return Err(Error::NotFound {
+                what: Named::Aggregate,
+                name: key.to_owned(),
+            });
         }
         match before.checked_sub(1) {
             Some(last) => Self::of(reader.as_of_version(last).events()?),

@@ -139,7 +139,7 @@ fn send_some(stage: &Stage, source: &Source, lane: u32, rng: &mut Rng) -> Result
     let mut door = match source.open(&stage.store, &stage.ledger, from) {
         Ok(door) => door,
         // To begin is to wait for what is on its way, which a disk can refuse.
-        Err(error @ Error::SourceInUse { .. }) if !source.is_session => {
+        Err(error @ Error::InUse { .. }) if !source.is_session => {
             return Err(error.to_string());
         }
         Err(_) => return Ok(false),

@@ -1,7 +1,7 @@
 //! Folded aggregates across crashes: whatever became of snapshots, a load says what the events say.
 
 use eventcask::event::EventRef;
-use eventcask::{Durability, Expected, Fold, NewEvent, Options, Store};
+use eventcask::{ApplyError, Durability, Expected, Fold, NewEvent, Options, Store};
 use eventcask_sim::SimDisk;
 use fastrand::Rng;
 
@@ -19,11 +19,12 @@ impl Fold for Chain {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, chain: &mut u64, event: &EventRef<'_>) {
+    fn apply(&self, chain: &mut u64, event: &EventRef<'_>) -> Result<(), ApplyError> {
         let bytes = event.payload.iter().map(|byte| u64::from(*byte));
         *chain = bytes.fold(*chain ^ event.version, |chain, byte| {
             (chain ^ byte).wrapping_mul(0x0100_0000_01b3)
         });
+        Ok(())
     }
 
     fn encode(&self, chain: &u64, out: &mut Vec<u8>) {
@@ -42,7 +43,7 @@ fn key(number: u64) -> String {
 fn truth(store: &Store, key: &str) -> u64 {
     let mut chain = 0;
     for event in store.aggregate(key).events().unwrap() {
-        Chain.apply(&mut chain, &event.unwrap().get());
+        Chain.apply(&mut chain, &event.unwrap().get()).unwrap();
     }
     chain
 }

@@ -13,6 +13,7 @@ use crate::feed::feeder::{Feeder, Limits};
 use crate::follow::feeds::FeedState;
 use crate::follow::filter::Filter;
 use crate::follow::reached::{self, Follows};
+use crate::named::Named;
 use crate::store::inner::Inner;
 use crate::{Error, Reached, ReadModel, Timeout};
 
@@ -103,13 +104,14 @@ impl ReadModelOptions {
     /// Feeds the model by a thread, from where it is, for as long as the handle is held.
     ///
     /// # Errors
-    /// [`Error::ReadModelInUse`]; [`Error::ReadModelStopped`] where the model does not say how far
+    /// [`Error::InUse`]; [`Error::Stopped`] where the model does not say how far
     /// it is, or holds events that the store has not; damage, or what the disk said.
     pub fn start(mut self) -> Result<ReadModelRunner, Error> {
         let name = self.model.name().to_owned();
         let shards = self.inner.readers.len();
         let Some(state) = self.inner.feeds.add(&name, shards) else {
-            return Err(Error::ReadModelInUse { name });
+            let what = Named::ReadModel;
+            return Err(Error::InUse { what, name });
         };
         // From here on the handle's end takes the feed out of the store.
         let mut feed = ReadModelRunner {
@@ -130,8 +132,10 @@ impl ReadModelOptions {
 
     /// Asks the model how far it is, and holds that against the store.
     fn begin(&mut self, name: &str) -> Result<Vec<Cursor>, Error> {
-        let stopped = |reason: String| Error::ReadModelStopped {
+        let stopped = |reason: String| Error::Stopped {
+            what: Named::ReadModel,
             name: name.to_owned(),
+            shard: None,
             reason,
         };
         let known = self.model.progress(self.inner.manifest.store);
@@ -202,8 +206,8 @@ impl ReadModelRunner {
     /// is not past the place where [`Timeout::Stale`] is over.
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ReadModelStopped`] where the
-    /// model has stopped before it, [`Error::UnknownShard`], or
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::Stopped`] where the
+    /// model has stopped before it, [`Error::NotFound`], or
     /// [`ErrorKind::Closed`](crate::ErrorKind::Closed) where the store was closed before it.
     pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
         self.reaches(place).wait(timeout)
@@ -243,7 +247,7 @@ impl ReadModelRunner {
     /// Ends the feed, once the transaction in hand is done.
     ///
     /// # Errors
-    /// [`Error::ReadModelStopped`] where the model had stopped already.
+    /// [`Error::Stopped`] where the model had stopped already.
     pub fn stop(mut self) -> Result<(), Error> {
         self.end();
         match self.state.failure() {

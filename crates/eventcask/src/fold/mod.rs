@@ -6,6 +6,7 @@ pub(crate) mod shown;
 pub(crate) mod repository;
 
 use eventcask_event::EventRef;
+use eventcask_project::ApplyError;
 
 /// A state of one aggregate that its events are folded into, one after the other;
 /// [`Repository`](crate::Repository) keeps and loads such states.
@@ -14,7 +15,7 @@ use eventcask_event::EventRef;
 /// whether they are folded from the first one on or from a snapshot.
 ///
 /// ```
-/// use eventcask::Fold;
+/// use eventcask::{ApplyError, Fold};
 /// use eventcask::event::EventRef;
 ///
 /// /// The cents of an account.
@@ -25,9 +26,10 @@ use eventcask_event::EventRef;
 ///     const VERSION: u32 = 1;
 ///     type State = i64;
 ///
-///     fn apply(&self, cents: &mut i64, event: &EventRef<'_>) {
-///         let amount = event.payload.try_into().map_or(0, i64::from_le_bytes);
+///     fn apply(&self, cents: &mut i64, event: &EventRef<'_>) -> Result<(), ApplyError> {
+///         let amount = i64::from_le_bytes(event.payload.try_into()?);
 ///         *cents += if event.event_type == "Withdrawn" { -amount } else { amount };
+///         Ok(())
 ///     }
 ///
 ///     fn encode(&self, cents: &i64, out: &mut Vec<u8>) {
@@ -52,9 +54,15 @@ pub trait Fold: Send + Sync + 'static {
     /// The state of an aggregate without events is the default one.
     type State: Default + Clone + Send + Sync + 'static;
 
-    /// Folds one event into the state. Where it panics, so does the load that called it, and
-    /// nothing of that load is kept.
-    fn apply(&self, state: &mut Self::State, event: &EventRef<'_>);
+    /// Folds one event into the state.
+    ///
+    /// # Errors
+    /// Why the event can not be applied. The load that met it gives [`Error::Stopped`], which names
+    /// the event; nothing of that load is kept, and other aggregates are not concerned. Where it
+    /// panics, so does the load.
+    ///
+    /// [`Error::Stopped`]: crate::Error::Stopped
+    fn apply(&self, state: &mut Self::State, event: &EventRef<'_>) -> Result<(), ApplyError>;
 
     /// Appends the bytes of a state, for a snapshot.
     fn encode(&self, state: &Self::State, out: &mut Vec<u8>);

@@ -7,7 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use eventcask_event::Place;
+use eventcask_event::{EventRef, Place};
+use eventcask_project::FailedEvent;
 use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -16,11 +17,12 @@ use crate::StoreReader;
 use crate::fold::shown::Shown;
 use crate::fold::snapshots::FoldSnapshots;
 use crate::fold::versioned::{Kept, Mark};
+use crate::named::Named;
 use crate::stats::FoldStats;
 use crate::store::engine::Engine;
 use crate::store::folds::Counted;
 use crate::store::inner::Inner;
-use crate::{AsOf, Error, Fold, Reached, Timeout, Versioned};
+use crate::{ApplyError, AsOf, Error, Fold, Reached, Timeout, Versioned};
 
 /// Events between two snapshots of an aggregate, unless set: folding so many takes about as long as
 /// reading a snapshot from a disk that is busy.
@@ -44,7 +46,7 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 /// damaged at any time, which only makes loads slower.
 ///
 /// ```
-/// use eventcask::{AsOf, Expected, Fold, NewEvent};
+/// use eventcask::{ApplyError, AsOf, Expected, Fold, NewEvent};
 /// use eventcask::event::EventRef;
 ///
 /// struct Balance;
@@ -54,8 +56,9 @@ const STATE_OVERHEAD_BYTES: usize = 256;
 ///     const VERSION: u32 = 1;
 ///     type State = i64;
 ///
-///     fn apply(&self, cents: &mut i64, event: &EventRef<'_>) {
-///         *cents += event.payload.try_into().map_or(0, i64::from_le_bytes);
+///     fn apply(&self, cents: &mut i64, event: &EventRef<'_>) -> Result<(), ApplyError> {
+///         *cents += i64::from_le_bytes(event.payload.try_into()?);
+///         Ok(())
 ///     }
 ///
 ///     fn encode(&self, cents: &i64, out: &mut Vec<u8>) {
@@ -228,7 +231,7 @@ impl<F: Fold> Repository<F> {
     /// The state of an aggregate now; the default one where the aggregate does not exist.
     ///
     /// # Errors
-    /// Damage, or what the disk said.
+    /// [`Error::Stopped`] where [`Fold::apply`] gives an error, damage, or what the disk said.
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
@@ -256,21 +259,24 @@ impl<F: Fold> Repository<F> {
     /// [`refresh`](crate::StoreReader::refresh) to get there.
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::UnknownShard`], or that the
-    /// store was closed; damage, or what the disk said.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::NotFound`], or that the
+    /// store was closed; otherwise as [`load`](Self::load).
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
     ///
     /// ```
-    /// # use eventcask::Fold;
+    /// # use eventcask::{ApplyError, Fold};
     /// # use eventcask::event::EventRef;
     /// # struct Count;
     /// # impl Fold for Count {
     /// #     const NAME: &'static str = "count";
     /// #     const VERSION: u32 = 1;
     /// #     type State = u64;
-    /// #     fn apply(&self, count: &mut u64, _: &EventRef<'_>) { *count += 1; }
+    /// #     fn apply(&self, count: &mut u64, _: &EventRef<'_>) -> Result<(), ApplyError> {
+    /// #         *count += 1;
+    /// #         Ok(())
+    /// #     }
     /// #     fn encode(&self, count: &u64, out: &mut Vec<u8>) { out.extend(count.to_le_bytes()); }
     /// #     fn decode(&self, bytes: &[u8]) -> Option<u64> { bytes.try_into().ok().map(u64::from_le_bytes) }
     /// # }
@@ -329,7 +335,7 @@ impl<F: Fold> Repository<F> {
     /// from there.
     ///
     /// # Errors
-    /// Damage, or what the disk said.
+    /// [`Error::Stopped`] where [`Fold::apply`] gives an error, damage, or what the disk said.
     ///
     /// # Panics
     /// Where [`Fold::apply`] does.
@@ -363,7 +369,7 @@ impl<F: Fold> Repository<F> {
     fn check_shard(&self, shard: u32) -> Result<(), Error> {
         match self.inner.readers.get(shard as usize) {
             Some(_) => Ok(()),
-            None => Err(Error::UnknownShard { shard }),
+            None => Err(Error::no_shard(shard)),
         }
     }
 
@@ -456,8 +462,9 @@ impl<F: Fold> Repository<F> {
         while let Some((block, rows)) = aggregate.next_block()? {
             let events = block.events();
             for row in &rows {
-                self.fold
-                    .apply(&mut kept.state, &events.event(*row as usize));
+                let event = events.event(*row as usize);
+                let applied = self.fold.apply(&mut kept.state, &event);
+                applied.map_err(|reason| not_applied::<F>(&event, *row as usize, reason))?;
             }
             let ends = rows.first().zip(rows.last());
             if let Some((first, last)) = ends {
@@ -481,6 +488,23 @@ impl<F: Fold> Repository<F> {
         self.snapshots.save(reader, key, first, last, state);
         // Where it could not be saved, it is tried again after as many events.
         kept.saved = last.version;
+    }
+}
+
+/// An event that the code of a fold can not apply.
+fn not_applied<F: Fold>(event: &EventRef<'_>, row: usize, reason: ApplyError) -> Error {
+    let failed = FailedEvent {
+        row,
+        key: event.key.to_owned(),
+        version: event.version,
+        position: event.position,
+        reason,
+    };
+    Error::Stopped {
+        what: Named::Fold,
+        name: F::NAME.to_owned(),
+        shard: Some(event.shard),
+        reason: failed.to_string(),
     }
 }
 

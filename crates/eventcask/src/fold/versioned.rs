@@ -11,14 +11,17 @@ use eventcask_shard::{Bounds, Retired};
 /// It derefs to the state.
 ///
 /// ```
-/// # use eventcask::Fold;
+/// # use eventcask::{ApplyError, Fold};
 /// # use eventcask::event::EventRef;
 /// # struct Count;
 /// # impl Fold for Count {
 /// #     const NAME: &'static str = "count";
 /// #     const VERSION: u32 = 1;
 /// #     type State = u64;
-/// #     fn apply(&self, count: &mut u64, _: &EventRef<'_>) { *count += 1; }
+/// #     fn apply(&self, count: &mut u64, _: &EventRef<'_>) -> Result<(), ApplyError> {
+/// #         *count += 1;
+/// #         Ok(())
+/// #     }
 /// #     fn encode(&self, count: &u64, out: &mut Vec<u8>) { out.extend(count.to_le_bytes()); }
 /// #     fn decode(&self, bytes: &[u8]) -> Option<u64> { bytes.try_into().ok().map(u64::from_le_bytes) }
 /// # }

@@ -10,8 +10,8 @@ use crate::Error;
 use crate::bell::Bell;
 use crate::follow::reached::Follows;
 use crate::follow::waiters::{Waiters, Woken};
-use crate::notices;
-use crate::notices::{Kind, Who};
+use crate::named::Named;
+use crate::notices::{self, Who};
 use crate::sync::locked;
 
 /// The feeds of a store, for as long as their handles are held.
@@ -125,7 +125,7 @@ impl FeedState {
 
     pub(crate) fn fail(&self, reason: String) {
         let who = Who {
-            kind: Kind::ReadModel,
+            kind: Named::ReadModel,
             name: self.name.clone(),
             shard: None,
             behind: None,
@@ -215,8 +215,10 @@ impl Follows for FeedState {
 
 impl FeedState {
     pub(crate) fn stopped(&self, reason: &str) -> Error {
-        Error::ReadModelStopped {
+        Error::Stopped {
+            what: Named::ReadModel,
             name: self.name.clone(),
+            shard: None,
             reason: reason.to_owned(),
         }
     }

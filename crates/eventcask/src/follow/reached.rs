@@ -102,9 +102,7 @@ impl Reached {
 
     fn look(&mut self, waker: &Waker) -> Poll<Result<u64, Error>> {
         if self.followed.progress(self.place.shard).is_none() {
-            return Poll::Ready(Err(Error::UnknownShard {
-                shard: self.place.shard,
-            }));
+            return Poll::Ready(Err(Error::no_shard(self.place.shard)));
         }
         self.followed.look(self.place, &mut self.number, waker)
     }

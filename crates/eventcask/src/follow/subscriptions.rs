@@ -15,6 +15,7 @@ use eventcask_shard::ShardReader;
 use crate::Error;
 use crate::follow::saved::{Blocked, Left, Saved, Saves};
 use crate::name::{is_name, is_numbered};
+use crate::named::Named;
 use crate::sync::locked;
 
 const DIR: &str = "subscriptions";
@@ -146,7 +147,7 @@ impl Subscriptions {
         if !is_name(name) {
             let name = name.chars().take(80).collect();
             return Err(Error::BadName {
-                what: "subscription",
+                what: Named::Subscription,
                 name,
             });
         }
@@ -156,7 +157,7 @@ impl Subscriptions {
             known.check_damage(name)?;
         }
         if !known.in_use.insert(owned()) {
-            return Err(Error::SubscriptionInUse { name: owned() });
+            return Err(in_use(owned()));
         }
         Ok(saved)
     }
@@ -224,7 +225,7 @@ impl Subscriptions {
     /// What is kept of a subscription.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`], or damage that may be it.
+    /// [`Error::NotFound`], or damage that may be it.
     pub(crate) fn saved(&self, name: &str) -> Result<Saved, Error> {
         let known = locked(&self.known);
         Ok(known.get(name)?.1.clone())
@@ -239,7 +240,7 @@ impl Subscriptions {
         let mut known = locked(&self.known);
         let name = name.to_owned();
         if known.in_use.contains(&name) {
-            return Err(Error::SubscriptionInUse { name });
+            return Err(in_use(name));
         }
         let number = known.get(&name)?.0;
         let remove = || {
@@ -365,6 +366,13 @@ impl Subscriptions {
     }
 }
 
+fn in_use(name: String) -> Error {
+    Error::InUse {
+        what: Named::Subscription,
+        name,
+    }
+}
+
 impl Known {
     fn find(&self, name: &str) -> Option<&(u32, Saved)> {
         self.saved.iter().find(|(_, saved)| saved.name == name)
@@ -375,7 +383,8 @@ impl Known {
             return Ok(found);
         }
         self.check_damage(name)?;
-        Err(Error::UnknownSubscription {
+        Err(Error::NotFound {
+            what: Named::Subscription,
             name: name.to_owned(),
         })
     }

@@ -110,7 +110,7 @@ where
     /// The entry of an aggregate; none where no event of it was applied.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`] says why the projection stopped in the aggregate's shard, if it
+    /// [`Error::Stopped`] says why the projection stopped in the aggregate's shard, if it
     /// did.
     pub fn get(&self, key: &str) -> Result<Option<V>, Error> {
         if let Some(entry) = self.kept.entries.get(key) {

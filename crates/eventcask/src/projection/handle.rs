@@ -10,6 +10,7 @@ use super::{Parked, ProjectionAsOf, ProjectionOptions, Rebuild};
 use crate::follow::reached::{self, Follows};
 use crate::follow::waiters::Woken;
 use crate::name::is_name;
+use crate::named::Named;
 use crate::state::definition::{Definition, projection_text};
 use crate::state::files::Files;
 use crate::state::keep::Keep;
@@ -133,8 +134,8 @@ impl<P: Projection> ProjectionOptions<P> {
     /// it as well, see [`ProjectionHandle::wait_for`].
     ///
     /// # Errors
-    /// [`Error::ProjectionRuns`] where a handle of one with this name is still held,
-    /// [`Error::BadName`], [`Error::ProjectionStopped`] where one with [`sync`](Self::sync) fails
+    /// [`Error::InUse`] where a handle of one with this name is still held,
+    /// [`Error::BadName`], [`Error::Stopped`] where one with [`sync`](Self::sync) fails
     /// on what is stored, damage, or what the disk said.
     pub fn start(self) -> Result<ProjectionHandle<P>, Error> {
         ProjectionHandle::start(self)
@@ -146,7 +147,7 @@ impl<P: Projection> ProjectionHandle<P> {
     pub(super) fn start(options: ProjectionOptions<P>) -> Result<Self, Error> {
         if !is_name(P::NAME) {
             return Err(Error::BadName {
-                what: "projection",
+                what: Named::Projection,
                 name: P::NAME.to_owned(),
             });
         }
@@ -233,7 +234,7 @@ impl<P: Projection> ProjectionHandle<P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`] says why the projection stopped in this shard, if it did.
+    /// [`Error::Stopped`] says why the projection stopped in this shard, if it did.
     ///
     /// # Panics
     /// Where there is no such shard.
@@ -346,8 +347,8 @@ impl<P: Projection> ProjectionHandle<P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it
-    /// will not get there, [`Error::UnknownShard`], or that the store was closed.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::Stopped`] where it
+    /// will not get there, [`Error::NotFound`], or that the store was closed.
     pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
         self.reaches(place).wait(timeout)
     }
@@ -401,7 +402,7 @@ impl<P: Projection> ProjectionHandle<P> {
     /// and to write the state.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`], damage, or what the disk said. What could not be read stays
+    /// [`Error::Stopped`], damage, or what the disk said. What could not be read stays
     /// parked; what could not be kept is applied again by the next start.
     pub fn redrive(&self, key: &str) -> Result<bool, Error> {
         self.held.live.redrive(key)
@@ -441,7 +442,7 @@ impl<P: Projection> ProjectionHandle<P> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::AsOfVersion`], [`Error::ProjectionStopped`] where it fails on what is stored,
+    /// [`Error::Unsupported`], [`Error::Stopped`] where it fails on what is stored,
     /// damage, or what the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ProjectionAsOf<P>, Error> {
         let states = past::states_as_of(&self.held.live, as_of)?;

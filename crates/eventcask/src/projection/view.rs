@@ -103,7 +103,7 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// Why the view has stopped, or [`Error::UnknownView`] once it was dropped.
+    /// Why the view has stopped, or [`Error::NotFound`] once it was dropped.
     pub fn get(&self, key: &str) -> Result<Vec<ViewRow>, Error> {
         self.ask(|states| states.get(key))
     }
@@ -193,7 +193,7 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`] once the view was dropped, [`Error::AsOfVersion`], damage, or what
+    /// [`Error::NotFound`] once the view was dropped, [`Error::Unsupported`], damage, or what
     /// the disk said.
     pub fn as_of(&self, as_of: AsOf) -> Result<ViewAsOf, Error> {
         let live = self.inner.views.find(self.name())?;
@@ -223,9 +223,9 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::ProjectionStopped`] where it
-    /// will not get there, [`Error::UnknownShard`], [`Error::UnknownView`] once it was dropped, or
-    /// that the store was closed.
+    /// [`Error::Behind`] where [`Timeout::Error`] is over, [`Error::Stopped`] where it will not get
+    /// there, [`Error::NotFound`] where there is no such shard or the view was dropped, or that the
+    /// store was closed.
     pub fn wait_for(&self, place: Place, timeout: Timeout) -> Result<u64, Error> {
         self.reaches(place)?.wait(timeout)
     }
@@ -234,7 +234,7 @@ impl View {
     /// of the runtime. The view is opened by the first look, where nobody has asked for it yet.
     ///
     /// # Errors
-    /// [`Error::UnknownView`] once the view was dropped.
+    /// [`Error::NotFound`] once the view was dropped.
     pub fn reaches(&self, place: Place) -> Result<Reached, Error> {
         let view = self.inner.views.find(self.name())?;
         let live: Arc<LiveProjection<ViewState>> = Arc::clone(&view.live);
@@ -270,7 +270,7 @@ impl View {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::Closed`], or what the system said, where it gave no thread.
+    /// [`Error::NotFound`], [`Error::Closed`], or what the system said, where it gave no thread.
     pub fn rebuild(&self) -> Result<Rebuild, Error> {
         self.inner.check_open()?;
         Rebuild::start(&self.inner.views.find(self.name())?.live)
@@ -304,7 +304,7 @@ impl StoreReader {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownView`].
+    /// [`Error::NotFound`].
     pub fn view(&self, name: &str) -> Result<View, Error> {
         Ok(View::new(
             Arc::clone(&self.inner),
@@ -338,7 +338,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::ViewExists`], [`Error::BadName`], [`Error::Closed`], or what the disk said.
+    /// [`Error::InUse`], [`Error::BadName`], [`Error::Closed`], or what the disk said.
     pub fn create_view(&self, name: &str, spec: ViewSpec) -> Result<View, Error> {
         self.running()?;
         let live = self.inner.views.create(name, spec)?;
@@ -348,7 +348,7 @@ impl Store {
     /// Removes a view and what is kept of it.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], [`Error::Closed`], or what the disk said.
+    /// [`Error::NotFound`], [`Error::Closed`], or what the disk said.
     pub fn drop_view(&self, name: &str) -> Result<(), Error> {
         self.running()?;
         self.inner.views.remove(name)

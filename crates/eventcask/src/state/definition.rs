@@ -9,14 +9,14 @@ use eventcask_project::{ApplyError, Batch, Projection, Snapshot, ViewSpec, ViewS
 use super::parking::ParkedAggregates;
 use super::policy::OnError;
 use crate::follow::filter::Filter;
-use crate::notices::Kind;
+use crate::named::Named;
 
 type Empty<S> = Box<dyn Fn() -> S + Send + Sync>;
 type Apply<S> = Box<dyn Fn(&mut S, &Batch<'_>) -> Result<(), ApplyError> + Send + Sync>;
 
 /// A projection with states of this type.
 pub(crate) struct Definition<S> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: Named,
     pub(crate) name: String,
     /// The version that its user gave it; a view has none.
     pub(crate) version: Option<u32>,
@@ -37,7 +37,7 @@ impl<S: Default + 'static> Definition<S> {
             ..Filter::default()
         };
         Self {
-            kind: Kind::Projection,
+            kind: Named::Projection,
             name: P::NAME.to_owned(),
             version: Some(P::VERSION),
             filter,
@@ -71,7 +71,7 @@ impl Definition<ViewState> {
             ..Filter::default()
         };
         Self {
-            kind: Kind::View,
+            kind: Named::View,
             name: name.to_owned(),
             version: None,
             filter,

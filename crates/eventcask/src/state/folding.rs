@@ -76,9 +76,10 @@ impl<S: Send> Folding<S> {
 
     /// What they are told who ask for it, since it has stopped in its shard.
     pub(crate) fn stopped(&self, shard: u32, reason: String) -> Error {
-        Error::ProjectionStopped {
+        Error::Stopped {
+            what: self.definition.kind,
             name: self.definition.name.clone(),
-            shard,
+            shard: Some(shard),
             reason,
         }
     }

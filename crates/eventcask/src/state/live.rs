@@ -18,6 +18,7 @@ use super::watch::Watch;
 use crate::bell::Bell;
 use crate::follow::follower;
 use crate::follow::waiters::Woken;
+use crate::named::Named;
 use crate::sync::locked;
 use crate::{Error, parallel};
 
@@ -244,7 +245,8 @@ impl<S: Send + 'static> LiveProjection<S> {
         let is_past = || position >= self.readers[shard as usize].published().watermark;
         if self.is_removed.load(Ordering::Acquire) {
             let name = self.definition.name.clone();
-            return Err(Error::UnknownView { name });
+            let what = Named::View;
+            return Err(Error::NotFound { what, name });
         }
         if self.stops() || self.is_over.load(Ordering::Acquire) && is_past() {
             return Err(Error::Closed);

@@ -14,6 +14,8 @@ use crate::follow::follower::Follower;
 use crate::follow::read_ahead;
 use crate::{AsOf, Error, parallel};
 
+const NO_VERSION: &str = "only an aggregate has versions; a projection or a view is asked for as of a position or a time";
+
 /// Where a shard ended at the moment.
 #[derive(Debug, Clone, Copy)]
 struct End {
@@ -28,7 +30,7 @@ impl End {
         let (position, time) = match as_of {
             AsOf::Position(position) => (position.saturating_add(1), i64::MAX),
             AsOf::Time(time) => (u64::MAX, time.as_nanos()),
-            AsOf::Version(_) => return Err(Error::AsOfVersion),
+            AsOf::Version(_) => return Err(Error::Unsupported(NO_VERSION)),
         };
         Ok(Self { position, time })
     }

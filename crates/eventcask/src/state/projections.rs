@@ -10,6 +10,7 @@ use eventcask_shard::ShardReader;
 
 use crate::Error;
 use crate::follow::waiters::Woken;
+use crate::named::Named;
 use crate::sync::locked;
 
 /// The projections that follow a store.
@@ -53,7 +54,10 @@ impl Projections {
     /// Takes a name, which is given back when what this returns is dropped.
     pub(crate) fn take(self: &Arc<Self>, name: &'static str) -> Result<Taken, Error> {
         if !locked(&self.names).insert(name) {
-            return Err(Error::ProjectionRuns { name });
+            return Err(Error::InUse {
+                what: Named::Projection,
+                name: name.to_owned(),
+            });
         }
         let projections = Arc::clone(self);
         Ok(Taken { projections, name })

@@ -100,7 +100,7 @@ impl Rebuild {
     /// place of those before. `None` where it was cancelled, or the projection ended first.
     ///
     /// # Errors
-    /// [`Error::ProjectionStopped`] where the projection fails on what is stored, damage, or what
+    /// [`Error::Stopped`] where the projection fails on what is stored, damage, or what
     /// the disk said. The states before stay in use.
     pub fn wait(mut self) -> Result<Option<Vec<u64>>, Error> {
         let Some(thread) = self.thread.take() else {

@@ -122,7 +122,7 @@ impl<S: Send> ShardState<S> {
         };
         for parked in self.follower.fold.parked.take_new() {
             let (shard, position) = (parked.shard, parked.position);
-            notices::parked(who.kind.name(), &who.name, shard, position, &parked.reason);
+            notices::parked(who.kind.word(), &who.name, shard, position, &parked.reason);
         }
     }
 

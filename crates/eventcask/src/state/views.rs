@@ -19,6 +19,7 @@ use crate::Error;
 use crate::clock::now_nanos;
 use crate::lag::lag;
 use crate::name::is_name;
+use crate::named::Named;
 use crate::sync::locked;
 
 /// The views of a store.
@@ -119,11 +120,12 @@ impl Views {
     }
 
     /// # Errors
-    /// [`Error::UnknownView`].
+    /// [`Error::NotFound`].
     pub(crate) fn find(&self, name: &str) -> Result<Arc<LiveView>, Error> {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         let found = all.iter().find(|view| view.name == name).map(Arc::clone);
-        found.ok_or_else(|| Error::UnknownView {
+        found.ok_or_else(|| Error::NotFound {
+            what: Named::View,
             name: name.to_owned(),
         })
     }
@@ -135,13 +137,14 @@ impl Views {
     pub(crate) fn create(&self, name: &str, spec: ViewSpec) -> Result<Arc<LiveView>, Error> {
         if !is_name(name) {
             return Err(Error::BadName {
-                what: "view",
+                what: Named::View,
                 name: name.chars().take(80).collect(),
             });
         }
         let _changing = locked(&self.changing);
         if self.find(name).is_ok() {
-            return Err(Error::ViewExists {
+            return Err(Error::InUse {
+                what: Named::View,
                 name: name.to_owned(),
             });
         }
@@ -155,7 +158,7 @@ impl Views {
     /// Removes a view and what is kept of it.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], or what the disk said.
+    /// [`Error::NotFound`], or what the disk said.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let _changing = locked(&self.changing);
         let view = self.find(name)?;
@@ -175,7 +178,7 @@ impl Views {
             if view.live.holds_given_up() {
                 match self.rebuild(&view.name) {
                     // It was removed meanwhile.
-                    Err(Error::UnknownView { .. }) => {}
+                    Err(Error::NotFound { .. }) => {}
                     other => other?,
                 }
             }
@@ -186,7 +189,7 @@ impl Views {
     /// Fills a view anew, and waits for it.
     ///
     /// # Errors
-    /// [`Error::UnknownView`], why it stopped, that the store was closed, or what the disk said.
+    /// [`Error::NotFound`], why it stopped, that the store was closed, or what the disk said.
     pub(crate) fn rebuild(&self, name: &str) -> Result<(), Error> {
         let rebuild = Rebuild::start(&self.find(name)?.live)?;
         if rebuild.wait()?.is_some() {

@@ -127,14 +127,14 @@ pub(crate) fn check_writable(
         // A number that no store can have is said to be that, not merely another one.
         Manifest::new(0, shards, 0)?;
         return refused(format!(
-            "{here} has {} shards, which is fixed, and {shards} were asked for; leave the number out, or make a store with that many by `eventcask reshard`",
+            "{here} has {} shards, which is fixed, and {shards} were asked for; leave the number out",
             manifest.shards
         ));
     }
     let there = manifest.route_by;
     if let Some(by) = options.route_by.filter(|by| *by != there) {
         return refused(format!(
-            "{here} is routed by {there}, which is fixed, and routing by {by} was asked for; leave it out, or make a store with that routing by `eventcask reshard`"
+            "{here} is routed by {there}, which is fixed, and routing by {by} was asked for; leave it out"
         ));
     }
     Ok(())

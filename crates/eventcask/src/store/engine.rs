@@ -16,8 +16,8 @@ use eventcask_shard::{
 use crate::clock::now_nanos;
 use crate::follow::arrivals::Arrivals;
 use crate::follow::feeds::Feeds;
-use crate::notices;
-use crate::notices::{Kind, Who};
+use crate::named::Named;
+use crate::notices::{self, Who};
 use crate::parallel::cores;
 use crate::state::projections::Projections;
 use crate::store::sealer::{Sealer, SealerBell};
@@ -307,7 +307,7 @@ impl Apply for BlockListeners {
 
     fn stopped(&mut self, reason: &str) {
         let who = Who {
-            kind: Kind::Shard,
+            kind: Named::Shard,
             name: self.reader.shard().to_string(),
             shard: Some(self.reader.shard()),
             behind: None,

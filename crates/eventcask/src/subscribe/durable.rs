@@ -165,7 +165,7 @@ impl Store {
     /// Forgets how far a named subscription got. The next one of this name begins anew.
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`], [`Error::SubscriptionInUse`], or what
+    /// [`Error::NotFound`], [`Error::InUse`], or what
     /// the disk said.
     pub fn drop_subscription(&self, name: &str) -> Result<(), Error> {
         self.running()?;

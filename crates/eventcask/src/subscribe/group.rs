@@ -217,7 +217,7 @@ impl StoreReader {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownSubscription`].
+    /// [`Error::NotFound`].
     pub fn parked(&self, name: &str) -> Result<Vec<Parked>, Error> {
         let saved = self.inner.subscriptions.saved(name)?;
         Ok(Parked::all_of(&saved.held))

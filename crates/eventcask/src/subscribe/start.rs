@@ -8,6 +8,9 @@ use crate::read::shard_events::{Order, ShardEvents};
 use crate::subscribe::Retry;
 use crate::{ConsumerGroup, DurableSubscription, Error, StoreReader, Subscription};
 
+const NO_END: &str =
+    "a subscription has no end, and until() gives it one; leave it out, or read with iter()";
+
 impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// Subscribes to the events: what is stored comes first, and then what is new.
     ///
@@ -26,7 +29,7 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::SubscribeUntil`], [`Error::UnknownShard`], damage, or what the disk said.
+    /// [`Error::Unsupported`], [`Error::NotFound`], damage, or what the disk said.
     pub fn subscribe(&self) -> Result<Subscription, Error> {
         self.check_endless()?;
         let shards = self.shards().map(|(reader, from)| {
@@ -45,11 +48,11 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// A subscription never ends, and would wait for ever where no event can come.
     fn check_endless(&self) -> Result<(), Error> {
         if self.filter.has_end() {
-            return Err(Error::SubscribeUntil);
+            return Err(Error::Unsupported(NO_END));
         }
         let shards = self.inner().readers.len();
         let unknown = self.shard.filter(|shard| *shard as usize >= shards);
-        unknown.map_or(Ok(()), |shard| Err(Error::UnknownShard { shard }))
+        unknown.map_or(Ok(()), |shard| Err(Error::no_shard(shard)))
     }
 }
 
@@ -74,7 +77,7 @@ impl EventQuery {
     /// ```
     ///
     /// # Errors
-    /// As [`subscribe`](Self::subscribe); [`Error::SubscriptionInUse`], [`Error::BadName`].
+    /// As [`subscribe`](Self::subscribe); [`Error::InUse`], [`Error::BadName`].
     pub fn named(&self, name: &str) -> Result<DurableSubscription, Error> {
         DurableSubscription::start(self.inner(), name, |saved| self.subscribe_after(saved))
     }

@@ -6,6 +6,7 @@
 
 use eventcask_event::{Expected, Timestamp};
 
+use crate::named::Named;
 use crate::store::retention;
 use crate::{Error, Store};
 
@@ -28,7 +29,7 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// [`Error::UnknownAggregate`], or a shard that stopped.
+    /// [`Error::NotFound`], or a shard that stopped.
     pub fn truncate_aggregate(&self, key: &str, version: u64) -> Result<(), Error> {
         self.truncate(key, |next| version.min(next))
     }
@@ -50,7 +51,8 @@ impl Store {
             let newest = self.aggregate(key).version()?;
             if newest == 0 {
                 let key = key.to_owned();
-                return Err(Error::UnknownAggregate { key });
+                let what = Named::Aggregate;
+                return Err(Error::NotFound { what, name: key });
             }
             let first = version(newest + 1);
             let ticket = producer.append_truncation(key, Expected::Exact(newest), first)?;

@@ -6,6 +6,7 @@ use eventcask_event::{EventBatch, Expected, Invalid, NewEvent, check_key};
 use eventcask_log::SourceMark;
 use eventcask_shard::{Expectation, FlushCounter, FlushShare, Flushed, ShardReader};
 
+use crate::named::Named;
 use crate::store::router::{Lane, Room, Route, Router, SendBy};
 use crate::sync::locked;
 use crate::write::check::check_append;
@@ -411,7 +412,7 @@ impl Store {
     /// before, what it handed over is waited for: the marks say how far it came.
     ///
     /// # Errors
-    /// [`Error::SourceInUse`] while another producer of the same source is open, a name that is
+    /// [`Error::InUse`] while another producer of the same source is open, a name that is
     /// empty or too long, or why what is waited for was refused, such as a full disk.
     pub fn producer_from(&self, source: &str) -> Result<Producer, Error> {
         eventcask_event::check_source(source)?;
@@ -423,7 +424,8 @@ impl Store {
         let before = locked(&self.engine().sources).insert(source.to_owned(), true);
         if before == Some(true) {
             let name = source.to_owned();
-            return Err(Error::SourceInUse { name });
+            let what = Named::Source;
+            return Err(Error::InUse { what, name });
         }
         let producer = Producer::new(self, origin);
         if before.is_some() {

@@ -48,7 +48,7 @@ impl Store {
     /// a shard has is a duplicate without its original place.
     ///
     /// # Errors
-    /// [`Error::SourceInUse`] while another producer of the same session is
+    /// [`Error::InUse`] while another producer of the same session is
     /// open, a name that is empty or too long, or a store that was closed.
     pub fn session(&self, name: &str) -> Result<Producer, Error> {
         let source = source_of_session(name)?;

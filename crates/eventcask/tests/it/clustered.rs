@@ -6,8 +6,8 @@ use eventcask::event::EventRef;
 use eventcask::inspect::{Manifest, Problem, Sealed, TableKind};
 use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::{
-    Aggregate, AsOf, Codec, Error, Event, EventId, Fold, NewEvent, Options, Store, StoreReader,
-    Timestamp,
+    Aggregate, ApplyError, AsOf, Codec, Error, Event, EventId, Fold, NewEvent, Options, Store,
+    StoreReader, Timestamp,
 };
 use eventcask_log::{Caches, ClosedSegment, ShardDir};
 use eventcask_shard::{AggregateCursor, Bounds, KeyHasher, ShardReader};
@@ -421,9 +421,10 @@ impl Fold for Sum {
     const VERSION: u32 = 1;
     type State = u64;
 
-    fn apply(&self, sum: &mut u64, event: &EventRef<'_>) {
+    fn apply(&self, sum: &mut u64, event: &EventRef<'_>) -> Result<(), ApplyError> {
         let seen = event.position + event.payload.len() as u64;
         *sum = sum.wrapping_mul(3).wrapping_add(seen);
+        Ok(())
     }
 
     fn encode(&self, sum: &u64, out: &mut Vec<u8>) {

@@ -5,8 +5,8 @@ use eventcask::projection::SnapshotPolicy;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::subscribe::Retry;
 use eventcask::{
-    Codec, Error, Event, Expected, Fold, NewEvent, Options, Store, StoreReader, Timestamp,
-    ViewSpec, verify,
+    ApplyError, Codec, Error, Event, Expected, Fold, NewEvent, Options, Store, StoreReader,
+    Timestamp, ViewSpec, verify,
 };
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ impl Fold for Newest {
     const VERSION: u32 = 1;
     type State = Vec<u8>;
 
-    fn apply(&self, state: &mut Vec<u8>, event: &EventRef<'_>) {
+    fn apply(&self, state: &mut Vec<u8>, event: &EventRef<'_>) -> Result<(), ApplyError> {
         *state = event.payload.to_vec();
+        Ok(())
     }
 
     fn encode(&self, state: &Vec<u8>, out: &mut Vec<u8>) {

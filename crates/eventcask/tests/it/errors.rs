@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eventcask::event::Invalid;
+use eventcask::stats::Named;
 use eventcask::{Error, ErrorKind, Expected, Place, ViewSpec};
 
 use crate::support::{Bank, deposit, id, put};
@@ -64,20 +65,16 @@ fn of_appends() -> Vec<Row> {
             Error::Poisoned(text("no sync"));
         "Damaged", ErrorKind::Damaged, false, &["SEGMENT"];
             Error::Damaged(text("SEGMENT is damaged"));
-        "Unreadable", ErrorKind::Io, false, &["SEGMENT"];
-            Error::Unreadable(text("could not read SEGMENT"));
         "Closed", ErrorKind::Closed, false, &["the store is closed"];
             Error::Closed;
         "Full", ErrorKind::Full, true, &["shard 3", "try again"];
             Error::Full { shard: 3 };
-        "SubscribeUntil", ErrorKind::Invalid, false, &["subscription", "until"];
-            Error::SubscribeUntil;
         "OtherShard", ErrorKind::Invalid, false, &["\"account-1\"", "shard 3"];
             other;
         "Owned", ErrorKind::InUse, false, &["drop all of them"];
             Error::Owned;
-        "SourceInUse", ErrorKind::InUse, false, &["\"teller\""];
-            Error::SourceInUse { name: name() };
+        "InUse", ErrorKind::InUse, false, &["\"teller\"", "one producer at a time"];
+            Error::InUse { what: Named::Source, name: name() };
     ]
 }
 
@@ -90,52 +87,48 @@ fn of_followers() -> Vec<Row> {
         place,
         progress: 5,
     };
-    let projection = Error::ProjectionStopped {
+    let stopped = |what, shard| Error::Stopped {
+        what,
         name: name(),
-        shard: 1,
+        shard,
         reason: reason(),
     };
-    let model = Error::ReadModelStopped {
-        name: name(),
-        reason: reason(),
-    };
+    let named = |what| Error::NotFound { what, name: name() };
+    let taken = |what| Error::InUse { what, name: name() };
     let parked = Error::TooManyParked {
         name: name(),
         parked: 10_000,
     };
     let bad = Error::BadName {
-        what: "view",
+        what: Named::View,
         name: "a b".to_owned(),
     };
     let spec = ViewSpec::new("", &["sum"], None, None).unwrap_err();
-    let runs = Error::ProjectionRuns { name: "balances" };
     rows![
         "Spec", ErrorKind::Invalid, false, &["path of a field"];
             spec.into();
         "BadName", ErrorKind::Invalid, false, &["\"a b\" can not name a view", "1 to 64 letters"];
             bad;
-        "AsOfVersion", ErrorKind::Invalid, false, &["as of a position or a time"];
-            Error::AsOfVersion;
-        "UnknownView", ErrorKind::NotFound, false, &["\"mailer\""];
-            Error::UnknownView { name: name() };
-        "UnknownAggregate", ErrorKind::NotFound, false, &["\"mailer\""];
-            Error::UnknownAggregate { key: name() };
-        "UnknownSubscription", ErrorKind::NotFound, false, &["\"mailer\""];
-            Error::UnknownSubscription { name: name() };
-        "UnknownShard", ErrorKind::NotFound, false, &["shard 9"];
-            Error::UnknownShard { shard: 9 };
-        "ViewExists", ErrorKind::InUse, false, &["\"mailer\"", "drop it first"];
-            Error::ViewExists { name: name() };
-        "SubscriptionInUse", ErrorKind::InUse, false, &["\"mailer\"", "drop"];
-            Error::SubscriptionInUse { name: name() };
-        "ReadModelInUse", ErrorKind::InUse, false, &["\"mailer\"", "stop its runner"];
-            Error::ReadModelInUse { name: name() };
-        "ProjectionRuns", ErrorKind::InUse, false, &["\"balances\"", "drop them"];
-            runs;
-        "ProjectionStopped", ErrorKind::Stopped, false, &["\"mailer\"", "shard 1", "it panicked", "rebuild it"];
-            projection;
-        "ReadModelStopped", ErrorKind::Stopped, false, &["\"mailer\"", "it panicked", "mend it"];
-            model;
+        "Unsupported", ErrorKind::Invalid, false, &["until"];
+            Error::Unsupported("until");
+        "NotFound", ErrorKind::NotFound, false, &["no view named \"mailer\"", "view list"];
+            named(Named::View);
+        "NotFound", ErrorKind::NotFound, false, &["no aggregate \"mailer\""];
+            named(Named::Aggregate);
+        "NotFound", ErrorKind::NotFound, false, &["no shard", "Store::shards()"];
+            named(Named::Shard);
+        "InUse", ErrorKind::InUse, false, &["view \"mailer\"", "drop it first"];
+            taken(Named::View);
+        "InUse", ErrorKind::InUse, false, &["subscription \"mailer\"", "drop"];
+            taken(Named::Subscription);
+        "InUse", ErrorKind::InUse, false, &["read model \"mailer\"", "stop its runner"];
+            taken(Named::ReadModel);
+        "InUse", ErrorKind::InUse, false, &["projection \"mailer\"", "drop them"];
+            taken(Named::Projection);
+        "Stopped", ErrorKind::Stopped, false, &["\"mailer\" has stopped in shard 1", "it panicked", "rebuild it"];
+            stopped(Named::Projection, Some(1));
+        "Stopped", ErrorKind::Stopped, false, &["\"mailer\" has stopped: it panicked", "mend it"];
+            stopped(Named::ReadModel, None);
         "TooManyParked", ErrorKind::Parked, false, &["10000", "\"mailer\"", "redrive or skip"];
             parked;
         "Behind", ErrorKind::Behind, true, &["\"mailer\"", "position 7 of shard 1", "wait longer"];

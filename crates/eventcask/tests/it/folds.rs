@@ -6,10 +6,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use eventcask::event::EventRef;
+use eventcask::stats::Named;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store, StoreReader,
-    Timeout, Timestamp,
+    ApplyError, AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store,
+    StoreReader, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, put};
@@ -42,14 +43,12 @@ impl Fold for Accounts {
     const VERSION: u32 = 1;
     type State = Account;
 
-    fn apply(&self, account: &mut Account, event: &EventRef<'_>) {
+    fn apply(&self, account: &mut Account, event: &EventRef<'_>) -> Result<(), ApplyError> {
         assert_ne!(event.event_type, "Boom");
         self.folded.fetch_add(1, Ordering::Relaxed);
         account.versions.push(event.version);
-        account.cents += str::from_utf8(event.payload)
-            .unwrap()
-            .parse::<i64>()
-            .unwrap();
+        account.cents += str::from_utf8(event.payload)?.parse::<i64>()?;
+        Ok(())
     }
 
     fn encode(&self, account: &Account, out: &mut Vec<u8>) {
@@ -314,9 +313,10 @@ impl Fold for Raised {
     const VERSION: u32 = Accounts::VERSION + 1;
     type State = Account;
 
-    fn apply(&self, account: &mut Account, event: &EventRef<'_>) {
-        self.0.apply(account, event);
+    fn apply(&self, account: &mut Account, event: &EventRef<'_>) -> Result<(), ApplyError> {
+        self.0.apply(account, event)?;
         account.cents += 1;
+        Ok(())
     }
 
     fn encode(&self, account: &Account, out: &mut Vec<u8>) {
@@ -568,6 +568,33 @@ fn l6_a_fold_that_panics_keeps_nothing_and_stops_nobody_else() {
 }
 
 #[test]
+fn l6_a_fold_that_fails_names_the_event_keeps_nothing_and_stops_nobody_else() {
+    let bank = Bank::new(1);
+    let store = bank.open();
+    deposits(&store, "account-1", 5);
+    let folded = store.fold(Accounts::default());
+    check(&folded, &store, "account-1");
+    put(&store, "account-1", "five");
+    for _ in 0..2 {
+        let error = folded.load("account-1").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
+        let sentence = error.to_string();
+        for part in [
+            "fold \"accounts\"",
+            "version 6",
+            "\"account-1\"",
+            "invalid digit",
+        ] {
+            assert!(sentence.contains(part), "{part} is not in: {sentence}");
+        }
+    }
+    let before = folded.load_as_of("account-1", AsOf::Version(5)).unwrap();
+    assert_eq!(*before, truth(&store, "account-1", Some(AsOf::Version(5))));
+    put(&store, "account-2", "1");
+    check(&folded, &store, "account-2");
+}
+
+#[test]
 fn a_fold_of_a_sealed_history_is_that_of_the_events() {
     let mut bank = Bank::new(1);
     bank.options = bank.options.segment_bytes(5_000).seal(false);
@@ -650,5 +677,5 @@ fn a_state_waits_for_no_place_of_another_shard() {
     assert_eq!(loaded.unwrap().version(), 1);
 
     let foreign = folded.load_at_least("account-1", Place::new(2, 0), NOW);
-    assert!(matches!(foreign, Err(Error::UnknownShard { shard: 2 })));
+    assert!(matches!(foreign, Err(Error::NotFound { what: Named::Shard, name }) if name == "2"));
 }

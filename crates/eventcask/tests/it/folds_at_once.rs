@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier, Mutex};
 
 use eventcask::event::EventRef;
-use eventcask::{AsOf, Fold, Store};
+use eventcask::{ApplyError, AsOf, Fold, Store};
 
 use crate::support::{Bank, put};
 
@@ -19,8 +19,9 @@ impl Fold for Versions {
     const VERSION: u32 = 1;
     type State = Vec<u64>;
 
-    fn apply(&self, versions: &mut Vec<u64>, event: &EventRef<'_>) {
+    fn apply(&self, versions: &mut Vec<u64>, event: &EventRef<'_>) -> Result<(), ApplyError> {
         versions.push(event.version);
+        Ok(())
     }
 
     fn encode(&self, versions: &Vec<u64>, out: &mut Vec<u8>) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use eventcask::Fold;
 use eventcask::event::{Encoding, EventRef};
+use eventcask::{ApplyError, Fold};
 use serde_json::value::RawValue;
 
 use super::canonical::{Name, canonical};
@@ -60,8 +60,9 @@ impl Fold for NewestFields {
     const VERSION: u32 = 3;
     type State = Fields;
 
-    fn apply(&self, fields: &mut Fields, event: &EventRef<'_>) {
+    fn apply(&self, fields: &mut Fields, event: &EventRef<'_>) -> Result<(), ApplyError> {
         set(fields, event);
+        Ok(())
     }
 
     fn encode(&self, fields: &Fields, out: &mut Vec<u8>) {
