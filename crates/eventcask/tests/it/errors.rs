@@ -48,11 +48,17 @@ fn of_appends() -> Vec<Row> {
     };
     let full = text("could not write SEGMENT: no space left; free some space and try again");
     let known = vec![id(7)];
+    let conflicts = vec![conflict.clone()];
+    let keys = vec![(key(), 0), (name(), 3)];
     rows![
         "Invalid", ErrorKind::Invalid, false, &[";"];
             Invalid::NoSource.into();
         "Conflict", ErrorKind::Conflict, false, &["\"account-1\"", "5", "2", "from version 3"];
             conflict;
+        "Conflicts", ErrorKind::Conflict, false, &["\"account-1\"", "from version 3"];
+            Error::Conflicts { conflicts };
+        "SeveralShards", ErrorKind::Invalid, false, &["\"account-1\" in shard 0", "one aggregate at a time"];
+            Error::SeveralShards { keys };
         "IdConflict", ErrorKind::IdConflict, false, &["id", "give each event"];
             Error::IdConflict { id: id(7) };
         "PartlyKnown", ErrorKind::IdConflict, false, &["stored already"];
