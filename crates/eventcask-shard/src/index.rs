@@ -19,7 +19,7 @@ use crate::KeyHasher;
 use crate::build::Touched;
 use crate::dedup::Dedup;
 use crate::directory::{AggregateSlot, Directory};
-use crate::load::{Held, IsEnough};
+use crate::held::{Held, IsEnough};
 use crate::published::{Look, Published};
 use crate::recent::Recent;
 use crate::stages::{StageCounters, Stages};

@@ -25,6 +25,7 @@ mod commit;
 mod retired;
 mod published;
 mod recent;
+mod held;
 mod index;
 mod publish;
 mod in_flight;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use eventcask_event::{Events, Timestamp};
 use eventcask_log::{Block, Error, ErrorKind, RowGatherer, RowPlace, RowsOfGroup};
 
+use crate::held::Held;
 use crate::{Retired, ShardReader};
 
 /// Which events of an aggregate are wanted.
@@ -68,27 +69,6 @@ const HELD_BYTES: usize = 16 << 20;
 /// After so many events, or bytes of payloads, that were put together they are handed out.
 const GATHERED_ROWS: usize = 1024;
 const GATHERED_BYTES: usize = 1 << 20;
-
-/// Says of an event whether nothing before it is wanted.
-pub(crate) type IsEnough<'f> = &'f dyn Fn(&RowPlace) -> bool;
-
-/// What holds events of an aggregate.
-#[derive(Debug)]
-pub(crate) enum Held {
-    /// A block, with all that the aggregate has in it.
-    Block(Arc<Block>),
-    /// Rows of one group.
-    Rows(RowsOfGroup),
-}
-
-impl Held {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Block(block) => block.raw_bytes(),
-            Self::Rows(rows) => rows.bytes(),
-        }
-    }
-}
 
 /// An aggregate's newest position in one of its blocks or groups, and that itself where it is held.
 #[derive(Debug)]

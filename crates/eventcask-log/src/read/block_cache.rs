@@ -9,7 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::format::front::Front;
-use crate::read::rows::Group;
+use crate::read::kept_group::KeptGroup;
 use crate::{Block, BlockPlace};
 
 /// Bytes of memory that blocks and their parts may take together, of all shards, unless set. An
@@ -35,7 +35,7 @@ pub(crate) enum Kept {
     /// The head and the types of a block.
     Front(Arc<Front>),
     /// The rows of a group.
-    Group(Arc<Group>),
+    Group(Arc<KeptGroup>),
     /// A chunk of payloads.
     Payloads(Arc<[u8]>),
 }

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use eventcask_event::{Columns, NO_POSITION};
 
 use crate::format::front::Front;
-use crate::format::group::GroupRows;
 use crate::format::head::{BlockHead, Section};
 use crate::read::block_cache::{Kept, Part};
+use crate::read::kept_group::{KeptGroup, RowPlace};
 use crate::read::reader::{BlockReader, Source, with_room};
 use crate::{Block, BlockParts, BlockPlace, Error};
 
@@ -28,39 +28,11 @@ const WHOLE_BYTES: u32 = 16 << 10;
 #[derive(Debug)]
 pub struct RowsOfGroup {
     at: BlockPlace,
-    group: Arc<Group>,
+    group: Arc<KeptGroup>,
     /// The newest one, from which each leads to the one before.
     newest: usize,
     rows: usize,
     before: Option<u64>,
-}
-
-/// A group, and the front of its block.
-#[derive(Debug)]
-pub(crate) struct Group {
-    front: Arc<Front>,
-    rows: GroupRows,
-}
-
-impl Group {
-    /// Bytes that it takes in memory, without the front.
-    pub(crate) fn bytes(&self) -> usize {
-        self.rows.bytes()
-    }
-
-    fn place(&self, row: usize) -> RowPlace {
-        let says = self.rows.row(row);
-        RowPlace {
-            version: says.version,
-            position: self.rows.position(row),
-            commit_time: says.commit_time,
-        }
-    }
-
-    /// The row of the aggregate's event before that of a row, if it is in the group.
-    fn row_before(&self, row: usize) -> Option<usize> {
-        self.rows.row_at(self.rows.row(row).previous)
-    }
 }
 
 impl RowsOfGroup {
@@ -81,17 +53,6 @@ impl RowsOfGroup {
     pub fn bytes(&self) -> usize {
         self.group.bytes()
     }
-}
-
-/// What a row says of its event, for who decides whether it is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowPlace {
-    /// The event's version in its aggregate.
-    pub version: u64,
-    /// Its position in the shard.
-    pub position: u64,
-    /// When it was committed, in nanoseconds.
-    pub commit_time: i64,
 }
 
 impl BlockReader {
@@ -147,7 +108,7 @@ impl BlockReader {
         &self,
         at: &BlockPlace,
         position: u64,
-    ) -> Result<Option<(Arc<Group>, usize)>, Error> {
+    ) -> Result<Option<(Arc<KeptGroup>, usize)>, Error> {
         let Some(within) = position.checked_sub(at.first_position) else {
             return Ok(None);
         };
@@ -210,7 +171,7 @@ impl BlockReader {
         Ok(Ok(Front::decode(head, bytes).map_err(damaged)?))
     }
 
-    fn group(&self, at: &BlockPlace, index: usize) -> Result<Arc<Group>, Error> {
+    fn group(&self, at: &BlockPlace, index: usize) -> Result<Arc<KeptGroup>, Error> {
         let part = Part::Group(index as u32);
         let (shard, cache) = (self.dir().shard, &self.caches().blocks);
         if let Some(Kept::Group(group)) = cache.part(shard, at, part) {
@@ -220,7 +181,7 @@ impl BlockReader {
         let sections = front.sections_of_group(index);
         let sections = sections.ok_or_else(|| self.damaged_at(at, "a block lacks a group"))?;
         let rows = self.with_sections(at, sections, |bytes| front.read_group(index, bytes))?;
-        let group = Arc::new(Group { front, rows });
+        let group = Arc::new(KeptGroup { front, rows });
         cache.insert_part(shard, at, part, Kept::Group(Arc::clone(&group)));
         Ok(group)
     }

@@ -199,8 +199,8 @@ fn not_waiting(
     let mut failed = 0;
     let mut held = Vec::new();
     for (position, row) in (0..).zip(rows) {
-        let key = ledger.entry(row.entry).map(|entry| entry.key.clone());
-        let parked = waiting.get(key.unwrap_or_default().as_str());
+        let key = ledger.key_of(row.entry, row.index);
+        let parked = waiting.get(key.as_str());
         match parked {
             Some(parked) if parked.version == row.version => {
                 failed += usize::from(parked.position == position && is_bad(row.entry));

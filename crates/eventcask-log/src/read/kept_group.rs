@@ -1,0 +1,45 @@
+//! A group of rows as it is kept: read and checked once.
+
+use std::sync::Arc;
+
+use crate::format::front::Front;
+use crate::format::group::GroupRows;
+
+/// What a row says of its event, for who decides whether it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowPlace {
+    /// The event's version in its aggregate.
+    pub version: u64,
+    /// Its position in the shard.
+    pub position: u64,
+    /// When it was committed, in nanoseconds.
+    pub commit_time: i64,
+}
+
+/// A group, and the front of its block.
+#[derive(Debug)]
+pub(crate) struct KeptGroup {
+    pub(crate) front: Arc<Front>,
+    pub(crate) rows: GroupRows,
+}
+
+impl KeptGroup {
+    /// Bytes that it takes in memory, without the front.
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.bytes()
+    }
+
+    pub(crate) fn place(&self, row: usize) -> RowPlace {
+        let says = self.rows.row(row);
+        RowPlace {
+            version: says.version,
+            position: self.rows.position(row),
+            commit_time: says.commit_time,
+        }
+    }
+
+    /// The row of the aggregate's event before that of a row, if it is in the group.
+    pub(crate) fn row_before(&self, row: usize) -> Option<usize> {
+        self.rows.row_at(self.rows.row(row).previous)
+    }
+}
