@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eventcask::storage::Storage;
-use eventcask::{
-    Error, ErrorKind, Expected, NewEvent, Options, Place, RouteBy, Store, StoreReader, verify,
-};
+use eventcask::{Error, ErrorKind, Expected, NewEvent, Place, RouteBy, Store, StoreReader, verify};
 
 use crate::support::{Bank, Counts, copy_of, deposit, payloads, put};
 
@@ -32,7 +30,7 @@ fn category(key: &str) -> &str {
 
 /// Every event is in the shard that the store says, and its aggregate finds it.
 fn is_where_it_belongs(store: &StoreReader) {
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event = event.unwrap();
         assert_eq!(
             event.shard(),
@@ -160,8 +158,7 @@ fn another_routing_than_the_store_has_is_refused_by_a_sentence() {
 fn an_erased_aggregate_goes_on_with_its_versions_whatever_the_routing() {
     for by in RouteBy::ALL {
         let mut bank = bank(by);
-        let sealed = |options: Options| options.segment_bytes(5_000).seal(false);
-        bank.options = sealed(bank.options);
+        bank.options = bank.options.segment_bytes(5_000).seal(false);
         let store = bank.open();
         for key in keys() {
             for _ in 0..4 {
