@@ -17,10 +17,44 @@ pub struct Delivery {
     pub batch: EventBatch,
     /// Appends with an answer of their own, by rising rows.
     pub appends: Vec<Append>,
-    /// The account in which rows without an answer of their own are counted.
-    pub account: Option<FlushShare>,
+    /// The accounts in which rows without an answer of their own are counted, by rising rows.
+    pub(crate) accounts: Vec<Account>,
+    /// Whether somebody waits for what was pushed.
+    pub(crate) is_asked: bool,
     /// When the batch got its first row, where batches are to linger.
     pub(crate) opened: Option<Instant>,
+}
+
+/// The end of the rows of an account to which more may be added.
+const OPEN: u32 = u32::MAX;
+/// A delivery of so many bytes at most is copied behind another one: a block of its own would cost
+/// more.
+const ABSORBED_BYTES: usize = 16 << 10;
+
+/// What becomes of the pushed rows up to one of them.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// The row behind the last of them.
+    pub(crate) end: u32,
+    pub(crate) share: FlushShare,
+    pub(crate) counted: Flushed,
+    /// Why rows were refused, other than by their own fault.
+    pub(crate) failed: Option<AppendError>,
+}
+
+impl Account {
+    fn new(share: FlushShare) -> Self {
+        Self {
+            end: OPEN,
+            share,
+            counted: Flushed::default(),
+            failed: None,
+        }
+    }
+
+    pub(crate) fn settle(self) {
+        self.share.settle(self.counted, self.failed.as_ref());
+    }
 }
 
 /// Events that are stored together or not at all.
@@ -85,8 +119,61 @@ impl Delivery {
         share: impl FnOnce() -> FlushShare,
     ) -> Result<(), Invalid> {
         self.batch.push(key, hash, event)?;
-        self.account.get_or_insert_with(share);
+        if self.accounts.last().is_none_or(|last| last.end != OPEN) {
+            self.accounts.push(Account::new(share()));
+        }
         Ok(())
+    }
+
+    /// Notes that somebody waits for what was pushed so far. What is pushed from now on is counted
+    /// in another account.
+    pub fn ask(&mut self) {
+        self.end_account();
+        self.is_asked = !self.is_empty();
+    }
+
+    fn end_account(&mut self) {
+        let rows = self.batch.len() as u32;
+        if let Some(last) = self.accounts.last_mut().filter(|last| last.end == OPEN) {
+            last.end = rows;
+        }
+    }
+
+    /// Whether it is so small that it is better off behind another one.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        self.batch.bytes() <= ABSORBED_BYTES && self.batch.source().is_none()
+    }
+
+    /// Takes over all of another delivery, if that is small and both fit into a batch of up to
+    /// `limit` bytes; says whether it did. The other one is empty then.
+    pub(crate) fn absorb(&mut self, other: &mut Self, limit: usize) -> bool {
+        let (bytes, types) = (other.batch.bytes(), other.batch.types().len());
+        let has_room = self.has_room(bytes, types, limit);
+        if !other.is_small() || self.batch.source().is_some() || !has_room {
+            return false;
+        }
+        self.end_account();
+        other.end_account();
+        let base = self.batch.len() as u32;
+        for row in 0..other.batch.len() {
+            let (key, hash) = (other.batch.key(row), other.batch.hash(row));
+            let pushed = self.batch.push(key, hash, &other.batch.event(row));
+            pushed.expect("there is room for its types");
+        }
+        self.appends
+            .extend(other.appends.drain(..).map(|append| Append {
+                first_row: base + append.first_row,
+                ..append
+            }));
+        let accounts = other.accounts.drain(..);
+        self.accounts.extend(accounts.map(|account| Account {
+            end: base + account.end,
+            ..account
+        }));
+        self.is_asked |= other.is_asked;
+        other.clear();
+        true
     }
 
     /// Has the rows from `first` on stored together or not at all. They get an answer of their own.
@@ -102,16 +189,17 @@ impl Delivery {
         ticket
     }
 
-    /// Whether somebody waits for an answer of their own.
+    /// Whether somebody waits for what is in it.
     pub(crate) fn has_waiters(&self) -> bool {
-        !self.appends.is_empty()
+        self.is_asked || !self.appends.is_empty()
     }
 
     /// Removes everything and keeps the memory.
     pub fn clear(&mut self) {
         self.batch.clear();
         self.appends.clear();
-        self.account = None;
+        self.accounts.clear();
+        self.is_asked = false;
         self.opened = None;
     }
 }
@@ -268,7 +356,7 @@ pub(crate) fn refuse_all(delivery: &mut Delivery, refused: &AppendError) {
     for append in delivery.appends.drain(..) {
         append.completion.answer(AppendResult::Err(refused.clone()));
     }
-    if let Some(share) = delivery.account.take() {
-        share.settle(Flushed::default(), Some(refused));
+    for account in delivery.accounts.drain(..) {
+        account.share.settle(Flushed::default(), Some(refused));
     }
 }

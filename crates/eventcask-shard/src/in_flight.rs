@@ -3,7 +3,7 @@
 use eventcask_log::{Block, BlockPlace, Section, SourceMark, Tail};
 
 use crate::build::Touched;
-use crate::{AppendError, AppendResult, Completion, Delivery, FlushShare, Flushed};
+use crate::{AppendError, AppendResult, Completion, Delivery, FlushShare};
 
 /// A batch whose answers wait for the disk.
 #[derive(Debug, Default)]
@@ -14,7 +14,6 @@ pub(crate) struct InFlight {
     pub(crate) bytes: usize,
     pub(crate) delivery: Box<Delivery>,
     pub(crate) answers: Vec<(Completion, AppendResult)>,
-    pub(crate) counted: Flushed,
     /// Why pushed events were refused, other than by their own fault.
     pub(crate) failed: Option<AppendError>,
     pub(crate) flush: Option<FlushShare>,

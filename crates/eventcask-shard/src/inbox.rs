@@ -5,7 +5,8 @@
 //! 3. A worker that has run dry takes the open batches as they are, so that a single event
 //!    does not wait for others; or, where batches are to linger, once they are old enough. One
 //!    that never runs dry takes those in which somebody waits for an answer, each time a group
-//!    of blocks is done: a stream of events holds up nobody beside it.
+//!    of blocks is done: a stream of events holds up nobody beside it. Small batches that are taken
+//!    together become one.
 //! 4. The order of one producer's batches holds: it hands over under its batch's lock, and the
 //!    worker takes an open batch only where the queue is empty under that same lock.
 
@@ -115,6 +116,8 @@ pub struct Inbox {
     health: Health,
     /// How old an open batch becomes at least before it is taken as it is.
     linger: Duration,
+    /// The size that no batch passes, also where small ones become one.
+    batch_bytes: usize,
 }
 
 /// The batch that one producer is filling for one shard.
@@ -145,9 +148,9 @@ impl OpenBatch {
 
 impl Inbox {
     /// The inbox of a shard whose worker listens to `bell`. Open batches are taken as they are once
-    /// they are as old as `linger`.
+    /// they are as old as `linger`; small ones become one of up to `batch_bytes`.
     #[must_use]
-    pub fn new(bell: Arc<WorkerBell>, linger: Duration) -> Self {
+    pub fn new(bell: Arc<WorkerBell>, linger: Duration, batch_bytes: usize) -> Self {
         Self {
             queue: ArrayQueue::new(QUEUE_BATCHES),
             spare: ArrayQueue::new(SPARE_BATCHES),
@@ -158,6 +161,7 @@ impl Inbox {
             bell,
             health: Health::default(),
             linger,
+            batch_bytes,
         }
     }
 
@@ -256,12 +260,27 @@ impl Inbox {
 
     /// Asks that everything before be made durable.
     pub fn flush(&self, share: FlushShare) {
+        self.send_asked();
         self.wait_to_send(Message::Flush(share));
     }
 
     /// Asks that the segment that is being written to be ended.
     pub fn end_segment(&self, share: FlushShare) {
+        self.send_asked();
         self.wait_to_send(Message::EndSegment(share));
+    }
+
+    /// Hands over the open batches for which somebody waits, so that what comes behind comes after
+    /// them.
+    fn send_asked(&self) {
+        let open = locked(&self.open).clone();
+        for batch in open.iter().filter_map(Weak::upgrade) {
+            let mut open = batch.lock();
+            if open.is_asked {
+                // One that was closed is emptied by its worker.
+                let _ = self.send(&mut open);
+            }
+        }
     }
 
     fn wait_to_send(&self, mut message: Message) {
@@ -358,6 +377,11 @@ impl Inbox {
                 return;
             }
             if !delivery.is_empty() && is_wanted(&delivery) && self.due(&delivery) <= old_enough {
+                if let Some(Message::Delivery(last)) = taken.back_mut()
+                    && last.absorb(&mut delivery, self.batch_bytes)
+                {
+                    continue;
+                }
                 let empty = self.empty_batch();
                 let full = std::mem::replace(&mut *delivery, empty);
                 taken.push_back(Message::Delivery(full));
@@ -390,6 +414,7 @@ impl Inbox {
     /// When an open batch is to be taken as it is.
     fn due(&self, open: &Delivery) -> Due {
         match open.opened {
+            _ if open.is_asked => Due::Always,
             None => Due::Always,
             Some(opened) => opened.checked_add(self.linger).map_or(Due::Never, Due::At),
         }

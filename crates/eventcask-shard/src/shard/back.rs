@@ -26,8 +26,11 @@ impl Shard {
             }
         }
         self.builder.begin(self.tail.next_position);
-        in_flight.counted = Flushed::default();
         if let Some(refused) = &in_flight.failed {
+            for account in &mut in_flight.delivery.accounts {
+                account.counted = Flushed::default();
+                account.failed = Some(refused.clone());
+            }
             for (_, outcome) in &mut in_flight.answers {
                 *outcome = Err(refused.clone());
             }

@@ -1,14 +1,44 @@
 //! Decides on a batch, and sends what is admitted of it on.
 
+use std::iter::Peekable;
+use std::ops::Range;
+use std::slice::IterMut;
+
 use eventcask_log::SourceMark;
 
 use super::stored::Stored;
 use super::{SendTask, Shard};
 use crate::admit::{Admission, AskedIds};
+use crate::delivery::Account;
 use crate::delivery::refuse_all;
 use crate::in_flight::InFlight;
 use crate::stages::{StageTimer, count};
 use crate::{AppendError, Delivery};
+
+/// Decides on pushed rows, and counts each in its account. Returns the first refusal that is not an
+/// event's own fault.
+fn judge_pushed(
+    admission: &mut Admission<'_>,
+    mut rows: Range<usize>,
+    accounts: &mut Peekable<IterMut<'_, Account>>,
+) -> Option<AppendError> {
+    let mut first = None;
+    while let Some(account) = accounts.peek_mut() {
+        let end = rows.end.min(account.end as usize);
+        if rows.start < end {
+            let failed = admission.judge_pushed(rows.start..end, &mut account.counted);
+            account.failed = account.failed.take().or_else(|| failed.clone());
+            first = first.or(failed);
+            rows.start = end;
+        }
+        if rows.is_empty() {
+            break;
+        }
+        accounts.next();
+    }
+    debug_assert!(rows.is_empty(), "each pushed row is counted in an account");
+    first
+}
 
 impl Shard {
     /// Decides on a batch, and sends what is admitted of it to the disk.
@@ -90,6 +120,8 @@ impl Shard {
             asked_ids: AskedIds::default(),
             asked: 0,
         };
+        let mut accounts = std::mem::take(&mut delivery.accounts);
+        let mut counted_in = accounts.iter_mut().peekable();
         let mut appends = delivery.appends.drain(..).peekable();
         let mut row = 0;
         while row < delivery.batch.len() {
@@ -97,7 +129,7 @@ impl Shard {
                 let next = appends.peek().map(|append| append.first_row as usize);
                 let rows = row..next.unwrap_or(delivery.batch.len());
                 row = rows.end;
-                let failed = admission.judge_pushed(rows, &mut in_flight.counted);
+                let failed = judge_pushed(&mut admission, rows, &mut counted_in);
                 in_flight.failed = in_flight.failed.or(failed);
                 continue;
             };
@@ -114,6 +146,7 @@ impl Shard {
             in_flight.answers.push((append.completion, outcome));
         }
         drop(appends);
+        delivery.accounts = accounts;
         drop(directory);
         in_flight.delivery = delivery;
         if in_flight.failed.is_some() && in_flight.delivery.batch.source().is_some() {

@@ -95,8 +95,8 @@ impl Shard {
         for (completion, outcome) in in_flight.answers.drain(..) {
             completion.answer(outcome);
         }
-        if let Some(share) = in_flight.delivery.account.take() {
-            share.settle(in_flight.counted, in_flight.failed.as_ref());
+        for account in in_flight.delivery.accounts.drain(..) {
+            account.settle();
         }
         if let Some(share) = in_flight.flush {
             share.settle(Flushed::default(), None);

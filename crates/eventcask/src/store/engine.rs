@@ -114,7 +114,10 @@ impl Engine {
         let bells: Vec<_> = (0..threads)
             .map(|_| Arc::new(WorkerBell::default()))
             .collect();
-        let inbox = |index: usize| Inbox::new(Arc::clone(&bells[index % threads]), options.linger);
+        let inbox = |index: usize| {
+            let bell = Arc::clone(&bells[index % threads]);
+            Inbox::new(bell, options.linger, options.batch_bytes)
+        };
         let inboxes: Vec<_> = (0..opened.len())
             .map(|index| Arc::new(inbox(index)))
             .collect();

@@ -109,6 +109,12 @@ impl Router {
         lanes.try_for_each(|lane| lane.send(&mut lane.open.lock()))
     }
 
+    /// Has all that is in the open batches answered soon: hands over what is large; what is small is
+    /// taken as it is, with what others wait for.
+    pub(crate) fn ask(&self) -> Result<(), Error> {
+        self.lanes.iter().try_for_each(Lane::ask)
+    }
+
     /// As [`send`](Self::send), where others may be adding to the batches.
     pub(crate) fn send_shared(&self) -> Result<(), Error> {
         let mut lanes = self.lanes.iter();
@@ -143,6 +149,23 @@ impl Lane {
             drop(open);
             self.inbox.opened();
         }
+    }
+
+    fn ask(&self) -> Result<(), Error> {
+        let mut open = self.open.lock();
+        if open.is_empty() {
+            return Ok(());
+        }
+        if !open.is_small() {
+            return self.send(&mut open);
+        }
+        if self.inbox.is_closed() {
+            return Err(Error::Closed);
+        }
+        open.ask();
+        drop(open);
+        self.inbox.opened();
+        Ok(())
     }
 
     /// Does what may need room in the queue, once there is some. It waits without the lock of the

@@ -364,7 +364,7 @@ impl Producer {
     /// # Errors
     /// [`crate::ErrorKind::Closed`] where the store was closed.
     pub fn flush(&mut self) -> Result<FlushTicket, Error> {
-        self.router.send()?;
+        self.router.ask()?;
         Ok(self.ledger.flush())
     }
 
@@ -378,8 +378,9 @@ impl Producer {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // A closed store has refused what was open; nobody is left to be told.
-        let _ = self.flush();
+        // A closed store has refused what was open; nobody is left to be told. Also what somebody
+        // waits for leaves the open batches, which are gone with this producer.
+        let _ = self.router.send();
         if let Some(source) = self.origin.source() {
             locked(&self.store.engine().sources).insert(source.to_owned(), false);
         }

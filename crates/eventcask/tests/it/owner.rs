@@ -8,7 +8,8 @@ use std::thread;
 use eventcask::event::route;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    Appended, Codec, Error, ErrorKind, Expected, Options, Place, ShardOwner, Store, Ticket,
+    AppendSet, Appended, Codec, Error, ErrorKind, Expected, Options, Place, ShardOwner, Store,
+    Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -564,4 +565,91 @@ fn segments_of_an_owned_store_are_sealed_while_its_owners_write() {
     drop(owner);
     store.close().unwrap();
     assert_eq!(owned.open_closed().stats().events, 400);
+}
+
+/// The owner does nothing until all of them wait.
+#[test]
+fn single_events_of_many_producers_become_one_block_and_each_is_told_of_its_own() {
+    let (store, mut owner) = Owned::new(1).open_one();
+    let mut producers: Vec<_> = (0..20).map(|_| store.producer()).collect();
+    let mut tickets = Vec::new();
+    for (number, producer) in producers.iter_mut().enumerate() {
+        // Each second one repeats the event of the one before it.
+        let event = deposit("1").id(id(1 + number as u128 / 2));
+        producer.push("account-1", &event).unwrap();
+        tickets.push(producer.flush().unwrap());
+        // What comes behind a flush is counted by the next one.
+        producer.push("account-2", &deposit("2")).unwrap();
+    }
+    let appended = store.append("account-3", Expected::NoStream, &[deposit("3")]);
+    for (number, ticket) in tickets.into_iter().enumerate() {
+        let (flushed, is_repeat) = (owner.wait(ticket).unwrap(), number % 2 == 1);
+        let counted = (flushed.stored, flushed.duplicates, flushed.refused);
+        let repeated = u64::from(is_repeat);
+        assert_eq!(counted, (1 - repeated, repeated, 0), "producer {number}");
+    }
+    let appended = owner.answer(appended.unwrap()).unwrap();
+    assert_eq!(appended.version(), Some(1));
+    for producer in &mut producers {
+        let ticket = producer.flush().unwrap();
+        assert_eq!(owner.wait(ticket).unwrap().stored, 1);
+    }
+    assert_eq!(store.stages().batches, 1, "all were together");
+    let versions = ["account-1", "account-2"].map(|key| store.aggregate(key).version().unwrap());
+    assert_eq!(versions, [10, 20]);
+}
+
+/// The owner does nothing until all of them wait.
+#[test]
+fn l1_appends_that_share_a_block_are_each_stored_whole_or_not_at_all() {
+    let (store, mut owner) = Owned::new(1).open_one();
+    let mut producers: Vec<_> = (0..6).map(|_| store.producer()).collect();
+    let mut tickets = Vec::new();
+    for (number, producer) in producers.iter_mut().enumerate() {
+        let own = format!("own-{number}");
+        // It holds for the first of them alone.
+        let set = AppendSet::new()
+            .append(&own, Expected::NoStream, &[deposit("1"), deposit("2")])
+            .append("shared", Expected::NoStream, &[deposit("3")]);
+        producer.push("log", &deposit("4")).unwrap();
+        let appended = producer.append_all(&set).unwrap();
+        producer.push("log", &deposit("5")).unwrap();
+        tickets.push((appended, producer.flush().unwrap()));
+    }
+    for (number, (appended, flushed)) in tickets.into_iter().enumerate() {
+        assert_eq!(owner.wait(flushed).unwrap().stored, 2, "producer {number}");
+        let (answer, own) = (owner.answer(appended), format!("own-{number}"));
+        let stored = store.aggregate(&own).version().unwrap();
+        match number {
+            0 => assert_eq!((answer.unwrap().version(), stored), (Some(1), 2)),
+            _ => assert_eq!((kind(answer), stored), (ErrorKind::Conflict, 0)),
+        }
+    }
+    assert_eq!(store.stages().batches, 1, "all were together");
+    let versions = ["log", "shared"].map(|key| store.aggregate(key).version().unwrap());
+    assert_eq!(versions, [12, 1]);
+}
+
+#[test]
+fn what_was_flushed_is_there_after_the_end_of_its_producer_and_before_a_flush_of_the_store() {
+    let (store, mut owner) = Owned::new(1).open_one();
+    let mut producer = store.producer();
+    producer.push("account-1", &deposit("1")).unwrap();
+    let ticket = producer.flush().unwrap();
+    drop(producer);
+    assert_eq!(owner.wait(ticket).unwrap().stored, 1);
+    let mut producer = store.producer();
+    producer.push("account-1", &deposit("2")).unwrap();
+    let ticket = producer.flush().unwrap();
+    let flushing = thread::spawn({
+        let store = store.clone();
+        move || store.flush()
+    });
+    while !flushing.is_finished() {
+        owner.run();
+        thread::yield_now();
+    }
+    flushing.join().unwrap().unwrap();
+    assert!(ticket.is_done());
+    assert_eq!(payloads(&store, "account-1"), ["1", "2"]);
 }
