@@ -284,7 +284,7 @@ impl Options {
 
     /// Bytes of memory for what was read for single aggregates, groups of rows and chunks of
     /// payloads, each checked once: 256 MiB by default. It is taken as events are read, not before.
-    /// An aggregate whose events lie scattered is loaded some ten times faster where its parts of
+    /// An aggregate whose events lie scattered is loaded several times faster where its parts of
     /// blocks are kept.
     pub fn block_cache_bytes(mut self, bytes: u64) -> Self {
         self.block_cache_bytes = bytes;
