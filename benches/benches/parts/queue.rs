@@ -31,7 +31,7 @@ pub(super) fn benches(c: &mut Criterion) {
 }
 
 fn inbox() -> Inbox {
-    Inbox::new(Arc::default(), Duration::ZERO)
+    Inbox::new(Arc::default(), Duration::ZERO, 256 << 10)
 }
 
 fn full() -> Box<Delivery> {

@@ -597,7 +597,8 @@ impl ShardReader {
 
     /// A block with the event at `position`, of the aggregate with this key, and its payload. It
     /// may hold other events of the aggregate and of others. Where the event is gone it may be
-    /// another block.
+    /// another block. The key is taken on trust: whoever has the position from elsewhere than from
+    /// the log has to check more than that.
     ///
     /// # Errors
     /// Damage, or what the disk said.

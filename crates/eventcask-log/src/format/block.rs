@@ -197,8 +197,10 @@ impl Block {
         }
         // A block is no longer than its head and the zeros between its sections.
         let zeros = (sections + 1) * BLOCK_ALIGN + PAGE_BYTES;
-        // Of rows and types the archives take about as much as the columns; so much more is room.
-        let raw = self.raw_bytes() + self.columns.rows() * 4 + (sections + 1) * ARCHIVE_BYTES;
+        // Beside the columns the archives say of each row how far back its aggregate's event before
+        // is, and of each type, in each group, where its payloads start.
+        let in_groups = self.columns.rows() * 4 + rows_in_groups * payload_bytes.len() * 4;
+        let raw = self.raw_bytes() + in_groups + (sections + 1) * ARCHIVE_BYTES;
         if raw + self.head.head_bytes(sections) + zeros > MAX_BLOCK_BYTES as usize {
             return Err("the block would pass 64 MiB");
         }

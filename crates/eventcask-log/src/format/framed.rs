@@ -155,7 +155,8 @@ impl Framed {
     /// Reads the framed file in `bytes`; `file` names it in errors.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Damaged`] or [`crate::ErrorKind::NewerFormat`].
+    /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::NewerFormat`] or
+    /// [`crate::ErrorKind::OlderFormat`].
     pub fn decode(file: &str, bytes: &[u8]) -> Result<Self, Error> {
         let (mut framed, body) = Self::decode_header(file, bytes)?;
         body.check(file, &bytes[FILE_HEADER_BYTES..])?;

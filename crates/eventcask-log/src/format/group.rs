@@ -403,6 +403,8 @@ pub(crate) struct GroupRow {
     /// Where its payload starts among those of its type.
     pub(crate) payload_start: u32,
     pub(crate) payload_length: u32,
+    /// Index of its aggregate in the block.
+    pub(crate) aggregate: u32,
     pub(crate) event_type: u16,
 }
 
@@ -452,10 +454,14 @@ impl GroupRows {
                 commit_time: commit_time.map_or(of.commit_time, |time| time.to_native()),
                 payload_start,
                 payload_length,
+                aggregate: group.aggregates[row].to_native(),
                 event_type,
             });
         }
-        Ok(read)
+        match far_back.next() {
+            None => Ok(read),
+            Some(_) => Err("a group lists a place that no row leads to"),
+        }
     }
 
     pub(crate) fn row(&self, row: usize) -> &GroupRow {

@@ -71,8 +71,8 @@ pub(crate) fn with_aligned<T>(
     }
     ALIGNED.with_borrow_mut(|room| {
         room.resize(section.raw as usize, 0);
-        codec::decompress(section.codec, stored, room)?;
-        let read = read(room);
+        let opened = codec::decompress(section.codec, stored, room);
+        let read = opened.and_then(|()| read(room));
         if room.capacity() > KEPT_BYTES {
             *room = AlignedVec::new();
         }

@@ -13,8 +13,8 @@ use crate::read::kept_group::KeptGroup;
 use crate::{Block, BlockPlace};
 
 /// Bytes of memory that blocks and their parts may take together, of all shards, unless set. An
-/// event that lies by itself takes some 20 KiB: the group of its row, and the chunk that its payload
-/// is in. What is read again and again should fit; nothing is taken before it is read.
+/// event that lies by itself takes up to 32 KiB, the group of its row and the chunk that its payload
+/// is in, and four times as much where blocks are compressed. What is read again and again should fit; nothing is taken before it is read.
 pub const BLOCK_CACHE_BYTES: u64 = 256 << 20;
 /// Bytes of what is kept, about. They decide into how many pieces the cache is cut: a piece takes
 /// some thirty of them. A block that is larger than a piece is never kept.

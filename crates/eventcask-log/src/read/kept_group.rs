@@ -38,6 +38,10 @@ impl KeptGroup {
         }
     }
 
+    pub(crate) fn is_of_one_aggregate(&self, one: usize, other: usize) -> bool {
+        self.rows.row(one).aggregate == self.rows.row(other).aggregate
+    }
+
     /// The row of the aggregate's event before that of a row, if it is in the group.
     pub(crate) fn row_before(&self, row: usize) -> Option<usize> {
         self.rows.row_at(self.rows.row(row).previous)

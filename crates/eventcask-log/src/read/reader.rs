@@ -196,7 +196,10 @@ impl BlockReader {
         let head = BlockHead::decode(head).map_err(damaged)?;
         let found = BlockPlace {
             rewrite: at.rewrite,
-            group_rows: at.group_rows,
+            group_rows: match at.group_rows {
+                0 => 0,
+                _ => head.group_rows,
+            },
             ..BlockPlace::of(&head)
         };
         if found != *at || head.store != self.dir.store || head.shard != self.dir.shard {

@@ -92,6 +92,10 @@ impl BlockReader {
                 before = Some(previous);
                 break;
             };
+            if !group.is_of_one_aggregate(earlier, row) {
+                let reason = "an event names one of another aggregate before it";
+                return Err(self.damaged_at(at, reason));
+            }
             (row, rows) = (earlier, rows + 1);
         }
         Ok(Some(RowsOfGroup {
@@ -295,7 +299,12 @@ impl<'r> RowGatherer<'r> {
         let found = front.payload(row.event_type, row.payload_start, row.payload_length);
         let found = found.map_err(|reason| self.reader.damaged_at(&from.at, reason))?;
         let chunk = self.reader.payloads(&from.at, front, found.section)?;
-        let payload = &chunk[found.start as usize..][..row.payload_length as usize];
+        let start = found.start as usize;
+        let payload = chunk.get(start..start + row.payload_length as usize);
+        let payload = payload.ok_or_else(|| {
+            let reason = "a payload goes beyond its chunk";
+            self.reader.damaged_at(&from.at, reason)
+        })?;
         let event_type = self.event_type(&front.types, usize::from(row.event_type));
         if self.rows() == 0 {
             self.parts.columns.previous[0] = row.previous;

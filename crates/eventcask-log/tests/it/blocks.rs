@@ -289,6 +289,24 @@ fn s2_a_block_that_could_not_be_read_back_is_not_made() {
     assert!(make(Vec::new(), &large(6000, 1)).is_err());
 }
 
+/// Each group says of each type where its payloads start: of many types in many groups that is more
+/// than all rows take. Such a block was made, and no reader took it.
+#[test]
+fn s2_a_block_whose_groups_list_too_many_types_is_not_made() {
+    let (rows, types) = (1 << 20, 4096);
+    let mut columns = Columns::default();
+    let aggregate = columns.add_aggregate("a", eventcask_event::NO_POSITION);
+    for number in 0..types {
+        columns.add_type(&format!("Type{number}"), 1, 0);
+    }
+    columns.aggregates = vec![aggregate; rows];
+    columns.types = (0..rows).map(|row| (row % types) as u16).collect();
+    columns.versions = (1..=rows as u64).collect();
+    columns.payload_lengths = vec![0; rows];
+    let made = Block::new(head(rows), columns, Vec::new(), vec![Vec::new(); types]);
+    assert_eq!(made.unwrap_err(), "the block would pass 64 MiB");
+}
+
 #[test]
 #[should_panic(expected = "no payloads were left shut")]
 fn a_block_with_shut_payloads_is_not_written() {
