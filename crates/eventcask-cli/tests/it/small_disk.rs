@@ -69,9 +69,11 @@ impl SmallDisk {
         }
     }
 
-    /// Gives back what was taken.
+    /// Gives back what was taken. ext4 gives it to others once its journal has settled that: on a
+    /// busy machine what came next found no room.
     pub(crate) fn free(&self) {
         fs::remove_file(self.path("ballast")).expect("it was taken");
+        run(Command::new("sync").arg("-f").arg(&self.root)).expect("it can be settled");
     }
 }
 
