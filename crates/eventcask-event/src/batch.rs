@@ -1,7 +1,10 @@
 //! The open batch of a shard: events as columns, encoded once by the producer.
 
 use crate::type_hints::TypeHints;
-use crate::{Encoding, EventId, Invalid, NO_TIME, NewEvent, Timestamp, same_bytes};
+use crate::{
+    Encoding, EventId, Invalid, Metadata, MetadataBuilder, MetadataColumns, NO_TIME, NewEvent,
+    NewMetadata, Timestamp, same_bytes,
+};
 
 /// Event types that one batch can hold, so that the head of a block stays small.
 pub const MAX_BATCH_TYPES: usize = 4096;
@@ -27,6 +30,8 @@ pub struct EventBatch {
     groups: Vec<BatchType>,
     groups_used: usize,
     hints: TypeHints,
+    /// What rows carry beside their payloads; empty where none does.
+    metadata: MetadataBuilder,
     /// Without offsets where the rows come from no source; kept for its memory.
     source: SourceRows,
     bytes: usize,
@@ -121,6 +126,9 @@ impl EventBatch {
         push_optional(&mut self.times, rows, time, NO_TIME);
         let id = event.id.map_or(0, EventId::as_u128);
         push_optional(&mut self.ids, rows, id, 0);
+        if let Some(metadata) = &event.metadata {
+            self.metadata.push(rows, metadata);
+        }
         self.bytes += Self::row_bytes(key, event);
         Ok(())
     }
@@ -183,7 +191,8 @@ impl EventBatch {
     #[must_use]
     #[inline]
     pub fn row_bytes(key: &str, event: &NewEvent<'_>) -> usize {
-        ROW_BYTES + key.len() + event.payload.len()
+        let metadata = event.metadata.as_ref().map_or(0, NewMetadata::bytes);
+        ROW_BYTES + key.len() + event.payload.len() + metadata
     }
 
     /// Raw bytes of all rows.
@@ -213,6 +222,7 @@ impl EventBatch {
         self.types.clear();
         self.times.clear();
         self.ids.clear();
+        self.metadata.clear();
         self.groups_used = 0;
         self.source.offsets.clear();
         self.bytes = 0;
@@ -296,6 +306,23 @@ impl EventBatch {
         !self.times.is_empty()
     }
 
+    /// Whether any row carries something beside its payload.
+    #[must_use]
+    pub fn has_metadata(&self) -> bool {
+        !self.metadata.is_empty()
+    }
+
+    /// What a row carries beside its payload.
+    #[must_use]
+    pub fn metadata(&self, row: usize) -> Metadata<'_> {
+        self.metadata.row(row)
+    }
+
+    /// Hands over the metadata of all rows, and takes the memory of `columns` for the rows to come.
+    pub fn swap_metadata(&mut self, columns: &mut MetadataColumns) {
+        self.metadata.swap(self.rows.len(), columns);
+    }
+
     /// Where the rows stand in their source, if they come from one.
     #[must_use]
     #[inline]
@@ -335,6 +362,7 @@ impl EventBatch {
             payload: self.payload(row),
             id: self.id(row),
             time: (time != NO_TIME).then(|| Timestamp::from_nanos(time)),
+            metadata: self.metadata(row).to_new(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A block in its file has the same columns, cut into groups of rows; `docs/FORMAT.md` describes
 //! them.
 
+use crate::MetadataColumns;
+
 /// Stands for "no time" in the column of event times.
 pub const NO_TIME: i64 = i64::MIN;
 /// Stands for "no event before" in the column of earlier positions.
@@ -43,6 +45,8 @@ pub struct Columns {
     pub type_schemas: Vec<u32>,
     /// One a type: number of its encoding.
     pub type_encodings: Vec<u8>,
+    /// What the rows carry beside their payloads; empty where none does.
+    pub metadata: MetadataColumns,
 }
 
 impl Columns {
@@ -59,7 +63,7 @@ impl Columns {
         let optional = self.times.len() + self.positions.len() + self.commit_times.len();
         let aggregates = self.previous.len() * 12 + self.keys.len();
         let types = self.type_schemas.len() * 9 + self.type_names.len();
-        self.rows() * a_row + optional * 8 + aggregates + types
+        self.rows() * a_row + optional * 8 + aggregates + types + self.metadata.bytes()
     }
 
     /// Removes all rows and keeps the memory.
@@ -78,6 +82,7 @@ impl Columns {
         self.type_names.clear();
         self.type_schemas.clear();
         self.type_encodings.clear();
+        self.metadata.clear();
     }
 
     /// Adds an aggregate and returns its index.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::{
-    Columns, Encoding, Envelope, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
-    Place, TRUNCATED_TYPE, Timestamp,
+    Columns, Encoding, Envelope, EventId, Headers, MAX_KEY_BYTES, MAX_TAG_BYTES, MAX_TYPE_BYTES,
+    Metadata, NO_POSITION, NO_TIME, Place, TRUNCATED_TYPE, Tags, Timestamp,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -33,13 +33,39 @@ pub struct EventRef<'a> {
     pub time: Option<Timestamp>,
     /// The payload.
     pub payload: &'a [u8],
+    /// What it carries beside the payload.
+    pub metadata: Metadata<'a>,
 }
 
-impl EventRef<'_> {
+impl<'a> EventRef<'a> {
     /// Where the event is.
     #[must_use]
     pub fn place(&self) -> Place {
         Place::new(self.shard, self.position)
+    }
+
+    /// Which conversation the event belongs to.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<EventId> {
+        self.metadata.correlation_id()
+    }
+
+    /// Which event or command caused the event.
+    #[must_use]
+    pub fn causation_id(&self) -> Option<EventId> {
+        self.metadata.causation_id()
+    }
+
+    /// Names and bytes that the sender wrote beside the payload, in their order.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'a> {
+        self.metadata.headers()
+    }
+
+    /// Names and values by which the event can be found, in the order of their names.
+    #[must_use]
+    pub fn tags(&self) -> Tags<'a> {
+        self.metadata.tags()
     }
 }
 
@@ -109,6 +135,8 @@ impl<'a> Events<'a> {
             .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
         Self::check_types(columns, payload_bytes.len())?;
         check_aggregates(columns)?;
+        columns.metadata.words.check(MAX_TAG_BYTES)?;
+        columns.metadata.check(rows, &columns.metadata.words)?;
         check_payloads(columns, payload_bytes)
     }
 
@@ -136,16 +164,21 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Checks that no aggregate is listed twice. It takes as long as all of
+    /// Checks that no aggregate, and no name of a header or tag, is listed twice. It takes as long as all of
     /// [`check`](Self::check), so it is for those who read a block for good, not for every reader.
     ///
     /// # Errors
     /// That one is.
     pub fn check_keys(&self) -> Result<(), Malformed> {
         let mut known = HashSet::with_capacity(self.aggregates());
-        match (0..self.aggregates()).all(|aggregate| known.insert(self.key(aggregate))) {
+        if !(0..self.aggregates()).all(|aggregate| known.insert(self.key(aggregate))) {
+            return Err(Malformed("the block lists an aggregate twice"));
+        }
+        let words = &self.parts.columns.metadata.words;
+        let mut known = HashSet::with_capacity(words.len());
+        match (0..words.len() as u32).all(|word| known.insert(words.bytes_of(word))) {
             true => Ok(()),
-            false => Err(Malformed("the block lists an aggregate twice")),
+            false => Err(Malformed("the block lists a name of headers or tags twice")),
         }
     }
 
@@ -401,6 +434,13 @@ impl<'a> Events<'a> {
         }
     }
 
+    /// What a row carries beside its payload; nothing where the reader left all payloads shut.
+    #[must_use]
+    #[inline]
+    pub fn metadata(&self, row: usize) -> Metadata<'a> {
+        self.parts.columns.metadata.row(row)
+    }
+
     /// The event of a row; its payload is empty where the reader left its type shut.
     ///
     /// # Panics
@@ -420,6 +460,7 @@ impl<'a> Events<'a> {
             commit_time: self.commit_time(row),
             time: self.time(row),
             payload: self.payload(row).unwrap_or(&[]),
+            metadata: self.metadata(row),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The limits of an event, and what is said when one is passed.
 
+use crate::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS};
+
 /// Longest key of an aggregate, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
 /// What the keys begin with that stand for erased ones.
@@ -71,6 +73,58 @@ pub enum Invalid {
     /// The id of all zeros, which stands for "no id" in stored blocks.
     #[error("the id 00000000-0000-0000-0000-000000000000 is reserved; leave the id out instead")]
     IdNil,
+    /// The correlation or causation id of all zeros, which stands for "none" in stored blocks.
+    #[error(
+        "the {what} id 00000000-0000-0000-0000-000000000000 is reserved; leave the {what} id out instead"
+    )]
+    MetadataIdNil {
+        /// Which of the two.
+        what: &'static str,
+    },
+    /// More headers than an event can have.
+    #[error("the event has {headers} headers; at most {MAX_HEADERS} are allowed")]
+    TooManyHeaders {
+        /// How many it has.
+        headers: usize,
+    },
+    /// The headers of an event are too large together.
+    #[error(
+        "the values of the event's headers have {bytes} bytes; at most {MAX_HEADER_BYTES} are allowed together, and what is larger belongs into the payload"
+    )]
+    HeadersTooLarge {
+        /// Bytes that the values have.
+        bytes: usize,
+    },
+    /// More tags than an event can have.
+    #[error("the event has {tags} tags; at most {MAX_TAGS} are allowed")]
+    TooManyTags {
+        /// How many it has.
+        tags: usize,
+    },
+    /// The value of a tag is too long.
+    #[error("the value of the tag {name:?} has {bytes} bytes; at most {MAX_TAG_BYTES} are allowed")]
+    TagTooLong {
+        /// Name of the tag.
+        name: String,
+        /// Bytes that the value has.
+        bytes: usize,
+    },
+    /// The name of a header or tag is empty or too long.
+    #[error("a {what}'s name has 1 to {MAX_NAME_BYTES} bytes, not {bytes}")]
+    NameLength {
+        /// A header or a tag.
+        what: &'static str,
+        /// Bytes that the name has.
+        bytes: usize,
+    },
+    /// A header or tag that is there twice.
+    #[error("the event has the {what} {name:?} twice; an event has each {what} once")]
+    NameTwice {
+        /// A header or a tag.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// More event types in one batch than its type column can tell apart.
     #[error("a batch can hold at most 4096 event types")]
     TooManyTypes,

@@ -25,6 +25,9 @@ mod id;
 mod time;
 mod place;
 mod time_text;
+mod words;
+mod metadata_columns;
+mod metadata;
 mod new_event;
 mod expected;
 mod type_hints;
@@ -45,8 +48,14 @@ pub use invalid::{
     MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, SESSION_PREFIX, check_key, check_source,
     check_type, source_of_session,
 };
+pub use metadata::{
+    Headers, MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS, Metadata,
+    NewMetadata, Tags,
+};
+pub use metadata_columns::{MetadataBuilder, MetadataColumns};
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use place::Place;
 pub use routing::{RouteBy, Routing, murmur2, route};
 pub use same_bytes::same_bytes;
 pub use time::Timestamp;
+pub use words::Words;

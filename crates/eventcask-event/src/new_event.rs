@@ -1,6 +1,6 @@
 //! An event on its way in.
 
-use crate::{EventId, Invalid, Timestamp, check_type};
+use crate::{EventId, Headers, Invalid, Metadata, NewMetadata, Tags, Timestamp, check_type};
 
 /// How the bytes of a payload are to be read. The number is part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,6 +52,8 @@ pub struct NewEvent<'a> {
     pub id: Option<EventId>,
     /// When it happened, as the caller knows it.
     pub time: Option<Timestamp>,
+    /// What it carries beside the payload.
+    pub metadata: Option<NewMetadata<'a>>,
 }
 
 impl<'a> NewEvent<'a> {
@@ -96,6 +98,7 @@ impl<'a> NewEvent<'a> {
             payload,
             id: None,
             time: None,
+            metadata: None,
         }
     }
 
@@ -135,10 +138,97 @@ impl<'a> NewEvent<'a> {
         self
     }
 
+    /// Sets which conversation the event belongs to: all that came of one request have the same
+    /// correlation id.
+    ///
+    /// ```
+    /// use eventcask_event::{EventId, NewEvent};
+    /// let request = EventId::from_name("request 7");
+    /// let order = NewEvent::json("Placed", b"{}").correlation(request).causation(request);
+    /// let paid = NewEvent::json("Paid", b"{}").correlation(request);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn correlation(mut self, id: EventId) -> Self {
+        let mut metadata = self.metadata_or_none();
+        metadata.correlation = Some(id);
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// Sets which event or command caused the event.
+    #[must_use]
+    pub const fn causation(mut self, id: EventId) -> Self {
+        let mut metadata = self.metadata_or_none();
+        metadata.causation = Some(id);
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// Sets names and bytes that go with the event, beside its payload: up to
+    /// [`MAX_HEADERS`](crate::MAX_HEADERS), each name once.
+    ///
+    /// ```
+    /// use eventcask_event::NewEvent;
+    /// let traced = NewEvent::json("Placed", b"{}").headers(&[("trace", b"00-4bf92f"), ("by", b"web")]);
+    /// assert!(traced.check(1024).is_ok());
+    /// ```
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a str, &'a [u8])]) -> Self {
+        let mut metadata = self.metadata_or_none();
+        metadata.headers = Headers::new(headers);
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// Sets names and values by which the event can be found: up to
+    /// [`MAX_TAGS`](crate::MAX_TAGS), each name once. Their order does not matter.
+    ///
+    /// ```
+    /// use eventcask_event::NewEvent;
+    /// let order = NewEvent::json("Placed", b"{}").tags(&[("customer", "ada"), ("shop", "7")]);
+    /// assert!(order.check(1024).is_ok());
+    /// ```
+    #[must_use]
+    pub const fn tags(mut self, tags: &'a [(&'a str, &'a str)]) -> Self {
+        let mut metadata = self.metadata_or_none();
+        metadata.tags = Tags::new(tags);
+        self.metadata = Some(metadata);
+        self
+    }
+
+    /// Gives the event all the metadata of one that is stored.
+    ///
+    /// ```
+    /// use eventcask_event::{EventBatch, NewEvent};
+    /// let mut batch = EventBatch::default();
+    /// batch.push("a", 0, &NewEvent::json("Placed", b"{}").tags(&[("shop", "7")]))?;
+    /// let copy = NewEvent::json("Placed", b"{}").metadata(batch.metadata(0));
+    /// assert_eq!(copy.metadata.and_then(|one| one.tags.get("shop")), Some("7"));
+    /// # Ok::<(), eventcask_event::Invalid>(())
+    /// ```
+    #[must_use]
+    pub fn metadata(mut self, metadata: Metadata<'a>) -> Self {
+        self.metadata = metadata.to_new();
+        self
+    }
+
+    const fn metadata_or_none(&self) -> NewMetadata<'a> {
+        match self.metadata {
+            Some(metadata) => metadata,
+            None => NewMetadata {
+                correlation: None,
+                causation: None,
+                headers: Headers::new(&[]),
+                tags: Tags::new(&[]),
+            },
+        }
+    }
+
     /// Tells whether a store with this payload limit can take the event.
     ///
     /// # Errors
-    /// What is wrong with its type, id or payload.
+    /// What is wrong with its type, id, payload or metadata.
     pub fn check(&self, max_payload_bytes: usize) -> Result<(), Invalid> {
         check_type(self.event_type)?;
         if self.event_type == TRUNCATED_TYPE {
@@ -154,6 +244,9 @@ impl<'a> NewEvent<'a> {
         if self.id.is_some_and(|id| id.as_u128() == 0) {
             return Err(Invalid::IdNil);
         }
-        Ok(())
+        match &self.metadata {
+            Some(metadata) => metadata.check(),
+            None => Ok(()),
+        }
     }
 }

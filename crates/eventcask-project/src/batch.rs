@@ -1,6 +1,6 @@
 //! The events of one block, as a projection sees them.
 
-use eventcask_event::{AggregateNumbers, Encoding, EventRef, Events, Timestamp};
+use eventcask_event::{AggregateNumbers, Encoding, EventRef, Events, Metadata, Timestamp};
 
 use crate::{ApplyError, FailedEvent};
 
@@ -185,6 +185,12 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn payload_len(&self, row: usize) -> usize {
         self.events.payload_len(row)
+    }
+
+    /// What the event carries beside its payload: ids of correlation and causation, headers, tags.
+    #[must_use]
+    pub fn metadata(&self, row: usize) -> Metadata<'a> {
+        self.events.metadata(row)
     }
 
     /// When the engine accepted the event.

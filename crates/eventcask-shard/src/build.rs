@@ -3,7 +3,9 @@
 //! Whether an aggregate has a row in the block already is told by the position of its last event,
 //! which the directory has: no table of the block's aggregates is needed.
 
-use eventcask_event::{Columns, EventBatch, EventId, NO_POSITION, NO_TIME};
+use eventcask_event::{
+    Columns, EventBatch, EventId, MetadataBuilder, MetadataColumns, NO_POSITION, NO_TIME,
+};
 use eventcask_log::{Block, BlockHead, BlockParts};
 
 use crate::directory::{Admitted, AggregateSlot};
@@ -29,6 +31,8 @@ pub(crate) struct BlockBuilder {
     columns: Columns,
     rows: Vec<u32>,
     touched: Vec<Touched>,
+    /// The metadata of the rows, where not all of a batch were admitted.
+    metadata: MetadataBuilder,
     /// Memory of blocks that are not needed any more.
     parts: Vec<BlockParts>,
     spare_touched: Vec<Vec<Touched>>,
@@ -134,8 +138,27 @@ impl BlockBuilder {
         add_ids(&mut parts.ids, rows, batch);
         self.add_types(batch, &mut parts.payloads);
         parts.columns.clear();
+        std::mem::swap(&mut self.columns.metadata, &mut parts.columns.metadata);
+        if batch.has_metadata() {
+            self.add_metadata(batch);
+        }
         std::mem::swap(&mut parts.columns, &mut self.columns);
         Block::of_parts(head, parts)
+    }
+
+    /// Moves the metadata of the rows out of the batch.
+    fn add_metadata(&mut self, batch: &mut EventBatch) {
+        let columns: &mut MetadataColumns = &mut self.columns.metadata;
+        if self.rows.len() == batch.len() {
+            batch.swap_metadata(columns);
+            return;
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            if let Some(metadata) = batch.metadata(*row as usize).to_new() {
+                self.metadata.push(index, &metadata);
+            }
+        }
+        self.metadata.swap(self.rows.len(), columns);
     }
 
     /// Fills the type columns and moves the payloads of each type out of the batch.

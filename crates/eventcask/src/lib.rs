@@ -116,14 +116,17 @@ pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture
 
 /// What events are made of, beside [`NewEvent`] and [`Event`].
 pub mod event {
-    pub use eventcask_event::{Encoding, EventRef, Events, Invalid, check_key, route};
+    pub use eventcask_event::{
+        Encoding, EventRef, Events, Headers, Invalid, Metadata, NewMetadata, Tags, check_key, route,
+    };
 }
 
 /// How long things may be.
 pub mod limits {
     pub use eventcask_event::{
-        MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES,
-        MAX_SOURCE_BYTES, MAX_TYPE_BYTES,
+        MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
+        MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TAG_BYTES, MAX_TAGS,
+        MAX_TYPE_BYTES,
     };
 }
 

@@ -1,6 +1,6 @@
 //! Events as lines of JSON, and text for people.
 
-use eventcask::event::{Encoding, EventRef};
+use eventcask::event::{Encoding, EventRef, Metadata};
 use eventcask::{EventId, Timestamp};
 use eventcask_cli::output::{Quiet, bytes, count, duration, escaped, write_event};
 
@@ -17,6 +17,7 @@ fn event(payload: &[u8]) -> EventRef<'_> {
         commit_time: Timestamp::from_nanos(1_767_225_600_000_000_000),
         time: Some(Timestamp::from_nanos(1_357_034_400_000_000_000)),
         payload,
+        metadata: Metadata::NONE,
     }
 }
 

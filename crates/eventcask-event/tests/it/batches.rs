@@ -59,6 +59,7 @@ impl Row {
             payload: &self.payload,
             id: self.id,
             time: self.time,
+            metadata: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use twox_hash::XxHash3_64;
 
 use crate::format::sealed_header::{Sealed, Table, TableKind};
 use crate::sealed::cluster::{self, Order};
+use crate::sealed::digest::encode_metadata;
 use crate::segment::dir::ShardDir;
 use crate::segment::scan::Scan;
 use crate::{Block, Error, MAX_BLOCK_BYTES, Payloads};
@@ -48,6 +49,7 @@ impl EventSum {
             events.type_encoding(event_type) as u64,
             key.len() as u64,
             name.len() as u64,
+            payload.len() as u64,
         ];
         let id = events.given_id(row).map_or(0, EventId::as_u128);
         let bytes = &mut self.bytes;
@@ -59,6 +61,9 @@ impl EventSum {
         [key, name.as_bytes(), payload]
             .iter()
             .for_each(|part| bytes.extend_from_slice(part));
+        if let Some(metadata) = events.metadata(row).to_new() {
+            encode_metadata(bytes, &metadata);
+        }
         self.sum = self.sum.wrapping_add(XxHash3_64::oneshot(bytes));
     }
 

@@ -17,6 +17,7 @@ use crate::format::head::{
     Section,
 };
 use crate::format::layout::Layout;
+use crate::format::metadata;
 use crate::format::section::{open, stored, with_archive};
 
 /// A block of so many bytes ends at a page of its file, so that the one behind it begins at one.
@@ -32,7 +33,7 @@ const COMPRESSED_CHUNK_BYTES: u32 = 64 << 10;
 pub enum Payloads<'a> {
     /// All.
     All,
-    /// None: only envelopes.
+    /// None: only envelopes, without metadata.
     Shut,
     /// Those of the event types with these names.
     Types(&'a [String]),
@@ -103,6 +104,8 @@ pub struct Block {
     pub(super) ids: Vec<u8>,
     pub(super) payloads: Vec<Option<Vec<u8>>>,
     payload_starts: Vec<u32>,
+    /// Whether its metadata was left shut.
+    metadata_is_shut: bool,
     /// See [`AggregateNumbers`]: none where the block was read back.
     numbers: Vec<u32>,
     opening: u64,
@@ -148,6 +151,7 @@ impl Block {
     pub fn of_parts(head: BlockHead, parts: BlockParts) -> Result<Self, String> {
         let mut block = Self {
             head,
+            metadata_is_shut: false,
             columns: parts.columns,
             ids: parts.ids,
             payloads: parts.payloads,
@@ -156,6 +160,7 @@ impl Block {
             opening: 0,
         };
         block.numbers.clear();
+        block.columns.metadata.fill(block.columns.rows());
         let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
         block.check_against(&sizes).map_err(str::to_owned)?;
@@ -168,6 +173,7 @@ impl Block {
     pub(crate) fn gathered(head: BlockHead, parts: BlockParts, starts: Vec<u32>) -> Self {
         Self {
             head,
+            metadata_is_shut: false,
             columns: parts.columns,
             ids: parts.ids,
             payloads: parts.payloads,
@@ -183,8 +189,10 @@ impl Block {
         // Two chunks that follow each other are more than a full one.
         let chunks = |bytes: &usize| 1 + 2 * bytes / RAW_CHUNK_BYTES as usize;
         let chunks: usize = payload_bytes.iter().map(chunks).sum();
-        let sections = 2 + 2 * rows_in_groups + chunks;
+        let of_metadata = metadata::sections(&self.columns.metadata, rows_in_groups);
+        let sections = 2 + 2 * rows_in_groups + of_metadata + chunks;
         self.head.check_limits(sections)?;
+        metadata::check_limits(&self.columns.metadata)?;
         let largest = self.columns.payload_lengths.iter().max();
         let dictionary = self.columns.keys.len() + self.columns.key_ends.len() * 4;
         if payload_bytes.len() > MAX_BLOCK_TYPES {
@@ -335,7 +343,8 @@ impl Block {
         let groups = self.columns.rows().div_ceil(group_rows as usize);
         let chunks = self.chunks(codec);
         let has_ids = !self.ids.is_empty();
-        let sections = 2 + groups * (1 + usize::from(has_ids)) + chunks.len();
+        let of_metadata = metadata::sections(&self.columns.metadata, groups);
+        let sections = 2 + groups * (1 + usize::from(has_ids)) + of_metadata + chunks.len();
         let mut head = BlockHead {
             sections: Vec::with_capacity(sections),
             group_rows,
@@ -354,7 +363,7 @@ impl Block {
         head
     }
 
-    /// Appends types, keys and groups.
+    /// Appends types, keys and groups, and the metadata of these.
     fn encode_rows(
         &self,
         codec: Codec,
@@ -385,6 +394,10 @@ impl Block {
             from = rows.end;
         }
         compressor.groups = writer;
+        let mut writer = std::mem::take(&mut compressor.metadata);
+        let (with, all) = ((codec, &mut *compressor), columns.rows());
+        writer.encode(&columns.metadata, all, group_rows, with, to);
+        compressor.metadata = writer;
     }
 
     fn encode_payloads(
@@ -473,13 +486,14 @@ impl Block {
     /// A sentence that says what is wrong; any bytes get an answer.
     pub fn decode(head: BlockHead, bytes: &[u8], want: Payloads<'_>) -> Result<Self, &'static str> {
         let mut block = Self::decode_envelopes(head, bytes)?;
+        block.open_metadata(bytes, want)?;
         for section in block.wanted(want) {
             block.open_payloads(&section, bytes)?;
         }
         Ok(block)
     }
 
-    /// As [`decode`](Self::decode), with all payloads left shut: nothing after
+    /// As [`decode`](Self::decode), with all payloads and metadata left shut: nothing after
     /// [`envelopes_end`](Self::envelopes_end) is looked at.
     pub(crate) fn decode_envelopes(head: BlockHead, bytes: &[u8]) -> Result<Self, &'static str> {
         let layout = Layout::of(&head)?;
@@ -506,6 +520,7 @@ impl Block {
             ids,
             payloads: Vec::new(),
             payload_starts: Vec::new(),
+            metadata_is_shut: !layout.metadata.is_empty(),
             numbers: Vec::new(),
             opening: 0,
             head,
@@ -513,6 +528,19 @@ impl Block {
         block.check_against(&sizes)?;
         block.payloads = vec![None; sizes.len()];
         Ok(block)
+    }
+
+    /// Opens the metadata of the events, for who wants more than envelopes.
+    pub(crate) fn open_metadata(
+        &mut self,
+        bytes: &[u8],
+        want: Payloads<'_>,
+    ) -> Result<(), &'static str> {
+        if self.metadata_is_shut && want != Payloads::Shut {
+            self.columns.metadata = metadata::read(&Layout::of(&self.head)?, bytes)?;
+            self.metadata_is_shut = false;
+        }
+        Ok(())
     }
 
     /// Where the sections of a block end that are not payloads, from its beginning on.
@@ -545,8 +573,11 @@ impl Block {
         open(section, bytes, payloads.get_or_insert_default())
     }
 
-    /// Whether these payloads are open.
+    /// Whether these payloads are open, and what goes with them.
     pub(crate) fn has(&self, want: Payloads<'_>) -> bool {
+        if self.metadata_is_shut && want != Payloads::Shut {
+            return false;
+        }
         if self.payloads.iter().all(Option::is_some) {
             return true;
         }
@@ -599,7 +630,7 @@ struct Chunk {
 }
 
 /// Appends sections to a block.
-struct SectionWriter<'w, B> {
+pub(super) struct SectionWriter<'w, B> {
     base: usize,
     sections: &'w mut Vec<Section>,
     out: &'w mut B,
@@ -607,7 +638,13 @@ struct SectionWriter<'w, B> {
 
 impl<B: Buffer> SectionWriter<'_, B> {
     /// Adds the section that `append` appends; it says how that is compressed.
-    fn add(&mut self, kind: u8, event_type: u16, raw: usize, append: impl FnOnce(&mut B) -> u8) {
+    pub(super) fn add(
+        &mut self,
+        kind: u8,
+        event_type: u16,
+        raw: usize,
+        append: impl FnOnce(&mut B) -> u8,
+    ) {
         pad(self.out, self.base, SECTION_ALIGN);
         let start = self.out.len();
         let codec = append(self.out);

@@ -10,6 +10,7 @@ use zstd::zstd_safe::DParameter;
 
 use crate::disk::buffer::Buffer;
 use crate::format::group::GroupWriter;
+use crate::format::metadata::MetadataWriter;
 
 /// Sections shorter than this are stored as they are: a codec's own header would eat the gain.
 const WORTH_BYTES: usize = 128;
@@ -109,6 +110,7 @@ pub struct Compressor {
     buffer: Vec<u8>,
     /// Makes the archives that are compressed.
     pub(crate) groups: GroupWriter,
+    pub(crate) metadata: MetadataWriter,
     /// Event types whose payloads gained nothing when they were last tried, and how many of their
     /// sections are still to be left alone.
     poor: HashMap<String, u32>,

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Columns, Events};
+use eventcask_event::{Columns, Events, MetadataColumns, Words};
 
 use crate::format::group::{self, GroupFrame, GroupRows};
 use crate::format::head::{BlockHead, Section};
 use crate::format::layout::Layout;
+use crate::format::metadata;
 use crate::format::section::{checked, unpack, with_aligned, with_archive};
 
 /// The head and the types of a block with events.
@@ -18,6 +19,10 @@ pub(crate) struct Front {
     /// One a type: the chunks of its payloads.
     chunks: Vec<Vec<Chunk>>,
     has_ids: bool,
+    /// Index of the section of the words, if the block has one.
+    words: Option<usize>,
+    /// Index of the first section of metadata, if the block has any.
+    metadata: Option<usize>,
 }
 
 /// A chunk of the payloads of a type.
@@ -66,10 +71,15 @@ impl Front {
             });
         }
         let has_ids = layout.has_ids();
+        let metadata = first_chunk - layout.metadata.len();
+        let words = layout.words.map(|_| metadata - 1);
+        let metadata = (metadata < first_chunk).then_some(metadata);
         Ok(Self {
             types,
             chunks,
             has_ids,
+            words,
+            metadata,
             head,
         })
     }
@@ -109,6 +119,30 @@ impl Front {
         with_aligned(&sections[0], stored(&sections[0])?, |raw| {
             GroupRows::read(raw, &of, ids)
         })
+    }
+
+    /// The section with the metadata of a group, if the block has any.
+    pub(crate) fn metadata_of_group(&self, group: usize) -> Option<&Section> {
+        self.head.sections.get(self.metadata? + group)
+    }
+
+    /// The section of the words, if the block has any.
+    pub(crate) fn words(&self) -> Option<&Section> {
+        self.head.sections.get(self.words?)
+    }
+
+    /// Reads the metadata of a group, which is to be checked against the words yet, from the stored
+    /// bytes of its section.
+    pub(crate) fn read_metadata(
+        section: &Section,
+        bytes: &[u8],
+    ) -> Result<MetadataColumns, &'static str> {
+        with_aligned(section, checked(section, bytes)?, metadata::read_group)
+    }
+
+    /// Reads the words, from the stored bytes of their section.
+    pub(crate) fn read_words(section: &Section, bytes: &[u8]) -> Result<Words, &'static str> {
+        with_aligned(section, checked(section, bytes)?, metadata::read_words)
     }
 
     /// Where a payload of a type is that starts here among all of them.

@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use eventcask_event::{Columns, NO_POSITION, NO_TIME};
-use rkyv::api::high::to_bytes_in;
 use rkyv::rancor;
 use rkyv::rend::{i64_le, u32_le, u64_le};
 use rkyv::util::AlignedVec;
@@ -179,21 +178,22 @@ impl GroupWriter {
 }
 
 /// What can be archived as a section.
-trait Section {
+pub(super) trait Section {
     fn archive_into(&self, archive: AlignedVec<16>) -> AlignedVec<16>;
 }
 
 macro_rules! section {
     ($($name:ident),*) => {$(
-        impl Section for $name<'_> {
+        impl $crate::format::group::Section for $name<'_> {
             fn archive_into(&self, archive: AlignedVec<16>) -> AlignedVec<16> {
-                let archived = to_bytes_in::<_, rancor::Error>(self, archive);
+                let archived = rkyv::api::high::to_bytes_in::<_, rkyv::rancor::Error>(self, archive);
                 archived.expect("numbers and texts can be archived: memory is all they need")
             }
         }
     )*};
 }
 
+pub(super) use section;
 section!(Types, Keys, Group);
 
 fn of_rows<'a, T>(column: &'a [T], rows: &Range<usize>) -> &'a [T] {
@@ -464,6 +464,10 @@ impl GroupRows {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(crate) fn row(&self, row: usize) -> &GroupRow {
         &self.rows[row]
     }
@@ -500,7 +504,7 @@ fn same(said: &[u32_le], known: &[u32]) -> bool {
     said.len() == known.len() && said.iter().zip(known).all(|(said, known)| said == known)
 }
 
-fn extend_u32(column: &mut Vec<u32>, more: &[u32_le]) {
+pub(super) fn extend_u32(column: &mut Vec<u32>, more: &[u32_le]) {
     column.extend(more.iter().map(|one| one.to_native()));
 }
 

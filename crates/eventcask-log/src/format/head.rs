@@ -45,7 +45,7 @@ pub struct SourceMark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section {
     /// What it holds: 1 = types, 2 = keys, 3 = a group of rows, 4 = their ids, 5 = payloads of one
-    /// type.
+    /// type, 6 = names of headers and tags, 7 = metadata of a group.
     pub kind: u8,
     /// How it is compressed: 0 = not, 1 = LZ4, 2 = zstd.
     pub codec: u8,
@@ -67,6 +67,8 @@ impl Section {
     pub(crate) const GROUP: u8 = 3;
     pub(crate) const IDS: u8 = 4;
     pub(crate) const PAYLOADS: u8 = 5;
+    pub(crate) const WORDS: u8 = 6;
+    pub(crate) const METADATA: u8 = 7;
 
     pub(crate) fn end(&self) -> usize {
         self.start as usize + self.stored as usize
@@ -124,6 +126,13 @@ impl BlockHead {
     #[must_use]
     pub fn next_position(&self) -> u64 {
         self.first_position + u64::from(self.rows) + self.gaps
+    }
+
+    /// Whether some of its events carry something beside their payloads.
+    #[must_use]
+    pub fn has_metadata(&self) -> bool {
+        let is_metadata = |section: &Section| section.kind == Section::METADATA;
+        self.sections.iter().any(is_metadata)
     }
 
     /// Bytes of all sections before compression.
@@ -370,7 +379,7 @@ fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'stati
         if !fits {
             return Err("a section does not fit into its block");
         }
-        let known = (Section::TYPES..=Section::PAYLOADS).contains(&section.kind);
+        let known = (Section::TYPES..=Section::METADATA).contains(&section.kind);
         if fields.u32(20) & !SECTION_MAY_BE_SKIPPED != 0 || (!known && fields.u32(20) == 0) {
             return Err("a section is of a kind that this program does not know");
         }

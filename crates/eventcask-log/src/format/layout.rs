@@ -10,6 +10,10 @@ pub(crate) struct Layout<'a> {
     pub(crate) keys: &'a Section,
     /// Columns of each group, each followed by its ids where the block has ids.
     rows: &'a [Section],
+    /// Names of headers and tags, where an event has any.
+    pub(crate) words: Option<&'a Section>,
+    /// Metadata of each group; none where no event has any.
+    pub(crate) metadata: &'a [Section],
     unknown: usize,
     has_ids: bool,
     group_rows: usize,
@@ -32,12 +36,19 @@ impl<'a> Layout<'a> {
         };
         let is_row = |section: &&Section| matches!(section.kind, Section::GROUP | Section::IDS);
         let (rows, rest) = rest.split_at(rest.iter().take_while(is_row).count());
+        let is_words = |first: &Section| first.kind == Section::WORDS;
+        let has_words = rest.first().is_some_and(is_words);
+        let (words, rest) = rest.split_at(usize::from(has_words));
+        let is_metadata = |section: &&Section| section.kind == Section::METADATA;
+        let (metadata, rest) = rest.split_at(rest.iter().take_while(is_metadata).count());
         let is_payload = |section: &&Section| section.kind == Section::PAYLOADS;
         let (payloads, unknown) = rest.split_at(rest.iter().take_while(is_payload).count());
         let layout = Self {
             types,
             keys,
             rows,
+            words: words.first(),
+            metadata,
             unknown: unknown.len(),
             has_ids: rows
                 .get(1)
@@ -47,11 +58,12 @@ impl<'a> Layout<'a> {
             payloads,
         };
         let kinds = (types.kind, keys.kind) == (Section::TYPES, Section::KEYS);
-        let mut of_no_type = [types, keys].into_iter().chain(rows);
+        let of_no_type = [types, keys].into_iter().chain(rows);
+        let mut of_no_type = of_no_type.chain(words).chain(metadata);
         let kinds = kinds && of_no_type.all(|section| section.event_type == 0);
         let others = unknown
             .iter()
-            .any(|section| section.kind <= Section::PAYLOADS);
+            .any(|section| section.kind <= Section::METADATA);
         match kinds && !others && layout.has_all_groups() && layout.has_types_in_order() {
             true => Ok(layout),
             false => Err(WRONG),
@@ -67,7 +79,12 @@ impl<'a> Layout<'a> {
             };
             group.columns.kind == Section::GROUP && group.ids.is_none_or(is_of_ids)
         };
-        groups > 0 && self.rows.len() == groups * a_group && self.groups().all(is_right)
+        let has_metadata = match self.metadata.len() {
+            0 => self.words.is_none(),
+            of_groups => of_groups == groups,
+        };
+        let has_rows = groups > 0 && self.rows.len() == groups * a_group;
+        has_rows && has_metadata && self.groups().all(is_right)
     }
 
     /// The chunks of the first type come first, and each type has one.
@@ -106,7 +123,8 @@ impl<'a> Layout<'a> {
 
     /// Where the sections end that are not payloads, from the beginning of the block on.
     pub(crate) fn envelopes_end(&self) -> usize {
-        self.rows.last().map_or(0, Section::end)
+        let last = self.metadata.last().or(self.rows.last());
+        last.map_or(0, Section::end)
     }
 
     /// One a type: the bytes of its payloads.

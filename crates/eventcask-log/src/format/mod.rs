@@ -10,6 +10,7 @@ pub(crate) mod codec;
 pub(crate) mod section;
 pub(crate) mod layout;
 pub(crate) mod group;
+pub(crate) mod metadata;
 pub(crate) mod front;
 pub(crate) mod block;
 mod one_event;

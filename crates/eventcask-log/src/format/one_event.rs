@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eventcask_event::{Envelope, EventId, EventRef};
+use eventcask_event::{Envelope, EventId, EventRef, Metadata};
 
 use crate::Block;
 
@@ -38,6 +38,12 @@ impl Block {
         })
     }
 
+    /// What an event of this block carries beside its payload; otherwise as [`key`](Self::key).
+    #[must_use]
+    pub fn metadata(&self, of: &Envelope) -> Metadata<'_> {
+        self.columns.metadata.row(of.row as usize)
+    }
+
     /// All of an event of this block; otherwise as [`key`](Self::key).
     #[must_use]
     pub fn event(&self, of: &Envelope) -> EventRef<'_> {
@@ -53,6 +59,7 @@ impl Block {
             commit_time: of.commit_time,
             time: of.time(),
             payload: self.payload(of),
+            metadata: self.metadata(of),
         }
     }
 }

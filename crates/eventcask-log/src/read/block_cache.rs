@@ -4,12 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use eventcask_event::Words;
 use foldhash::fast::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use crate::format::front::Front;
-use crate::read::kept_group::KeptGroup;
+use crate::read::kept_group::{KeptGroup, KeptMetadata};
 use crate::{Block, BlockPlace};
 
 /// Bytes of memory that blocks and their parts may take together, of all shards, unless set. An
@@ -36,6 +37,10 @@ pub(crate) enum Kept {
     Front(Arc<Front>),
     /// The rows of a group.
     Group(Arc<KeptGroup>),
+    /// The metadata of a group.
+    Metadata(Arc<KeptMetadata>),
+    /// The words of a block.
+    Words(Arc<Words>),
     /// A chunk of payloads.
     Payloads(Arc<[u8]>),
 }
@@ -49,6 +54,10 @@ pub(crate) enum Part {
     Front,
     /// The group with this index.
     Group(u32),
+    /// The metadata of the group with this index.
+    Metadata(u32),
+    /// Its words.
+    Words,
     /// The section with this index.
     Section(u32),
 }
@@ -94,6 +103,8 @@ impl Weighter<Name, Kept> for Weight {
             }
             Kept::Front(front) => front.bytes() as u64 + PART_OVERHEAD_BYTES,
             Kept::Group(group) => group.bytes() as u64 + PART_OVERHEAD_BYTES,
+            Kept::Metadata(metadata) => metadata.bytes() as u64 + PART_OVERHEAD_BYTES,
+            Kept::Words(words) => words.size() as u64 + PART_OVERHEAD_BYTES,
             Kept::Payloads(bytes) => bytes.len() as u64 + PART_OVERHEAD_BYTES,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use eventcask_event::{Metadata, MetadataColumns, Words};
+
 use crate::format::front::Front;
 use crate::format::group::GroupRows;
 
@@ -21,6 +23,8 @@ pub struct RowPlace {
 pub(crate) struct KeptGroup {
     pub(crate) front: Arc<Front>,
     pub(crate) rows: GroupRows,
+    /// Which of the block's groups it is.
+    pub(crate) index: usize,
 }
 
 impl KeptGroup {
@@ -45,5 +49,25 @@ impl KeptGroup {
     /// The row of the aggregate's event before that of a row, if it is in the group.
     pub(crate) fn row_before(&self, row: usize) -> Option<usize> {
         self.rows.row_at(self.rows.row(row).previous)
+    }
+}
+
+/// The metadata of a group as it is kept.
+#[derive(Debug)]
+pub(crate) struct KeptMetadata {
+    pub(crate) columns: MetadataColumns,
+    /// Those of the block, or none where the group needs none.
+    pub(crate) words: Arc<Words>,
+}
+
+impl KeptMetadata {
+    /// Bytes that it takes in memory, without the words.
+    pub(crate) fn bytes(&self) -> usize {
+        self.columns.bytes()
+    }
+
+    /// The metadata of a row.
+    pub(crate) fn row(&self, row: usize) -> Metadata<'_> {
+        Metadata::new(&self.columns, &self.words, row)
     }
 }

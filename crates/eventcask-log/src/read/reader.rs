@@ -162,6 +162,7 @@ impl BlockReader {
         let envelopes_end = Block::envelopes_end(&head).map_err(damaged)?;
         source.read_exactly(bytes, read, envelopes_end)?;
         let mut block = Block::decode_envelopes(head, bytes).map_err(damaged)?;
+        block.open_metadata(bytes, want).map_err(damaged)?;
         for section in block.wanted(want) {
             source.read_exactly(bytes, section.start as usize, section.end())?;
             block.open_payloads(&section, bytes).map_err(damaged)?;

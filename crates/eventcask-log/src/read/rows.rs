@@ -2,20 +2,21 @@
 //!
 //! 1. The front of the block, with its head and types, says where everything else is.
 //! 2. The group of the row has its envelope, and where the aggregate's event before is.
-//! 3. Once it is known which rows are wanted, the chunk with the payload of each is read, and all
-//!    become a block of their own: that of the aggregate.
+//! 3. Once it is known which rows are wanted, the chunk with the payload of each is read, and the
+//!    metadata of its group where the block has any; all become a block of their own: that of the
+//!    aggregate.
 //!
-//! Each of the three is checked when it is read and kept from then on, so no more of a block is
+//! Each of these is checked when it is read and kept from then on, so no more of a block is
 //! looked at than a few pages.
 
 use std::sync::Arc;
 
-use eventcask_event::{Columns, NO_POSITION};
+use eventcask_event::{Columns, MetadataBuilder, NO_POSITION, Words};
 
 use crate::format::front::Front;
 use crate::format::head::{BlockHead, Section};
 use crate::read::block_cache::{Kept, Part};
-use crate::read::kept_group::{KeptGroup, RowPlace};
+use crate::read::kept_group::{KeptGroup, KeptMetadata, RowPlace};
 use crate::read::reader::{BlockReader, Source, with_room};
 use crate::{Block, BlockParts, BlockPlace, Error};
 
@@ -185,9 +186,54 @@ impl BlockReader {
         let sections = front.sections_of_group(index);
         let sections = sections.ok_or_else(|| self.damaged_at(at, "a block lacks a group"))?;
         let rows = self.with_sections(at, sections, |bytes| front.read_group(index, bytes))?;
-        let group = Arc::new(KeptGroup { front, rows });
+        let group = Arc::new(KeptGroup { front, rows, index });
         cache.insert_part(shard, at, part, Kept::Group(Arc::clone(&group)));
         Ok(group)
+    }
+
+    /// The metadata of a group; none where its block has none.
+    fn metadata(
+        &self,
+        at: &BlockPlace,
+        group: &KeptGroup,
+    ) -> Result<Option<Arc<KeptMetadata>>, Error> {
+        let Some(section) = group.front.metadata_of_group(group.index) else {
+            return Ok(None);
+        };
+        let part = Part::Metadata(group.index as u32);
+        let (shard, cache) = (self.dir().shard, &self.caches().blocks);
+        if let Some(Kept::Metadata(metadata)) = cache.part(shard, at, part) {
+            return Ok(Some(metadata));
+        }
+        let columns = self.with_sections(at, std::slice::from_ref(section), |bytes| {
+            Front::read_metadata(section, bytes)
+        })?;
+        let needs_words = !columns.header_names.is_empty() || !columns.tag_names.is_empty();
+        let words = match needs_words {
+            true => self.words(at, &group.front)?,
+            false => Arc::default(),
+        };
+        let checked = columns.check(group.rows.len(), &words);
+        checked.map_err(|malformed| self.damaged_at(at, malformed.0))?;
+        let metadata = Arc::new(KeptMetadata { columns, words });
+        cache.insert_part(shard, at, part, Kept::Metadata(Arc::clone(&metadata)));
+        Ok(Some(metadata))
+    }
+
+    fn words(&self, at: &BlockPlace, front: &Front) -> Result<Arc<Words>, Error> {
+        let Some(section) = front.words() else {
+            return Ok(Arc::default());
+        };
+        let (shard, cache) = (self.dir().shard, &self.caches().blocks);
+        if let Some(Kept::Words(words)) = cache.part(shard, at, Part::Words) {
+            return Ok(words);
+        }
+        let words = self.with_sections(at, std::slice::from_ref(section), |bytes| {
+            Front::read_words(section, bytes)
+        })?;
+        let words = Arc::new(words);
+        cache.insert_part(shard, at, Part::Words, Kept::Words(Arc::clone(&words)));
+        Ok(words)
     }
 
     fn payloads(&self, at: &BlockPlace, front: &Front, section: u32) -> Result<Arc<[u8]>, Error> {
@@ -231,6 +277,7 @@ impl BlockReader {
 pub struct RowGatherer<'r> {
     reader: &'r BlockReader,
     parts: BlockParts,
+    metadata: MetadataBuilder,
     starts: Vec<u32>,
     bytes: usize,
     /// Room for the rows of a group.
@@ -246,6 +293,7 @@ impl<'r> RowGatherer<'r> {
         Self {
             reader,
             parts,
+            metadata: MetadataBuilder::default(),
             starts: Vec::new(),
             bytes: 0,
             room: Vec::new(),
@@ -295,6 +343,8 @@ impl<'r> RowGatherer<'r> {
     }
 
     fn add_row(&mut self, from: &RowsOfGroup, row: usize, place: &RowPlace) -> Result<(), Error> {
+        let metadata = self.reader.metadata(&from.at, &from.group)?;
+        let metadata = metadata.as_ref().and_then(|group| group.row(row).to_new());
         let (row, front) = (from.group.rows.row(row), &*from.group.front);
         let found = front.payload(row.event_type, row.payload_start, row.payload_length);
         let found = found.map_err(|reason| self.reader.damaged_at(&from.at, reason))?;
@@ -308,6 +358,10 @@ impl<'r> RowGatherer<'r> {
         let event_type = self.event_type(&front.types, usize::from(row.event_type));
         if self.rows() == 0 {
             self.parts.columns.previous[0] = row.previous;
+        }
+        if let Some(metadata) = metadata {
+            self.metadata.push(self.rows(), &metadata);
+            self.bytes += metadata.bytes();
         }
         let columns = &mut self.parts.columns;
         columns.aggregates.push(0);
@@ -346,8 +400,9 @@ impl<'r> RowGatherer<'r> {
 
     /// The events as a block of their own, which is in no file.
     #[must_use]
-    pub fn finish(self) -> Block {
-        let columns = &self.parts.columns;
+    pub fn finish(mut self) -> Block {
+        let columns = &mut self.parts.columns;
+        self.metadata.swap(columns.rows(), &mut columns.metadata);
         let (first, last) = (columns.positions.first(), columns.positions.last());
         let rows = columns.rows() as u32;
         let span = first.zip(last).map_or(0, |(first, last)| last - first + 1);

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use eventcask_event::{EventId, Events, NO_TIME, Timestamp};
+use eventcask_event::{EventId, Events, MetadataBuilder, NO_TIME, Timestamp};
 use foldhash::fast::RandomState;
 
 use crate::format::codec::{Codec, Compressor};
@@ -233,6 +233,7 @@ struct Rows {
     parts: BlockParts,
     /// What the types are called here, by their numbers.
     local_types: Vec<Option<u16>>,
+    metadata: MetadataBuilder,
     /// Room for payloads that was used before.
     spare: Vec<Vec<u8>>,
     first: Order,
@@ -280,6 +281,10 @@ impl Rows {
             payloads.extend_from_slice(payload);
         }
         self.bytes += payload.len() + ROW_BYTES;
+        if let Some(metadata) = events.metadata(row).to_new() {
+            self.metadata.push(columns.versions.len() - 1, &metadata);
+            self.bytes += metadata.bytes();
+        }
     }
 
     fn aggregate(&mut self, from: &Row<'_>) -> u32 {
@@ -346,6 +351,7 @@ impl Rows {
         if columns.times.iter().all(|time| *time == NO_TIME) {
             columns.times.clear();
         }
+        self.metadata.swap(rows as usize, &mut columns.metadata);
         let mut parts = std::mem::take(&mut self.parts);
         if parts.ids.iter().all(|byte| *byte == 0) {
             parts.ids.clear();

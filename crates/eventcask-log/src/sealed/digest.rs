@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use eventcask_event::{EventRef, NO_TIME, NewEvent, Timestamp};
+use eventcask_event::{EventId, EventRef, NO_TIME, NewEvent, NewMetadata, Timestamp};
 use twox_hash::XxHash3_128;
 
 /// The largest buffer that a thread keeps: most payloads are far below.
@@ -12,7 +12,8 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A hash of all that an event is beside its id: key, type, schema, encoding, time and payload.
+/// A hash of all that an event is beside its id: key, type, schema, encoding, time, payload and
+/// metadata.
 ///
 /// Two events that differ have the same one by chance once in 2^128. It is seeded by the store's
 /// id, so that two that were made to have the same in one store do not in another.
@@ -41,6 +42,7 @@ impl Digest {
             payload: event.payload,
             id: None,
             time: event.time,
+            metadata: event.metadata.to_new(),
         };
         Self::of(store, event.key, &content)
     }
@@ -62,8 +64,39 @@ fn encode(bytes: &mut Vec<u8>, key: &str, event: &NewEvent<'_>) {
     bytes.extend_from_slice(&event.schema.to_le_bytes());
     bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
     bytes.push(event.event_type.len() as u8);
-    bytes.push(event.encoding as u8);
+    let metadata = event.metadata.filter(|metadata| !metadata.is_empty());
+    let encoding = event.encoding as u8;
+    bytes.push(metadata.map_or(encoding, |_| encoding | HAS_METADATA));
     bytes.extend_from_slice(key.as_bytes());
     bytes.extend_from_slice(event.event_type.as_bytes());
+    if let Some(metadata) = metadata {
+        encode_metadata(bytes, &metadata);
+    }
     bytes.extend_from_slice(event.payload);
+}
+
+/// Is added to the number of the encoding where metadata follows.
+const HAS_METADATA: u8 = 0x80;
+
+/// Headers in their order, tags in that of their names.
+pub(crate) fn encode_metadata(bytes: &mut Vec<u8>, metadata: &NewMetadata<'_>) {
+    for id in [metadata.correlation, metadata.causation] {
+        let id = id.map_or(0, EventId::as_u128);
+        bytes.extend_from_slice(&id.to_le_bytes());
+    }
+    let mut add = |name: &str, value: &[u8]| {
+        bytes.push(name.len() as u8);
+        bytes.extend_from_slice(&(value.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(value);
+    };
+    for (name, value) in metadata.headers.iter() {
+        add(name, value);
+    }
+    // No name is empty, so this ends the headers.
+    add("", &[]);
+    for (name, value) in metadata.tags.sorted() {
+        add(name, value.as_bytes());
+    }
+    add("", &[]);
 }

@@ -9,7 +9,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use eventcask_event::{Columns, Events, NO_POSITION, NO_TIME};
+use eventcask_event::{Columns, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata};
 use foldhash::fast::RandomState;
 
 use crate::FIRST_BLOCK;
@@ -440,6 +440,7 @@ struct Rows {
     columns: Columns,
     ids: Vec<u8>,
     payloads: Vec<Vec<u8>>,
+    metadata: MetadataBuilder,
     keys: HashMap<String, u32, RandomState>,
     types: HashMap<(String, u32, u8), u16, RandomState>,
     /// What the aggregates and the types of the old block in hand are called here, where that is
@@ -461,7 +462,9 @@ impl Rows {
 
     /// Whether the row of `events` has to go into another block.
     fn is_full(&self, events: &Events<'_>, row: usize) -> bool {
-        let more = events.payload(row).map_or(0, <[u8]>::len) + ROW_BYTES;
+        let metadata = events.metadata(row).to_new();
+        let metadata = metadata.as_ref().map_or(0, NewMetadata::bytes);
+        let more = events.payload(row).map_or(0, <[u8]>::len) + ROW_BYTES + metadata;
         // Payloads of up to half a section never make a block too large.
         let is_large = self.bytes + more > MAX_SECTION_BYTES as usize / 2 && !self.is_empty();
         self.bytes >= BLOCK_BYTES || is_large || self.types.len() >= MAX_TYPES
@@ -519,6 +522,11 @@ impl Rows {
         let id = id.map_or(0, eventcask_event::EventId::as_u128);
         self.ids.extend_from_slice(&id.to_le_bytes());
         self.payloads[usize::from(event_type)].extend_from_slice(payload);
+        let metadata = events.metadata(row).to_new().filter(|_| is_kept);
+        if let Some(metadata) = metadata {
+            self.metadata.push(columns.versions.len() - 1, &metadata);
+            self.bytes += metadata.bytes();
+        }
         self.bytes += payload.len() + ROW_BYTES;
     }
 
@@ -585,6 +593,7 @@ impl Rows {
         if self.ids.iter().all(|byte| *byte == 0) {
             self.ids.clear();
         }
+        self.metadata.swap(rows as usize, &mut columns.metadata);
         head.marks = self.take_marks();
         let (ids, payloads) = (
             std::mem::take(&mut self.ids),

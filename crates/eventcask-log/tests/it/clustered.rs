@@ -8,6 +8,7 @@ use eventcask_log::{
     Storage, TableKind,
 };
 
+use crate::carried::Carried;
 use crate::support::{
     FIRST_SEGMENT, Row, Seen, Writer, bytes_of, deposits, dump, flipped, problems_of, put_file,
     read, reader_of, seal_clustered, seal_head, seal_header, shard_on,
@@ -16,11 +17,13 @@ use crate::support::{
 /// Events of some types and aggregates, some with ids and times of their own.
 fn rows(seed: u64, count: usize) -> Vec<Row> {
     let mut rows = deposits(seed, count);
+    let mut random = fastrand::Rng::with_seed(seed);
     for (at, row) in rows.iter_mut().enumerate() {
         let types = ["Deposited", "Withdrawn", "Noted"];
         row.event_type = types[at % 3].to_owned();
         row.id = (at % 2 == 0).then_some(u128::from(seed) << 32 | (at as u128 + 1));
         row.time = (at % 5 == 0).then_some(at as i64);
+        row.carried = Carried::random(&mut random);
     }
     rows
 }

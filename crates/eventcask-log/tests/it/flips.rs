@@ -2,6 +2,7 @@
 
 use eventcask_log::{Codec, ErrorKind, Framed, FramedKind, Manifest, MemoryStorage};
 
+use crate::carried::Carried;
 use crate::support::{
     FIRST_SEGMENT, SECOND_SEGMENT, STORE, Seen, Writer, deposits, dump, flipped, read, recover,
     shard_on,
@@ -25,6 +26,12 @@ fn small_store() -> MemoryStorage {
         rows[1].event_type = "Withdrawn".to_owned();
         rows[2].id = Some(7 + seed as u128);
         rows[3].time = Some(-7);
+        rows[4].carried = Carried {
+            correlation: Some(8),
+            causation: Some(9),
+            headers: vec![("by".to_owned(), vec![0xff])],
+            tags: vec![("shop".to_owned(), "7".to_owned())],
+        };
         writer.append(&rows);
         writer.sync();
     }

@@ -6,11 +6,14 @@ pub(crate) const TYPES: usize = 0;
 pub(crate) const KEYS: usize = 1;
 const GROUP: u8 = 3;
 const IDS: u8 = 4;
+pub(crate) const WORDS: u8 = 6;
+pub(crate) const METADATA: u8 = 7;
 
 /// Bytes of an element of each column of a group, in their order.
 const GROUP_COLUMNS: [usize; 10] = [4, 2, 8, 4, 4, 8, 4, 8, 8, 8];
 const TYPE_COLUMNS: [usize; 4] = [4, 1, 4, 1];
 const KEY_COLUMNS: [usize; 2] = [4, 1];
+const METADATA_COLUMNS: [usize; 9] = [1, 1, 4, 4, 4, 1, 4, 4, 4];
 /// Places of columns among those of a group.
 pub(crate) const TYPE_OF: usize = 1;
 pub(crate) const BACK: usize = 4;
@@ -97,12 +100,20 @@ impl Forged {
         groups.nth(index).expect("the block has so many groups")
     }
 
+    /// Where the first part of a kind is.
+    pub(crate) fn first(&self, kind: u8) -> usize {
+        let mut parts = self.parts.iter();
+        let first = parts.position(|part| part.kind == kind);
+        first.expect("the block has one")
+    }
+
     /// Changes the columns of a part that is an archive.
     pub(crate) fn change(&mut self, part: usize, change: impl FnOnce(&mut [Vec<u8>])) {
         let part = &mut self.parts[part];
         let widths: &[usize] = match part.kind {
             1 => &TYPE_COLUMNS,
-            2 => &KEY_COLUMNS,
+            2 | WORDS => &KEY_COLUMNS,
+            METADATA => &METADATA_COLUMNS,
             _ => &GROUP_COLUMNS,
         };
         let mut columns = columns_of(&part.bytes, widths);

@@ -48,13 +48,13 @@ fn rows(count: usize, has_ids: bool, has_times: bool) -> Vec<Row> {
     rows
 }
 
-fn block(rows: &[Row]) -> Block {
+pub(crate) fn block(rows: &[Row]) -> Block {
     let (columns, ids, payloads) = parts(rows);
     Block::new(head(rows.len()), columns, ids, payloads).unwrap()
 }
 
 /// A block between whose events some are gone, each with a commit time of its own.
-fn block_with_gaps(rows: &[Row]) -> Block {
+pub(crate) fn block_with_gaps(rows: &[Row]) -> Block {
     let (mut columns, ids, payloads) = parts(rows);
     columns.previous.fill(NO_POSITION);
     let steps = |from: u64, step: u64| (0..rows.len() as u64).map(move |row| from + row * step);
@@ -68,18 +68,18 @@ fn block_with_gaps(rows: &[Row]) -> Block {
     Block::new(head, columns, ids, payloads).unwrap()
 }
 
-fn encode(block: &Block, codec: Codec) -> (BlockHead, Vec<u8>) {
+pub(crate) fn encode(block: &Block, codec: Codec) -> (BlockHead, Vec<u8>) {
     let mut bytes = Vec::new();
     let head = block.encode(codec, &mut Compressor::default(), &mut bytes);
     (head, bytes)
 }
 
-fn seen(block: &Block) -> Vec<Seen> {
+pub(crate) fn seen(block: &Block) -> Vec<Seen> {
     let events = block.events();
     events.iter().map(|event| Seen::of(&event)).collect()
 }
 
-fn of_kind(head: &BlockHead, kind: u8) -> Vec<Section> {
+pub(crate) fn of_kind(head: &BlockHead, kind: u8) -> Vec<Section> {
     let sections = head.sections.iter().copied();
     sections.filter(|section| section.kind == kind).collect()
 }
@@ -156,7 +156,7 @@ fn the_root_of_each_archive_is_its_last_bytes() {
     assert_eq!(seen(&back), seen(&block));
 }
 
-fn bytes_of_u32(numbers: &[u32]) -> Vec<u8> {
+pub(crate) fn bytes_of_u32(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|one| one.to_le_bytes()).collect()
 }
 
@@ -165,7 +165,7 @@ fn bytes_of_u64(numbers: &[u64]) -> Vec<u8> {
 }
 
 /// Reads a forged block, of which the head says the rest as this one does.
-fn decode(forged: &Forged, like: &BlockHead) -> Result<Block, &'static str> {
+pub(crate) fn decode(forged: &Forged, like: &BlockHead) -> Result<Block, &'static str> {
     let bytes = forged.block();
     let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let section = |(index, part): (usize, &Part)| Section {

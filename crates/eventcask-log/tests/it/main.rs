@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can not go on is to fail")]
 
 mod support;
+mod carried;
 mod forge;
 mod disk;
 mod manifest;
@@ -9,6 +10,7 @@ mod framed;
 mod blocks;
 mod codecs;
 mod groups;
+mod metadata;
 mod segments;
 mod recovery;
 mod crashes;

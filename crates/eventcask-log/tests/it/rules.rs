@@ -217,7 +217,7 @@ fn reserved_parts_of_a_block_are_refused() {
         refuses(reserved, |block| block[at] |= 2);
     }
     let unknown = "a section is of a kind that this program does not know";
-    refuses(unknown, |block| block[entry(LAST)] = 6);
+    refuses(unknown, |block| block[entry(LAST)] = 8);
     refuses(unknown, |block| block[entry(LAST)] = 0);
     refuses(unknown, |block| block[entry(LAST) + 20] = 2);
     refuses(unknown, |block| block[entry(LAST) + 23] = 1);

@@ -11,6 +11,7 @@ use eventcask_log::{
     SourceMark, Storage, StoredFile, Tail,
 };
 
+use crate::carried::Carried;
 use crate::disk::Disk;
 use crate::support::{
     FIRST_BLOCK, FIRST_SEGMENT, Row, SECOND_SEGMENT, Seen, Writer, bytes_of, deposits, dump,
@@ -41,6 +42,7 @@ pub(crate) fn mixed(seed: u64, count: usize) -> Vec<Row> {
         if random.u8(..4) == 0 {
             one.time = Some(random.i64(-100..100));
         }
+        one.carried = Carried::random(&mut random);
         one
     };
     (0..count).map(one).collect()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use eventcask_event::EventId;
 use eventcask_log::{Codec, ErrorKind, Fate, IdPlace, KeyPlace, MemoryStorage};
 
+use crate::carried::Carried;
 use crate::sealed::mark;
 use crate::support::{
     Seen, Writer, deposits, dump, find_id, flipped, problems_of, read, reader_of, recover,
@@ -21,6 +22,12 @@ fn small_store() -> MemoryStorage {
             rows[1].event_type = "Withdrawn".to_owned();
             rows[2].id = Some(u128::from(7 + seed * 2 + block));
             rows[3].time = Some(-7);
+            rows[4].carried = Carried {
+                correlation: Some(8),
+                causation: Some(9),
+                headers: vec![("by".to_owned(), vec![0xff])],
+                tags: vec![("shop".to_owned(), "7".to_owned())],
+            };
             writer.marks = vec![mark(&format!("source-{block}"), seed)];
             writer.append(&rows);
         }

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use eventcask_event::{
-    Columns, EventId, EventRef, Events, NO_POSITION, NO_TIME, NewEvent, Timestamp,
+    Columns, EventId, EventRef, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewEvent, Timestamp,
 };
 use eventcask_log::{
     Block, BlockHead, BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Compressor, Digest,
     Error, ErrorKind, Fate, IdPlace, IdQuery, Manifest, MemoryStorage, NewSegment, Open, Payloads,
     Problem, Recovery, Rewriting, SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Storage, Tail,
 };
+
+use crate::carried::Carried;
 
 pub(crate) const STORE: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
 pub(crate) const FIRST_BLOCK: u64 = 4096;
@@ -34,6 +36,7 @@ pub(crate) struct Row {
     pub(crate) payload: Vec<u8>,
     pub(crate) id: Option<u128>,
     pub(crate) time: Option<i64>,
+    pub(crate) carried: Carried,
 }
 
 pub(crate) fn row(key: &str, event_type: &str, payload: impl Into<Vec<u8>>) -> Row {
@@ -43,6 +46,7 @@ pub(crate) fn row(key: &str, event_type: &str, payload: impl Into<Vec<u8>>) -> R
         payload: payload.into(),
         id: None,
         time: None,
+        carried: Carried::default(),
     }
 }
 
@@ -68,6 +72,7 @@ pub(crate) struct Seen {
     pub(crate) commit_time: i64,
     pub(crate) time: Option<i64>,
     pub(crate) payload: Vec<u8>,
+    pub(crate) carried: Carried,
 }
 
 impl Seen {
@@ -81,6 +86,7 @@ impl Seen {
             commit_time: event.commit_time.as_nanos(),
             time: event.time.map(Timestamp::as_nanos),
             payload: event.payload.to_vec(),
+            carried: Carried::of(event.metadata),
         }
     }
 
@@ -88,7 +94,10 @@ impl Seen {
     pub(crate) fn digest(&self) -> Digest {
         let mut event = NewEvent::json(&self.event_type, &self.payload);
         event.time = self.time.map(Timestamp::from_nanos);
-        Digest::of(STORE, &self.aggregate, &event)
+        self.carried.with(|carried| {
+            let metadata = Some(carried);
+            Digest::of(STORE, &self.aggregate, &NewEvent { metadata, ..event })
+        })
     }
 }
 
@@ -107,6 +116,7 @@ fn parts_after(
     let mut keys: Vec<&str> = Vec::new();
     let mut types: Vec<&str> = Vec::new();
     let mut payloads: Vec<Vec<u8>> = Vec::new();
+    let mut metadata = MetadataBuilder::default();
     for (at, row) in rows.iter().enumerate() {
         let (version, position) = newest.get(&row.key).copied().unwrap_or((0, NO_POSITION));
         let aggregate = keys.iter().position(|key| *key == row.key);
@@ -122,6 +132,7 @@ fn parts_after(
             payloads.push(Vec::new());
             types.len() - 1
         });
+        row.carried.with(|carried| metadata.push(at, &carried));
         columns.aggregates.push(aggregate as u32);
         columns.types.push(event_type as u16);
         columns.versions.push(version + 1);
@@ -129,6 +140,7 @@ fn parts_after(
         payloads[event_type].extend_from_slice(&row.payload);
         newest.insert(row.key.clone(), (version + 1, first_position + at as u64));
     }
+    metadata.swap(rows.len(), &mut columns.metadata);
     if rows.iter().any(|row| row.time.is_some()) {
         columns.times = rows.iter().map(|row| row.time.unwrap_or(NO_TIME)).collect();
     }

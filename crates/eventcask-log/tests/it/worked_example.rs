@@ -8,6 +8,7 @@ use eventcask_log::{
     SegmentWriter, ShardDir, SourceMark, Tail,
 };
 
+use crate::carried::Carried;
 use crate::support::{FIRST_BLOCK, FIRST_SEGMENT, STORE, Seen, bytes_of, parts, put_file, row};
 
 const DOCUMENT: &str = include_str!("../../../../docs/FORMAT.md");
@@ -156,6 +157,7 @@ fn the_bytes_of_the_document_are_read_as_it_says() {
             commit_time: COMMIT_TIME,
             time: Some(COMMIT_TIME - 3_600_000_000_000),
             payload: br#"{"owner":"Ada"}"#.to_vec(),
+            carried: Carried::default(),
         },
         Seen {
             aggregate: "account-7".to_owned(),
@@ -166,6 +168,7 @@ fn the_bytes_of_the_document_are_read_as_it_says() {
             commit_time: COMMIT_TIME,
             time: None,
             payload: br#"{"cents":500}"#.to_vec(),
+            carried: Carried::default(),
         },
     ];
     assert_eq!(seen, expected);

@@ -331,4 +331,10 @@ fn same_event(one: &NewEvent<'_>, other: &NewEvent<'_>) -> bool {
         && one.encoding == other.encoding
         && one.time == other.time
         && one.payload == other.payload
+        && same_metadata(one, other)
+}
+
+fn same_metadata(one: &NewEvent<'_>, other: &NewEvent<'_>) -> bool {
+    let (one, other) = (one.metadata, other.metadata);
+    one.unwrap_or_default().is_same(&other.unwrap_or_default())
 }

@@ -97,6 +97,7 @@ fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> 
             payload: stored.payload,
             id: event.id,
             time: stored.time,
+            metadata: stored.metadata.to_new(),
         };
         Original::of(stored.key == key, &original, event, stored.version)
     });

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Encoding, Envelope, EventId, EventRef, Place, Timestamp};
+use eventcask_event::{
+    Encoding, Envelope, EventId, EventRef, Headers, Metadata, Place, Tags, Timestamp,
+};
 use eventcask_log::Block;
 
 /// A stored event: a share of its block, in which it is read in place.
@@ -108,6 +110,55 @@ impl Event {
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.block.payload(&self.envelope)
+    }
+
+    /// What the event carries beside its payload.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata<'_> {
+        self.block.metadata(&self.envelope)
+    }
+
+    /// Which conversation the event belongs to.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{EventId, Expected, NewEvent};
+    /// let request = EventId::from_name("request 7");
+    /// let placed = NewEvent::json("Placed", b"{}")
+    ///     .correlation(request)
+    ///     .headers(&[("trace", b"00-4bf92f")])
+    ///     .tags(&[("customer", "ada")]);
+    /// store.append("order-7", Expected::Any, &[placed])?.wait()?;
+    ///
+    /// let event = store.events().iter().next().ok_or("there is one")??;
+    /// assert_eq!(event.correlation_id(), Some(request));
+    /// assert_eq!(event.causation_id(), None);
+    /// assert_eq!(event.headers().get("trace"), Some(&b"00-4bf92f"[..]));
+    /// assert_eq!(event.tags().get("customer"), Some("ada"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<EventId> {
+        self.metadata().correlation_id()
+    }
+
+    /// Which event or command caused the event.
+    #[must_use]
+    pub fn causation_id(&self) -> Option<EventId> {
+        self.metadata().causation_id()
+    }
+
+    /// Names and bytes that the sender wrote beside the payload, in their order.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        self.metadata().headers()
+    }
+
+    /// Names and values by which the event can be found, in the order of their names.
+    #[must_use]
+    pub fn tags(&self) -> Tags<'_> {
+        self.metadata().tags()
     }
 
     /// All of it at once; everything in it borrows from the block. It is what folds are given.

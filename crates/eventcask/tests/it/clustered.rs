@@ -54,6 +54,15 @@ fn history(seed: u64) -> MemoryStorage {
             .bool()
             .then(|| EventId::from_name(&number.to_string()));
         event.time = (random.u8(..4) == 0).then(|| Timestamp::from_nanos(number as i64));
+        let customer = format!("customer-{}", random.u8(..9));
+        let tags = [("customer", &*customer)];
+        if random.u8(..3) == 0 {
+            event = event.tags(&tags);
+        }
+        if random.u8(..3) == 0 {
+            let id = EventId::from_name(&customer);
+            event = event.causation(id).headers(&[("by", b"web")]);
+        }
         producer.push(&key(&mut random), &event).unwrap();
         if random.u8(..60) == 0 {
             producer.flush().unwrap().wait().unwrap();

@@ -21,6 +21,7 @@ mod backpressure;
 mod owner;
 mod read;
 mod rows;
+mod metadata;
 mod scans;
 mod subscriptions;
 mod streams;

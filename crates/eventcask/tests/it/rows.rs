@@ -31,6 +31,15 @@ fn store_of(codec: Codec, seed: u64) -> MemoryStorage {
         event.time = random
             .bool()
             .then(|| Timestamp::from_nanos(i64::from(number)));
+        let customer = format!("customer-{}", random.u8(..9));
+        let tags = [("customer", &*customer)];
+        if random.u8(..3) == 0 {
+            event = event.tags(&tags);
+        }
+        if random.u8(..3) == 0 {
+            let id = EventId::from_name(&customer);
+            event = event.correlation(id).headers(&[("by", b"web")]);
+        }
         let key = format!("account-{}", random.u8(..40));
         producer.push(&key, &event).unwrap();
         if number % 1_500 == 0 {
