@@ -168,8 +168,20 @@ impl MetadataColumns {
         if !fits(&self.correlations) || !fits(&self.causations) {
             return Err(LENGTHS);
         }
+        if self.has_empty_column() {
+            return Err(Malformed("a column of metadata is there for no event"));
+        }
         self.check_headers(rows, words)?;
         self.check_tags(rows, words)
+    }
+
+    /// Whether a column that is one a row is there, though no row has anything in it.
+    fn has_empty_column(&self) -> bool {
+        let no_id = |ids: &[u8]| !ids.is_empty() && ids.iter().all(|byte| *byte == 0);
+        no_id(&self.correlations)
+            || no_id(&self.causations)
+            || (!self.header_ends.is_empty() && self.header_names.is_empty())
+            || (!self.tag_ends.is_empty() && self.tag_names.is_empty())
     }
 
     fn check_headers(&self, rows: usize, words: &Words) -> Result<(), Malformed> {

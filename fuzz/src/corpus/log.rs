@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use eventcask_event::{Columns, NO_POSITION, NO_TIME};
+use eventcask_event::{
+    Columns, EventId, Headers, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata, Tags,
+};
 use eventcask_log::{
     Block, BlockHead, Codec, Compressor, Fate, Manifest, MemoryStorage, NewSegment, Rewriting,
     SORT_BYTES, SegmentWriter, ShardDir, SourceMark, Tail,
@@ -23,6 +25,8 @@ pub(super) struct Row {
     pub(super) payload: String,
     pub(super) id: u128,
     pub(super) time: i64,
+    /// 0 where it carries nothing beside the payload.
+    pub(super) carried: u8,
 }
 
 impl Row {
@@ -33,6 +37,7 @@ impl Row {
             payload: payload.to_owned(),
             id: 0,
             time: NO_TIME,
+            carried: 0,
         }
     }
 }
@@ -55,6 +60,28 @@ pub(super) fn deposits_with_ids(seed: u64, count: usize) -> Vec<Row> {
         row.time = at as i64 - 2;
     }
     rows
+}
+
+/// Rows of which some carry ids, headers or tags.
+pub(super) fn carrying(count: usize) -> Vec<Row> {
+    let mut rows = short(count);
+    for (at, row) in rows.iter_mut().enumerate() {
+        row.carried = (at % 5) as u8;
+    }
+    rows
+}
+
+/// What a row of this number carries.
+fn carried(number: u8) -> NewMetadata<'static> {
+    const HEADERS: &[(&str, &[u8])] = &[("trace", b"00-4bf92f"), ("raw", &[0xff, 0])];
+    const TAGS: &[(&str, &str)] = &[("customer", "ada"), ("shop", "")];
+    let id = EventId::from_u128(u128::from(number));
+    NewMetadata {
+        correlation: (number & 1 != 0).then_some(id),
+        causation: (number & 2 != 0).then_some(id),
+        headers: Headers::new(if number & 2 != 0 { HEADERS } else { &[] }),
+        tags: Tags::new(if number & 4 != 0 { TAGS } else { &[] }),
+    }
 }
 
 pub(super) fn many_types(count: usize) -> Vec<Row> {
@@ -284,6 +311,11 @@ impl Log {
             payloads[event_type].extend_from_slice(row.payload.as_bytes());
             self.newest.insert(row.key.clone(), (version + 1, position));
         }
+        let mut metadata = MetadataBuilder::default();
+        for (at, row) in rows.iter().enumerate() {
+            metadata.push(at, &carried(row.carried));
+        }
+        metadata.swap(rows.len(), &mut columns.metadata);
         self.add_optional(&mut columns, rows);
         let has_ids = rows.iter().any(|row| row.id != 0);
         let ids = rows

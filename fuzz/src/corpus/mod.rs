@@ -87,6 +87,12 @@ fn blocks() -> Vec<Entry> {
         ),
         entry("block", "types", with(Codec::None, &log::many_types(9))),
         entry("block", "groups", with(Codec::None, &log::short(258))),
+        entry("block", "metadata", with(Codec::None, &log::carrying(9))),
+        entry(
+            "block",
+            "metadata-of-groups",
+            with(Codec::Lz4, &log::carrying(1030)),
+        ),
         entry("block", "chunks", with(Codec::Lz4, &log::large(3))),
         entry(
             "block",
@@ -151,6 +157,8 @@ fn sealed() -> Vec<Entry> {
         bank.append(&[Row::new("account-1", "$truncated", "\u{3}\0\0\0\0\0\0\0")]);
         bank
     };
+    let mut carrying = Log::new();
+    carrying.append(&log::carrying(9)).append(&log::carrying(7));
     let mut damaged = bank().sealed(Codec::None, &|_| Fate::Kept);
     damaged[130] ^= 1;
     let thin = |position| match position {
@@ -176,6 +184,7 @@ fn sealed() -> Vec<Entry> {
             bank().sealed(Codec::Lz4, &|_| Fate::Removed),
         ),
         entry("sealed", "clustered", bank().clustered(Codec::None)),
+        entry("sealed", "metadata", carrying.clustered(Codec::None)),
         entry("sealed", "refused-damaged", damaged),
     ]
 }

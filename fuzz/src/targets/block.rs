@@ -1,5 +1,6 @@
 //! One block: its head, its sections with every codec, and its events.
 
+use eventcask_event::{EventRef, Invalid, NewEvent};
 use eventcask_log::{Block, BlockHead, Codec, Compressor, Payloads, ShardDir};
 
 use super::stage;
@@ -42,7 +43,7 @@ pub(super) fn decode(head: &BlockHead, bytes: &[u8]) -> bool {
         .iter()
         .map(|section| section.raw as usize)
         .sum();
-    let bytes_max = raw + 16 * bytes.len() + 16 * head.rows as usize + OTHER_BYTES;
+    let bytes_max = raw + 16 * bytes.len() + 64 * head.rows as usize + OTHER_BYTES;
     let open = |want| bounded(bytes_max, || Block::decode(head.clone(), bytes, want));
     let shut = open(Payloads::Shut);
     let Ok(block) = open(Payloads::All) else {
@@ -72,6 +73,7 @@ fn check_events(block: &Block) {
             event.event_type
         );
         payload_bytes += event.payload.len();
+        check_metadata(&event);
     }
     let sections = head.sections.iter().filter(|section| section.kind == 5);
     let said: usize = sections.map(|section| section.raw as usize).sum();
@@ -79,6 +81,19 @@ fn check_events(block: &Block) {
     let only = [events.event_type(0).to_owned()];
     let types = Payloads::Types(&only);
     assert!(format!("{types:?}").contains("Types"));
+}
+
+fn check_metadata(event: &EventRef<'_>) {
+    if let Some(metadata) = event.metadata.to_new() {
+        let again = NewEvent {
+            metadata: Some(metadata),
+            ..NewEvent::bytes("Read", b"")
+        };
+        // Names of one event are told apart by their words, of which a block may list one twice.
+        let checked = again.check(0);
+        let is_twice = matches!(checked, Err(Invalid::NameTwice { .. }));
+        assert!(checked.is_ok() || is_twice, "{checked:?}");
+    }
 }
 
 /// With each codec the same events come back; uncompressed the same bytes, if they were so.

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use eventcask::event::{Encoding, EventRef};
+use eventcask::event::{Encoding, EventRef, Metadata};
 use serde::Deserialize as _;
 use serde::de::IgnoredAny;
 
@@ -24,12 +24,45 @@ pub fn write_event(out: &mut Vec<u8>, event: &EventRef<'_>) {
     if let Some(time) = event.time {
         object.shown("time", time);
     }
+    write_metadata(&mut object, event.metadata);
     if event.encoding == Encoding::Json && is_json(event.payload) {
         write_on_one_line(object.value("payload"), event.payload);
     } else {
         write_base64(object.value("payload_base64"), event.payload);
     }
     object.end();
+}
+
+/// Members for what the event carries beside its payload. A header whose value is no text is an
+/// object that says it as base64.
+fn write_metadata(object: &mut Object<'_>, metadata: Metadata<'_>) {
+    if let Some(id) = metadata.correlation_id() {
+        object.shown("correlation", id);
+    }
+    if let Some(id) = metadata.causation_id() {
+        object.shown("causation", id);
+    }
+    if !metadata.headers().is_empty() {
+        let mut headers = Object::new(object.value("headers"));
+        for (name, value) in metadata.headers().iter() {
+            match str::from_utf8(value) {
+                Ok(text) => drop(headers.text(name, text)),
+                Err(_) => {
+                    let mut bytes = Object::new(headers.value(name));
+                    write_base64(bytes.value("base64"), value);
+                    bytes.end();
+                }
+            }
+        }
+        headers.end();
+    }
+    if !metadata.tags().is_empty() {
+        let mut tags = Object::new(object.value("tags"));
+        for (name, value) in metadata.tags().iter() {
+            tags.text(name, value);
+        }
+        tags.end();
+    }
 }
 
 /// Whoever stored the payload said that it is JSON; a line of output must not break if not.

@@ -62,10 +62,11 @@ pub(super) fn sections(columns: &MetadataColumns, groups: usize) -> usize {
     }
 }
 
-/// What a reader will refuse must not be written: no section is larger than all metadata.
+/// What a reader will refuse must not be written. The metadata of a group has less than 5 MiB by
+/// the limits of events.
 pub(super) fn check_limits(columns: &MetadataColumns) -> Result<(), &'static str> {
-    match columns.bytes() > (MAX_SECTION_BYTES - ROOM_BYTES) as usize {
-        true => Err("the metadata of the block would pass 16 MiB"),
+    match columns.words.size() > (MAX_SECTION_BYTES - ROOM_BYTES) as usize {
+        true => Err("the names and tags of the block would pass 16 MiB"),
         false => Ok(()),
     }
 }

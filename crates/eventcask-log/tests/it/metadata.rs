@@ -144,6 +144,23 @@ fn refuses_columns(reason: &str, change: impl FnOnce(&mut [Vec<u8>])) {
     });
 }
 
+#[test]
+fn a_column_of_metadata_in_which_no_row_has_anything_is_refused() {
+    let reason = "a column of metadata is there for no event";
+    for column in [CORRELATIONS, CAUSATIONS] {
+        refuses_columns(reason, |columns| columns[column].fill(0));
+    }
+    for (ends, others) in [
+        (HEADER_ENDS, HEADER_NAMES..=HEADER_VALUES),
+        (TAG_ENDS, TAG_NAMES..=TAG_VALUES),
+    ] {
+        refuses_columns(reason, |columns| {
+            columns[ends].fill(0);
+            columns[others].iter_mut().for_each(Vec::clear);
+        });
+    }
+}
+
 const LENGTHS: &str = "the columns of metadata have different lengths";
 const ENDS: &str = "headers or tags do not end where they can";
 const NO_WORD: &str = "a header or tag has a name or value that is not listed";
