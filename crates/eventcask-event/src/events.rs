@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::{
     Columns, Encoding, Envelope, EventId, Headers, MAX_KEY_BYTES, MAX_TAG_BYTES, MAX_TYPE_BYTES,
-    Metadata, NO_POSITION, NO_TIME, Place, TRUNCATED_TYPE, Tags, Timestamp,
+    Malformed, Metadata, NO_POSITION, NO_TIME, Place, TRUNCATED_TYPE, Tags, Timestamp,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -68,11 +68,6 @@ impl<'a> EventRef<'a> {
         self.metadata.tags()
     }
 }
-
-/// Why the decoded parts of a block can not be its events.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Malformed(pub &'static str);
 
 /// The parts that [`Events`] reads: decoded, but borrowed from whoever holds the block.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,5 @@
 //! The limits of an event, and what is said when one is passed.
 
-use crate::{MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS};
-
 /// Longest key of an aggregate, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
 /// What the keys begin with that stand for erased ones.
@@ -18,6 +16,20 @@ pub const MAX_SESSION_BYTES: usize = MAX_SOURCE_BYTES - SESSION_PREFIX.len();
 pub const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 /// The highest limit that can be set for payloads: half of the largest block.
 pub const MAX_PAYLOAD_BYTES_LIMIT: usize = 8 << 20;
+
+/// The most headers of an event: requests of the web carry ten to twenty, and what is read with
+/// each event is to stay below a page.
+pub const MAX_HEADERS: usize = 32;
+/// The most tags of an event: a tag names what it is found by, and a handful is many.
+pub const MAX_TAGS: usize = 32;
+/// The longest name of a header or tag, in bytes of UTF-8: those of HTTP headers have some 40 at
+/// most, and prefixes of tools come before them.
+pub const MAX_NAME_BYTES: usize = 128;
+/// The most bytes of the values of an event's headers together: one page. What is larger belongs
+/// into the payload.
+pub const MAX_HEADER_BYTES: usize = 4096;
+/// The longest value of a tag, in bytes of UTF-8: a tag is compared, not read.
+pub const MAX_TAG_BYTES: usize = 256;
 
 /// Why an event can not be taken, as a sentence for the person who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -25,9 +25,12 @@ mod id;
 mod time;
 mod place;
 mod time_text;
+mod malformed;
 mod words;
 mod metadata_columns;
 mod metadata;
+mod metadata_builder;
+mod carrying;
 mod new_event;
 mod expected;
 mod type_hints;
@@ -37,22 +40,23 @@ mod envelope;
 mod events;
 
 pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
+pub use carrying::Carrying;
 pub use columns::{Columns, NO_POSITION, NO_TIME};
 pub use envelope::Envelope;
 pub use erased::{erased_id, erased_id_of, erased_key};
-pub use events::{AggregateNumbers, EventRef, Events, EventsParts, Malformed};
+pub use events::{AggregateNumbers, EventRef, Events, EventsParts};
 pub use expected::{Expected, conflict};
 pub use id::EventId;
 pub use invalid::{
-    ERASED_PREFIX, Invalid, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT,
-    MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_BYTES, SESSION_PREFIX, check_key, check_source,
-    check_type, source_of_session,
+    ERASED_PREFIX, Invalid, MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES, MAX_NAME_BYTES,
+    MAX_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES_LIMIT, MAX_SESSION_BYTES, MAX_SOURCE_BYTES, MAX_TAG_BYTES,
+    MAX_TAGS, MAX_TYPE_BYTES, SESSION_PREFIX, check_key, check_source, check_type,
+    source_of_session,
 };
-pub use metadata::{
-    Headers, MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS, Metadata,
-    NewMetadata, Tags,
-};
-pub use metadata_columns::{MetadataBuilder, MetadataColumns};
+pub use malformed::Malformed;
+pub use metadata::{Headers, Metadata, NewMetadata, Tags};
+pub use metadata_builder::MetadataBuilder;
+pub use metadata_columns::MetadataColumns;
 pub use new_event::{Encoding, NewEvent, TRUNCATED_TYPE};
 pub use place::Place;
 pub use routing::{RouteBy, Routing, murmur2, route};

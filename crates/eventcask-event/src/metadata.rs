@@ -5,21 +5,9 @@ use std::fmt;
 
 use crate::metadata_columns::MetadataColumns;
 use crate::words::Words;
-use crate::{EventId, Invalid};
-
-/// The most headers of an event: requests of the web carry ten to twenty, and what is read with
-/// each event is to stay below a page.
-pub const MAX_HEADERS: usize = 32;
-/// The most tags of an event: a tag names what it is found by, and a handful is many.
-pub const MAX_TAGS: usize = 32;
-/// The longest name of a header or tag, in bytes of UTF-8: twice that of the longest that are
-/// registered for HTTP.
-pub const MAX_NAME_BYTES: usize = 128;
-/// The most bytes of the values of an event's headers together: one page. What is larger belongs
-/// into the payload.
-pub const MAX_HEADER_BYTES: usize = 4096;
-/// The longest value of a tag, in bytes of UTF-8: a tag is compared, not read.
-pub const MAX_TAG_BYTES: usize = 256;
+use crate::{
+    EventId, Invalid, MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_TAG_BYTES, MAX_TAGS,
+};
 
 /// The metadata of an event that has not been stored yet.
 ///
@@ -94,7 +82,7 @@ fn check_name(what: &'static str, name: &str) -> Result<(), Invalid> {
 /// No name is there twice.
 fn check_distinct<'n>(
     what: &'static str,
-    names: impl Iterator<Item = &'n str> + Clone,
+    names: &(impl Iterator<Item = &'n str> + Clone),
 ) -> Result<(), Invalid> {
     for (index, name) in names.clone().enumerate() {
         if names.clone().take(index).any(|before| before == name) {
@@ -199,6 +187,15 @@ impl<'a> Metadata<'a> {
     }
 }
 
+impl MetadataColumns {
+    /// The metadata of a row.
+    #[must_use]
+    #[inline]
+    pub fn row(&self, row: usize) -> Metadata<'_> {
+        Metadata::new(self, &self.words, row)
+    }
+}
+
 impl Default for Metadata<'_> {
     fn default() -> Self {
         Metadata::NONE
@@ -282,7 +279,7 @@ impl<'a> Headers<'a> {
         }
         self.iter()
             .try_for_each(|(name, _)| check_name("header", name))?;
-        check_distinct("header", self.iter().map(|one| one.0))?;
+        check_distinct("header", &self.iter().map(|one| one.0))?;
         let bytes = self.iter().map(|(_, value)| value.len()).sum();
         match bytes > MAX_HEADER_BYTES {
             true => Err(Invalid::HeadersTooLarge { bytes }),
@@ -386,7 +383,7 @@ impl<'a> Tags<'a> {
                 return Err(Invalid::TagTooLong { name, bytes });
             }
         }
-        check_distinct("tag", self.iter().map(|one| one.0))
+        check_distinct("tag", &self.iter().map(|one| one.0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Texts that many rows name by an index, so that each stands there once.
 
-use crate::Malformed;
+use crate::malformed::Malformed;
 
 /// The names of a block's headers and tags, and the values of its tags.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -21,6 +21,10 @@ pub enum Planted {
     CutTakesTooMuch,
     /// Now and then another payload is sent than the model believes.
     PayloadIsChanged,
+    /// Now and then an event is sent with what another one carries beside its payload.
+    MetadataIsOfANeighbour,
+    /// Now and then an event is sent without what it carries beside its payload.
+    MetadataIsLost,
     /// The model is told that appends which were never answered had been acknowledged.
     AnswerIsInvented,
     /// Events that are sent again after a crash come without the ids they had.
@@ -73,7 +77,7 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -83,6 +87,8 @@ impl Planted {
         Self::BitIsFlipped,
         Self::CutTakesTooMuch,
         Self::PayloadIsChanged,
+        Self::MetadataIsOfANeighbour,
+        Self::MetadataIsLost,
         Self::AnswerIsInvented,
         Self::IdIsForgotten,
         Self::LevelIsOverstated,

@@ -4,6 +4,8 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use eventcask::{Expected, RouteBy, Timestamp};
 
+use super::named::{Named, named};
+
 /// Append one event
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -37,6 +39,18 @@ pub struct AppendArgs {
     /// When it happened: RFC 3339, or s, ms, us or ns since 1970
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub time: Option<Timestamp>,
+    /// The conversation that the event belongs to: a UUID, or any other text, as with --id
+    #[arg(long, value_name = "ID", value_parser = NotEmpty::new())]
+    pub correlation: Option<String>,
+    /// What caused the event: the id of another one, as with --id
+    #[arg(long, value_name = "ID", value_parser = NotEmpty::new())]
+    pub causation: Option<String>,
+    /// A header, kept beside the payload; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named, visible_alias = "meta")]
+    pub header: Vec<Named>,
+    /// A tag by which the event is found; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
+    pub tag: Vec<Named>,
     /// By what a new store finds the shard of an aggregate: key (its whole key), or category (the
     /// key up to its first -, so that a type or tenant has one shard) [default: key]
     #[arg(long, value_name = "WHAT")]

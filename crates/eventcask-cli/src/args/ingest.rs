@@ -7,7 +7,8 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use eventcask::{Codec, Durability, RouteBy};
 
-use crate::input::{Format, RowSpec, TypeFrom};
+use super::named::{Named, named};
+use crate::input::{CarriedFrom, Format, RowSpec, TypeFrom};
 
 /// Append the rows of files as events, each row exactly once
 #[derive(Debug, Args)]
@@ -47,6 +48,25 @@ pub struct IngestArgs {
     /// (version 8, from the first 128 bits of its SHA-256)
     #[arg(long, value_name = "FIELD", value_parser = NotEmpty::new())]
     pub id: Option<String>,
+    /// The field with the correlation id, which all events of one conversation share: a UUID, or any
+    /// other text, which becomes one as with --id
+    #[arg(long, value_name = "FIELD", value_parser = NotEmpty::new())]
+    pub correlation: Option<String>,
+    /// The field with the id of what caused the event, as with --correlation
+    #[arg(long, value_name = "FIELD", value_parser = NotEmpty::new())]
+    pub causation: Option<String>,
+    /// A header of the event, and the field with its value; may be repeated
+    #[arg(long, value_name = "NAME=FIELD", value_parser = named)]
+    pub header: Vec<Named>,
+    /// The field with an object of headers, as export prints it
+    #[arg(long, value_name = "FIELD", value_parser = NotEmpty::new())]
+    pub headers: Option<String>,
+    /// A tag of the event, and the field with its value; may be repeated
+    #[arg(long, value_name = "NAME=FIELD", value_parser = named)]
+    pub tag: Vec<Named>,
+    /// The field with an object of tags, as export prints it
+    #[arg(long, value_name = "FIELD", value_parser = NotEmpty::new())]
+    pub tags: Option<String>,
     /// The text that stands for a missing value
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub null: Option<String>,
@@ -108,9 +128,23 @@ impl IngestArgs {
             event_type,
             time: self.time.clone(),
             id: self.id.clone(),
+            carried: self.carried_from(),
             null: self.null.clone(),
             format: self.format,
             ..RowSpec::new(&self.aggregate)
+        }
+    }
+}
+
+impl IngestArgs {
+    fn carried_from(&self) -> CarriedFrom {
+        CarriedFrom {
+            correlation: self.correlation.clone(),
+            causation: self.causation.clone(),
+            all_headers: self.headers.clone(),
+            all_tags: self.tags.clone(),
+            headers: self.header.iter().map(Named::pair).collect(),
+            tags: self.tag.iter().map(Named::pair).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: from these definitions come the parser, the help, the shell completions
 //! and the manual pages.
 
+mod named;
 mod append;
 mod ingest;
 mod read;
@@ -23,6 +24,7 @@ pub use backup::BackupArgs;
 pub use diff::DiffArgs;
 use eventcask_load::args::LoadArgs;
 pub use ingest::{IngestArgs, OnError};
+pub use named::Named;
 pub use read::{ExportArgs, ReadArgs, TailArgs, type_names};
 pub use subscriptions::{RedriveArgs, SubscriptionsArgs, SubscriptionsCommand};
 pub use truncate::{ReclaimArgs, TruncateArgs};

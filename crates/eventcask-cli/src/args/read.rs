@@ -1,7 +1,10 @@
 //! `eventcask read`, `export` and `tail`.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser as NotEmpty;
 use eventcask::Timestamp;
+
+use super::named::{Named, named};
 
 /// Print one aggregate's events in order, one JSON object a line
 #[derive(Debug, Args)]
@@ -51,6 +54,12 @@ pub struct ExportArgs {
     /// Only events of these types; may be repeated. A comma that is part of a name is written \,
     #[arg(long, value_name = "TYPE,...")]
     pub types: Vec<String>,
+    /// Only events of this conversation: a UUID, or the text that became one
+    #[arg(long, value_name = "ID", value_parser = NotEmpty::new())]
+    pub correlation: Option<String>,
+    /// Only events with this tag; of several all must be there
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
+    pub tag: Vec<Named>,
     /// Only events that were accepted at this time or later
     #[arg(long, value_name = "T")]
     pub since: Option<Timestamp>,
@@ -76,6 +85,12 @@ pub struct TailArgs {
     /// Only events of these types; may be repeated. A comma that is part of a name is written \,
     #[arg(long, value_name = "TYPE,...")]
     pub types: Vec<String>,
+    /// Only events of this conversation: a UUID, or the text that became one
+    #[arg(long, value_name = "ID", value_parser = NotEmpty::new())]
+    pub correlation: Option<String>,
+    /// Only events with this tag; of several all must be there
+    #[arg(long, value_name = "NAME=VALUE", value_parser = named)]
+    pub tag: Vec<Named>,
 }
 
 /// The names in lists of types with commas between them. A list that is a name as a whole counts as

@@ -4,21 +4,40 @@ use std::io::{Read as _, stdin};
 
 use eventcask::event::Invalid;
 use eventcask::limits::{MAX_KEY_BYTES, MAX_PAYLOAD_BYTES};
-use eventcask::{Appended, Error, NewEvent, Store};
+use eventcask::{Appended, Error, EventId, NewEvent, Store};
 use serde::de::IgnoredAny;
 
 use super::store::failure;
-use crate::args::{AppendArgs, Global};
+use crate::args::{AppendArgs, Global, Named};
 use crate::failure::{Failure, io_reason};
-use crate::input::{MAX_NESTING, event_id, is_too_deep};
+use crate::input::{Carried, MAX_NESTING, event_id, is_too_deep};
 use crate::output::{Out, count, escaped, print_object};
 
 pub(super) fn run(args: &AppendArgs, global: &Global) -> Result<(), Failure> {
     let payload = payload(&args.payload)?;
     let mut event = NewEvent::json(&args.event_type, payload.as_bytes());
-    let id = args.id.as_deref().map(event_id).transpose();
-    (event.id, event.time) = (id.map_err(|invalid| wrong(&invalid))?, args.time);
-    check(&args.key, &event).map_err(|invalid| wrong(&invalid))?;
+    (event.id, event.time) = (id_of(args.id.as_deref())?, args.time);
+    carried(args)?.with(event, |event| append_event(args, global, event))
+}
+
+/// What the event carries beside its payload.
+fn carried(args: &AppendArgs) -> Result<Carried, Failure> {
+    let header = |header: &Named| (header.name.clone(), header.value.clone().into_bytes());
+    Ok(Carried {
+        correlation: id_of(args.correlation.as_deref())?,
+        causation: id_of(args.causation.as_deref())?,
+        headers: args.header.iter().map(header).collect(),
+        tags: args.tag.iter().map(Named::pair).collect(),
+    })
+}
+
+fn id_of(text: Option<&str>) -> Result<Option<EventId>, Failure> {
+    let id = text.map(event_id).transpose();
+    id.map_err(|invalid| wrong(&invalid))
+}
+
+fn append_event(args: &AppendArgs, global: &Global, event: &NewEvent<'_>) -> Result<(), Failure> {
+    check(&args.key, event).map_err(|invalid| wrong(&invalid))?;
     // Nothing is wrong with the event, so a store may be made for it.
     let mut options = Store::options();
     if let Some(by) = args.route_by {
@@ -26,7 +45,7 @@ pub(super) fn run(args: &AppendArgs, global: &Global) -> Result<(), Failure> {
     }
     let store = options.open(&global.store);
     let store = store.map_err(|error| failure(&error))?;
-    let answer = append(&store, args, &event);
+    let answer = append(&store, args, event);
     let closed = store.close();
     let answer = answer?;
     closed.map_err(|error| failure(&error))?;

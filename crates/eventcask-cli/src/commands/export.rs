@@ -3,13 +3,15 @@
 use eventcask::{EventQuery, StoreReader};
 
 use super::store::{failure, open_to_read};
-use crate::args::{ExportArgs, Global, type_names};
+use crate::args::{ExportArgs, Global, Named, type_names};
 use crate::failure::Failure;
+use crate::input::event_id;
 use crate::output::{Document, Out, write_event};
 
 pub(super) fn run(args: &ExportArgs, global: &Global) -> Result<(), Failure> {
     let store = open_to_read(global)?;
-    let mut query = query_of(&store, args.shard, &args.types)?;
+    let query = query_of(&store, args.shard, &args.types)?;
+    let mut query = carrying(query, args.correlation.as_deref(), &args.tag)?;
     if let Some(position) = args.from {
         query = query.from_position(position);
     }
@@ -25,6 +27,22 @@ pub(super) fn run(args: &ExportArgs, global: &Global) -> Result<(), Failure> {
         document.object(|out| write_event(out, &event.get()))?;
     }
     document.end()
+}
+
+/// Those of the events that carry an id of correlation and all of these tags.
+pub(super) fn carrying(
+    mut query: EventQuery<StoreReader>,
+    correlation: Option<&str>,
+    tags: &[Named],
+) -> Result<EventQuery<StoreReader>, Failure> {
+    if let Some(text) = correlation {
+        let id = event_id(text).map_err(|invalid| Failure::Input(invalid.to_string()))?;
+        query = query.correlation(id);
+    }
+    for tag in tags {
+        query = query.tag(&tag.name, &tag.value);
+    }
+    Ok(query)
 }
 
 /// The events of all shards or one, of all types or some.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::export::query_of;
+use super::export::{carrying, query_of};
 use super::store::{failure, open_to_read};
 use crate::args::{Global, TailArgs};
 use crate::failure::Failure;
@@ -17,7 +17,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub(super) fn run(args: &TailArgs, global: &Global) -> Result<(), Failure> {
     signals::listen()?;
     let store = open_to_read(global)?;
-    let mut query = query_of(&store, args.shard, &args.types)?;
+    let query = query_of(&store, args.shard, &args.types)?;
+    let mut query = carrying(query, args.correlation.as_deref(), &args.tag)?;
     if !args.from_start {
         query = query.from_positions(&store.positions());
     }

@@ -11,13 +11,14 @@
 use std::collections::HashSet;
 use std::io;
 
+use super::carried::Carried;
 use super::envelope::{Envelope, EnvelopeReader};
 use super::number::number_of;
 use super::piped::{not_opened, patiently};
 use super::records::{OpenQuote, Record, Records};
 use super::row::{Next, Place, Rejected, Row};
 use super::window::Window;
-use super::{Parts, Reason, RowCheck, Value};
+use super::{Parts, Reason, RowCheck, RowSpec, Value};
 use crate::failure::Failure;
 use crate::output::write_json_string;
 
@@ -39,6 +40,8 @@ struct Columns {
     names: Vec<String>,
     /// The columns that the parts of an envelope come from.
     parts: Parts<Option<usize>>,
+    /// The columns that what events carry comes from.
+    carried: Vec<usize>,
 }
 
 impl CsvRows {
@@ -58,8 +61,7 @@ impl CsvRows {
         if !matches!(header, Some(Record::Held)) {
             return Err(fail("there is no header line that names the columns"));
         }
-        let columns =
-            Columns::new(&records, &envelopes.spec.fields()).map_err(|what| fail(&what))?;
+        let columns = Columns::new(&records, &envelopes.spec).map_err(|what| fail(&what))?;
         let mut check = RowCheck::default();
         check.row(records.raw());
         Ok(Self {
@@ -108,6 +110,7 @@ impl CsvRows {
                         event_type,
                         time,
                         id,
+                        carried,
                     },
                     payload,
                 )) => {
@@ -125,6 +128,7 @@ impl CsvRows {
                         event_type,
                         time,
                         id,
+                        carried,
                         payload,
                     })
                 }
@@ -165,7 +169,21 @@ fn take<'a>(
     let values = columns
         .parts
         .map(|column| column.map_or(Value::Absent, |at| text_of(fields.get(at))));
-    Ok((envelopes.read(values)?, payload))
+    let carried = match envelopes.carries {
+        true => {
+            let columns = columns.carried.iter();
+            let mut values = columns.map(|column| text_of(fields.get(*column)));
+            let spec = &envelopes.spec;
+            spec.carried.read(&mut values, spec.null.as_deref())?
+        }
+        false => Carried::default(),
+    };
+    let envelope = envelopes.read(values)?;
+    let envelope = Envelope {
+        carried,
+        ..envelope
+    };
+    Ok((envelope, payload))
 }
 
 /// A field as the text that it has in the payload.
@@ -174,7 +192,7 @@ fn text_of(field: &str) -> Value<'_> {
 }
 
 impl Columns {
-    fn new(header: &Records, wanted: &Parts<Option<&str>>) -> Result<Self, String> {
+    fn new(header: &Records, spec: &RowSpec) -> Result<Self, String> {
         let mut names = Vec::new();
         for column in 0..header.fields() {
             let name = str::from_utf8(header.field(column));
@@ -187,9 +205,12 @@ impl Columns {
             return Err(format!("the header names the column {twice:?} twice"));
         }
         let mut parts = [None; 4];
-        for (part, name) in parts.iter_mut().zip(wanted) {
+        for (part, name) in parts.iter_mut().zip(spec.fields()) {
             *part = name.map(|name| find_column(&names, name)).transpose()?;
         }
+        let carried = spec.carried.fields().into_iter();
+        let carried = carried.map(|name| find_column(&names, name));
+        let carried = carried.collect::<Result<_, _>>()?;
         let prefixes = names
             .iter()
             .enumerate()
@@ -199,6 +220,7 @@ impl Columns {
             prefixes,
             names,
             parts,
+            carried,
         })
     }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use eventcask::event::{Invalid, check_key};
 use eventcask::{EventId, NewEvent, Timestamp};
 
+use super::carried::Carried;
+use super::text::{NoText, Text, event_id, needed, text_of, wrong};
 use super::time::TimeReader;
 use super::{Parts, Reason, RowSpec, TypeFrom, Value};
 
@@ -15,29 +17,33 @@ pub(super) struct Envelope<'a> {
     pub(super) event_type: Cow<'a, str>,
     pub(super) time: Option<Timestamp>,
     pub(super) id: Option<EventId>,
+    pub(super) carried: Carried,
 }
 
 /// Makes envelopes as the caller of the command described them.
 #[derive(Debug)]
 pub(super) struct EnvelopeReader {
     pub(super) spec: RowSpec,
+    /// Whether events carry something beside their payloads.
+    pub(super) carries: bool,
     times: TimeReader,
 }
 
 impl EnvelopeReader {
     pub(super) fn new(spec: RowSpec) -> Self {
         Self {
+            carries: !spec.carried.is_empty(),
             spec,
             times: TimeReader::default(),
         }
     }
 
-    /// The envelope of a row with these values, or why it has none.
+    /// The envelope of a row with these values, without what it carries, or why it has none.
     pub(super) fn read<'a>(
         &'a mut self,
         [key, event_type, time, id]: Parts<Value<'a>>,
     ) -> Result<Envelope<'a>, Reason> {
-        let Self { spec, times } = self;
+        let Self { spec, times, .. } = self;
         let null = spec.null.as_deref();
         let key = needed("key", &spec.key, text_of(key, null))?;
         check_key(&key).map_err(|invalid| refused(&invalid))?;
@@ -64,61 +70,9 @@ impl EnvelopeReader {
             event_type,
             time,
             id,
+            carried: Carried::default(),
         })
     }
-}
-
-/// Text, or what is there in its place.
-type Text<'a> = Result<Cow<'a, str>, NoText>;
-
-enum NoText {
-    Absent,
-    Null,
-    Broken,
-    Other(&'static str),
-}
-
-fn text_of<'a>(value: Value<'a>, null: Option<&str>) -> Text<'a> {
-    let text = match value {
-        Value::Text(text) | Value::Number(text) => Cow::Borrowed(text),
-        Value::Escaped(json) => Cow::Owned(serde_json::from_str(json).map_err(|_| NoText::Broken)?),
-        Value::Absent => return Err(NoText::Absent),
-        Value::Null => return Err(NoText::Null),
-        Value::Other(what) => return Err(NoText::Other(what)),
-    };
-    let is_number = matches!(value, Value::Number(_));
-    if !is_number && null == Some(&*text) {
-        Err(NoText::Null)
-    } else {
-        Ok(text)
-    }
-}
-
-fn needed<'a>(part: &str, field: &str, text: Text<'a>) -> Result<Cow<'a, str>, Reason> {
-    match text {
-        Ok(text) if text.is_empty() => Err(Reason::new(format!(
-            "the {part} in field {field:?} is empty"
-        ))),
-        Ok(text) => Ok(text),
-        Err(NoText::Null) => Err(Reason::new(format!(
-            "the {part} is missing: field {field:?} is null"
-        ))),
-        Err(NoText::Absent) => Err(Reason::new(format!(
-            "the {part} is missing: there is no field {field:?}"
-        ))),
-        Err(no_text) => Err(wrong(part, field, &no_text)),
-    }
-}
-
-fn wrong(part: &str, field: &str, no_text: &NoText) -> Reason {
-    let what = match no_text {
-        NoText::Broken => "text with a broken escape",
-        NoText::Other(what) => what,
-        NoText::Absent | NoText::Null => "nothing",
-    };
-    Reason::new(format!(
-        "the {part} in field {field:?} is {what}, not text or a number"
-    ))
 }
 
 fn read_time(
@@ -135,24 +89,6 @@ fn read_time(
     let time = times.read(&text);
     time.map(Some)
         .map_err(|invalid| Reason::new(format!("the time in field {field:?}: {invalid}")))
-}
-
-/// The id that a text names: a UUID as it is, anything else by its hash.
-///
-/// # Errors
-/// [`Invalid::IdNil`].
-pub fn event_id(text: &str) -> Result<EventId, Invalid> {
-    let uuid = if matches!(text.len(), 32 | 36) {
-        text.parse().ok()
-    } else {
-        None
-    };
-    let id = uuid.unwrap_or_else(|| EventId::from_name(text));
-    if id.as_u128() == 0 {
-        Err(Invalid::IdNil)
-    } else {
-        Ok(id)
-    }
 }
 
 fn refused(invalid: &Invalid) -> Reason {

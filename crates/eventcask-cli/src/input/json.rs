@@ -78,7 +78,28 @@ fn find_in<'a>(
     Ok(values)
 }
 
-/// What a valid JSON value is, by how it begins.
+/// Finds the values at any number of dotted paths in a row that [`find`] has taken.
+pub(super) fn find_more<'a>(row: &'a [u8], paths: &[&str]) -> Vec<Value<'a>> {
+    let text = str::from_utf8(row).unwrap_or_default();
+    let mut values = Vec::with_capacity(paths.len());
+    for some in paths.chunks(4) {
+        let mut parts = [None; 4];
+        for (part, path) in parts.iter_mut().zip(some) {
+            *part = Some(*path);
+        }
+        let found = find_in(text, &parts).unwrap_or([Value::Absent; 4]);
+        values.extend(&found[..some.len()]);
+    }
+    values
+}
+
+impl<'a> Value<'a> {
+    /// What a valid JSON value is, by how it begins.
+    pub(super) fn of(raw: &'a str) -> Self {
+        value_of(raw)
+    }
+}
+
 fn value_of(raw: &str) -> Value<'_> {
     match raw.as_bytes() {
         [b'"', text @ .., b'"'] if memchr::memchr(b'\\', text).is_none() => {
@@ -87,7 +108,7 @@ fn value_of(raw: &str) -> Value<'_> {
         [b'"', ..] => Value::Escaped(raw),
         [b'n', ..] => Value::Null,
         [b't' | b'f', ..] => Value::Other("true or false"),
-        [b'{', ..] => Value::Other("an object"),
+        [b'{', ..] => Value::Object(raw),
         [b'[', ..] => Value::Other("an array"),
         _ => Value::Number(raw),
     }

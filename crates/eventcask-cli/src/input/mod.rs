@@ -4,7 +4,8 @@
 //!    compression off.
 //! 2. `window` shows the bytes as one contiguous piece that slides forward.
 //! 3. `ndjson` or `csv` finds the next row in it, checks it and finds its fields.
-//! 4. `envelope` turns the fields into key, type, time and id, or says why it can not.
+//! 4. `envelope` turns the fields into key, type, time and id, and `carried` those that are asked for
+//!    into metadata, or they say why they can not.
 //! 5. `check` adds the row to the running hash of everything read so far.
 //!
 //! A row that can not be taken is an answer, not an error: the caller decides whether to go
@@ -23,18 +24,21 @@ mod csv;
 mod json;
 mod number;
 mod time;
+mod text;
+mod carried;
 mod envelope;
 mod check;
 mod row;
 mod rows;
 
+pub use carried::Carried;
 pub use check::RowCheck;
-pub use envelope::event_id;
 pub use format::Format;
 pub(crate) use json::{MAX_NESTING, is_too_deep};
 pub use row::{Next, Rejected, Row};
 pub use rows::Rows;
 pub use source::check_source;
+pub use text::event_id;
 
 /// A field of the rows, by its column or by its dotted path.
 pub type FieldName = String;
@@ -56,12 +60,31 @@ pub struct RowSpec {
     pub time: Option<FieldName>,
     /// The field with the event's id.
     pub id: Option<FieldName>,
+    /// What events carry beside their payloads.
+    pub carried: CarriedFrom,
     /// The text that stands for a missing value.
     pub null: Option<String>,
     /// The format, where it is not to be told from name and content.
     pub format: Option<Format>,
     /// The largest payload that is taken, in bytes.
     pub payload_bytes_max: usize,
+}
+
+/// Which fields of a row its event carries beside the payload.
+#[derive(Debug, Clone, Default)]
+pub struct CarriedFrom {
+    /// The field with the correlation id.
+    pub correlation: Option<FieldName>,
+    /// The field with the causation id.
+    pub causation: Option<FieldName>,
+    /// The field with an object of headers.
+    pub all_headers: Option<FieldName>,
+    /// The field with an object of tags.
+    pub all_tags: Option<FieldName>,
+    /// Names of headers, and the field with the value of each.
+    pub headers: Vec<(String, FieldName)>,
+    /// Names of tags, and the field with the value of each.
+    pub tags: Vec<(String, FieldName)>,
 }
 
 /// Where the event type of a row comes from.
@@ -82,6 +105,7 @@ impl RowSpec {
             event_type: TypeFrom::Name("Event".to_owned()),
             time: None,
             id: None,
+            carried: CarriedFrom::default(),
             null: None,
             format: None,
             payload_bytes_max: eventcask::limits::MAX_PAYLOAD_BYTES,
@@ -119,6 +143,8 @@ enum Value<'a> {
     Escaped(&'a str),
     /// A number, as it is written.
     Number(&'a str),
+    /// An object, as its JSON text.
+    Object(&'a str),
     /// Something that is neither text nor a number; here is what it is.
     Other(&'static str),
 }

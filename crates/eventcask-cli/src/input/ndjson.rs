@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::carried::Carried;
 use super::envelope::{Envelope, EnvelopeReader};
-use super::json::find;
+use super::json::{find, find_more};
 use super::row::{Next, Place, Rejected, Row};
 use super::window::Window;
 use super::{Reason, RowCheck};
@@ -140,6 +141,7 @@ impl NdjsonRows {
                 event_type,
                 time,
                 id,
+                carried,
             }) => {
                 let Place {
                     ordinal,
@@ -154,6 +156,7 @@ impl NdjsonRows {
                     event_type,
                     time,
                     id,
+                    carried,
                     payload: raw,
                     is_whole: true,
                 })
@@ -180,5 +183,17 @@ fn take<'a>(envelopes: &'a mut EnvelopeReader, raw: &'a [u8]) -> Result<Envelope
         return Err(Reason::over_the_limit(envelopes.spec.payload_bytes_max));
     }
     let values = find(raw, &envelopes.spec.fields())?;
-    envelopes.read(values)
+    let from = &envelopes.spec.carried;
+    let carried = match envelopes.carries {
+        true => {
+            let mut values = find_more(raw, &from.fields()).into_iter();
+            from.read(&mut values, envelopes.spec.null.as_deref())?
+        }
+        false => Carried::default(),
+    };
+    let envelope = envelopes.read(values)?;
+    Ok(Envelope {
+        carried,
+        ..envelope
+    })
 }

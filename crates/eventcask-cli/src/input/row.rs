@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use eventcask::{EventId, Timestamp};
 
-use super::Reason;
+use super::{Carried, Reason};
 
 /// Bytes of a rejected row that are kept to show it.
 pub(super) const SHOWN_BYTES_MAX: usize = 64 << 10;
@@ -37,6 +37,8 @@ pub struct Row<'a> {
     pub time: Option<Timestamp>,
     /// The event's id, if the rows have ids.
     pub id: Option<EventId>,
+    /// What the event carries beside its payload.
+    pub carried: Carried,
     /// The payload, as JSON text.
     pub payload: &'a [u8],
     /// Whether nothing can be added to it; of a file that may grow, the last row has no end yet.

@@ -11,6 +11,7 @@ mod usage;
 mod ingest;
 mod incoming;
 mod append;
+mod carried;
 mod queries;
 mod subscriptions;
 mod past;

@@ -6,19 +6,19 @@
 //! [`Block::events`] can not fail.
 
 use eventcask_event::{
-    AggregateNumbers, Columns, Encoding, Events, EventsParts, NO_POSITION, Timestamp,
+    AggregateNumbers, Carrying, Columns, Encoding, Events, EventsParts, NO_POSITION, Timestamp,
 };
 
 use crate::disk::buffer::{Buffer, PAGE_BYTES};
+use crate::format::carried;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::group::{self, GroupReader, group_rows};
 use crate::format::head::{
-    BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_TYPES, MAX_SECTION_BYTES, SECTION_ALIGN,
-    Section,
+    BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_TYPES, MAX_SECTION_BYTES, Section,
 };
 use crate::format::layout::Layout;
-use crate::format::metadata;
 use crate::format::section::{open, stored, with_archive};
+use crate::format::section_writer::{SectionWriter, pad};
 
 /// A block of so many bytes ends at a page of its file, so that the one behind it begins at one.
 const PAGED_BLOCK_BYTES: usize = 64 << 10;
@@ -45,6 +45,16 @@ pub enum Payloads<'a> {
         /// The names.
         types: Option<&'a [String]>,
     },
+    /// Those of the event types that have an event which carries what is wanted, and whose key begins
+    /// like this; of the types with these names, where there are names.
+    Carrying {
+        /// What it must carry.
+        wanted: &'a Carrying,
+        /// What the key begins with.
+        prefix: &'a str,
+        /// The names.
+        types: Option<&'a [String]>,
+    },
     /// Those of the event types that an aggregate has in the block: the one that the event at this
     /// position is about.
     OfAggregateAt(u64),
@@ -58,19 +68,41 @@ impl Payloads<'_> {
             Self::Shut => vec![false; events.types()],
             Self::Types(names) => events.types_named(names),
             Self::Keys { prefix, types } => {
-                let mut wanted = types_with_key(events, prefix);
-                if let Some(names) = types {
-                    let named = events.types_named(names);
-                    wanted
-                        .iter_mut()
-                        .zip(named)
-                        .for_each(|(one, is_named)| *one &= is_named);
-                }
-                wanted
+                let wanted = types_with_key(events, prefix);
+                of_names(wanted, events, types)
             }
+            Self::Carrying {
+                wanted,
+                prefix,
+                types,
+            } => of_names(types_carrying(events, wanted, prefix), events, types),
             Self::OfAggregateAt(position) => types_at(events, position),
         }
     }
+}
+
+/// Of these types those that have one of these names, where there are names.
+fn of_names(mut types: Vec<bool>, events: &Events<'_>, names: Option<&[String]>) -> Vec<bool> {
+    if let Some(names) = names {
+        let named = events.types_named(names);
+        let both = types.iter_mut().zip(named);
+        both.for_each(|(one, is_named)| *one &= is_named);
+    }
+    types
+}
+
+/// The event types that have an event which carries what is wanted, and whose key begins like this.
+fn types_carrying(events: &Events<'_>, wanted: &Carrying, prefix: &str) -> Vec<bool> {
+    let mut types = vec![false; events.types()];
+    if wanted.may_be_in(&events.columns().metadata) {
+        let begins = |row| events.key_bytes(events.aggregate_index(row));
+        let is_wanted = |row: &usize| {
+            begins(*row).starts_with(prefix.as_bytes()) && wanted.admits(events.metadata(*row))
+        };
+        let rows = (0..events.len()).filter(is_wanted);
+        rows.for_each(|row| types[events.type_index(row)] = true);
+    }
+    types
 }
 
 /// The event types that have an event whose key begins like this.
@@ -189,10 +221,10 @@ impl Block {
         // Two chunks that follow each other are more than a full one.
         let chunks = |bytes: &usize| 1 + 2 * bytes / RAW_CHUNK_BYTES as usize;
         let chunks: usize = payload_bytes.iter().map(chunks).sum();
-        let of_metadata = metadata::sections(&self.columns.metadata, rows_in_groups);
+        let of_metadata = carried::sections(&self.columns.metadata, rows_in_groups);
         let sections = 2 + 2 * rows_in_groups + of_metadata + chunks;
         self.head.check_limits(sections)?;
-        metadata::check_limits(&self.columns.metadata)?;
+        carried::check_limits(&self.columns.metadata)?;
         let largest = self.columns.payload_lengths.iter().max();
         let dictionary = self.columns.keys.len() + self.columns.key_ends.len() * 4;
         if payload_bytes.len() > MAX_BLOCK_TYPES {
@@ -343,7 +375,7 @@ impl Block {
         let groups = self.columns.rows().div_ceil(group_rows as usize);
         let chunks = self.chunks(codec);
         let has_ids = !self.ids.is_empty();
-        let of_metadata = metadata::sections(&self.columns.metadata, groups);
+        let of_metadata = carried::sections(&self.columns.metadata, groups);
         let sections = 2 + groups * (1 + usize::from(has_ids)) + of_metadata + chunks.len();
         let mut head = BlockHead {
             sections: Vec::with_capacity(sections),
@@ -394,10 +426,8 @@ impl Block {
             from = rows.end;
         }
         compressor.groups = writer;
-        let mut writer = std::mem::take(&mut compressor.metadata);
-        let (with, all) = ((codec, &mut *compressor), columns.rows());
-        writer.encode(&columns.metadata, all, group_rows, with, to);
-        compressor.metadata = writer;
+        let (with, all) = ((codec, compressor), columns.rows());
+        carried::encode(&columns.metadata, all, group_rows, with, to);
     }
 
     fn encode_payloads(
@@ -537,7 +567,7 @@ impl Block {
         want: Payloads<'_>,
     ) -> Result<(), &'static str> {
         if self.metadata_is_shut && want != Payloads::Shut {
-            self.columns.metadata = metadata::read(&Layout::of(&self.head)?, bytes)?;
+            self.columns.metadata = carried::read(&Layout::of(&self.head)?, bytes)?;
             self.metadata_is_shut = false;
         }
         Ok(())
@@ -629,37 +659,6 @@ struct Chunk {
     end: u32,
 }
 
-/// Appends sections to a block.
-pub(super) struct SectionWriter<'w, B> {
-    base: usize,
-    sections: &'w mut Vec<Section>,
-    out: &'w mut B,
-}
-
-impl<B: Buffer> SectionWriter<'_, B> {
-    /// Adds the section that `append` appends; it says how that is compressed.
-    pub(super) fn add(
-        &mut self,
-        kind: u8,
-        event_type: u16,
-        raw: usize,
-        append: impl FnOnce(&mut B) -> u8,
-    ) {
-        pad(self.out, self.base, SECTION_ALIGN);
-        let start = self.out.len();
-        let codec = append(self.out);
-        self.sections.push(Section {
-            kind,
-            codec,
-            event_type,
-            stored: (self.out.len() - start) as u32,
-            raw: raw as u32,
-            crc: crc32c::crc32c(&self.out[start..]),
-            start: (start - self.base) as u32,
-        });
-    }
-}
-
 /// Positions and commit times of the rows begin and end where the head says, and rise.
 fn check_places(head: &BlockHead, columns: &Columns) -> Result<(), &'static str> {
     if head.is_cluster {
@@ -718,10 +717,6 @@ pub(crate) fn padding_is_zero(head: &BlockHead, bytes: &[u8]) -> bool {
         at = end;
         zero
     })
-}
-
-fn pad(out: &mut impl Buffer, base: usize, align: usize) {
-    out.resize(base + (out.len() - base).next_multiple_of(align));
 }
 
 /// Ends a block at the next border and writes its head over the room for it.

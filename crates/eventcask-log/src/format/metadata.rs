@@ -1,8 +1,6 @@
-//! The sections of a block that say what its events carry beside their payloads.
-//!
-//! They lie behind the groups of rows, and only where an event has any: the words, which are names
-//! and values, then of each group one section with the metadata of its rows. Who wants none opens
-//! none. `docs/FORMAT.md` describes the bytes.
+//! The archives that say what the events of a block carry beside their payloads: the words, which
+//! are names and values, and of each group the metadata of its rows. `docs/FORMAT.md` describes the
+//! bytes.
 
 use std::ops::Range;
 
@@ -12,13 +10,7 @@ use rkyv::util::AlignedVec;
 use rkyv::with::InlineAsBox;
 use rkyv::{Archive, Serialize};
 
-use crate::disk::buffer::Buffer;
-use crate::format::block::SectionWriter;
-use crate::format::codec::{Codec, Compressor};
 use crate::format::group::{Section as _, extend_u32, section};
-use crate::format::head::{MAX_SECTION_BYTES, Section};
-use crate::format::layout::Layout;
-use crate::format::section::with_archive;
 
 /// The names of headers and tags, and the values of tags.
 #[derive(Archive, Serialize)]
@@ -54,26 +46,6 @@ struct MetadataGroup<'a> {
 
 section!(WordList, MetadataGroup);
 
-/// How many sections the metadata of a block of so many groups takes.
-pub(super) fn sections(columns: &MetadataColumns, groups: usize) -> usize {
-    match columns.is_empty() {
-        true => 0,
-        false => groups + usize::from(!columns.words.is_empty()),
-    }
-}
-
-/// What a reader will refuse must not be written. The metadata of a group has less than 5 MiB by
-/// the limits of events.
-pub(super) fn check_limits(columns: &MetadataColumns) -> Result<(), &'static str> {
-    match columns.words.size() > (MAX_SECTION_BYTES - ROOM_BYTES) as usize {
-        true => Err("the names and tags of the block would pass 16 MiB"),
-        false => Ok(()),
-    }
-}
-
-/// What the archive of a section takes beside its numbers.
-const ROOM_BYTES: u32 = 256;
-
 /// Archives the metadata of blocks. It keeps its memory from one to the next.
 #[derive(Debug, Default)]
 pub(crate) struct MetadataWriter {
@@ -84,32 +56,8 @@ pub(crate) struct MetadataWriter {
 }
 
 impl MetadataWriter {
-    /// Appends the sections of a block's metadata; none where there is none.
-    pub(super) fn encode(
-        &mut self,
-        columns: &MetadataColumns,
-        all_rows: usize,
-        group_rows: usize,
-        (codec, compressor): (Codec, &mut Compressor),
-        to: &mut SectionWriter<'_, impl Buffer>,
-    ) {
-        if columns.is_empty() {
-            return;
-        }
-        let mut add = |kind, raw: &[u8]| {
-            to.add(kind, 0, raw.len(), |out| compressor.append(codec, raw, out));
-        };
-        if !columns.words.is_empty() {
-            add(Section::WORDS, self.words(&columns.words));
-        }
-        for from in (0..all_rows).step_by(group_rows) {
-            let rows = from..all_rows.min(from + group_rows);
-            add(Section::METADATA, self.group(columns, &rows));
-        }
-    }
-
     /// The section of the words.
-    fn words(&mut self, words: &Words) -> &[u8] {
+    pub(super) fn words(&mut self, words: &Words) -> &[u8] {
         let (ends, words) = (&words.ends, &words.bytes);
         self.archive.clear();
         let archive = std::mem::take(&mut self.archive);
@@ -118,7 +66,7 @@ impl MetadataWriter {
     }
 
     /// The section of some rows.
-    fn group(&mut self, columns: &MetadataColumns, rows: &Range<usize>) -> &[u8] {
+    pub(super) fn group(&mut self, columns: &MetadataColumns, rows: &Range<usize>) -> &[u8] {
         let headers = cut(&columns.header_ends, rows, &mut self.header_ends);
         let value_ends = &mut self.header_value_ends;
         let values = cut(&columns.header_value_ends, &headers, value_ends);
@@ -174,28 +122,6 @@ fn cut(ends: &[u32], rows: &Range<usize>, cut: &mut Vec<u32>) -> Range<usize> {
             0..0
         }
         None => 0..0,
-    }
-}
-
-/// Reads the metadata of a block of so many rows, whose bytes are these.
-pub(super) fn read(layout: &Layout<'_>, bytes: &[u8]) -> Result<MetadataColumns, &'static str> {
-    let mut all = MetadataColumns::default();
-    if let Some(section) = layout.words {
-        all.words = with_archive(section, bytes, read_words)?;
-    }
-    let (mut rows, mut is_empty) = (0, true);
-    for (section, group) in layout.metadata.iter().zip(layout.groups()) {
-        let read = with_archive(section, bytes, read_group)?;
-        let checked = read.check(group.rows, &all.words);
-        checked.map_err(|malformed| malformed.0)?;
-        is_empty &= read.is_empty();
-        all.append(rows, &read);
-        rows += group.rows;
-    }
-    all.fill(rows);
-    match is_empty && !layout.metadata.is_empty() {
-        true => Err("a block has sections of metadata, and no event has any"),
-        false => Ok(all),
     }
 }
 

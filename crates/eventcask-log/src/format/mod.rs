@@ -12,6 +12,8 @@ pub(crate) mod layout;
 pub(crate) mod group;
 pub(crate) mod metadata;
 pub(crate) mod front;
+mod section_writer;
+mod carried;
 pub(crate) mod block;
 mod one_event;
 pub(crate) mod sealed_header;

@@ -119,6 +119,7 @@ fn row_of(event: &EventRef<'_>, ledger: &Ledger) -> Result<Row, String> {
     let same = event.key == planned.key
         && event.event_type == planned.event_type
         && event.payload == planned.payload.as_bytes()
+        && planned.carries(event.metadata)
         && planned.id.is_none_or(|id| id == event.id);
     if !same {
         return Err(invented("is not as it was submitted"));

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use eventcask::event::{Headers, Metadata, NewMetadata, Tags};
 use eventcask::{AppendSet, EventId, Expected, NewEvent, RouteBy};
 use fastrand::Rng;
 
@@ -14,6 +15,7 @@ pub(crate) struct Planned {
     pub(crate) payload: String,
     pub(crate) cents: i64,
     pub(crate) id: Option<EventId>,
+    pub(crate) metadata: Option<NewMetadata<'static>>,
 }
 
 /// Events that are submitted together.
@@ -152,6 +154,31 @@ fn plan(number: usize, index: usize, key: &str, id: Option<EventId>, rng: &mut R
         payload,
         cents,
         id,
+        metadata: (rng.u32(..3) > 0).then(|| metadata(number, index, rng)),
+    }
+}
+
+const HEADERS: [&[(&str, &[u8])]; 4] = [
+    &[],
+    &[("trace", b"00-4bf92f")],
+    &[("by", b""), ("raw", &[0xff, 0])],
+    &[("raw", &[0xff, 0]), ("by", b"teller 7")],
+];
+const TAGS: [&[(&str, &str)]; 4] = [
+    &[],
+    &[("branch", "Z\u{fc}rich")],
+    &[("teller", "7"), ("branch", "")],
+    &[("teller", "8")],
+];
+
+/// What an event carries beside its payload: mostly what no other one does.
+fn metadata(number: usize, index: usize, rng: &mut Rng) -> NewMetadata<'static> {
+    let id = |what: &str| EventId::from_name(&format!("{what} {number}.{index}"));
+    NewMetadata {
+        correlation: (rng.u32(..4) > 0).then(|| id("request")),
+        causation: rng.bool().then(|| id("cause")),
+        headers: Headers::new(HEADERS[rng.usize(..HEADERS.len())]),
+        tags: Tags::new(TAGS[rng.usize(..TAGS.len())]),
     }
 }
 
@@ -190,8 +217,15 @@ impl Planned {
         Some((self.key.clone(), self.id?))
     }
 
+    /// Whether what a stored event carries is what it came with.
+    pub(crate) fn carries(&self, metadata: Metadata<'_>) -> bool {
+        let stored = metadata.to_new().unwrap_or_default();
+        self.metadata.unwrap_or_default().is_same(&stored)
+    }
+
     pub(crate) fn as_new(&self) -> NewEvent<'_> {
-        let event = NewEvent::json(self.event_type, self.payload.as_bytes());
+        let mut event = NewEvent::json(self.event_type, self.payload.as_bytes());
+        event.metadata = self.metadata;
         self.id.map_or(event, |id| event.id(id))
     }
 }

@@ -58,6 +58,13 @@ impl Stage {
         if self.has(Planted::PayloadIsChanged, number) {
             events[0].payload = changed.as_bytes();
         }
+        if self.has(Planted::MetadataIsOfANeighbour, number) {
+            let neighbour = self.ledger.entry(number.saturating_sub(1))?;
+            events[0].metadata = neighbour.events[0].metadata;
+        }
+        if self.has(Planted::MetadataIsLost, number) {
+            events[0].metadata = None;
+        }
         self.disk.note(Note::Submitted {
             entry: number,
             lane,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use eventcask_event::{Place, Timestamp};
+use eventcask_event::{EventId, Place, Timestamp};
 use eventcask_log::Error as LogError;
 
 use crate::StoreReader;
@@ -91,6 +91,20 @@ impl ReadModelOptions {
     /// [`EventQuery::key_prefix`](crate::EventQuery::key_prefix).
     pub fn key_prefix(mut self, prefix: &str) -> Self {
         self.limits.filter.key_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// Only events of this conversation, as
+    /// [`EventQuery::correlation`](crate::EventQuery::correlation).
+    pub fn correlation(mut self, id: EventId) -> Self {
+        self.limits.filter.carrying.correlation = Some(id);
+        self
+    }
+
+    /// Only events with this tag, as [`EventQuery::tag`](crate::EventQuery::tag).
+    pub fn tag(mut self, name: &str, value: &str) -> Self {
+        let tag = (name.to_owned(), value.to_owned());
+        self.limits.filter.carrying.tags.push(tag);
         self
     }
 

@@ -226,6 +226,9 @@ impl Watch {
             events.aggregates() > SEARCHED_KEYS || (0..events.aggregates()).any(begins)
         };
         let (types, prefix) = (&self.filter.types, &self.filter.key_prefix);
-        types.as_ref().is_none_or(has_type) && prefix.as_ref().is_none_or(has_key)
+        let metadata = &events.columns().metadata;
+        types.as_ref().is_none_or(has_type)
+            && prefix.as_ref().is_none_or(has_key)
+            && self.filter.carrying.may_be_in(metadata)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use eventcask_event::{EventRef, Events, Timestamp};
+use eventcask_event::{Carrying, EventRef, Events, Timestamp};
 use eventcask_log::{BlockPlace, Payloads};
 use eventcask_shard::Retired;
 
@@ -16,6 +16,7 @@ pub(crate) const NO_END: Timestamp = Timestamp::from_nanos(i64::MAX);
 pub(crate) struct Filter {
     pub(crate) types: Option<Vec<String>>,
     pub(crate) key_prefix: Option<String>,
+    pub(crate) carrying: Carrying,
     pub(crate) since: Timestamp,
     pub(crate) until: Timestamp,
 }
@@ -25,6 +26,7 @@ impl Default for Filter {
         Self {
             types: None,
             key_prefix: None,
+            carrying: Carrying::default(),
             since: NO_BEGINNING,
             until: NO_END,
         }
@@ -45,6 +47,15 @@ impl Filter {
     /// The payloads that are to be opened.
     pub(crate) fn payloads(&self) -> Payloads<'_> {
         let types = self.types.as_deref();
+        if !self.carrying.wants_all() {
+            let prefix = self.key_prefix.as_deref().unwrap_or_default();
+            let wanted = &self.carrying;
+            return Payloads::Carrying {
+                wanted,
+                prefix,
+                types,
+            };
+        }
         match &self.key_prefix {
             Some(prefix) => Payloads::Keys { prefix, types },
             None => types.map_or(Payloads::All, Payloads::Types),
@@ -67,7 +78,8 @@ impl Filter {
     }
 
     fn wants_all_of_types(&self) -> bool {
-        self.key_prefix.is_none() && !self.has_beginning() && !self.has_end()
+        let has_times = self.has_beginning() || self.has_end();
+        self.key_prefix.is_none() && !has_times && self.carrying.wants_all()
     }
 
     /// The wanted rows of a range of a block, without those that are hidden.
@@ -90,6 +102,9 @@ impl Filter {
         range: Range<usize>,
         retired: &Retired,
     ) {
+        if !self.carrying.may_be_in(&events.columns().metadata) {
+            return;
+        }
         match &self.types {
             Some(names) => events.rows_of_types(range, &events.types_named(names), rows),
             None => rows.extend(range.map(|row| row as u32)),
@@ -105,7 +120,8 @@ impl Filter {
     /// Whether an event of a wanted type is wanted.
     fn admits_row(&self, events: &Events<'_>, row: usize) -> bool {
         let time = events.commit_time(row);
-        self.since <= time && time <= self.until && self.admits_key(events, row)
+        let in_time = self.since <= time && time <= self.until;
+        in_time && self.admits_key(events, row) && self.carrying.admits(events.metadata(row))
     }
 
     /// Whether an event is wanted.
@@ -114,7 +130,10 @@ impl Filter {
         let is_of_type = |types: &Vec<String>| types.iter().any(|name| name == event.event_type);
         let prefix = self.key_prefix.as_deref().unwrap_or_default();
         let in_time = self.since <= event.commit_time && event.commit_time <= self.until;
-        in_time && event.key.starts_with(prefix) && types.is_none_or(is_of_type)
+        in_time
+            && event.key.starts_with(prefix)
+            && types.is_none_or(is_of_type)
+            && self.carrying.admits(event.metadata)
     }
 
     fn admits_key(&self, events: &Events<'_>, row: usize) -> bool {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::Timestamp;
+use eventcask_event::{EventId, Timestamp};
 use eventcask_shard::ShardReader;
 
 use crate::follow::filter::Filter;
@@ -150,6 +150,45 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     /// ```
     pub fn key_prefix(mut self, prefix: &str) -> Self {
         self.filter.key_prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// Only events of this conversation. Of a block without metadata nothing is decompressed but
+    /// keys and columns.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{EventId, Expected, NewEvent};
+    /// let request = EventId::from_name("request 7");
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// store.append("order-7", Expected::Any, &[placed.correlation(request), placed])?.wait()?;
+    ///
+    /// assert_eq!(store.events().correlation(request).iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn correlation(mut self, id: EventId) -> Self {
+        self.filter.carrying.correlation = Some(id);
+        self
+    }
+
+    /// Only events with this tag. Of several calls all must hold.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path())?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let placed = NewEvent::json("Placed", b"{}");
+    /// let by_ada = placed.tags(&[("customer", "ada"), ("shop", "7")]);
+    /// store.append("order-7", Expected::Any, &[by_ada, placed])?.wait()?;
+    ///
+    /// assert_eq!(store.events().tag("customer", "ada").tag("shop", "7").iter().count(), 1);
+    /// assert_eq!(store.events().tag("customer", "charles").iter().count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tag(mut self, name: &str, value: &str) -> Self {
+        let tag = (name.to_owned(), value.to_owned());
+        self.filter.carrying.tags.push(tag);
         self
     }
 

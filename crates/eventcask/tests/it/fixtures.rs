@@ -8,7 +8,7 @@ use eventcask::inspect::{Inspection, Sealed};
 use eventcask::projection::SnapshotPolicy;
 use eventcask::subscribe::Retry;
 use eventcask::{
-    Codec, EventId, NewEvent, Options, ProjectionHandle, Store, ViewSpec, inspect, verify,
+    Codec, Event, EventId, NewEvent, Options, ProjectionHandle, Store, ViewSpec, inspect, verify,
 };
 
 use crate::support::Counts;
@@ -40,6 +40,34 @@ fn payload(number: u64) -> String {
     )
 }
 
+/// Of so many events two carry something beside their payloads.
+const CARRYING: u64 = 5;
+const HEADERS: &[(&str, &[u8])] = &[("trace", b"00-4bf92f"), ("raw", &[0xff, 0])];
+
+fn teller(number: u64) -> String {
+    format!("teller {}", number % 4)
+}
+
+fn request(number: u64) -> EventId {
+    EventId::from_name(&format!("request {number}"))
+}
+
+/// The event with this number has what it came with.
+fn check_metadata(number: u64, event: &Event) {
+    let (of_request, of_cause) = match number % CARRYING {
+        0 => (Some(request(number)), None),
+        1 => (None, Some(request(number))),
+        _ => (None, None),
+    };
+    assert_eq!(event.correlation_id(), of_request);
+    assert_eq!(event.causation_id(), of_cause);
+    let headers: Vec<_> = event.headers().iter().collect();
+    assert_eq!(headers, if of_cause.is_some() { HEADERS } else { &[] });
+    let of_teller = of_request.map(|_| teller(number));
+    assert_eq!(event.tags().get("teller"), of_teller.as_deref());
+    assert_eq!(event.tags().len(), 2 * usize::from(of_request.is_some()));
+}
+
 fn counts(store: &Store) -> ProjectionHandle<Counts> {
     let counts = store.projection(Counts).sync();
     counts.snapshots(SnapshotPolicy::default()).start().unwrap()
@@ -59,6 +87,12 @@ fn push(store: &Store, numbers: std::ops::Range<u64>, commit: u64) {
         let event = NewEvent::json("Deposited", payload.as_bytes());
         let id = EventId::from_name(&number.to_string());
         let key = format!("account-{}", number % 7);
+        let tags = [("teller", &*teller(number)), ("branch", "")];
+        let event = match number % CARRYING {
+            0 => event.correlation(request(number)).tags(&tags),
+            1 => event.causation(request(number)).headers(HEADERS),
+            _ => event,
+        };
         producer.push(&key, &event.id(id)).unwrap();
         if number % commit == commit - 1 {
             producer.flush().unwrap().wait().unwrap();
@@ -167,6 +201,13 @@ fn check_events(store: &Store) {
         payloads == written,
         "the events are not those that were written"
     );
+    for (number, event) in self::shown().into_iter().zip(&events) {
+        check_metadata(number, event);
+    }
+    let of_teller = store.events().tag("teller", "teller 2").iter();
+    let of_teller = of_teller.map(|event| event.unwrap().position());
+    let is_hers = |number: &u64| number % CARRYING == 0 && number % 4 == 2;
+    assert!(of_teller.eq(self::shown().into_iter().filter(is_hers)));
     let of_one = store.aggregate("account-3").events().unwrap();
     let versions: Vec<_> = of_one.map(|event| event.unwrap().version()).collect();
     let all = (0..EVENTS).filter(|number| number % 7 == 3).count() as u64;

@@ -39,16 +39,16 @@ fn with_event<T>(number: u64, take: impl FnOnce(&NewEvent<'_>) -> T) -> T {
     let headers = [("trace", trace.as_bytes()), ("raw", &[0xff, number as u8])];
     let tags = [("shop", "7"), ("customer", &*customer)];
     let mut event = NewEvent::json("Placed", payload.as_bytes()).id(id("event", number));
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         event = event.correlation(id("request", number));
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         event = event.causation(id("cause", number));
     }
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         event = event.headers(&headers);
     }
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         event = event.tags(&tags);
     }
     take(&event)

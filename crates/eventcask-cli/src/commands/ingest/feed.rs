@@ -69,7 +69,7 @@ impl<'a> Feed<'a> {
             return Ok(());
         };
         let Some(marks) = &open.marks else {
-            let pushed = open.producer.push(&row.key, &event_of(row));
+            let pushed = with_event(row, |event| open.producer.push(&row.key, event));
             return pushed.map_err(|error| failure(&error));
         };
         if marks.has(row.ordinal, &row.key) {
@@ -142,7 +142,8 @@ impl<'a> Feed<'a> {
         while marks.are_met()
             && let Some(row) = held.take()
         {
-            let pushed = producer.push_at(row.ordinal, row.check, &row.key, &row.event());
+            let pushed =
+                row.with_event(|event| producer.push_at(row.ordinal, row.check, &row.key, event));
             pushed.map_err(|error| failure(&error))?;
         }
         Ok(())
@@ -152,8 +153,10 @@ impl<'a> Feed<'a> {
         let Some(open) = &mut self.open else {
             return Ok(());
         };
-        let (producer, event) = (&mut open.producer, event_of(row));
-        let pushed = producer.push_at(row.ordinal, row.check, &row.key, &event);
+        let producer = &mut open.producer;
+        let pushed = with_event(row, |event| {
+            producer.push_at(row.ordinal, row.check, &row.key, event)
+        });
         pushed.map_err(|error| failure(&error))
     }
 
@@ -233,10 +236,11 @@ impl<'a> Feed<'a> {
     }
 }
 
-fn event_of<'r>(row: &'r Row<'_>) -> NewEvent<'r> {
+/// Lends the event of a row.
+fn with_event<T>(row: &Row<'_>, take: impl FnOnce(&NewEvent<'_>) -> T) -> T {
     let mut event = NewEvent::json(&row.event_type, row.payload);
     (event.id, event.time) = (row.id, row.time);
-    event
+    row.carried.with(event, take)
 }
 
 /// The name of a file as a source: where it is, and how it begins.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use eventcask::{NewEvent, Timestamp};
 
-use crate::input::Row;
+use crate::input::{Carried, Row};
 
 /// Bytes of rows that may wait. Of the same file it is what was on its way when a run was killed:
 /// some megabytes a shard.
@@ -24,13 +24,15 @@ pub(super) struct HeldRow {
     pub(super) key: String,
     event_type: String,
     time: Option<Timestamp>,
+    carried: Carried,
     payload: Vec<u8>,
 }
 
 impl Held {
     /// Keeps a row; says whether there was room for it.
     pub(super) fn add(&mut self, row: &Row<'_>) -> bool {
-        self.bytes += row.payload.len() + row.key.len() + size_of::<HeldRow>();
+        let carried = row.carried.bytes();
+        self.bytes += row.payload.len() + row.key.len() + carried + size_of::<HeldRow>();
         if self.bytes > HELD_BYTES_MAX {
             return false;
         }
@@ -40,6 +42,7 @@ impl Held {
             key: row.key.to_string(),
             event_type: row.event_type.to_string(),
             time: row.time,
+            carried: row.carried.clone(),
             payload: row.payload.to_vec(),
         });
         true
@@ -52,9 +55,10 @@ impl Held {
 }
 
 impl HeldRow {
-    pub(super) fn event(&self) -> NewEvent<'_> {
+    /// Lends the event.
+    pub(super) fn with_event<T>(&self, take: impl FnOnce(&NewEvent<'_>) -> T) -> T {
         let mut event = NewEvent::json(&self.event_type, &self.payload);
         event.time = self.time;
-        event
+        self.carried.with(event, take)
     }
 }
