@@ -346,9 +346,12 @@ impl Producer {
         Ok(())
     }
 
-    /// Hands over everything pushed and appended so far. The ticket is done once all of it is
+    /// Has everything pushed and appended so far stored soon. The ticket is done once all of it is
     /// answered: it is durable then, as the store's policy says. Only what was pushed is counted;
     /// appends have tickets of their own.
+    ///
+    /// Until then it may come behind what other producers hand over later; only what was answered
+    /// comes before all that is sent afterwards.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;
