@@ -202,7 +202,10 @@ fn a_row_whose_metadata_can_not_be_taken_is_refused_with_its_place() {
         let rows = format!("{{\"k\":\"a\"}}\n{row}\n");
         let file = place.file("rows.ndjson", rows);
         let said = place.fails(2, &[&["ingest", &file, "--aggregate", "k"], flags].concat());
-        assert!(said.contains("rows.ndjson:2") && said.contains(sentence), "{said}");
+        assert!(
+            said.contains("rows.ndjson:2") && said.contains(sentence),
+            "{said}"
+        );
         assert_eq!(place.export(&[]).len(), 1, "the row before it is stored");
     };
     let long = format!(r#"{{"k":"a","t":"{}"}}"#, "x".repeat(257));

@@ -1,6 +1,7 @@
 //! Appends the sections of a block, each with its checksum.
 
 use crate::disk::buffer::Buffer;
+use crate::format::checksum::checksum;
 use crate::format::head::{SECTION_ALIGN, Section};
 
 /// Appends sections to a block.
@@ -28,7 +29,7 @@ impl<B: Buffer> SectionWriter<'_, B> {
             event_type,
             stored: (self.out.len() - start) as u32,
             raw: raw as u32,
-            crc: crc32c::crc32c(&self.out[start..]),
+            crc: checksum(&self.out[start..]),
             start: (start - self.base) as u32,
         });
     }
