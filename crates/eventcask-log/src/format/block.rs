@@ -284,6 +284,7 @@ impl Block {
 
     /// The events, borrowed from the block.
     #[must_use]
+    #[inline]
     pub fn events(&self) -> Events<'_> {
         Events::new(EventsParts {
             store: self.head.store,
@@ -534,30 +535,34 @@ impl Block {
         with_archive(layout.keys, bytes, |raw| {
             group::read_keys(raw, &mut columns)
         })?;
+        let rows = head.rows as usize;
+        let of_groups = layout.groups().map(|group| group.columns.raw as usize);
+        let mut reader =
+            GroupReader::begin(rows, of_groups.sum(), head.first_position, &mut columns);
         let mut ids = Vec::new();
-        let mut reader = GroupReader::begin(&mut columns);
         for group in layout.groups() {
             with_archive(group.columns, bytes, |raw| {
-                reader.read(raw, group.rows, head.first_position, &mut columns)
+                reader.read(raw, group.rows, &mut columns)
             })?;
             if let Some(section) = group.ids {
+                ids.reserve(rows * 16);
                 ids.extend_from_slice(stored(section, bytes)?);
             }
         }
         let sizes = layout.payload_bytes();
-        let mut block = Self {
+        Events::check_names(&columns, sizes.len()).map_err(|malformed| malformed.0)?;
+        let payload_starts = reader.end(&sizes)?;
+        check_places(&head, &columns)?;
+        Ok(Self {
             columns,
             ids,
-            payloads: Vec::new(),
-            payload_starts: Vec::new(),
+            payloads: vec![None; sizes.len()],
+            payload_starts,
             metadata_is_shut: !layout.metadata.is_empty(),
             numbers: Vec::new(),
             opening: 0,
             head,
-        };
-        block.check_against(&sizes)?;
-        block.payloads = vec![None; sizes.len()];
-        Ok(block)
+        })
     }
 
     /// Opens the metadata of the events, for who wants more than envelopes.

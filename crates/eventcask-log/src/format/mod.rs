@@ -16,5 +16,4 @@ pub(crate) mod front;
 mod section_writer;
 mod carried;
 pub(crate) mod block;
-mod one_event;
 pub(crate) mod sealed_header;
