@@ -161,7 +161,11 @@ fn fields_of_rows_become_ids_headers_and_tags() {
         ],
     ];
     assert_eq!(shown, expected);
+}
 
+#[test]
+fn columns_of_a_table_become_ids_headers_and_tags() {
+    let place = Place::new();
     let table = place.file(
         "rows.csv",
         "k,call,name,shop,all\nb,7,Ada,NA,\"{\"\"x\"\":1}\"\n",

@@ -317,50 +317,58 @@ fn s5_metadata_of_an_erased_event_is_nowhere_on_the_disk() {
     assert_eq!(left.tags().get("born"), Some("1791"));
 }
 
+/// A producer and the store take the event, or refuse it as expected.
+fn check_limit(store: &Store, event: NewEvent<'_>, expected: Option<Invalid>) {
+    let pushed = store.producer().push("a-1", &event);
+    let appended = store.append("a-1", Expected::Any, &[event]).map(drop);
+    for result in [pushed, appended] {
+        match (&expected, result) {
+            (None, result) => assert!(result.is_ok(), "{result:?}"),
+            (Some(expected), Err(Error::Invalid(invalid))) => assert_eq!(invalid, *expected),
+            (Some(expected), other) => panic!("{expected}: {other:?}"),
+        }
+    }
+}
+
 #[test]
-fn s2_metadata_beyond_the_limits_is_refused_with_a_sentence() {
+fn s2_more_headers_or_tags_than_the_limits_are_refused_with_a_sentence() {
     let storage = MemoryStorage::default();
     let store = options(Codec::None).open(Arc::new(storage)).unwrap();
     let event = NewEvent::json("Noted", b"{}");
-    let check = |event: NewEvent<'_>, expected: Option<Invalid>| {
-        let pushed = store.producer().push("a-1", &event);
-        let appended = store.append("a-1", Expected::Any, &[event]).map(drop);
-        for result in [pushed, appended] {
-            match (&expected, result) {
-                (None, result) => assert!(result.is_ok(), "{result:?}"),
-                (Some(expected), Err(Error::Invalid(invalid))) => assert_eq!(invalid, *expected),
-                (Some(expected), other) => panic!("{expected}: {other:?}"),
-            }
-        }
-    };
     let names: Vec<String> = (0..40).map(|number| format!("name-{number}")).collect();
     let headers: Vec<_> = names.iter().map(|name| (&**name, &b"x"[..])).collect();
     let tags: Vec<_> = names.iter().map(|name| (&**name, "x")).collect();
-    check(event.headers(&headers[..MAX_HEADERS]), None);
+    check_limit(&store, event.headers(&headers[..MAX_HEADERS]), None);
     let count = MAX_HEADERS + 1;
     let refused = Invalid::TooManyHeaders { headers: count };
-    check(event.headers(&headers[..count]), Some(refused));
-    check(event.tags(&tags[..MAX_TAGS]), None);
+    check_limit(&store, event.headers(&headers[..count]), Some(refused));
+    check_limit(&store, event.tags(&tags[..MAX_TAGS]), None);
     let count = MAX_TAGS + 1;
     check(
         event.tags(&tags[..count]),
         Some(Invalid::TooManyTags { tags: count }),
     );
+}
 
+#[test]
+fn s2_names_and_values_beyond_the_limits_are_refused_with_a_sentence() {
+    let storage = MemoryStorage::default();
+    let store = options(Codec::None).open(Arc::new(storage)).unwrap();
+    let event = NewEvent::json("Noted", b"{}");
     let name = "n".repeat(MAX_NAME_BYTES + 1);
     let longest = &name[1..];
-    check(event.headers(&[(longest, b"")]), None);
-    check(event.tags(&[(longest, "")]), None);
+    check_limit(&store, event.headers(&[(longest, b"")]), None);
+    check_limit(&store, event.tags(&[(longest, "")]), None);
     for name in [&*name, ""] {
         let bytes = name.len();
         let refused = |what| Some(Invalid::NameLength { what, bytes });
-        check(event.headers(&[(name, b"")]), refused("header"));
-        check(event.tags(&[(name, "")]), refused("tag"));
+        check_limit(&store, event.headers(&[(name, b"")]), refused("header"));
+        check_limit(&store, event.tags(&[(name, "")]), refused("tag"));
     }
 
     let bytes = MAX_HEADER_BYTES + 1;
     let large = vec![7; bytes];
-    check(event.headers(&[("a", &large[1..])]), None);
+    check_limit(&store, event.headers(&[("a", &large[1..])]), None);
     let refused = Invalid::HeadersTooLarge { bytes };
     check(
         event.headers(&[("a", &large[1..]), ("b", b"x")]),
@@ -368,7 +376,7 @@ fn s2_metadata_beyond_the_limits_is_refused_with_a_sentence() {
     );
     let (bytes, name) = (MAX_TAG_BYTES + 1, "a".to_owned());
     let long = "v".repeat(bytes);
-    check(event.tags(&[("a", &long[1..])]), None);
+    check_limit(&store, event.tags(&[("a", &long[1..])]), None);
     check(
         event.tags(&[("a", &long)]),
         Some(Invalid::TagTooLong { name, bytes }),
@@ -384,11 +392,11 @@ fn s2_metadata_beyond_the_limits_is_refused_with_a_sentence() {
         event.headers(&[("a", b"1"), ("b", b"1"), ("a", b"2")]),
         twice("header"),
     );
-    check(event.tags(&[("a", "1"), ("a", "1")]), twice("tag"));
+    check_limit(&store, event.tags(&[("a", "1"), ("a", "1")]), twice("tag"));
     let nil = EventId::from_u128(0);
     let refused = |what| Some(Invalid::MetadataIdNil { what });
-    check(event.correlation(nil), refused("correlation"));
-    check(event.causation(nil), refused("causation"));
+    check_limit(&store, event.correlation(nil), refused("correlation"));
+    check_limit(&store, event.causation(nil), refused("causation"));
 }
 
 /// The largest metadata of all rows of a large append is stored, and comes back.
