@@ -344,7 +344,8 @@ fn s2_more_headers_or_tags_than_the_limits_are_refused_with_a_sentence() {
     check_limit(&store, event.headers(&headers[..count]), Some(refused));
     check_limit(&store, event.tags(&tags[..MAX_TAGS]), None);
     let count = MAX_TAGS + 1;
-    check(
+    check_limit(
+        &store,
         event.tags(&tags[..count]),
         Some(Invalid::TooManyTags { tags: count }),
     );
@@ -370,14 +371,16 @@ fn s2_names_and_values_beyond_the_limits_are_refused_with_a_sentence() {
     let large = vec![7; bytes];
     check_limit(&store, event.headers(&[("a", &large[1..])]), None);
     let refused = Invalid::HeadersTooLarge { bytes };
-    check(
+    check_limit(
+        &store,
         event.headers(&[("a", &large[1..]), ("b", b"x")]),
         Some(refused),
     );
     let (bytes, name) = (MAX_TAG_BYTES + 1, "a".to_owned());
     let long = "v".repeat(bytes);
     check_limit(&store, event.tags(&[("a", &long[1..])]), None);
-    check(
+    check_limit(
+        &store,
         event.tags(&[("a", &long)]),
         Some(Invalid::TagTooLong { name, bytes }),
     );
@@ -388,7 +391,8 @@ fn s2_names_and_values_beyond_the_limits_are_refused_with_a_sentence() {
             name: "a".to_owned(),
         })
     };
-    check(
+    check_limit(
+        &store,
         event.headers(&[("a", b"1"), ("b", b"1"), ("a", b"2")]),
         twice("header"),
     );
