@@ -46,10 +46,12 @@ impl Admission<'_> {
 
     /// Admits rows up to the first one that is not plain, and says how many.
     fn admit_plain(&mut self, rows: Range<usize>) -> usize {
-        // The rows that a source's mark has passed are the first of its batch.
+        // The rows that the shard's mark has passed are the first of its batch; those that were
+        // carried may be any.
         if self.is_consumed(rows.start) {
             return 0;
         }
+        let rows = rows.start..self.next_carried(&rows);
         let first = self.next_position();
         let new = self.enter_ids(rows.clone(), first);
         let stretch = rows.start..rows.start + new;
@@ -62,6 +64,18 @@ impl Admission<'_> {
             }
         }
         admitted
+    }
+
+    /// The first row that was stored before the events came into this store, or the end.
+    fn next_carried(&self, rows: &Range<usize>) -> usize {
+        match (self.carried, self.batch.source()) {
+            (Some(carried), Some(source)) if source.offsets[rows.start] < carried.end() => {
+                let mut rest = rows.clone();
+                let found = rest.find(|row| self.is_carried(*row));
+                found.unwrap_or(rows.end)
+            }
+            _ => rows.end,
+        }
     }
 
     /// Enters the ids of rows, the first of which gets the position `first`, up to the first one

@@ -13,6 +13,7 @@ use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::store::folds::Folds;
 use crate::store::inner::{Inner, note_ends};
 use crate::store::location::Location;
+use crate::store::origin::Origin;
 use crate::store::retention;
 use crate::store::sealer::Sealer;
 use crate::{Error, Options, Store, StoreReader, parallel};
@@ -82,13 +83,18 @@ impl Store {
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);
-        let opened = Engine::recover(
+        let mut origin = Origin::read(&*storage, &manifest)?;
+        let carried = origin.take_marks();
+        let mut opened = Engine::recover(
             &storage,
             &manifest,
             &hasher,
             &caches,
             options.dedup_settings(manifest.shards),
         )?;
+        for shard in &mut opened {
+            shard.carry(Arc::clone(&carried));
+        }
         eventcask_log::keep_reserve(&*storage);
         let newest = opened.iter().map(Opened::last_commit).max();
         let clock_after = retention::apply_to_writer(
@@ -125,6 +131,8 @@ impl Store {
         let inner = Inner {
             manifest,
             hasher,
+            origin,
+            carried,
             readers,
             views,
             projections,
@@ -145,6 +153,8 @@ impl Store {
 impl StoreReader {
     fn open(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
+        let mut origin = Origin::read(&*storage, &manifest)?;
+        let carried = origin.take_marks();
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);
         let open = |shard| {
@@ -171,6 +181,8 @@ impl StoreReader {
         let inner = Inner {
             manifest,
             hasher,
+            origin,
+            carried,
             readers,
             views,
             projections,

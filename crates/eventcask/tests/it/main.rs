@@ -31,6 +31,7 @@ mod refuse;
 mod ends;
 mod side_files;
 mod backups;
+mod reshard;
 mod poison;
 mod names;
 mod history;
