@@ -69,7 +69,7 @@ pub fn framed(bytes: &mut Vec<u8>, how: Repair) {
         put(bytes, 80, length.to_le_bytes());
     }
     if let Some(body) = bytes.get(HEADER..) {
-        let crc = crc32c::crc32c(body);
+        let crc = eventcask_log::checksum(body);
         put(bytes, 76, crc.to_le_bytes());
     }
     seal_header(bytes);
@@ -131,7 +131,7 @@ pub fn sealed(bytes: &mut Vec<u8>, how: Repair) {
     }
     seal_tables(bytes);
     if bytes.len() >= FIRST_BLOCK {
-        let crc = crc32c::crc32c(&bytes[HEADER..FIRST_BLOCK - 4]);
+        let crc = eventcask_log::checksum(&bytes[HEADER..FIRST_BLOCK - 4]);
         put(bytes, FIRST_BLOCK - 4, crc.to_le_bytes());
     }
     seal_header(bytes);
@@ -210,7 +210,7 @@ fn seal_tables(bytes: &mut [u8]) {
         }
         let crc = match kind {
             6 | 12 => 0,
-            _ => crc32c::crc32c(&bytes[place.clone()]),
+            _ => eventcask_log::checksum(&bytes[place.clone()]),
         };
         put(bytes, entry + 4, crc.to_le_bytes());
     }
@@ -236,7 +236,7 @@ fn seal_pages(bytes: &mut [u8], directory: &Range<usize>, pages: &Range<usize>) 
     for at in directory.clone().step_by(8).take(directory.len() / 8) {
         let end = u32_at(bytes, at) as usize;
         if let Some(page) = bytes[pages.clone()].get(start..end) {
-            let crc = crc32c::crc32c(page);
+            let crc = eventcask_log::checksum(page);
             put(bytes, at + 4, crc.to_le_bytes());
         }
         start = end;
@@ -317,12 +317,13 @@ fn one_block(block: &mut [u8], how: Repair, chain: &Chain) {
         let start = u32_at(block, entry + 16) as usize;
         let end = start.saturating_add(u32_at(block, entry + 4) as usize);
         if let Some(stored) = block.get(start..end) {
-            let crc = crc32c::crc32c(stored);
+            let crc = eventcask_log::checksum(stored);
             put(block, entry + 12, crc.to_le_bytes());
         }
     }
-    if let Some(rest) = block.get(16..u32_at(block, 8) as usize) {
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&block[..12]), rest);
+    let head = block.get(..u32_at(block, 8) as usize);
+    if let Some(head) = head.filter(|head| head.len() >= 16) {
+        let crc = eventcask_log::head_checksum(head);
         put(block, 12, crc.to_le_bytes());
     }
 }

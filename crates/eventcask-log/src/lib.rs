@@ -35,6 +35,7 @@ pub use disk::memory_storage::MemoryStorage;
 pub use disk::storage::{Lock, Open, Storage, StoredFile};
 pub use error::{Error, ErrorKind, Problem};
 pub use format::block::{Block, BlockParts, Payloads};
+pub use format::checksum::{checksum, head_checksum};
 pub use format::codec::{Codec, Compressor};
 pub use format::framed::{Framed, FramedKind};
 pub use format::head::{

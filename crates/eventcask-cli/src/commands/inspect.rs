@@ -94,7 +94,7 @@ fn write_framed(line: &mut Vec<u8>, framed: &Framed) {
         object
             .number("shard", framed.shard)
             .number("position", framed.progress);
-        object.text("definition_crc32c", &format!("{:08x}", framed.definition));
+        object.text("definition_checksum", &format!("{:08x}", framed.definition));
     }
     if let Some(time) = retention_of(framed) {
         object.shown("before", time);
@@ -147,7 +147,7 @@ fn write_segment(line: &mut Vec<u8>, segment: &SegmentInspection) {
         .number("segment", segment.header.number)
         .number("first_position", segment.header.first_position)
         .text(
-            "previous_crc32c",
+            "previous_checksum",
             &format!("{:08x}", segment.header.previous_crc),
         );
     if let Some(sealed) = &segment.sealed {
@@ -172,7 +172,7 @@ fn write_sealed(out: &mut Vec<u8>, sealed: &Sealed) {
         .number("length", sealed.length)
         .number("raw_bytes", sealed.raw_bytes)
         .number("epoch", sealed.epoch)
-        .text("last_crc32c", &format!("{:08x}", sealed.last_crc));
+        .text("last_checksum", &format!("{:08x}", sealed.last_crc));
     write_list(object.value("tables"), &sealed.tables, write_table);
     object.end();
 }
@@ -218,8 +218,8 @@ fn write_block(out: &mut Vec<u8>, block: &BlockHead) {
         .shown("last_commit", Timestamp::from_nanos(block.last_commit))
         .number("epoch", block.epoch)
         .number("close", block.close)
-        .text("previous_crc32c", &format!("{:08x}", block.previous_crc))
-        .text("crc32c", &format!("{:08x}", block.crc));
+        .text("previous_checksum", &format!("{:08x}", block.previous_crc))
+        .text("checksum", &format!("{:08x}", block.crc));
     write_list(object.value("source_marks"), &block.marks, write_mark);
     write_list(object.value("sections"), &block.sections, write_section);
     object.end();
@@ -245,7 +245,7 @@ fn write_section(out: &mut Vec<u8>, section: &Section) {
         .number("stored", section.stored)
         .number("raw", section.raw)
         .number("start", section.start)
-        .text("crc32c", &format!("{:08x}", section.crc));
+        .text("checksum", &format!("{:08x}", section.crc));
     object.end();
 }
 

@@ -6,6 +6,7 @@
 use eventcask_event::{EventId, Events, NO_TIME, Timestamp};
 use twox_hash::XxHash3_64;
 
+use crate::format::checksum::{Checksum, checksum};
 use crate::format::sealed_header::{Sealed, Table, TableKind};
 use crate::sealed::cluster::{self, Order};
 use crate::segment::dir::ShardDir;
@@ -92,7 +93,7 @@ pub(crate) fn check(
     let bytes = scan
         .read_at(directory.place, directory.length as usize)?
         .to_vec();
-    if crc32c::crc32c(&bytes) != directory.crc {
+    if checksum(&bytes) != directory.crc {
         return Ok(Some((
             directory.place,
             "the directory of its clusters is damaged",
@@ -104,13 +105,13 @@ pub(crate) fn check(
         first_position,
         found: EventSum::default(),
         last: None,
-        crc: 0,
+        crc: Checksum::default(),
         end: 0,
     };
     if let Err(wrong) = check.read_all(scan, clusters, &bytes)? {
         return Ok(Some(wrong));
     }
-    let is_whole = (check.end, check.crc) == (clusters.length, clusters.crc);
+    let is_whole = (check.end, check.crc.get()) == (clusters.length, clusters.crc);
     let is_same = is_whole && check.found.is_same(expected);
     Ok((!is_same).then_some((
         clusters.place,
@@ -125,7 +126,7 @@ struct Check<'c> {
     found: EventSum,
     /// Where the newest event stood in the order.
     last: Option<Order>,
-    crc: u32,
+    crc: Checksum,
     end: u64,
 }
 
@@ -165,7 +166,7 @@ impl Check<'_> {
         place: u64,
         begins: Option<Order>,
     ) -> Result<(), &'static str> {
-        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        self.crc.add(bytes);
         let dir = self.dir;
         let head = cluster::head_at(bytes, dir, self.segment, place)?;
         let block = Block::decode(head, bytes, Payloads::All)?;

@@ -10,6 +10,7 @@ use eventcask_event::{
 };
 
 use crate::disk::buffer::{Buffer, PAGE_BYTES};
+use crate::format::checksum::checksum;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::group::{self, GroupReader, group_rows};
 use crate::format::head::{
@@ -617,7 +618,7 @@ impl<B: Buffer> SectionWriter<'_, B> {
             event_type,
             stored: (self.out.len() - start) as u32,
             raw: raw as u32,
-            crc: crc32c::crc32c(&self.out[start..]),
+            crc: checksum(&self.out[start..]),
             start: (start - self.base) as u32,
         });
     }

@@ -3,6 +3,7 @@
 
 use crate::Error;
 use crate::disk::storage::{Open, Storage};
+use crate::format::checksum::checksum;
 use crate::format::manifest::replace;
 use crate::format::wire::{self, FILE_HEADER_BYTES, Fields, put};
 
@@ -59,7 +60,7 @@ impl Framed {
     /// The checksum by which a state names its definition.
     #[must_use]
     pub fn checksum(body: &[u8]) -> u32 {
-        crc32c::crc32c(body)
+        checksum(body)
     }
 
     /// Length of its file.

@@ -2,6 +2,7 @@
 
 use eventcask_event::MAX_SOURCE_BYTES;
 
+use crate::format::checksum::head_checksum;
 use crate::format::group::GROUP_ROWS;
 use crate::format::wire::{Fields, put};
 
@@ -174,7 +175,7 @@ impl BlockHead {
             self.durable_place <= self.place,
             "a block can not know bytes after it durable"
         );
-        self.crc = head_crc(head);
+        self.crc = head_checksum(head);
         put(head, 12, self.crc.to_le_bytes());
     }
 
@@ -264,7 +265,7 @@ impl BlockHead {
             return Err("a block's head has another length");
         }
         let fields = Fields(head);
-        if fields.u32(12) != head_crc(head) {
+        if fields.u32(12) != head_checksum(head) {
             return Err("the checksum of a block's head is wrong");
         }
         if fields.u32(20) & !FLAG_CLOSE != 0 || !fields.is_zero(124, FIXED_HEAD_BYTES) {
@@ -332,10 +333,6 @@ fn magic_of(is_cluster: bool) -> [u8; 8] {
         true => CLUSTER_MAGIC,
         false => MAGIC,
     }
-}
-
-fn head_crc(head: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&head[..12]), &head[16..])
 }
 
 fn encode_section(section: &Section, entry: &mut [u8]) {

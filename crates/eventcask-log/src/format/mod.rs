@@ -6,6 +6,7 @@ pub(crate) mod framed;
 pub(crate) mod place;
 pub(crate) mod log_end;
 pub(crate) mod head;
+pub(crate) mod checksum;
 pub(crate) mod codec;
 pub(crate) mod section;
 pub(crate) mod layout;

@@ -3,6 +3,7 @@
 use eventcask_event::EventId;
 
 use crate::FIRST_BLOCK;
+use crate::format::checksum::checksum;
 use crate::format::head::FIXED_HEAD_BYTES;
 use crate::format::wire::{FILE_HEADER_BYTES, Fields, put};
 use crate::{Error, MAX_BLOCK_BYTES};
@@ -184,7 +185,7 @@ impl Sealed {
             put(page, at + 16, table.length.to_le_bytes());
         }
         put(page, LOWEST_ID_AT, self.lowest_id.to_le_bytes());
-        let crc = crc32c::crc32c(&page[START..CRC_AT]);
+        let crc = checksum(&page[START..CRC_AT]);
         put(page, CRC_AT, crc.to_le_bytes());
     }
 
@@ -192,7 +193,7 @@ impl Sealed {
     pub(crate) fn decode(name: &str, page: &[u8], first_position: u64) -> Result<Self, Error> {
         let damaged = |at: usize, reason| Err(Error::damaged(name, at as u64, reason));
         let fields = Fields(page);
-        if fields.u32(CRC_AT) != crc32c::crc32c(&page[START..CRC_AT]) {
+        if fields.u32(CRC_AT) != checksum(&page[START..CRC_AT]) {
             return damaged(START, "the checksum of what it says when sealed is wrong");
         }
         let count = fields.u32(232) as usize;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use rkyv::util::AlignedVec;
 
+use crate::format::checksum::checksum;
 use crate::format::codec;
 use crate::format::head::{SECTION_ALIGN, Section};
 
@@ -24,7 +25,7 @@ pub(crate) fn stored<'b>(section: &Section, bytes: &'b [u8]) -> Result<&'b [u8],
 
 /// These bytes, if they are what was written as a section.
 pub(crate) fn checked<'b>(section: &Section, stored: &'b [u8]) -> Result<&'b [u8], &'static str> {
-    match crc32c::crc32c(stored) == section.crc {
+    match checksum(stored) == section.crc {
         true => Ok(stored),
         false => Err("the checksum of a section is wrong"),
     }

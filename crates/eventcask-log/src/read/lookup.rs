@@ -7,6 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::format::checksum::checksum;
 use crate::format::sealed_header::{Table, TableKind};
 use crate::read::reader::{BlockReader, with_room};
 use crate::read::table_cache::TableName;
@@ -296,7 +297,7 @@ impl BlockReader {
         }
         with_room(length as usize, |bytes| {
             let read = file.read_at(bytes, place).map_err(failed)?;
-            if read < bytes.len() || crc32c::crc32c(bytes) != crc {
+            if read < bytes.len() || checksum(bytes) != crc {
                 return Err(self.damaged(segment, place, "the checksum of a table is wrong"));
             }
             look(bytes)

@@ -5,6 +5,7 @@
 //! 2. A directory says where each page ends and what its checksum is.
 //! 3. A question reads the one page in which the answer is, if there is one.
 
+use crate::format::checksum::checksum;
 use crate::format::wire::Fields;
 
 /// Bytes that a page is meant to have. A quarter of what a disk reads at once: most look-ups are
@@ -61,7 +62,7 @@ impl PageBuilder {
                 pages.extend_from_slice(text(*start, *end));
             }
             directory.extend_from_slice(&(pages.len() as u32).to_le_bytes());
-            directory.extend_from_slice(&crc32c::crc32c(&pages[begin..]).to_le_bytes());
+            directory.extend_from_slice(&checksum(&pages[begin..]).to_le_bytes());
         }
         (directory, pages)
     }

@@ -14,6 +14,7 @@ use foldhash::fast::RandomState;
 
 use crate::FIRST_BLOCK;
 use crate::disk::storage::{Open, StoredFile};
+use crate::format::checksum::{Checksum, checksum};
 use crate::format::codec::{Codec, Compressor};
 use crate::format::head::{BlockHead, MAX_SECTION_BYTES};
 use crate::format::sealed_header::{Sealed, TABLE_ALIGN, Table, TableKind};
@@ -366,7 +367,7 @@ impl<'r> Rewriter<'r> {
         let crc = if kind.is_covered_by_its_directory() {
             0
         } else {
-            crc32c::crc32c(bytes)
+            checksum(bytes)
         };
         let (place, length) = (self.place, bytes.len() as u64);
         sealed.tables.push(Table {
@@ -394,9 +395,9 @@ impl<'r> Rewriter<'r> {
         };
         self.begin_table();
         let (place, codec, go_on) = (self.place, self.how.codec, self.how.go_on);
-        let mut crc = 0;
+        let mut crc = Checksum::default();
         let mut out = |bytes: &mut Vec<u8>| {
-            crc = crc32c::crc32c_append(crc, bytes);
+            crc.add(bytes);
             self.place += bytes.len() as u64;
             self.bytes.append(bytes);
             self.write()?;
@@ -410,7 +411,7 @@ impl<'r> Rewriter<'r> {
             kind,
             place,
             length,
-            crc,
+            crc: crc.get(),
         });
         self.write_table(TableKind::ClusterDirectory, &directory, sealed);
         Ok(true)

@@ -396,6 +396,7 @@ fn with_section(block: &[u8], [kind, codec, flags]: [u8; 3]) -> Vec<u8> {
     let mut entry = [0; 24];
     entry[0] = kind;
     entry[1] = codec;
+    entry[12..16].copy_from_slice(&eventcask_log::checksum(&[]).to_le_bytes());
     entry[16..20].copy_from_slice(&end.to_le_bytes());
     entry[20] = flags;
     let at = head as usize;

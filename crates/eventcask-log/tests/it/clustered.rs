@@ -215,7 +215,7 @@ fn seal_all(bytes: &mut [u8], segment: &ClosedSegment, place: usize) {
     for entry in entries.take_while(|entry| *entry <= fit) {
         let (start, length) = (field(cluster, entry + 16), field(cluster, entry + 4));
         if let Some(stored) = cluster.get(start..start.saturating_add(length)) {
-            let crc = crc32c::crc32c(stored);
+            let crc = eventcask_log::checksum(stored);
             cluster[entry + 12..entry + 16].copy_from_slice(&crc.to_le_bytes());
         }
     }
@@ -228,10 +228,10 @@ fn seal_all(bytes: &mut [u8], segment: &ClosedSegment, place: usize) {
             TableKind::ClusterDirectory => directory.clone(),
             _ => continue,
         };
-        let crc = crc32c::crc32c(&bytes[range]);
+        let crc = eventcask_log::checksum(&bytes[range]);
         bytes[256 + 32 * index + 4..][..4].copy_from_slice(&crc.to_le_bytes());
     }
-    let crc = crc32c::crc32c(&bytes[128..4092]);
+    let crc = eventcask_log::checksum(&bytes[128..4092]);
     bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
     seal_header(bytes);
 }

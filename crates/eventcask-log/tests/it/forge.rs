@@ -78,7 +78,11 @@ impl Forged {
             block[entry + 2..entry + 4].copy_from_slice(&part.event_type.to_le_bytes());
             put(&mut block, entry + 4, part.bytes.len());
             put(&mut block, entry + 8, part.bytes.len());
-            put(&mut block, entry + 12, crc32c::crc32c(&part.bytes) as usize);
+            put(
+                &mut block,
+                entry + 12,
+                eventcask_log::checksum(&part.bytes) as usize,
+            );
             put(&mut block, entry + 16, start);
             block.extend_from_slice(&part.bytes);
         }

@@ -55,7 +55,7 @@ fn seal_block(segment: &mut [u8]) {
         let start = BLOCK + number(segment, entry + 16) as usize;
         let end = start + number(segment, entry + 4) as usize;
         if let Some(stored) = segment.get(start..end) {
-            let crc = crc32c::crc32c(stored);
+            let crc = eventcask_log::checksum(stored);
             put_number(segment, entry + 12, crc);
         }
     }

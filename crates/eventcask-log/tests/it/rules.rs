@@ -56,7 +56,7 @@ fn entry(section: usize) -> usize {
 fn seal_section(block: &mut [u8], section: usize) {
     let start = number(block, entry(section) + 16) as usize;
     let end = start + number(block, entry(section) + 4) as usize;
-    let crc = crc32c::crc32c(&block[start..end]);
+    let crc = eventcask_log::checksum(&block[start..end]);
     put(block, entry(section) + 12, crc);
 }
 

@@ -43,7 +43,7 @@ fn put_u64(bytes: &mut [u8], at: usize, number: u64) {
 
 /// Puts the checksums of a sealed header right.
 pub(crate) fn seal_page(bytes: &mut [u8]) {
-    let crc = crc32c::crc32c(&bytes[128..4092]);
+    let crc = eventcask_log::checksum(&bytes[128..4092]);
     bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
     seal_header(bytes);
 }
@@ -77,7 +77,7 @@ fn seal_all(bytes: &mut [u8]) {
         let crc = if kind == 6 || kind == 12 {
             0
         } else {
-            crc32c::crc32c(&bytes[place])
+            eventcask_log::checksum(&bytes[place])
         };
         bytes[entry + 4..entry + 8].copy_from_slice(&crc.to_le_bytes());
     }
@@ -94,7 +94,7 @@ fn seal_directory(
         let at = directory.start + page * 8;
         let end = u32_at(bytes, at) as usize;
         if let Some(page) = bytes[pages.clone()].get(start..end) {
-            let crc = crc32c::crc32c(page);
+            let crc = eventcask_log::checksum(page);
             bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
         }
         start = end;

@@ -458,8 +458,8 @@ pub(crate) fn seal_header(bytes: &mut [u8]) {
 /// Puts the checksum of a block's head right, where the head's length allows it.
 pub(crate) fn seal_head(block: &mut [u8]) {
     let length = u32::from_le_bytes(block[8..12].try_into().unwrap()) as usize;
-    if let Some(rest) = block.get(16..length) {
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&block[..12]), rest);
+    if let Some(head) = block.get(..length).filter(|head| head.len() >= 16) {
+        let crc = eventcask_log::head_checksum(head);
         block[12..16].copy_from_slice(&crc.to_le_bytes());
     }
 }

@@ -16,7 +16,7 @@ use std::ops::Range;
 use eventcask_event::{EventId, Expected};
 
 use super::Admission;
-use super::asked::GROUP;
+use super::asked::{AskedIds, GROUP};
 use crate::{AppendError, Flushed};
 
 impl Admission<'_> {
@@ -56,14 +56,26 @@ impl Admission<'_> {
         let new = self.enter_ids(rows.clone(), first);
         let stretch = rows.start..rows.start + new;
         let admitted = self.admit_stretch(stretch.clone());
-        // Where an aggregate can not be read, the rows behind it are looked at once more.
-        for row in stretch.skip(admitted) {
+        if admitted < new {
+            self.forget_ids(
+                stretch.start + admitted..stretch.end,
+                first + admitted as u64,
+            );
+        }
+        admitted
+    }
+
+    /// Takes back the ids of rows, the first of which was to get the position `first`. Where an
+    /// aggregate can not be read, the rows behind it are looked at once more.
+    #[cold]
+    fn forget_ids(&mut self, rows: Range<usize>, first: u64) {
+        for (row, position) in rows.zip(first..) {
             if let Some(id) = self.batch.id(row) {
-                let position = first + (row - rows.start) as u64;
                 self.dedup.forget(id, self.batch.key(row), position);
             }
         }
-        admitted
+        // The ids that were asked for last are those of rows further behind.
+        self.asked_ids = AskedIds::default();
     }
 
     /// The first row that was stored before the events came into this store, or the end.

@@ -144,17 +144,16 @@ impl<'a> AppendSet<'a> {
         Ok((shards[0], room))
     }
 
-    /// Puts it into the open batch of its shard; `mark` is told after each row.
+    /// Puts it into the open batch of its shard; `push` adds a row with this key and its hash.
     pub(crate) fn add_to(
         &self,
         open: &mut Delivery,
         hasher: &KeyHasher,
-        mut mark: impl FnMut(&mut Delivery),
+        mut push: impl FnMut(&mut Delivery, &str, u64, &NewEvent<'_>) -> Result<(), Invalid>,
     ) -> Result<Ticket, Error> {
         let first_row = open.batch.len();
         for (key, event) in self.rows() {
-            open.batch.push(key, hasher.hash(key), event)?;
-            mark(open);
+            push(open, key, hasher.hash(key), event)?;
         }
         let expected_of = |part: &Part<'_>| ExpectedOf {
             key: part.key.to_owned(),
@@ -213,7 +212,9 @@ impl Store {
         let router = inner.appender.get_or_init(|| inner.router(engine));
         let lane = router.lane(shard);
         let (mut batch, was_empty) = open(lane, &room)?;
-        let ticket = set.add_to(&mut batch, &inner.hasher, |_| ())?;
+        let ticket = set.add_to(&mut batch, &inner.hasher, |batch, key, hash, event| {
+            batch.batch.push(key, hash, event)
+        })?;
         lane.leave(batch, was_empty);
         Ok(ticket)
     }

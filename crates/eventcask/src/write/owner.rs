@@ -159,7 +159,10 @@ impl ShardOwner {
         let (_, room) = set.place(self.engine().max_payload_bytes, |key| inner.shard_of(key))?;
         set.keys().try_for_each(|key| self.check_shard(key))?;
         self.make_room(room.bytes, room.events)?;
-        set.add_to(&mut self.open, &inner.hasher, |_| ())
+        let ledger = &self.ledger;
+        set.add_to(&mut self.open, &inner.hasher, |open, key, hash, event| {
+            open.push(key, hash, event, || ledger.share())
+        })
     }
 
     /// Works off the open batch. The ticket is done once everything pushed and appended so far is

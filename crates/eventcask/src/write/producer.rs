@@ -243,14 +243,17 @@ impl Producer {
         let is_numbered = ordinal.is_some();
         room.of_source = is_numbered;
         let source = self.origin.source().unwrap_or_default();
+        let ledger = &self.ledger;
         let (lane, sent) = self.router.way(shard);
         let (mut open, was_empty) = lane.open(&room, Lane::send)?;
-        let ticket = set.add_to(&mut open, &inner.hasher, |open| {
+        let ticket = set.add_to(&mut open, &inner.hasher, |open, key, hash, event| {
+            open.push(key, hash, event, || ledger.share())?;
             if let Some(place) = ordinal {
                 open.batch.mark(source, *sent, place, 0);
                 *sent = place + 1;
                 ordinal = Some(place + 1);
             }
+            Ok(())
         })?;
         lane.leave(open, was_empty);
         if let (true, Origin::Session { next, .. }) = (is_numbered, &mut self.origin) {
@@ -342,9 +345,12 @@ impl Producer {
         Ok(())
     }
 
-    /// Hands over everything pushed and appended so far. The ticket is done once all of it is
+    /// Has everything pushed and appended so far stored soon. The ticket is done once all of it is
     /// answered: it is durable then, as the store's policy says. Only what was pushed is counted;
     /// appends have tickets of their own.
+    ///
+    /// Until then it may come behind what other producers hand over later; only what was answered
+    /// comes before all that is sent afterwards.
     ///
     /// ```
     /// # let directory = tempfile::tempdir()?;

@@ -1,9 +1,15 @@
 //! Exactly once by id.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use eventcask::storage::{Open, Storage};
 use eventcask::{Appended, Codec, Error, ErrorKind, Expected, NewEvent, Place, Store};
 
+use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::support::{Bank, deposit, id, payloads, put};
+
+const EIO: i32 = 5;
 
 fn put_with_id(store: &Store, key: &str, number: u128, payload: &str) -> Result<Appended, Error> {
     let event = deposit(payload).id(id(number));
@@ -286,4 +292,42 @@ fn l4_pushed_rows_are_decided_on_as_if_they_came_one_by_one() {
             assert_eq!(payloads(&store, key), contents, "seed {seed}, {key}");
         }
     }
+}
+
+/// Where an aggregate can not be read, the rows behind it are looked at once more. They were entered
+/// under the hashes of later rows then, so that nobody found them again.
+#[test]
+fn l4_rows_behind_an_aggregate_that_can_not_be_read_are_known_again() {
+    const ROWS: u128 = 300;
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.segment_bytes(5_000);
+    let store = bank.open();
+    put(&store, "old", "0");
+    for number in 0..12 {
+        put(&store, "new", &format!("{number:>900}"));
+    }
+    store.seal().unwrap();
+    store.close().unwrap();
+    let disk = FaultyDisk::on(Arc::new(bank.storage.clone()));
+    // All rows come in one batch.
+    let options = bank.options.linger(Duration::from_secs(3600));
+    let store = options.open(Arc::new(disk.clone())).unwrap();
+    let first = store.append("new", Expected::Any, &[deposit("0")]);
+    store.flush().unwrap();
+    first.unwrap().wait().unwrap();
+    let push_all = || {
+        let mut producer = store.producer();
+        for number in 1..=ROWS {
+            let key = if number == 10 { "old" } else { "new" };
+            producer.push(key, &deposit("1").id(id(number))).unwrap();
+        }
+        producer.flush().unwrap().wait()
+    };
+    disk.fails(Operation::Read, "shards", Fault::Errno(EIO));
+    assert_eq!(push_all().unwrap_err().kind(), ErrorKind::Io);
+    disk.is_well();
+    let again = push_all().unwrap();
+    assert_eq!((again.stored, again.duplicates), (1, ROWS as u64 - 1));
+    let versions = ["old", "new"].map(|key| store.aggregate(key).version().unwrap());
+    assert_eq!(versions, [2, 13 + ROWS as u64 - 1]);
 }

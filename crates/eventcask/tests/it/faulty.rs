@@ -21,7 +21,7 @@ pub(crate) enum Fault {
     Errno(i32),
     /// With a panic, of which the test output shows nothing.
     Panic,
-    /// Not at all: it waits until the disk is well.
+    /// Not at all: it waits until the disk is well, or fails in another way.
     Stall,
 }
 
@@ -73,6 +73,7 @@ impl FaultyDisk {
             stalled: 0,
             passes: 0,
         });
+        self.state.changed.notify_all();
     }
 
     pub(crate) fn is_well(&self) {
@@ -111,10 +112,14 @@ impl FaultyDisk {
             plan.stalled += 1;
         }
         self.state.changed.notify_all();
-        let waits = |plan: &mut Option<Plan>| plan.as_ref().is_some_and(|plan| plan.passes == 0);
+        let stalls = |plan: &&mut Plan| matches!(plan.fault, Fault::Stall);
+        let waits = |plan: &mut Option<Plan>| {
+            let stalling = plan.as_mut().filter(stalls);
+            stalling.is_some_and(|plan| plan.passes == 0)
+        };
         let waited = self.state.changed.wait_while(plan, waits);
         let mut waited = waited.unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = &mut *waited {
+        if let Some(plan) = waited.as_mut().filter(stalls) {
             plan.passes -= 1;
             plan.stalled -= 1;
         }

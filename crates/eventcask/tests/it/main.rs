@@ -4,9 +4,11 @@
 
 mod support;
 mod faulty;
+mod model;
 
 mod append;
 mod append_set;
+mod decided;
 mod dedup;
 mod dedup_windows;
 mod errors;

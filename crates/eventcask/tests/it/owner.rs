@@ -8,8 +8,8 @@ use std::thread;
 use eventcask::event::route;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    AppendSet, Appended, Codec, Error, ErrorKind, Expected, Options, Place, ShardOwner, Store,
-    Ticket,
+    AppendSet, Appended, Codec, Error, ErrorKind, Expected, FlushTicket, Options, Place,
+    ShardOwner, Store, Ticket,
 };
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
@@ -652,4 +652,33 @@ fn what_was_flushed_is_there_after_the_end_of_its_producer_and_before_a_flush_of
     flushing.join().unwrap().unwrap();
     assert!(ticket.is_done());
     assert_eq!(payloads(&store, "account-1"), ["1", "2"]);
+}
+
+/// An append over several aggregates was in no account, so a flush did not wait for it.
+#[test]
+fn a_flush_is_done_once_appends_over_several_aggregates_are_answered() {
+    let owned = Owned::new(1);
+    let (store, mut owner) = owned.open_one();
+    let set = AppendSet::new()
+        .append("account-1", Expected::Any, &[deposit("1")])
+        .append("account-2", Expected::Any, &[deposit("2")]);
+    owned.disk.fails(Operation::Write, "shards", Fault::Stall);
+
+    let own = owner.append_all(&set).unwrap();
+    let flushed = owner.flush().unwrap();
+    let mut producer = store.producer();
+    let others = producer.append_all(&set).unwrap();
+    let others_flushed = producer.flush().unwrap();
+    let are_done = [&flushed, &others_flushed].map(FlushTicket::is_done);
+    owned.disk.is_well();
+    assert_eq!(are_done, [false; 2], "the disk has nothing yet");
+
+    assert_eq!(
+        owner.wait(flushed).unwrap().stored,
+        0,
+        "only pushed events are counted"
+    );
+    assert!(own.poll().is_some());
+    assert_eq!(owner.wait(others_flushed).unwrap().stored, 0);
+    assert!(others.poll().is_some());
 }
