@@ -184,7 +184,7 @@ fn in_small_segments(to: &str) -> [&str; 6] {
 
 /// Killed, it leaves what is no store and says so; the same command begins it again.
 #[test]
-fn killed_at_any_moment_it_leaves_no_store_or_a_whole_one() {
+fn l14_killed_at_any_moment_it_leaves_no_store_or_a_whole_one() {
     let place = Place::new();
     place.fill_segments(20_000);
     let expected = said(&place);

@@ -83,18 +83,9 @@ impl Store {
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);
-        let mut origin = Origin::read(&*storage, &manifest)?;
-        let carried = origin.take_marks();
-        let mut opened = Engine::recover(
-            &storage,
-            &manifest,
-            &hasher,
-            &caches,
-            options.dedup_settings(manifest.shards),
-        )?;
-        for shard in &mut opened {
-            shard.carry(Arc::clone(&carried));
-        }
+        let (origin, carried) = Origin::open(&*storage, &manifest)?;
+        let dedup = options.dedup_settings(manifest.shards);
+        let opened = Engine::recover(&storage, &manifest, &hasher, &caches, dedup, &carried)?;
         eventcask_log::keep_reserve(&*storage);
         let newest = opened.iter().map(Opened::last_commit).max();
         let clock_after = retention::apply_to_writer(
@@ -153,8 +144,7 @@ impl Store {
 impl StoreReader {
     fn open(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
-        let mut origin = Origin::read(&*storage, &manifest)?;
-        let carried = origin.take_marks();
+        let (origin, carried) = Origin::open(&*storage, &manifest)?;
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);
         let open = |shard| {

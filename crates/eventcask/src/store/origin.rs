@@ -98,9 +98,17 @@ impl Origin {
         Ok(framed.file_bytes())
     }
 
-    /// Takes out how far sources were consumed, for those who ask often.
-    pub(crate) fn take_marks(&mut self) -> Arc<CarriedMarks> {
-        Arc::new(CarriedMarks::new(std::mem::take(&mut self.marks)))
+    /// What is known, and apart from it how far sources were consumed, for those who ask often.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn open(
+        storage: &dyn Storage,
+        manifest: &Manifest,
+    ) -> Result<(Self, Arc<CarriedMarks>), LogError> {
+        let mut origin = Self::read(storage, manifest)?;
+        let marks = CarriedMarks::new(std::mem::take(&mut origin.marks));
+        Ok((origin, Arc::new(marks)))
     }
 
     /// Aggregates of a shard beside those that its figures count by their first event.

@@ -4,13 +4,14 @@ pub(crate) mod truncate;
 pub(crate) mod reclaim;
 mod place;
 pub(crate) mod backup;
-pub(crate) mod reshard;
+pub(crate) mod resharding;
 pub(crate) mod verify;
 pub(crate) mod repair;
 
 pub use backup::BackupReport;
 pub use reclaim::Reclaimed;
 pub use repair::RepairReport;
-pub use reshard::options::ReshardOptions;
-pub use reshard::{ReshardReport, reshard};
+pub use resharding::options::ReshardOptions;
+pub use resharding::report::ReshardReport;
+pub use resharding::reshard;
 pub use verify::VerifyReport;

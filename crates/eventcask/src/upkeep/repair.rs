@@ -243,9 +243,12 @@ fn mend_origin(
     ends: &[LogEnd],
     files: &mut Vec<String>,
 ) -> Result<(), Error> {
-    match Origin::read(storage, manifest) {
-        Err(error) if error.kind() == LogErrorKind::Damaged => {}
-        other => return Ok(drop(other?)),
+    let damage = match Origin::read(storage, manifest) {
+        Err(error) if error.kind() == LogErrorKind::Damaged => Some(error),
+        other => other.map(|_| None)?,
+    };
+    if damage.is_none() {
+        return Ok(());
     }
     let side = side_files::named(origin::NAME);
     let loss = side.map_or("", |side| side.loss);

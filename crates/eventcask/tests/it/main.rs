@@ -34,6 +34,7 @@ mod ends;
 mod side_files;
 mod backups;
 mod reshard;
+mod reshard_refused;
 mod poison;
 mod names;
 mod history;

@@ -10,6 +10,7 @@
 //!    unfinished copy, so that it can be begun again.
 
 pub(crate) mod options;
+pub(crate) mod report;
 mod source;
 mod sealing;
 mod target;
@@ -19,11 +20,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use eventcask_event::{RouteBy, TRUNCATED_TYPE, erased_id_of};
+use eventcask_event::{TRUNCATED_TYPE, erased_id_of};
 use eventcask_log::{Error as LogError, Fate, Lock, Manifest, Storage};
 
 use self::carry::Carry;
 use self::options::ReshardOptions;
+use self::report::ReshardReport;
 use self::sealing::Sealing;
 use self::source::{Run, Source};
 use self::target::{ShardEnd, Target, make_shards};
@@ -38,30 +40,6 @@ use crate::{Error, Options, StoreReader};
 
 /// Events between two times that somebody is told how far it is.
 const EVENTS_BETWEEN_TELLS: u64 = 50_000;
-
-/// What was written anew.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ReshardReport {
-    /// Number of shards now.
-    pub shards: u32,
-    /// By which part of its key an aggregate finds its shard now.
-    pub route_by: RouteBy,
-    /// Events that were copied, those among them that only say that others were given up too.
-    pub events: u64,
-    /// Events that had been given up and are not in the new store.
-    pub given_up: u64,
-    /// Sources and sessions whose marks came along.
-    pub sources: u64,
-    /// Views whose definitions came along; they are filled when they are first asked.
-    pub views: Vec<String>,
-    /// Named subscriptions that go on in the new store.
-    pub subscriptions: Vec<String>,
-    /// Named subscriptions that begin anew.
-    pub forgotten: Vec<String>,
-    /// How long it took.
-    pub seconds: f64,
-}
 
 /// Writes all events of a store anew, into a place that is empty or does not exist, with another
 /// number of shards or another routing. The source stays as it is, and nobody may write to it

@@ -7,8 +7,8 @@ use eventcask_log::{
 };
 use eventcask_shard::CarriedMark;
 
-use super::ReshardReport;
 use super::options::ReshardOptions;
+use super::report::ReshardReport;
 use super::target::ShardEnd;
 use crate::follow::subscriptions::{SubscriptionStats, Subscriptions};
 use crate::state::folder::{DEFINITION, VIEWS};
