@@ -37,6 +37,10 @@ pub enum Planted {
     AppendIsSplit,
     /// Of an append over several aggregates the later events are left out.
     SetIsHalved,
+    /// An append over several aggregates is sent without what it expects of them.
+    SetIsNotChecked,
+    /// A flush of a producer is acknowledged before what it flushed is durable.
+    FlushAnswersEarly,
     /// Each third write to a segment that is being sealed is dropped.
     SealedWriteIsLost,
     /// A file takes another's name some time after that was given up, not at once.
@@ -77,7 +81,7 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -95,6 +99,8 @@ impl Planted {
         Self::ExpectationIsDropped,
         Self::AppendIsSplit,
         Self::SetIsHalved,
+        Self::SetIsNotChecked,
+        Self::FlushAnswersEarly,
         Self::SealedWriteIsLost,
         Self::RenameLeavesAGap,
         Self::WindowIsShort,

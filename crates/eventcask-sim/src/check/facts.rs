@@ -7,7 +7,7 @@ use eventcask::{Appended, DedupWindow};
 
 use crate::disk::journal::{Level, Note, Step};
 use crate::model::attempt::{Attempt, Fate};
-use crate::model::content::Content;
+use crate::model::content::{Content, Row};
 use crate::model::ledger::Ledger;
 use crate::model::outside::Outside;
 
@@ -75,6 +75,29 @@ impl Facts {
             Level::Process => &self.process_entries,
             Level::Power => &self.power_entries,
         }
+    }
+
+    /// The shard and the row of each event that was stored since the store was opened.
+    pub(crate) fn stored_since<'c>(
+        &self,
+        content: &'c Content,
+    ) -> impl Iterator<Item = (usize, &'c Row)> {
+        let shards = content.shards.iter().zip(&self.baseline).enumerate();
+        shards.flat_map(|(shard, (rows, baseline))| {
+            let new = rows.iter().skip(*baseline as usize);
+            new.map(move |row| (shard, row))
+        })
+    }
+
+    /// Whether a block that was stored since the store was opened holds events of several
+    /// producers. A block has one commit time, and no other one of its shard has it.
+    pub(crate) fn has_shared_blocks(&self, content: &Content) -> bool {
+        let mut lanes: HashMap<(usize, i64), u32> = HashMap::new();
+        self.stored_since(content).any(|(shard, row)| {
+            let attempts = self.attempts.get(&row.entry).map_or(&[][..], Vec::as_slice);
+            let [only] = attempts else { return false };
+            *lanes.entry((shard, row.commit)).or_insert(only.lane) != only.lane
+        })
     }
 
     fn take(&mut self, note: &Note, ledger: &Ledger) {

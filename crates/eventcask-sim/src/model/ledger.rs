@@ -173,14 +173,19 @@ impl Entry {
         one.into_iter().chain(each)
     }
 
-    /// The append of its events, of which there may be fewer, to several accounts.
-    pub(crate) fn as_set<'e>(&'e self, events: &[NewEvent<'e>]) -> AppendSet<'e> {
+    /// The append of its events, of which there may be fewer, to several accounts that are to be
+    /// like this.
+    pub(crate) fn as_set<'e>(
+        &'e self,
+        events: &[NewEvent<'e>],
+        each: &'e [(String, Expected)],
+    ) -> AppendSet<'e> {
         let planned = self.events.iter().zip(events);
         let set = planned.fold(AppendSet::new(), |set, (planned, event)| {
             set.append(&planned.key, Expected::Any, &[*event])
         });
-        let each = self.each.iter();
-        each.fold(set, |set, (key, expected)| set.check(key, *expected))
+        each.iter()
+            .fold(set, |set, (key, expected)| set.check(key, *expected))
     }
 }
 

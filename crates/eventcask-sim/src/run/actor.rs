@@ -132,6 +132,12 @@ impl<'s> Actor<'s> {
 
     /// Appends to several accounts of a shard at once, some of which must be as they were just read.
     fn append_set(&mut self, events: usize, rng: &mut Rng) {
+        let number = self.stage.ledger.add(self.set_wish(events, rng), rng);
+        self.sent.push(number);
+        self.send(number);
+    }
+
+    fn set_wish(&self, events: usize, rng: &mut Rng) -> Wish {
         let store = &self.stage.store;
         let shard = store.shard_of(&self.accounts[rng.usize(..self.accounts.len())]);
         let near = self.accounts.iter();
@@ -156,13 +162,10 @@ impl<'s> Actor<'s> {
             ids: rng.bool(),
             ..Wish::default()
         };
-        let wish = Wish {
+        Wish {
             key: wish.accounts[0].clone(),
             ..wish
-        };
-        let number = self.stage.ledger.add(wish, rng);
-        self.sent.push(number);
-        self.send(number);
+        }
     }
 
     /// Expects the version that was just read; others may be quicker.
@@ -251,14 +254,21 @@ impl<'s> Actor<'s> {
         Some((number, self.stage.ledger.entry(number)?))
     }
 
+    /// Pushes events one by one, now and then with an append over several accounts between them.
     fn push(&mut self) -> Result<(), String> {
         let count = self.rng.usize(1..25);
-        let entries: Vec<_> = (0..count)
-            .map(|_| {
-                let wish = self.wish(Expected::Any, 1);
-                self.stage.ledger.add(wish, &mut self.rng)
-            })
-            .collect();
+        // From numbers of its own, so that seeds that once failed mostly do what they did.
+        let mut other = Rng::with_seed(!self.rng.clone().u64(..));
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            let wish = self.wish(Expected::Any, 1);
+            entries.push(self.stage.ledger.add(wish, &mut self.rng));
+            if other.u32(..8) == 0 {
+                let events = other.usize(1..4);
+                let wish = self.set_wish(events, &mut other);
+                entries.push(self.stage.ledger.add(wish, &mut other));
+            }
+        }
         self.stage.push(&mut self.door, self.lane, &entries)?;
         Ok(())
     }

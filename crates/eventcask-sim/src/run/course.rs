@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicUsize;
 
 use eventcask::{DedupWindow, Options};
 
+use crate::check::facts::Facts;
+use crate::model::content::{Content, Row};
 use crate::model::ledger::Ledger;
 use crate::planted::Planted;
 use crate::run::plan::Plan;
@@ -37,6 +39,18 @@ impl Course {
         self.report.sessions += u64::from(has_sessions);
         self.report.projected += u64::from(self.plan.reads.is_some());
         self.report.slow += u64::from(self.plan.pauses.is_some());
+    }
+
+    /// Counts what a run left in its store, and how that came there.
+    pub(crate) fn count_stored(&mut self, content: &Content, facts: &Facts) {
+        let is_set = |row: &Row| {
+            let entry = self.ledger.entry(row.entry);
+            entry.is_some_and(|entry| entry.is_set())
+        };
+        let has_sets = facts.stored_since(content).any(|(_, row)| is_set(row));
+        self.report.events += content.events() as u64;
+        self.report.sets += u64::from(has_sets);
+        self.report.shared += u64::from(facts.has_shared_blocks(content));
     }
 
     /// How the store is opened.

@@ -20,6 +20,10 @@ pub struct Report {
     pub by_rows: u64,
     /// Runs to which sessions wrote.
     pub sessions: u64,
+    /// Runs that stored appends over several accounts.
+    pub sets: u64,
+    /// Runs in which events of several producers shared a block.
+    pub shared: u64,
     /// Runs that were read while others wrote.
     pub projected: u64,
     /// Runs on a disk that takes its time now and then.
@@ -45,6 +49,8 @@ impl AddAssign for Report {
         self.clustered += other.clustered;
         self.by_rows += other.by_rows;
         self.sessions += other.sessions;
+        self.sets += other.sets;
+        self.shared += other.shared;
         self.projected += other.projected;
         self.slow += other.slow;
         self.resharded += other.resharded;
@@ -56,7 +62,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} read by rows, {} with sessions, {} with readers, {} on a slow disk), {} resharded, {} events, {} crash states, {} faults",
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} read by rows, {} with sessions, {} with appends over several accounts, {} with shared blocks, {} with readers, {} on a slow disk), {} resharded, {} events, {} crash states, {} faults",
             self.trials,
             self.runs,
             self.owned,
@@ -64,6 +70,8 @@ impl fmt::Display for Report {
             self.clustered,
             self.by_rows,
             self.sessions,
+            self.sets,
+            self.shared,
             self.projected,
             self.slow,
             self.resharded,

@@ -75,7 +75,7 @@ impl Resend<'_> {
                 event.id = None;
             }
             let ticket = match entry.is_set() {
-                true => producer.append_all(&entry.as_set(&events)),
+                true => producer.append_all(&entry.as_set(&events, &entry.each)),
                 false => producer.append(&entry.key, entry.expected, &events),
             };
             let ticket = ticket.map_err(|error| format!("L4: sending again: {error}"))?;

@@ -45,6 +45,16 @@ struct Sent {
 /// One entry in this many is hit by a planted bug of the workload.
 const PLANTED_EVERY: usize = 7;
 
+/// What is flushed has its answer, also what was appended.
+fn all_answered(tickets: &[(usize, Ticket)]) -> Result<(), String> {
+    match tickets.iter().find(|(_, ticket)| ticket.poll().is_none()) {
+        None => Ok(()),
+        Some((entry, _)) => Err(format!(
+            "D1: a flush was done before entry {entry} was answered"
+        )),
+    }
+}
+
 impl Stage {
     pub(crate) fn has(&self, planted: Planted, entry: usize) -> bool {
         self.planted == Some(planted) && entry.is_multiple_of(PLANTED_EVERY)
@@ -82,7 +92,11 @@ impl Stage {
                 } else {
                     &events[..events.len() / 2]
                 };
-                door.append_all(&entry.as_set(events))
+                let each = match self.planted {
+                    Some(Planted::SetIsNotChecked) => &[],
+                    _ => &entry.each[..],
+                };
+                door.append_all(&entry.as_set(events, each))
             }
             false => door.append(&entry.key, expected, &events),
         };
@@ -151,6 +165,9 @@ impl Stage {
             mut refused,
         } = sent;
         self.answer_early(door, lane, &pushed);
+        if self.planted == Some(Planted::FlushAnswersEarly) && !door.is_owner() {
+            self.flushed(pushed.clone(), lane, false);
+        }
         match door.flush() {
             Ok(counted)
                 if !refused && counted.stored + counted.duplicates != pushed.len() as u64 =>
@@ -160,7 +177,7 @@ impl Stage {
                     pushed.len()
                 ));
             }
-            Ok(_) => {}
+            Ok(_) => all_answered(&tickets)?,
             Err(_) => refused = true,
         }
         for number in pushed.iter().filter(|_| !refused) {
@@ -182,7 +199,7 @@ impl Stage {
         sent: &mut Sent,
     ) -> Result<bool, String> {
         let entry = self.ledger.entry(number).ok_or("an unknown entry")?;
-        if entry.events.len() > 1 {
+        if entry.events.len() > 1 || entry.is_set() {
             let ticket = self.submit(door, lane, number);
             sent.tickets.extend(ticket.map(|ticket| (number, ticket)));
             return Ok(sent.tickets.last().is_some_and(|(last, _)| *last == number));

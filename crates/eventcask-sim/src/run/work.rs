@@ -223,7 +223,7 @@ fn leave(course: &mut Course, stage: Stage, rng: &mut Rng) -> Result<(), String>
         Some(_) if course.plan.faults.hits_reads() => {}
         Some(reason) => return Err(format!("L6: a view stopped: {reason}")),
     }
-    course.report.events += content.events() as u64;
+    course.count_stored(&content, &facts);
     stage.disk.note(Note::Seen(Arc::new(content), stage.level));
     let (store, disk) = (stage.store, stage.disk);
     drop(stage.reading);

@@ -34,6 +34,8 @@ fn check(test: u64) {
         report.clustered,
         report.by_rows,
         report.sessions,
+        report.sets,
+        report.shared,
         report.projected,
         report.slow,
     ];
