@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::{
-    Columns, Encoding, Envelope, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME,
-    Place, TRUNCATED_TYPE, Timestamp,
+    Columns, Encoding, EventId, MAX_KEY_BYTES, MAX_TYPE_BYTES, NO_POSITION, NO_TIME, Place,
+    TRUNCATED_TYPE, Timestamp,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -105,11 +105,19 @@ impl<'a> Events<'a> {
         payload_bytes: &[usize],
     ) -> Result<Vec<u32>, Malformed> {
         check_lengths(rows, columns, ids)?;
-        check_texts(&columns.keys, &columns.key_ends, MAX_KEY_BYTES)
-            .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
-        Self::check_types(columns, payload_bytes.len())?;
+        Self::check_names(columns, payload_bytes.len())?;
         check_aggregates(columns)?;
         check_payloads(columns, payload_bytes)
+    }
+
+    /// Checks the keys of the aggregates, and the columns of the event types, so many.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_names(columns: &Columns, types: usize) -> Result<(), Malformed> {
+        check_texts(&columns.keys, &columns.key_ends, MAX_KEY_BYTES)
+            .map_err(|()| Malformed("the aggregates' keys are not texts within the limits"))?;
+        Self::check_types(columns, types)
     }
 
     /// Checks that the columns of the event types, so many, agree with each other.
@@ -151,6 +159,7 @@ impl<'a> Events<'a> {
 
     /// The events of parts that were checked.
     #[must_use]
+    #[inline]
     pub fn new(parts: EventsParts<'a>) -> Self {
         Self {
             parts,
@@ -160,19 +169,24 @@ impl<'a> Events<'a> {
 
     /// The same events, of aggregates with these numbers.
     #[must_use]
+    #[inline]
     pub fn numbered(self, numbers: AggregateNumbers<'a>) -> Self {
-        let numbers = Some(numbers).filter(|one| one.numbers.len() == self.aggregates());
-        Self { numbers, ..self }
+        Self {
+            numbers: Some(numbers),
+            ..self
+        }
     }
 
     /// The numbers of the aggregates, where the shard's writer has just made the block.
     #[must_use]
     pub fn numbers(&self) -> Option<AggregateNumbers<'a>> {
-        self.numbers
+        let one_each = |one: &AggregateNumbers<'_>| one.numbers.len() == self.aggregates();
+        self.numbers.filter(one_each)
     }
 
     /// How many events there are.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.parts.columns.versions.len()
     }
@@ -197,6 +211,7 @@ impl<'a> Events<'a> {
 
     /// Position of a row in the shard.
     #[must_use]
+    #[inline]
     pub fn position(&self, row: usize) -> u64 {
         match self.parts.columns.positions.get(row) {
             Some(position) => *position,
@@ -220,6 +235,7 @@ impl<'a> Events<'a> {
 
     /// The index of a row's aggregate in this block.
     #[must_use]
+    #[inline]
     pub fn aggregate_index(&self, row: usize) -> usize {
         self.parts.columns.aggregates[row] as usize
     }
@@ -235,12 +251,14 @@ impl<'a> Events<'a> {
 
     /// How many aggregates the block holds events of.
     #[must_use]
+    #[inline]
     pub fn aggregates(&self) -> usize {
         self.parts.columns.key_ends.len()
     }
 
     /// Key of the aggregate with this index in the block.
     #[must_use]
+    #[inline]
     pub fn key(&self, aggregate: usize) -> &'a str {
         let columns = self.parts.columns;
         text(&columns.keys, &columns.key_ends, aggregate)
@@ -255,6 +273,7 @@ impl<'a> Events<'a> {
 
     /// The event's version in its aggregate.
     #[must_use]
+    #[inline]
     pub fn version(&self, row: usize) -> u64 {
         self.parts.columns.versions[row]
     }
@@ -267,6 +286,7 @@ impl<'a> Events<'a> {
 
     /// The index of a row's event type in this block.
     #[must_use]
+    #[inline]
     pub fn type_index(&self, row: usize) -> usize {
         usize::from(self.parts.columns.types[row])
     }
@@ -300,6 +320,7 @@ impl<'a> Events<'a> {
 
     /// Name of the event type with this index in the block.
     #[must_use]
+    #[inline]
     pub fn type_name(&self, event_type: usize) -> &'a str {
         let columns = self.parts.columns;
         text(&columns.type_names, &columns.type_name_ends, event_type)
@@ -307,12 +328,14 @@ impl<'a> Events<'a> {
 
     /// Version of the schema of the event type with this index.
     #[must_use]
+    #[inline]
     pub fn type_schema(&self, event_type: usize) -> u32 {
         self.parts.columns.type_schemas[event_type]
     }
 
     /// Encoding of the event type with this index.
     #[must_use]
+    #[inline]
     pub fn type_encoding(&self, event_type: usize) -> Encoding {
         let number = self.parts.columns.type_encodings[event_type];
         Encoding::from_u8(number).unwrap_or(Encoding::Bytes)
@@ -320,6 +343,7 @@ impl<'a> Events<'a> {
 
     /// When the event of a row happened, as its sender knows it.
     #[must_use]
+    #[inline]
     pub fn time(&self, row: usize) -> Option<Timestamp> {
         let nanos = *self.parts.columns.times.get(row)?;
         (nanos != NO_TIME).then(|| Timestamp::from_nanos(nanos))
@@ -334,12 +358,14 @@ impl<'a> Events<'a> {
 
     /// The id that a row came with, or `None` where the engine makes it.
     #[must_use]
+    #[inline]
     pub fn given_id(&self, row: usize) -> Option<EventId> {
         EventId::given(self.parts.ids, row)
     }
 
     /// The id of a row: the one that it came with, or the one that the engine makes.
     #[must_use]
+    #[inline]
     pub fn id(&self, row: usize) -> EventId {
         self.given_id(row).unwrap_or_else(|| {
             let (store, shard) = (self.parts.store, self.parts.shard);
@@ -349,6 +375,7 @@ impl<'a> Events<'a> {
 
     /// Name of a row's event type.
     #[must_use]
+    #[inline]
     pub fn event_type(&self, row: usize) -> &'a str {
         self.type_name(self.type_index(row))
     }
@@ -379,6 +406,7 @@ impl<'a> Events<'a> {
 
     /// The payload of a row, or `None` where the reader left its type shut.
     #[must_use]
+    #[inline]
     pub fn payload(&self, row: usize) -> Option<&'a [u8]> {
         let columns = self.parts.columns;
         let bytes = self.parts.payloads[usize::from(columns.types[row])].as_ref()?;
@@ -388,12 +416,14 @@ impl<'a> Events<'a> {
 
     /// Bytes of a row's payload.
     #[must_use]
+    #[inline]
     pub fn payload_len(&self, row: usize) -> usize {
         self.parts.columns.payload_lengths[row] as usize
     }
 
     /// When the engine accepted a row.
     #[must_use]
+    #[inline]
     pub fn commit_time(&self, row: usize) -> Timestamp {
         match self.parts.columns.commit_times.get(row) {
             Some(nanos) => Timestamp::from_nanos(*nanos),
@@ -406,6 +436,7 @@ impl<'a> Events<'a> {
     /// # Panics
     /// When there is no such row.
     #[must_use]
+    #[inline]
     pub fn event(&self, row: usize) -> EventRef<'a> {
         let event_type = self.type_index(row);
         EventRef {
@@ -423,32 +454,6 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// What the block says of the event of a row.
-    ///
-    /// # Panics
-    /// When there is no such row.
-    #[must_use]
-    pub fn envelope(&self, row: usize) -> Envelope {
-        let columns = self.parts.columns;
-        let event_type = self.type_index(row);
-        let is_open = self.parts.payloads[event_type].is_some();
-        let start = self.parts.payload_starts[row];
-        let bytes = columns.payload_lengths[row];
-        Envelope {
-            row: row as u32,
-            version: self.version(row),
-            position: self.position(row),
-            commit_time: self.commit_time(row),
-            time: columns.times.get(row).copied().unwrap_or(NO_TIME),
-            key: span(&columns.key_ends, self.aggregate_index(row)),
-            type_index: event_type as u16,
-            type_name: span(&columns.type_name_ends, event_type),
-            schema: self.type_schema(event_type),
-            encoding: self.type_encoding(event_type),
-            payload: if is_open { start..start + bytes } else { 0..0 },
-        }
-    }
-
     /// All events in the order of their rows, without those whose type was left shut.
     pub fn iter(&self) -> impl Iterator<Item = EventRef<'a>> + use<'a> {
         let events = *self;
@@ -458,15 +463,10 @@ impl<'a> Events<'a> {
     }
 }
 
-/// Where the text with this index is among texts that stand end to end.
-fn span(ends: &[u32], index: usize) -> Range<u32> {
-    let start = if index == 0 { 0 } else { ends[index - 1] };
-    start..ends[index]
-}
-
+/// The text with this index among texts that stand end to end.
 fn bytes_of<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a [u8] {
-    let span = span(ends, index);
-    &bytes[span.start as usize..span.end as usize]
+    let start = if index == 0 { 0 } else { ends[index - 1] };
+    &bytes[start as usize..ends[index] as usize]
 }
 
 fn text<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a str {

@@ -30,12 +30,10 @@ mod expected;
 mod type_hints;
 mod batch;
 mod columns;
-mod envelope;
 mod events;
 
 pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
 pub use columns::{Columns, NO_POSITION, NO_TIME};
-pub use envelope::Envelope;
 pub use erased::{erased_id, erased_id_of, erased_key};
 pub use events::{AggregateNumbers, EventRef, Events, EventsParts, Malformed};
 pub use expected::{Expected, conflict};

@@ -245,6 +245,7 @@ impl Block {
 
     /// The events, borrowed from the block.
     #[must_use]
+    #[inline]
     pub fn events(&self) -> Events<'_> {
         Events::new(EventsParts {
             store: self.head.store,
@@ -491,29 +492,33 @@ impl Block {
         with_archive(layout.keys, bytes, |raw| {
             group::read_keys(raw, &mut columns)
         })?;
+        let rows = head.rows as usize;
+        let of_groups = layout.groups().map(|group| group.columns.raw as usize);
+        let mut reader =
+            GroupReader::begin(rows, of_groups.sum(), head.first_position, &mut columns);
         let mut ids = Vec::new();
-        let mut reader = GroupReader::begin(&mut columns);
         for group in layout.groups() {
             with_archive(group.columns, bytes, |raw| {
-                reader.read(raw, group.rows, head.first_position, &mut columns)
+                reader.read(raw, group.rows, &mut columns)
             })?;
             if let Some(section) = group.ids {
+                ids.reserve(rows * 16);
                 ids.extend_from_slice(stored(section, bytes)?);
             }
         }
         let sizes = layout.payload_bytes();
-        let mut block = Self {
+        Events::check_names(&columns, sizes.len()).map_err(|malformed| malformed.0)?;
+        let payload_starts = reader.end(&sizes)?;
+        check_places(&head, &columns)?;
+        Ok(Self {
             columns,
             ids,
-            payloads: Vec::new(),
-            payload_starts: Vec::new(),
+            payloads: vec![None; sizes.len()],
+            payload_starts,
             numbers: Vec::new(),
             opening: 0,
             head,
-        };
-        block.check_against(&sizes)?;
-        block.payloads = vec![None; sizes.len()];
-        Ok(block)
+        })
     }
 
     /// Where the sections of a block end that are not payloads, from its beginning on.

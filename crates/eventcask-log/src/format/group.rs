@@ -227,26 +227,50 @@ pub(crate) fn read_keys(raw: &[u8], columns: &mut Columns) -> Result<(), &'stati
     Ok(())
 }
 
-/// Reads the groups of a block into its columns, one after the other.
-#[derive(Default)]
+/// Reads the groups of a block into its columns, one after the other. What they say of each other
+/// and of the block is checked row by row on the way.
 pub(crate) struct GroupReader {
+    /// Rows of all groups, about: who says more gives no reason to make room for them.
+    rows: usize,
+    first_position: u64,
     /// Position of the newest event of each aggregate so far.
     newest: Vec<u64>,
+    /// Aggregates of which a row was read.
+    seen: usize,
     /// Bytes of the payloads of each type so far.
+    payload_ends: Vec<u32>,
+    /// One a row: where its payload starts among those of its type.
     payload_starts: Vec<u32>,
 }
 
 /// Stands for an aggregate of which no row was read yet.
 const UNSEEN: u64 = NO_POSITION - 1;
+/// A row takes at least so many bytes of its group.
+const ROW_BYTES: usize = 4 + 2 + 8 + 4 + 4;
 
 impl GroupReader {
-    /// Begins with the first group of a block whose types and keys were read.
-    pub(crate) fn begin(columns: &mut Columns) -> Self {
+    /// Begins with the first group of a block whose types and keys were read; the groups take so
+    /// many bytes.
+    pub(crate) fn begin(
+        rows: usize,
+        bytes: usize,
+        first_position: u64,
+        columns: &mut Columns,
+    ) -> Self {
+        let rows = rows.min(bytes / ROW_BYTES);
         let aggregates = columns.key_ends.len();
         columns.previous.resize(aggregates, NO_POSITION);
+        columns.aggregates.reserve_exact(rows);
+        columns.types.reserve_exact(rows);
+        columns.versions.reserve_exact(rows);
+        columns.payload_lengths.reserve_exact(rows);
         Self {
+            rows,
+            first_position,
             newest: vec![UNSEEN; aggregates],
-            payload_starts: vec![0; columns.type_schemas.len()],
+            seen: 0,
+            payload_ends: vec![0; columns.type_schemas.len()],
+            payload_starts: Vec::with_capacity(rows),
         }
     }
 
@@ -255,11 +279,10 @@ impl GroupReader {
         &mut self,
         raw: &[u8],
         rows: usize,
-        first_position: u64,
         columns: &mut Columns,
     ) -> Result<(), &'static str> {
         let group = checked(raw, rows)?;
-        if !same(&group.payload_starts, &self.payload_starts) {
+        if !same(&group.payload_starts, &self.payload_ends) {
             return Err("a group says that its payloads start elsewhere");
         }
         let from = columns.rows();
@@ -269,23 +292,41 @@ impl GroupReader {
             .extend(group.types.iter().map(|one| one.to_native()));
         extend_u64(&mut columns.versions, &group.versions);
         extend_u32(&mut columns.payload_lengths, &group.payload_lengths);
-        extend_i64(&mut columns.times, &group.times);
-        extend_u64(&mut columns.positions, &group.positions);
-        extend_i64(&mut columns.commit_times, &group.commit_times);
-        let so_far = from + rows;
-        let lengths = [
-            columns.times.len(),
-            columns.positions.len(),
-            columns.commit_times.len(),
-        ];
-        if lengths
-            .iter()
-            .any(|length| *length != 0 && *length != so_far)
+        self.extend_optional(&mut columns.times, &group.times, from, i64_le::to_native)?;
+        self.extend_optional(
+            &mut columns.positions,
+            &group.positions,
+            from,
+            u64_le::to_native,
+        )?;
+        self.extend_optional(
+            &mut columns.commit_times,
+            &group.commit_times,
+            from,
+            i64_le::to_native,
+        )?;
+        self.add_payloads(from, columns)?;
+        self.follow_back(&group.back, &group.far_back, from, columns)
+    }
+
+    /// Optional columns are there in all groups or in none.
+    fn extend_optional<S: Copy, T>(
+        &self,
+        column: &mut Vec<T>,
+        more: &[S],
+        from: usize,
+        to_native: impl Fn(S) -> T,
+    ) -> Result<(), &'static str> {
+        if column.len() != from && !more.is_empty()
+            || column.len() == from && more.is_empty() && from > 0
         {
             return Err("the groups of a block have different columns");
         }
-        self.add_payloads(from, columns)?;
-        self.follow_back(&group.back, &group.far_back, from, first_position, columns)
+        if from == 0 && !more.is_empty() {
+            column.reserve_exact(self.rows);
+        }
+        column.extend(more.iter().map(|one| to_native(*one)));
+        Ok(())
     }
 
     fn add_payloads(&mut self, from: usize, columns: &Columns) -> Result<(), &'static str> {
@@ -293,10 +334,11 @@ impl GroupReader {
             .iter()
             .zip(&columns.payload_lengths[from..]);
         for (event_type, length) in rows {
-            let start = self.payload_starts.get_mut(usize::from(*event_type));
-            let start = start.ok_or("a row names an event type that the block does not list")?;
-            let end = start.checked_add(*length);
-            *start = end.ok_or("the payloads of a type pass 4 GiB")?;
+            let end = self.payload_ends.get_mut(usize::from(*event_type));
+            let end = end.ok_or("a row names an event type that the block does not list")?;
+            self.payload_starts.push(*end);
+            let after = end.checked_add(*length);
+            *end = after.ok_or("the payloads of a type pass 4 GiB")?;
         }
         Ok(())
     }
@@ -308,19 +350,21 @@ impl GroupReader {
         back: &[u32_le],
         far_back: &[u64_le],
         from: usize,
-        first_position: u64,
         columns: &mut Columns,
     ) -> Result<(), &'static str> {
         let mut far_back = far_back.iter();
-        for (within, back) in back.iter().enumerate() {
-            let row = from + within;
-            let position = position_of(&columns.positions, first_position, row);
+        let rows = columns.aggregates[from..].iter().zip(back);
+        for (within, (aggregate, back)) in rows.enumerate() {
+            let position = position_of(&columns.positions, self.first_position, from + within);
             let before = before(position, back.to_native(), || far_back.next())?;
-            let aggregate = columns.aggregates[row] as usize;
+            let aggregate = *aggregate as usize;
             let newest = self.newest.get_mut(aggregate);
             let newest = newest.ok_or("a row names an aggregate that the block does not list")?;
             match *newest {
-                UNSEEN => columns.previous[aggregate] = before,
+                UNSEEN => {
+                    columns.previous[aggregate] = before;
+                    self.seen += 1;
+                }
                 known if known == before => {}
                 _ => return Err("a row names another event before it than the block has"),
             }
@@ -329,6 +373,19 @@ impl GroupReader {
         match far_back.next() {
             None => Ok(()),
             Some(_) => Err("a group lists a place that no row leads to"),
+        }
+    }
+
+    /// Ends with the last group: says where the payload of each row starts, if there are so many
+    /// bytes of each type and there is a row of each aggregate.
+    pub(crate) fn end(self, payload_bytes: &[usize]) -> Result<Vec<u32>, &'static str> {
+        let ends = self.payload_ends.iter().map(|end| *end as usize);
+        if !ends.eq(payload_bytes.iter().copied()) {
+            return Err("the payloads do not fill the sections of their types");
+        }
+        match self.seen == self.newest.len() {
+            true => Ok(self.payload_starts),
+            false => Err("the block lists an aggregate of which it has no event"),
         }
     }
 }
@@ -505,9 +562,5 @@ fn extend_u32(column: &mut Vec<u32>, more: &[u32_le]) {
 }
 
 fn extend_u64(column: &mut Vec<u64>, more: &[u64_le]) {
-    column.extend(more.iter().map(|one| one.to_native()));
-}
-
-fn extend_i64(column: &mut Vec<i64>, more: &[i64_le]) {
     column.extend(more.iter().map(|one| one.to_native()));
 }

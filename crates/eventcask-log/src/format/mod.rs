@@ -13,5 +13,4 @@ pub(crate) mod layout;
 pub(crate) mod group;
 pub(crate) mod front;
 pub(crate) mod block;
-mod one_event;
 pub(crate) mod sealed_header;

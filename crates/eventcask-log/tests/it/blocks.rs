@@ -62,23 +62,6 @@ fn mixed(count: usize, has_ids: bool, has_times: bool) -> Vec<Row> {
     rows
 }
 
-/// What an envelope leads to is what the columns say, also of types whose payloads are left shut.
-#[test]
-fn an_envelope_leads_to_all_of_its_event() {
-    for (has_ids, has_times) in [(false, false), (true, true)] {
-        let (head, bytes) = encode(&block(&mixed(300, has_ids, has_times)), Codec::Lz4);
-        let of_one_type = ["Überweisung".to_owned()];
-        for want in [Payloads::All, Payloads::Types(&of_one_type), Payloads::Shut] {
-            let block = Block::decode(head.clone(), &bytes, want).unwrap();
-            let events = block.events();
-            for row in 0..events.len() {
-                let envelope = events.envelope(row);
-                assert_eq!(block.event(&envelope), events.event(row), "{want:?}");
-            }
-        }
-    }
-}
-
 #[test]
 fn a_block_comes_back_as_it_was_from_each_codec_with_and_without_ids_and_times() {
     for codec in CODECS {

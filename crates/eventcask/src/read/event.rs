@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Encoding, Envelope, EventId, EventRef, Place, Timestamp};
+use eventcask_event::{Encoding, EventId, EventRef, Events, Place, Timestamp};
 use eventcask_log::Block;
 
 /// A stored event: a share of its block, in which it is read in place.
@@ -24,13 +24,17 @@ use eventcask_log::Block;
 #[derive(Clone)]
 pub struct Event {
     block: Arc<Block>,
-    envelope: Envelope,
+    row: u32,
 }
 
 impl Event {
-    /// An event of a block.
-    pub(crate) fn new(block: Arc<Block>, envelope: Envelope) -> Self {
-        Self { block, envelope }
+    /// The event of a row of a block.
+    pub(crate) fn new(block: Arc<Block>, row: u32) -> Self {
+        Self { block, row }
+    }
+
+    fn events(&self) -> (Events<'_>, usize) {
+        (self.block.events(), self.row as usize)
     }
 
     /// The block that it is a share of.
@@ -40,14 +44,18 @@ impl Event {
 
     /// Key of the aggregate that the event is about.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> &str {
-        self.block.key(&self.envelope)
+        let (events, row) = self.events();
+        events.key(events.aggregate_index(row))
     }
 
     /// The 1-based ordinal of the event in its aggregate.
     #[must_use]
+    #[inline]
     pub fn version(&self) -> u64 {
-        self.envelope.version
+        let (events, row) = self.events();
+        events.version(row)
     }
 
     /// The shard that stores the aggregate.
@@ -58,8 +66,10 @@ impl Event {
 
     /// The 0-based ordinal of the event in its shard.
     #[must_use]
+    #[inline]
     pub fn position(&self) -> u64 {
-        self.envelope.position
+        let (events, row) = self.events();
+        events.position(row)
     }
 
     /// Where the event is.
@@ -70,50 +80,62 @@ impl Event {
 
     /// Name of the event type.
     #[must_use]
+    #[inline]
     pub fn event_type(&self) -> &str {
-        self.block.event_type(&self.envelope)
+        let (events, row) = self.events();
+        events.event_type(row)
     }
 
     /// Version of the payload's schema.
     #[must_use]
     pub fn schema(&self) -> u32 {
-        self.envelope.schema
+        let (events, row) = self.events();
+        events.type_schema(events.type_index(row))
     }
 
     /// How the payload is encoded.
     #[must_use]
     pub fn encoding(&self) -> Encoding {
-        self.envelope.encoding
+        let (events, row) = self.events();
+        events.type_encoding(events.type_index(row))
     }
 
     /// The event's id.
     #[must_use]
     pub fn id(&self) -> EventId {
-        self.block.id(&self.envelope)
+        let (events, row) = self.events();
+        events.id(row)
     }
 
     /// When the engine accepted the event; never decreases along a shard.
     #[must_use]
+    #[inline]
     pub fn commit_time(&self) -> Timestamp {
-        self.envelope.commit_time
+        let (events, row) = self.events();
+        events.commit_time(row)
     }
 
     /// When the event happened, as its sender knows it.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {
-        self.envelope.time()
+        let (events, row) = self.events();
+        events.time(row)
     }
 
     /// The payload.
     #[must_use]
+    #[inline]
     pub fn payload(&self) -> &[u8] {
-        self.block.payload(&self.envelope)
+        let (events, row) = self.events();
+        events.payload(row).unwrap_or_default()
     }
 
     /// All of it at once; everything in it borrows from the block. It is what folds are given.
     #[must_use]
+    #[inline]
     pub fn get(&self) -> EventRef<'_> {
-        self.block.event(&self.envelope)
+        let (events, row) = self.events();
+        events.event(row)
     }
 }
 

@@ -48,10 +48,7 @@ impl StoreReader {
         let mut found = Vec::new();
         for events in parallel::map(readers.len(), |shard| readers[shard].find(id)) {
             let events = events?.into_iter();
-            found.extend(events.map(|(block, row)| {
-                let envelope = block.events().envelope(row);
-                Event::new(block, envelope)
-            }));
+            found.extend(events.map(|(block, row)| Event::new(block, row as u32)));
         }
         found.sort_by_key(|event| (event.commit_time(), event.shard()));
         Ok(found)

@@ -59,7 +59,13 @@ impl Merge {
                     Order::OldestFirst => time.as_nanos(),
                     Order::NewestFirst => !time.as_nanos(),
                 };
-                self.ready.push(Reverse((time, self.rank(index))));
+                let place = Reverse((time, self.rank(index)));
+                // Mostly the shard that had the last event has the next one, too.
+                let is_next = self.ready.peek().is_none_or(|first| place > *first);
+                if is_next && self.unsettled.len() == 1 {
+                    return Ok(self.shards[index].take());
+                }
+                self.ready.push(place);
             }
             self.unsettled.pop();
         }

@@ -61,8 +61,9 @@ impl ShardEvents {
 
     /// Position of the first event that was neither handed out nor passed over.
     pub(crate) fn position(&self) -> u64 {
-        let open = self.open.as_ref().and_then(BlockEvents::position);
-        open.unwrap_or(self.cursor.left().start)
+        let open = self.open.as_ref().and_then(BlockEvents::peek);
+        let position = open.map(|(events, row)| events.position(row));
+        position.unwrap_or(self.cursor.left().start)
     }
 
     /// The shard.
@@ -73,11 +74,11 @@ impl ShardEvents {
     /// Moves on to the next wanted event, if it is not on one, and tells its commit time.
     pub(crate) fn settle(&mut self, filter: &Filter) -> Result<Option<Timestamp>, Error> {
         loop {
-            if let Some(open) = &mut self.open {
-                if let Some(next) = open.peek() {
-                    let time = next.commit_time;
+            if let Some(open) = &self.open {
+                if let Some((events, row)) = open.peek() {
+                    let time = events.commit_time(row);
                     let has_come = self.order == Order::NewestFirst
-                        || self.cursor.has_come(next.position, time);
+                        || self.cursor.has_come(events.position(row), time);
                     return Ok(has_come.then_some(time));
                 }
                 self.open = None;
