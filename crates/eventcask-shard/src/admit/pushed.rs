@@ -4,7 +4,7 @@
 //! way at once while each stage has its tables and instructions at hand:
 //!
 //! 1. The ids of the rows are entered, up to the first row that is not plain: its id is in memory
-//!    already, or may be on disk. The rows before it are a stretch.
+//!    already, or may be on disk. The rows before it, or as many as there may be, are a stretch.
 //! 2. The aggregates of the stretch are found and its events admitted.
 //! 3. The row that is not plain is judged by itself, by all the rules. The next stretch begins
 //!    behind it.
@@ -19,6 +19,11 @@ use super::Admission;
 use super::asked::{AskedIds, GROUP};
 use crate::{AppendError, Flushed};
 
+/// Rows of a stretch at most. Where an aggregate can not be read, the ids behind it in its stretch
+/// are entered once more; without a bound that is the square of a batch's rows. Four groups are
+/// enough for a stage to have its tables at hand.
+const STRETCH: usize = 4 * GROUP;
+
 impl Admission<'_> {
     /// Decides on events that were pushed one by one, and counts what becomes of them. Returns the
     /// first refusal that is not an event's own fault.
@@ -29,10 +34,11 @@ impl Admission<'_> {
     ) -> Option<AppendError> {
         let (mut row, mut failed) = (rows.start, None);
         while row < rows.end {
-            let plain = self.admit_plain(row..rows.end);
+            let end = rows.end.min(row + STRETCH);
+            let plain = self.admit_plain(row..end);
             counted.stored += plain as u64;
             row += plain;
-            if row < rows.end {
+            if row < end {
                 let judged = self.judge(row..row + 1, Expected::Any);
                 let is_stored = judged.map(|outcome| !outcome.is_duplicate());
                 if let Err(refused) = counted.count(is_stored) {
