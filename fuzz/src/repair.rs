@@ -48,7 +48,7 @@ pub fn manifest(bytes: &mut Vec<u8>, how: Repair) {
         bytes.resize(HEADER, 0);
         mend_header(bytes, b"ECASKMAN", HEADER as u32);
         put(bytes, 60, 1u32.to_le_bytes());
-        bytes[72..124].fill(0);
+        bytes[88..124].fill(0);
     }
     seal_header(bytes);
 }
@@ -58,11 +58,15 @@ pub fn framed(bytes: &mut Vec<u8>, how: Repair) {
     if how == Repair::Mend {
         bytes.resize(bytes.len().max(HEADER), 0);
         mend_header(bytes, b"ECASKFRM", HEADER as u32);
-        let kind = if u32_at(bytes, 56) == 1 { 1u32 } else { 2 };
+        // A definition, an origin, or the state of a view.
+        let kind = match u32_at(bytes, 56) {
+            kind @ (1 | 9) => kind,
+            _ => 2,
+        };
         put(bytes, 56, kind.to_le_bytes());
         put(bytes, 60, 0u32.to_le_bytes());
         let definition = eventcask_log::Framed::checksum(crate::corpus::definition().as_bytes());
-        let definition = if kind == 1 { 0 } else { definition };
+        let definition = if kind == 2 { definition } else { 0 };
         put(bytes, 72, definition.to_le_bytes());
         bytes[88..124].fill(0);
         let length = (bytes.len() - HEADER) as u64;

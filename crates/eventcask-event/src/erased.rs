@@ -4,6 +4,8 @@
 //! under a key made of a hash, so that the aggregate goes on with its versions where it comes
 //! again.
 
+use std::collections::BTreeMap;
+
 use crate::{ERASED_PREFIX, EventId, Routing};
 
 /// What stands for a key once it is erased: a hash of the store's id and the key.
@@ -32,6 +34,43 @@ pub fn erased_key(store: u128, key: &str, routing: Routing) -> String {
     let keys = (0_u64..).map(|number| format!("{ERASED_PREFIX}{id}:{number}"));
     let mut keys = keys.filter(|key| routing.shard_of(key) == shard);
     keys.next().expect("one of the numbers leads to the shard")
+}
+
+/// The keys that take the place of an erased one in each of the wanted shards, by their shard. For
+/// who knows what stands for a key, and not the key, and so not which of these shards it has.
+///
+/// ```
+/// use eventcask_event::{RouteBy, Routing, erased_id, erased_keys};
+/// let routing = Routing { by: RouteBy::Key, shards: 4 };
+/// let stand_for = erased_keys(erased_id(7, "ada"), routing, |shard| shard % 2 == 1);
+/// for (shard, key) in &stand_for {
+///     assert_eq!(routing.shard_of(key), *shard);
+/// }
+/// assert_eq!(stand_for.len(), 2);
+/// ```
+///
+/// # Panics
+/// When there are no shards.
+#[must_use]
+pub fn erased_keys(
+    id: EventId,
+    routing: Routing,
+    is_wanted: impl Fn(u32) -> bool,
+) -> BTreeMap<u32, String> {
+    let wanted = (0..routing.shards).filter(|shard| is_wanted(*shard));
+    let wanted = wanted.count();
+    let mut keys = BTreeMap::new();
+    let mut numbers = 0_u64..;
+    while keys.len() < wanted
+        && let Some(number) = numbers.next()
+    {
+        let key = format!("{ERASED_PREFIX}{id}:{number}");
+        let shard = routing.shard_of(&key);
+        if is_wanted(shard) {
+            keys.entry(shard).or_insert(key);
+        }
+    }
+    keys
 }
 
 /// Which erased key this one stands for, if it does.

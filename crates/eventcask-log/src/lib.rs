@@ -58,6 +58,7 @@ pub use recovery::{Recovery, Visit};
 pub use sealed::budget::Budget;
 pub use sealed::closed::ClosedSegment;
 pub use sealed::clustering::SORT_BYTES;
+pub use sealed::copy::{CopyTools, LinkBy, LogCopy};
 pub use sealed::digest::Digest;
 pub use sealed::index::{IdPlace, IdQuery, KeyPlace};
 pub use sealed::rewrite::{Fate, Rewriting};

@@ -159,7 +159,7 @@ impl ShardReader {
             return Ok(Some(place));
         }
         let retired = Arc::clone(&self.published().retired);
-        match retired.erased(self.dir.store(), key) {
+        match retired.erased(self.dir.first_store(), key) {
             Some(stands_for) => self.newest_before(stands_for, u64::MAX),
             None => Ok(None),
         }

@@ -36,7 +36,9 @@ mod find;
 pub use answer::{AppendError, AppendResult, Appended, Conflict};
 pub use clock::CommitClock;
 pub use commit::{Durability, WriteThread};
-pub use dedup::{Dedup, DedupSettings, DedupWindow, IdProbe};
+pub use dedup::{
+    CarriedMark, CarriedMarks, CarriedSource, Dedup, DedupSettings, DedupWindow, IdProbe, leads,
+};
 pub use delivery::{Append, Delivery, Expectation, ExpectedOf, FlushCounter, FlushShare, Flushed};
 pub use directory::{Admitted, AggregateSlot, Directory, KeyHasher};
 pub use inbox::{Inbox, Message, OpenBatch, SendError, WorkerBell};

@@ -62,8 +62,8 @@ impl Retired {
         self.truncate(stands_for, version);
     }
 
-    /// The first version of an aggregate of a store that is still there, also where its key was
-    /// erased.
+    /// The first version of an aggregate that is still there, also where its key was erased; `store`
+    /// is the one that the events began in.
     #[must_use]
     pub fn first_left(&self, store: u128, key: &str) -> u64 {
         let first = self.first_version(key);
@@ -73,7 +73,7 @@ impl Retired {
         })
     }
 
-    /// The key that took the place of an erased one of a store.
+    /// The key that took the place of an erased one, whose events began in this store.
     pub(crate) fn erased(&self, store: u128, key: &str) -> Option<&str> {
         if self.erased.is_empty() {
             return None;

@@ -75,13 +75,17 @@ pub enum Planted {
     ParkedDoesNotHold,
     /// A projection passes over an event that it can not apply, and does not say so.
     ParkedIsPassedOver,
+    /// The disk that a store is resharded to says of each sync that it went well, and does nothing.
+    ReshardIsNotSynced,
+    /// An event is there twice in a store that was resharded.
+    EventIsReshardedTwice,
     /// To redrive an aggregate of a projection leaves out what waits behind the event that failed.
     RedriveLeavesWaiting,
 }
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -119,5 +123,7 @@ impl Planted {
         Self::ParkedDoesNotHold,
         Self::ParkedIsPassedOver,
         Self::RedriveLeavesWaiting,
+        Self::ReshardIsNotSynced,
+        Self::EventIsReshardedTwice,
     ];
 }

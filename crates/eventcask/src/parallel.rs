@@ -122,6 +122,13 @@ impl Drop for Busy {
     }
 }
 
+/// Does it some time, where there is a pool to do it; nobody may wait for it.
+pub(crate) fn spawn(work: impl FnOnce() + Send + 'static) {
+    if let Some(pool) = pool() {
+        pool.spawn(work);
+    }
+}
+
 /// Does both, at once where a thread is free.
 pub(crate) fn join<A: Send, B: Send>(
     one: impl FnOnce() -> A + Send,

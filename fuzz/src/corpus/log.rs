@@ -111,6 +111,18 @@ pub(super) fn manifest_of(shards: u32, created: i64) -> Vec<u8> {
     stage::bytes_of(&storage, "MANIFEST")
 }
 
+/// The id of the store that the events of another one began in.
+pub(super) const FIRST_STORE: u128 = 7;
+
+/// The manifest of a store that was made of another one's events.
+pub(crate) fn manifest_of_another() -> Vec<u8> {
+    let storage = MemoryStorage::default();
+    let manifest = |store| Manifest::new(store, 1, 0).expect("one shard is allowed");
+    let made = manifest(STORE).made_of(&manifest(FIRST_STORE));
+    made.create(&storage).expect("memory can be written");
+    stage::bytes_of(&storage, "MANIFEST")
+}
+
 pub(crate) fn manifest_file() -> Vec<u8> {
     manifest_of(1, 0)
 }

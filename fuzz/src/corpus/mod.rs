@@ -10,7 +10,9 @@ mod rows;
 
 use eventcask_log::{Codec, Fate};
 
-pub(crate) use log::{FIRST_BLOCK, in_a_segment, manifest_file, segment_after};
+pub(crate) use log::{
+    FIRST_BLOCK, in_a_segment, manifest_file, manifest_of_another, segment_after,
+};
 use log::{Log, Row};
 pub(crate) use views::{SPEC, definition, definition_file, segment_for_views, spec};
 
@@ -212,6 +214,7 @@ fn manifests() -> Vec<Entry> {
     vec![
         entry("manifest", "one-shard", manifest_file()),
         entry("manifest", "many-shards", log::manifest_of(4096, i64::MIN)),
+        entry("manifest", "of-another", manifest_of_another()),
     ]
 }
 

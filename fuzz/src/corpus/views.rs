@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eventcask_log::{Block, Framed, FramedKind, MemoryStorage, Payloads};
 use eventcask_project::{Batch, ViewSpec, ViewState};
 
-use super::log::{Log, Row};
+use super::log::{FIRST_STORE, Log, Row};
 use super::{Entry, entry};
 use crate::repair::STORE;
 use crate::targets::stage;
@@ -85,6 +85,21 @@ fn file_of(kind: FramedKind, progress: u64, body: Vec<u8>) -> Vec<u8> {
     stage::bytes_of(&storage, "file")
 }
 
+/// What a store knows of the one before: two shards of it, and how far they had consumed a source.
+fn origin(source: &str) -> Vec<u8> {
+    let mut body = vec![1, 1];
+    body.extend(FIRST_STORE.to_le_bytes());
+    body.extend(1_u32.to_le_bytes());
+    body.extend([2_u64.to_le_bytes(), (-1_i64).to_le_bytes()].concat());
+    for (shard, next) in [(0_u32, 12_u64), (1, u64::MAX)] {
+        body.extend([2_u32, 2, shard].map(u32::to_le_bytes).concat());
+        body.extend([next, 7].map(u64::to_le_bytes).concat());
+        body.extend((source.len() as u16).to_le_bytes());
+        body.extend(source.as_bytes());
+    }
+    body
+}
+
 pub(super) fn entries() -> Vec<Entry> {
     let other = format!(r#"{{"name":"x","spec":{PLAIN}}}"#).into_bytes();
     let state = |progress, body| file_of(FramedKind::ViewState, progress, body);
@@ -107,6 +122,16 @@ pub(super) fn entries() -> Vec<Entry> {
             "framed",
             "body-of-no-use",
             state(1, b"not a state".to_vec()),
+        ),
+        entry(
+            "framed",
+            "origin",
+            file_of(FramedKind::Origin, 0, origin("flights-2013.csv")),
+        ),
+        entry(
+            "framed",
+            "refused-origin-without-a-name",
+            file_of(FramedKind::Origin, 0, origin("")),
         ),
         entry("view_state", "windows", state_of(SPEC)),
         entry("view_state", "plain", state_of(PLAIN)),

@@ -53,6 +53,10 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
         FramedKind::ViewDefinition => put_definition(&storage, bytes),
         FramedKind::Retention => put_file(&storage, "RETENTION", bytes),
         FramedKind::Ends => put_file(&storage, "ENDS", bytes),
+        FramedKind::Origin => {
+            put_file(&storage, "MANIFEST", &corpus::manifest_of_another());
+            put_file(&storage, "ORIGIN", bytes);
+        }
         FramedKind::ViewState => {
             put_definition(&storage, &corpus::definition_file());
             put_file(&storage, "views/0001/0000.snapshot", bytes);
@@ -76,7 +80,7 @@ fn open_with(kind: FramedKind, bytes: &[u8]) -> bool {
         let json = serde_json::to_string(&rows).expect("rows are JSON");
         serde_json::from_str::<serde::de::IgnoredAny>(&json).expect("rows are JSON");
     }
-    store.views().len() == 1
+    kind == FramedKind::Origin || store.views().len() == 1
 }
 
 /// The directory of the first projection, from the outermost.

@@ -8,6 +8,7 @@ mod read;
 mod view;
 mod subscriptions;
 mod backup;
+mod reshard;
 mod truncate;
 mod diff;
 
@@ -26,6 +27,7 @@ use eventcask_load::args::LoadArgs;
 pub use ingest::{IngestArgs, OnError};
 pub use named::Named;
 pub use read::{ExportArgs, ReadArgs, TailArgs, type_names};
+pub use reshard::ReshardArgs;
 pub use subscriptions::{RedriveArgs, SubscriptionsArgs, SubscriptionsCommand};
 pub use truncate::{ReclaimArgs, TruncateArgs};
 pub use view::{ViewArgs, ViewCommand, ViewCreateArgs, ViewGetArgs};
@@ -137,6 +139,8 @@ Example:
     Repair,
     /// Copy a store into a directory of its own, also while another process writes to it
     Backup(BackupArgs),
+    /// Write a store anew into a directory of its own, with other shards
+    Reshard(ReshardArgs),
     /// Give up old events: readers do not see them any more
     Truncate(TruncateArgs),
     /// Take back the room of events that were given up

@@ -79,6 +79,9 @@ fn write_manifest(line: &mut Vec<u8>, manifest: &Manifest) {
         .shown("route_by", manifest.route_by)
         .shown("created", Timestamp::from_nanos(manifest.created))
         .number("writable", manifest.writable);
+    if manifest.origin != 0 {
+        object.text("origin", &format!("{:032x}", manifest.origin));
+    }
     object.end();
 }
 
@@ -113,6 +116,7 @@ fn kind_of(framed: &Framed) -> &'static str {
         FramedKind::ProjectionDefinition => "projection definition",
         FramedKind::ProjectionState => "projection state",
         FramedKind::Ends => "ends of the logs",
+        FramedKind::Origin => "origin",
     }
 }
 
@@ -266,7 +270,7 @@ fn codec_of(section: &Section) -> &'static str {
 fn text(inspection: &Inspection) -> Result<String, Failure> {
     match inspection {
         Inspection::Manifest(manifest) => Ok(format!(
-            "manifest of store {:032x}\n{} shards, routed by {}, made {}{}\n",
+            "manifest of store {:032x}\n{} shards, routed by {}, made {}{}{}\n",
             manifest.store,
             manifest.shards,
             manifest.route_by,
@@ -275,6 +279,10 @@ fn text(inspection: &Inspection) -> Result<String, Failure> {
                 ""
             } else {
                 "; only a newer version may write to it"
+            },
+            match manifest.origin {
+                0 => String::new(),
+                origin => format!("; its events began in store {origin:032x}"),
             },
         )),
         Inspection::Framed(framed) => Ok(framed_text(framed)),

@@ -14,6 +14,7 @@ mod stats;
 mod verify;
 mod repair;
 mod backup;
+mod reshard;
 mod truncate;
 mod reclaim;
 mod inspect;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Verify => verify::run(&global),
         Command::Repair => repair::run(&global),
         Command::Backup(args) => backup::run(&args, &global),
+        Command::Reshard(args) => reshard::run(&args, &global),
         Command::Truncate(args) => truncate::run(&args, &global),
         Command::Reclaim(args) => reclaim::run(&args, &global),
         Command::Seal { clustered } => reclaim::seal(clustered, &global),

@@ -53,6 +53,9 @@ fn write_json(line: &mut Vec<u8>, store: &StoreReader, stats: &Stats, kept: &[Ke
         .number("segments", stats.segments)
         .number("sealed_segments", stats.sealed_segments)
         .number("lost_events", stats.lost_events);
+    if let Some(origin) = stats.origin {
+        object.text("origin", &format!("{origin:032x}"));
+    }
     if let Some(reason) = &stats.seal_failure {
         object.text("seal_failure", reason);
     }
@@ -167,6 +170,9 @@ fn text(global: &Global, store: &StoreReader, stats: &Stats, kept: &[KeptProject
         count(stats.sealed_segments),
         bytes_per_event(stats),
     );
+    if let Some(origin) = stats.origin {
+        text += &format!("resharded; its events began in store {origin:032x}\n");
+    }
     if stats.lost_events > 0 {
         text += &format!(
             "{} events were damaged and given up by a repair\n",

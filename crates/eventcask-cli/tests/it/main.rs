@@ -25,5 +25,6 @@ mod writers;
 mod fixtures;
 mod repair;
 mod backup;
+mod reshard;
 mod truncate;
 mod load;

@@ -1,5 +1,5 @@
 //! Small files with a checked header: definitions and snapshots of views and projections, snapshots
-//! of folded aggregates, the retention, how far subscriptions got, and where logs end.
+//! of folded aggregates, the retention, how far subscriptions got, where logs end, and what a store was made of.
 
 use crate::Error;
 use crate::disk::storage::{Open, Storage};
@@ -31,6 +31,8 @@ pub enum FramedKind {
     ProjectionState = 7,
     /// Up to where the logs are known to go.
     Ends = 8,
+    /// What a store that was made of another one's events knows of that.
+    Origin = 9,
 }
 
 /// A body of bytes with what tells whether it still fits its store.
@@ -178,6 +180,7 @@ impl Framed {
             5 => FramedKind::ProjectionDefinition,
             7 => FramedKind::ProjectionState,
             8 => FramedKind::Ends,
+            9 => FramedKind::Origin,
             _ => return Err(Error::damaged(file, 56, "its kind is unknown")),
         };
         if !fields.is_zero(88, 124) {

@@ -26,6 +26,9 @@ pub struct Manifest {
     pub route_by: RouteBy,
     /// When the store was made, in nanoseconds since 1970.
     pub created: i64,
+    /// Id of the store whose events this one was made of, or of the first of them where that was
+    /// made of another one; 0 where it began empty.
+    pub origin: u128,
     /// Whether this version of the program may write to the store.
     pub writable: bool,
 }
@@ -47,8 +50,26 @@ impl Manifest {
             shards,
             route_by: RouteBy::Key,
             created,
+            origin: 0,
             writable: true,
         })
+    }
+
+    /// The same, made of the events of the store with this manifest.
+    #[must_use]
+    pub fn made_of(self, source: &Self) -> Self {
+        let origin = source.first_store();
+        Self { origin, ..self }
+    }
+
+    /// Id of the store that the events began in: keys that are erased are hashed with it, since
+    /// nobody can hash them anew.
+    #[must_use]
+    pub fn first_store(&self) -> u128 {
+        match self.origin {
+            0 => self.store,
+            origin => origin,
+        }
     }
 
     /// The same, routed by this part of the keys.
@@ -101,6 +122,15 @@ impl Manifest {
         finished.map_err(|error| Error::io("finish", &storage.describe(NAME), error))
     }
 
+    /// Says of a directory that nothing is being copied into it any more.
+    ///
+    /// # Errors
+    /// What the disk said.
+    pub fn abandon(storage: &dyn Storage) -> Result<(), Error> {
+        let removed = storage.remove(UNFINISHED);
+        removed.map_err(|error| Error::io("remove", &storage.describe(UNFINISHED), error))
+    }
+
     /// What is being copied into a directory, or was when a process ended.
     ///
     /// # Errors
@@ -130,9 +160,13 @@ impl Manifest {
         let file = storage.describe(NAME);
         if !Self::exists(storage)? {
             let directory = storage.describe("");
-            if Self::unfinished(storage)?.is_some() {
+            if let Some(unfinished) = Self::unfinished(storage)? {
+                let command = match unfinished.origin {
+                    0 => "backup",
+                    _ => "reshard` or `eventcask backup",
+                };
                 let message = format!(
-                    "{directory} is a backup that was not finished; make it once more, to the same directory"
+                    "{directory} is a copy that was not finished; run `eventcask {command}` once more, to the same directory"
                 );
                 return Err(Error::new(ErrorKind::NotAStore, message));
             }
@@ -149,6 +183,7 @@ impl Manifest {
         put(&mut bytes, 56, self.shards.to_le_bytes());
         put(&mut bytes, 60, self.route_by.number().to_le_bytes());
         put(&mut bytes, 64, self.created.to_le_bytes());
+        put(&mut bytes, 72, self.origin.to_le_bytes());
         wire::seal_file_header(&mut bytes);
         bytes
     }
@@ -174,8 +209,8 @@ impl Manifest {
             );
             return Err(Error::new(ErrorKind::NewerFormat, message));
         };
-        if !fields.is_zero(72, 124) || bytes.len() != FILE_HEADER_BYTES {
-            return Err(Error::damaged(file, 72, "reserved bytes are in use"));
+        if !fields.is_zero(88, 124) || bytes.len() != FILE_HEADER_BYTES {
+            return Err(Error::damaged(file, 88, "reserved bytes are in use"));
         }
         let writable = wire::may_write(bytes);
         Ok(Self {
@@ -183,6 +218,7 @@ impl Manifest {
             shards,
             route_by,
             created: fields.i64(64),
+            origin: fields.u128(72),
             writable,
         })
     }

@@ -112,7 +112,10 @@ impl ShardDir {
 
     /// Refuses a log that is shorter than it is known to be: what is appended to it would take the
     /// positions of events that were acknowledged.
-    fn check_end(&self, tail: &Tail) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Damaged`].
+    pub fn check_end(&self, tail: &Tail) -> Result<(), Error> {
         match self.missing_known(&LogEnd::of(tail)) {
             None => Ok(()),
             Some(problem) => Err(Error::of(problem)),

@@ -10,4 +10,5 @@ pub(crate) mod budget;
 pub(crate) mod closed;
 pub(crate) mod gather;
 pub(crate) mod rewrite;
+pub(crate) mod copy;
 mod seal;

@@ -9,7 +9,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use eventcask_event::{Columns, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata};
+use eventcask_event::{
+    Columns, EventId, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata,
+};
 use foldhash::fast::RandomState;
 
 use crate::FIRST_BLOCK;
@@ -437,7 +439,7 @@ impl<'r> Rewriter<'r> {
 
 /// Rows that become a block.
 #[derive(Default)]
-struct Rows {
+pub(super) struct Rows {
     columns: Columns,
     ids: Vec<u8>,
     payloads: Vec<Vec<u8>>,
@@ -457,12 +459,17 @@ const UNKNOWN: u32 = u32::MAX;
 const UNKNOWN_TYPE: u16 = u16::MAX;
 
 impl Rows {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.columns.versions.is_empty()
     }
 
+    /// About how many bytes the rows have.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether the row of `events` has to go into another block.
-    fn is_full(&self, events: &Events<'_>, row: usize) -> bool {
+    pub(super) fn is_full(&self, events: &Events<'_>, row: usize) -> bool {
         let metadata = events.metadata(row).to_new();
         let metadata = metadata.as_ref().map_or(0, NewMetadata::bytes);
         let more = events.payload(row).map_or(0, <[u8]>::len) + ROW_BYTES + metadata;
@@ -479,6 +486,34 @@ impl Rows {
         self.old_types.resize(events.types(), UNKNOWN_TYPE);
     }
 
+    /// Says of which block the next rows are, to who names their aggregates by key.
+    pub(super) fn begin_types(&mut self, events: &Events<'_>) {
+        self.old_types.clear();
+        self.old_types.resize(events.types(), UNKNOWN_TYPE);
+    }
+
+    /// Links the aggregates of the rows to their events before: `link` is told the key of each and
+    /// the position of its newest event here, and says the position of the one before these.
+    pub(super) fn link(
+        &mut self,
+        mut link: impl FnMut(&str, u64) -> Result<u64, Error>,
+    ) -> Result<(), Error> {
+        let columns = &mut self.columns;
+        let mut newest = vec![0; columns.previous.len()];
+        for (aggregate, position) in columns.aggregates.iter().zip(&columns.positions) {
+            newest[*aggregate as usize] = *position;
+        }
+        let mut start = 0;
+        for (index, newest) in newest.into_iter().enumerate() {
+            let end = columns.key_ends[index] as usize;
+            // They were texts when they were added.
+            let key = str::from_utf8(&columns.keys[start..end]).unwrap_or_default();
+            columns.previous[index] = link(key, newest)?;
+            start = end;
+        }
+        Ok(())
+    }
+
     fn add_marks(&mut self, marks: &[SourceMark]) {
         for mark in marks {
             self.marks.retain(|old| old.source != mark.source);
@@ -493,6 +528,20 @@ impl Rows {
     }
 
     fn push(&mut self, events: &Events<'_>, row: usize, aggregate: u32, fate: &Fate) {
+        let (position, id) = (events.position(row), events.given_id(row));
+        self.push_as(events, row, aggregate, fate, position, id);
+    }
+
+    /// Adds a row that is to have this position and id.
+    pub(super) fn push_as(
+        &mut self,
+        events: &Events<'_>,
+        row: usize,
+        aggregate: u32,
+        fate: &Fate,
+        position: u64,
+        id: Option<EventId>,
+    ) {
         let version = events.version(row).saturating_add(1).to_le_bytes();
         let (event_type, payload) = match fate {
             Fate::Emptied | Fate::Erased(_) => {
@@ -515,12 +564,11 @@ impl Rows {
             .filter(|_| is_kept)
             .map_or(NO_TIME, eventcask_event::Timestamp::as_nanos);
         columns.times.push(time);
-        columns.positions.push(events.position(row));
+        columns.positions.push(position);
         columns
             .commit_times
             .push(events.commit_time(row).as_nanos());
-        let id = events.given_id(row).filter(|_| is_kept);
-        let id = id.map_or(0, eventcask_event::EventId::as_u128);
+        let id = id.filter(|_| is_kept).map_or(0, EventId::as_u128);
         self.ids.extend_from_slice(&id.to_le_bytes());
         self.payloads[usize::from(event_type)].extend_from_slice(payload);
         let metadata = events.metadata(row).to_new().filter(|_| is_kept);
@@ -545,7 +593,7 @@ impl Rows {
         index
     }
 
-    fn named_aggregate(&mut self, key: &str, previous: u64) -> u32 {
+    pub(super) fn named_aggregate(&mut self, key: &str, previous: u64) -> u32 {
         let known = self.keys.get(key).copied();
         known.unwrap_or_else(|| {
             let index = self.columns.add_aggregate(key, previous);
@@ -574,7 +622,7 @@ impl Rows {
     }
 
     /// The block of the rows; what is the same for all of them is left to the head.
-    fn finish(&mut self, mut head: BlockHead) -> Result<Block, String> {
+    pub(super) fn finish(&mut self, mut head: BlockHead) -> Result<Block, String> {
         let columns = &mut self.columns;
         let rows = columns.versions.len() as u64;
         let ends = |column: &[i64]| (column[0], column[column.len() - 1]);

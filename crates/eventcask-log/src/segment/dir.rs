@@ -23,6 +23,7 @@ const MUST_KNOW_SEALED: u64 = 1;
 pub struct ShardDir {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) store: u128,
+    first_store: u128,
     pub(crate) shard: u32,
     routing: Routing,
     /// Where the log is known to have ended; it is never shorter.
@@ -42,6 +43,7 @@ impl ShardDir {
         Self {
             storage,
             store: manifest.store,
+            first_store: manifest.first_store(),
             shard,
             routing: manifest.routing(),
             known_end: None,
@@ -64,6 +66,12 @@ impl ShardDir {
     #[must_use]
     pub fn store(&self) -> u128 {
         self.store
+    }
+
+    /// The id of the store that the events began in: see [`Manifest::first_store`].
+    #[must_use]
+    pub fn first_store(&self) -> u128 {
+        self.first_store
     }
 
     pub(crate) fn dir(&self) -> String {

@@ -22,6 +22,7 @@ fn a_manifest_comes_back_as_it_was() {
     let (storage, bytes) = written();
     let read = Manifest::read(&storage).unwrap();
     assert_eq!((read.store, read.shards, read.created), (STORE, 8, -5));
+    assert_eq!((read.origin, read.first_store()), (0, STORE));
     assert!(read.writable);
     assert_eq!(Manifest::decode("MANIFEST", &bytes).unwrap(), read);
     assert_eq!(storage.files(), ["MANIFEST"]);
@@ -148,9 +149,23 @@ fn a_manifest_of_any_other_length_is_damaged() {
 }
 
 #[test]
+fn a_manifest_says_where_the_events_began() {
+    let first = Manifest::new(STORE, 8, 0).unwrap();
+    let second = Manifest::new(7, 2, 0).unwrap().made_of(&first);
+    let third = Manifest::new(9, 4, 0).unwrap().made_of(&second);
+    for made in [second, third] {
+        let storage = MemoryStorage::default();
+        made.create(&storage).unwrap();
+        assert_eq!(bytes_of(&storage, "MANIFEST")[72..88], STORE.to_le_bytes());
+        let read = Manifest::read(&storage).unwrap();
+        assert_eq!((read.origin, read.first_store()), (STORE, STORE));
+    }
+}
+
+#[test]
 fn reserved_bytes_in_use_are_refused() {
     let (_, bytes) = written();
-    for at in 72..124 {
+    for at in 88..124 {
         let mut other = bytes.clone();
         other[at] = 1;
         seal_header(&mut other);

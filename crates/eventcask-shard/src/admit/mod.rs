@@ -1,6 +1,6 @@
 //! Which events of a batch are stored.
 //!
-//! For each append, in order: 1. a row that its source's mark has passed is a duplicate;
+//! For each append, in order: 1. a row that a mark of its source has passed is a duplicate;
 //! 2. so is an event whose id is known in its aggregate, if its content is the same; 3. the
 //! expected version must hold; 4. what is left is admitted: it gets its versions and goes into
 //! the block. Nothing is changed before an append has passed all of them.
@@ -19,7 +19,7 @@ use eventcask_event::{EventBatch, EventId, Expected, NewEvent, Place};
 use eventcask_log::{IdPlace, KeyPlace};
 
 use crate::build::BlockBuilder;
-use crate::dedup::Dedup;
+use crate::dedup::{CarriedSource, Dedup};
 use crate::directory::{Admitted, AggregateSlot, Directory};
 use crate::{AppendError, AppendResult, Appended};
 
@@ -75,6 +75,8 @@ pub(crate) struct Admission<'s> {
     pub(crate) batch: &'s EventBatch,
     /// The offset that the mark of the batch's source stands at; 0 without one.
     pub(crate) passed: u64,
+    /// How far the batch's source was consumed before the events came into this store.
+    pub(crate) carried: Option<&'s CarriedSource>,
     pub(crate) directory: &'s mut Directory,
     pub(crate) dedup: &'s mut Dedup,
     pub(crate) builder: &'s mut BlockBuilder,
@@ -198,7 +200,15 @@ impl Admission<'_> {
     #[inline]
     fn is_consumed(&self, row: usize) -> bool {
         let rows = self.batch.source();
-        rows.is_some_and(|rows| rows.offsets[row] < self.passed)
+        rows.is_some_and(|rows| rows.offsets[row] < self.passed) || self.is_carried(row)
+    }
+
+    /// Whether the row was stored before the events came into this store.
+    fn is_carried(&self, row: usize) -> bool {
+        let (Some(carried), Some(rows)) = (self.carried, self.batch.source()) else {
+            return false;
+        };
+        carried.has(rows.offsets[row], self.batch.key(row))
     }
 
     /// The answer to events of which some are known already.

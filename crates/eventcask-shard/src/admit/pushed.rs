@@ -4,7 +4,7 @@
 //! way at once while each stage has its tables and instructions at hand:
 //!
 //! 1. The ids of the rows are entered, up to the first row that is not plain: its id is in memory
-//!    already, or may be on disk. The rows before it are a stretch.
+//!    already, or may be on disk. The rows before it, or as many as there may be, are a stretch.
 //! 2. The aggregates of the stretch are found and its events admitted.
 //! 3. The row that is not plain is judged by itself, by all the rules. The next stretch begins
 //!    behind it.
@@ -19,6 +19,11 @@ use super::Admission;
 use super::asked::{AskedIds, GROUP};
 use crate::{AppendError, Flushed};
 
+/// Rows of a stretch at most. Where an aggregate can not be read, the ids behind it in its stretch
+/// are entered once more; without a bound that is the square of a batch's rows. Four groups are
+/// enough for a stage to have its tables at hand.
+const STRETCH: usize = 4 * GROUP;
+
 impl Admission<'_> {
     /// Decides on events that were pushed one by one, and counts what becomes of them. Returns the
     /// first refusal that is not an event's own fault.
@@ -29,10 +34,11 @@ impl Admission<'_> {
     ) -> Option<AppendError> {
         let (mut row, mut failed) = (rows.start, None);
         while row < rows.end {
-            let plain = self.admit_plain(row..rows.end);
+            let end = rows.end.min(row + STRETCH);
+            let plain = self.admit_plain(row..end);
             counted.stored += plain as u64;
             row += plain;
-            if row < rows.end {
+            if row < end {
                 let judged = self.judge(row..row + 1, Expected::Any);
                 let is_stored = judged.map(|outcome| !outcome.is_duplicate());
                 if let Err(refused) = counted.count(is_stored) {
@@ -46,10 +52,12 @@ impl Admission<'_> {
 
     /// Admits rows up to the first one that is not plain, and says how many.
     fn admit_plain(&mut self, rows: Range<usize>) -> usize {
-        // The rows that a source's mark has passed are the first of its batch.
+        // The rows that the shard's mark has passed are the first of its batch; those that were
+        // carried may be any.
         if self.is_consumed(rows.start) {
             return 0;
         }
+        let rows = rows.start..self.next_carried(&rows);
         let first = self.next_position();
         let new = self.enter_ids(rows.clone(), first);
         let stretch = rows.start..rows.start + new;
@@ -74,6 +82,18 @@ impl Admission<'_> {
         }
         // The ids that were asked for last are those of rows further behind.
         self.asked_ids = AskedIds::default();
+    }
+
+    /// The first row that was stored before the events came into this store, or the end.
+    fn next_carried(&self, rows: &Range<usize>) -> usize {
+        match (self.carried, self.batch.source()) {
+            (Some(carried), Some(source)) if source.offsets[rows.start] < carried.end() => {
+                let mut rest = rows.clone();
+                let found = rest.find(|row| self.is_carried(*row));
+                found.unwrap_or(rows.end)
+            }
+            _ => rows.end,
+        }
     }
 
     /// Enters the ids of rows, the first of which gets the position `first`, up to the first one

@@ -4,16 +4,19 @@
 //! by the mark of its source, which has passed it; 3. by its ordinal in a session, whose mark has
 //! passed it. The latter two take a few bytes a source or session, and none an event.
 //!
-//! All of it is derived from the log. The ids of sealed segments rest in the tables of those; they
+//! All of it is derived from the log, but for what a store that was made of another one's events
+//! carries of the second and third (`carried`). The ids of sealed segments rest in the tables of those; they
 //! are looked up there when an id comes that may be among them.
 
 mod window;
 mod id_set;
 mod slices;
+mod carried;
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
 
 use eventcask_event::{EventBatch, EventId};
 use eventcask_log::{Block, ClosedSegment, Error, SourceMark};
@@ -22,6 +25,7 @@ use foldhash::fast::RandomState;
 use self::slices::Slices;
 use self::window::Marks;
 
+pub use self::carried::{CarriedMark, CarriedMarks, CarriedSource, leads};
 pub use self::window::DedupWindow;
 
 /// How a shard remembers ids.
@@ -59,6 +63,8 @@ pub struct Dedup {
     window_start: u64,
     disk: OnDisk,
     marks: HashMap<String, SourceMark>,
+    /// How far sources were consumed before the events came into this store.
+    carried: Arc<CarriedMarks>,
     /// The highest number of a name that is not an id itself; 0 where there was none yet.
     last_name: u32,
     hasher: RandomState,
@@ -317,6 +323,16 @@ impl Dedup {
     pub(crate) fn passed(&self, batch: &EventBatch) -> u64 {
         let mark = batch.source().and_then(|rows| self.mark(&rows.source));
         mark.map_or(0, |mark| mark.next)
+    }
+
+    /// Takes note of how far sources were consumed before.
+    pub(crate) fn carry(&mut self, carried: Arc<CarriedMarks>) {
+        self.carried = carried;
+    }
+
+    /// What was carried of how far sources were consumed.
+    pub(crate) fn carried(&self) -> &Arc<CarriedMarks> {
+        &self.carried
     }
 
     /// Sets the mark of a source; `None` removes it.

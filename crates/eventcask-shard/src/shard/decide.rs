@@ -3,6 +3,7 @@
 use std::iter::Peekable;
 use std::ops::Range;
 use std::slice::IterMut;
+use std::sync::Arc;
 
 use eventcask_log::SourceMark;
 
@@ -108,10 +109,13 @@ impl Shard {
             in_flight: &self.in_flight,
         };
         let mut directory = self.reader.directory_mut();
+        let carried = Arc::clone(self.dedup.carried());
+        let source = delivery.batch.source().map(|rows| &*rows.source);
         let mut admission = Admission {
             shard: self.reader.shard(),
             first_position: self.tail.next_position,
             passed: self.dedup.passed(&delivery.batch),
+            carried: source.and_then(|source| carried.of(source)),
             batch: &delivery.batch,
             directory: &mut directory,
             dedup: &mut self.dedup,

@@ -8,7 +8,7 @@ use eventcask_log::{Caches, Compressor, Error, LogEnd, ShardDir, Tail};
 use super::{Shard, ShardSettings};
 use crate::build::BlockBuilder;
 use crate::commit::Reports;
-use crate::dedup::Dedup;
+use crate::dedup::{CarriedMarks, Dedup};
 use crate::{Apply, DedupSettings, Inbox, KeyHasher, ShardReader};
 
 /// A shard that was recovered, and what the recovery did.
@@ -61,6 +61,11 @@ impl Opened {
             dedup,
             tail: recovery.tail,
         })
+    }
+
+    /// Takes note of how far sources were consumed before the events came into this store.
+    pub fn carry(&mut self, carried: Arc<CarriedMarks>) {
+        self.dedup.carry(carried);
     }
 
     /// Commit time of the newest event.

@@ -12,4 +12,5 @@ pub(crate) mod resend;
 pub(crate) mod examine;
 pub(crate) mod work;
 pub(crate) mod crashes;
+pub(crate) mod resharded;
 pub(crate) mod trial;

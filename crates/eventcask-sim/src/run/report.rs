@@ -28,6 +28,8 @@ pub struct Report {
     pub projected: u64,
     /// Runs on a disk that takes its time now and then.
     pub slow: u64,
+    /// Stores that were written anew with other shards.
+    pub resharded: u64,
     /// Events that runs left in their stores.
     pub events: u64,
     /// Crash states that were opened and checked.
@@ -51,6 +53,7 @@ impl AddAssign for Report {
         self.shared += other.shared;
         self.projected += other.projected;
         self.slow += other.slow;
+        self.resharded += other.resharded;
         self.faults += other.faults;
     }
 }
@@ -59,7 +62,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} read by rows, {} with sessions, {} with appends over several accounts, {} with shared blocks, {} with readers, {} on a slow disk), {} events, {} crash states, {} faults",
+            "{} trials, {} runs ({} by owners, {} with a window of ids, {} with clusters, {} read by rows, {} with sessions, {} with appends over several accounts, {} with shared blocks, {} with readers, {} on a slow disk), {} resharded, {} events, {} crash states, {} faults",
             self.trials,
             self.runs,
             self.owned,
@@ -71,6 +74,7 @@ impl fmt::Display for Report {
             self.shared,
             self.projected,
             self.slow,
+            self.resharded,
             self.events,
             self.states,
             self.faults

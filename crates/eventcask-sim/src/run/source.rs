@@ -61,7 +61,7 @@ impl Source {
     }
 
     /// How the store calls it where it tells of marks.
-    fn name_of_marks(&self) -> String {
+    pub(crate) fn name_of_marks(&self) -> String {
         let prefix = if self.is_session { "$session/" } else { "" };
         format!("{prefix}{}", self.name())
     }

@@ -5,6 +5,7 @@
 //! 2. From the run's journal crash states are drawn; each is opened and checked against what
 //!    was known at that moment.
 //! 3. One more crash, or none, and the next run goes on from there.
+//! 4. What the last one leaves is now and then written anew with other shards.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -22,6 +23,7 @@ use crate::run::crashes::Crashes;
 use crate::run::examine::After;
 use crate::run::plan::Plan;
 use crate::run::report::{Failure, Report};
+use crate::run::resharded;
 use crate::run::source;
 use crate::run::work::run;
 
@@ -157,7 +159,12 @@ impl Trial {
             }
             disk = crashes.go_on(course, rng)?;
         }
-        Ok(())
+        // From numbers of its own, so that seeds that once failed do what they did.
+        let mut other = Rng::with_seed(!self.seed);
+        match other.u32(..3) {
+            0 => resharded::check(course, &disk, &mut other),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ fn check(test: u64) {
         report.projected,
         report.slow,
     ];
+    assert!(report.resharded >= number / 6, "{report}");
     assert!(ways.iter().all(|runs| *runs >= number / 5), "{report}");
 }
 

@@ -181,7 +181,7 @@ fn holds_what_is_shown(framed: &Framed, readers: &[Arc<ShardReader>]) -> bool {
     let snapshot = FoldSnapshot::decode(framed, key);
     snapshot.is_some_and(|snapshot| {
         let first = snapshot.first;
-        let first_left = retired.first_left(reader.dir().store(), key);
+        let first_left = retired.first_left(reader.dir().first_store(), key);
         first.is_shown(&retired, key) && first.version >= first_left
     })
 }

@@ -15,6 +15,7 @@ use eventcask_log::{Block, BlockPlace, Error, Payloads};
 use eventcask_shard::{Retired, ShardReader};
 
 use crate::follow::filter::Filter;
+use crate::follow::prefetch::Prefetch;
 
 /// A block, and the rows in it that are wanted.
 #[derive(Debug)]
@@ -123,12 +124,14 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
         }
         let from = self.left.start;
         let read = self.next_read(filter.payloads())?;
-        Ok(read.map(|(_, block)| {
-            let events = block.events();
-            let rows = row_from(&events, from)..events.len();
-            let rows = filter.rows(&events, rows, &self.retired);
-            BlockRows { block, rows }
-        }))
+        Ok(read.map(|(_, block)| self.rows_of(block, from, filter)))
+    }
+
+    fn rows_of(&self, block: Arc<Block>, from: u64, filter: &Filter) -> BlockRows {
+        let events = block.events();
+        let rows = row_from(&events, from)..events.len();
+        let rows = filter.rows(&events, rows, &self.retired);
+        BlockRows { block, rows }
     }
 
     /// The block before all that are left, with its wanted rows.
@@ -198,6 +201,26 @@ impl<R: Deref<Target = ShardReader>> ShardCursor<R> {
             None => self.left.start = self.left.start.max(end),
         }
         found
+    }
+}
+
+impl ShardCursor<Arc<ShardReader>> {
+    /// As [`next_block`](Self::next_block), from what is read ahead.
+    pub(crate) fn next_block_of(
+        &mut self,
+        ahead: &mut Prefetch,
+        filter: &Filter,
+    ) -> Result<Option<BlockRows>, Error> {
+        if !self.is_in_time(filter)? {
+            return Ok(None);
+        }
+        let Range { start, end } = self.left.clone();
+        let read = match self.left.is_empty() {
+            true => None,
+            false => ahead.read(&self.reader, start, end)?,
+        };
+        let read = self.step(read, |(at, _)| *at);
+        Ok(read.map(|(_, block)| self.rows_of(block, start, filter)))
     }
 }
 

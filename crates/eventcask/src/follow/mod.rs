@@ -7,6 +7,7 @@ pub(crate) mod cursor;
 pub(crate) mod waiters;
 pub(crate) mod reached;
 pub(crate) mod arrivals;
+pub(crate) mod prefetch;
 pub(crate) mod read_ahead;
 pub(crate) mod follower;
 pub(crate) mod feeds;

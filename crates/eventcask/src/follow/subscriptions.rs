@@ -61,6 +61,17 @@ fn name_of(number: u32) -> String {
     format!("{number:04}")
 }
 
+fn framed(store: u128, saved: &Saved) -> Framed {
+    Framed {
+        store,
+        kind: FramedKind::Subscription,
+        shard: 0,
+        progress: 0,
+        definition: 0,
+        body: saved.encode(),
+    }
+}
+
 impl Subscriptions {
     /// Reads what is there. A writer also cuts progress that is ahead of the log, before that
     /// grows.
@@ -127,14 +138,7 @@ impl Subscriptions {
     }
 
     fn write(&self, number: u32, saved: &Saved) -> Result<(), LogError> {
-        let framed = Framed {
-            store: self.store,
-            kind: FramedKind::Subscription,
-            shard: 0,
-            progress: 0,
-            definition: 0,
-            body: saved.encode(),
-        };
+        let framed = framed(self.store, saved);
         // It is small, and not derived: also on a full disk it is kept.
         with_reserve(&*self.storage, || {
             framed.write(&*self.storage, DIR, &name_of(number))
@@ -334,6 +338,33 @@ impl Subscriptions {
                 other => other?,
             };
             framed.write(to, DIR, name)?;
+            bytes += framed.file_bytes();
+        }
+        Ok(bytes)
+    }
+
+    /// Writes subscriptions that have handled all before these positions to another store: how many
+    /// bytes.
+    pub(crate) fn write_handled(
+        to: &dyn Storage,
+        store: u128,
+        names: &[String],
+        positions: &[u64],
+    ) -> Result<u64, LogError> {
+        if names.is_empty() {
+            return Ok(0);
+        }
+        let made = to.create_dir(DIR).and_then(|()| to.sync_dir(""));
+        made.map_err(|error| LogError::io("make", &to.describe(DIR), error))?;
+        let mut bytes = 0;
+        for (number, name) in (1..).zip(names) {
+            let saved = Saved {
+                name: name.clone(),
+                positions: positions.to_vec(),
+                ..Saved::default()
+            };
+            let framed = framed(store, &saved);
+            framed.write(to, DIR, &name_of(number))?;
             bytes += framed.file_bytes();
         }
         Ok(bytes)

@@ -8,6 +8,7 @@ use eventcask_shard::ShardReader;
 
 use crate::follow::cursor::ShardCursor;
 use crate::follow::filter::Filter;
+use crate::follow::prefetch::Prefetch;
 use crate::{Error, EventQuery, StoreReader};
 
 /// Some events of a shard that were stored together: a share of their block, in which they are read
@@ -30,15 +31,15 @@ impl StoredBatch {
 #[derive(Debug)]
 pub struct BatchIter {
     /// The shards that are left; the next one is last.
-    shards: Vec<ShardCursor<Arc<ShardReader>>>,
+    shards: Vec<(ShardCursor<Arc<ShardReader>>, Prefetch)>,
     filter: Filter,
 }
 
 impl BatchIter {
     fn step(&mut self) -> Result<Option<StoredBatch>, Error> {
-        while let Some(shard) = self.shards.last_mut() {
+        while let Some((shard, ahead)) = self.shards.last_mut() {
             let end = shard.left().end;
-            let Some(mut found) = shard.next_block(&self.filter)? else {
+            let Some(mut found) = shard.next_block_of(ahead, &self.filter)? else {
                 self.shards.pop();
                 continue;
             };
@@ -95,7 +96,10 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     #[must_use]
     pub fn batches(&self) -> BatchIter {
         let shards = self.shards();
-        let shards = shards.map(|(reader, from)| ShardCursor::new(Arc::clone(reader), from));
+        let shards = shards.map(|(reader, from)| {
+            let cursor = ShardCursor::new(Arc::clone(reader), from);
+            (cursor, Prefetch::new(&self.filter, 1))
+        });
         let mut shards: Vec<_> = shards.collect();
         shards.reverse();
         BatchIter {

@@ -8,7 +8,9 @@ pub(crate) mod aggregate;
 pub(crate) mod query;
 mod batches;
 mod find;
+pub(crate) mod consumed;
 
 pub use aggregate::AggregateEvents;
 pub use batches::{BatchIter, StoredBatch};
+pub use consumed::Consumed;
 pub use query::EventIter;

@@ -8,6 +8,7 @@ use eventcask_event::{EventId, Timestamp};
 use eventcask_shard::ShardReader;
 
 use crate::follow::filter::Filter;
+use crate::follow::prefetch::Prefetch;
 use crate::read::merge::Merge;
 use crate::read::shard_events::{Order, ShardEvents};
 use crate::store::inner::Inner;
@@ -271,8 +272,11 @@ impl<S: AsRef<StoreReader>> EventQuery<S> {
     }
 
     fn iter_in(&self, order: Order) -> EventIter {
-        let shards = self.shards();
-        let shards = shards.map(|(reader, from)| ShardEvents::new(reader, from, order));
+        let count = self.shards().count();
+        let shards = self.shards().map(|(reader, from)| {
+            let ahead = Prefetch::new(&self.filter, count);
+            ShardEvents::new(reader, from, order).ahead(ahead)
+        });
         EventIter {
             merge: Merge::new(shards.collect(), order),
             filter: self.filter.clone(),

@@ -7,6 +7,7 @@ use eventcask_shard::ShardReader;
 
 use crate::follow::cursor::ShardCursor;
 use crate::follow::filter::Filter;
+use crate::follow::prefetch::Prefetch;
 use crate::read::block_events::BlockEvents;
 use crate::{Error, Event};
 
@@ -22,6 +23,8 @@ pub(crate) enum Order {
 pub(crate) struct ShardEvents {
     cursor: ShardCursor<Arc<ShardReader>>,
     order: Order,
+    /// Where blocks are read ahead.
+    ahead: Option<Prefetch>,
     open: Option<BlockEvents>,
 }
 
@@ -31,8 +34,15 @@ impl ShardEvents {
         Self {
             cursor: ShardCursor::new(Arc::clone(reader), from),
             order,
+            ahead: None,
             open: None,
         }
+    }
+
+    /// Reads blocks ahead of who takes the events; newest first it does not.
+    pub(crate) fn ahead(mut self, ahead: Prefetch) -> Self {
+        self.ahead = Some(ahead);
+        self
     }
 
     /// Ends with what is durable now and was committed at this time or before.
@@ -83,9 +93,10 @@ impl ShardEvents {
                 }
                 self.open = None;
             }
-            let found = match self.order {
-                Order::OldestFirst => self.cursor.next_block(filter)?,
-                Order::NewestFirst => self.cursor.block_before(filter)?,
+            let found = match (self.order, &mut self.ahead) {
+                (Order::OldestFirst, Some(ahead)) => self.cursor.next_block_of(ahead, filter)?,
+                (Order::OldestFirst, None) => self.cursor.next_block(filter)?,
+                (Order::NewestFirst, _) => self.cursor.block_before(filter)?,
             };
             let Some(mut found) = found else {
                 return Ok(None);

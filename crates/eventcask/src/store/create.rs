@@ -49,7 +49,7 @@ fn create(options: &Options, storage: &Arc<dyn Storage>) -> Result<(), Error> {
 }
 
 /// 128 random bits from the seeds that the system gives to hash tables.
-fn random_id() -> u128 {
+pub(crate) fn random_id() -> u128 {
     let half = || u128::from(RandomState::new().build_hasher().finish());
     half() << 64 | half()
 }
@@ -90,7 +90,7 @@ fn has_segments(storage: &dyn Storage) -> Result<bool, LogError> {
     Ok(false)
 }
 
-fn locked_by_another(storage: &dyn Storage) -> LogError {
+pub(crate) fn locked_by_another(storage: &dyn Storage) -> LogError {
     let here = storage.describe("");
     let mut pid = [0; 20];
     let read = storage

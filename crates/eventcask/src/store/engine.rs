@@ -9,8 +9,8 @@ use eventcask_log::{
     Block, Caches, Error as LogError, ErrorKind as LogErrorKind, Lock, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::{
-    Apply, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader, ShardSettings,
-    Worker, WorkerBell,
+    Apply, CarriedMarks, CommitClock, DedupSettings, Inbox, KeyHasher, Opened, Shard, ShardReader,
+    ShardSettings, Worker, WorkerBell,
 };
 
 use crate::clock::now_nanos;
@@ -86,12 +86,15 @@ impl Engine {
         hasher: &KeyHasher,
         caches: &Caches,
         dedup: DedupSettings,
+        carried: &Arc<CarriedMarks>,
     ) -> Result<Vec<Opened>, LogError> {
         let known = known_ends(&**storage, manifest)?;
         let recover = |shard| {
             let dir = ShardDir::new(Arc::clone(storage), manifest, shard as u32);
             let dir = dir.known_to(known.of(shard as u32));
-            Opened::recover(dir, hasher.clone(), caches.clone(), dedup)
+            let mut opened = Opened::recover(dir, hasher.clone(), caches.clone(), dedup)?;
+            opened.carry(Arc::clone(carried));
+            Ok(opened)
         };
         let opened = parallel::map(manifest.shards as usize, recover);
         opened.into_iter().collect()

@@ -126,7 +126,7 @@ impl GivenUp {
     fn erase(&self, events: &Events<'_>, row: usize) -> Fate {
         let key = key_of(events, row);
         let dir = self.reader.dir();
-        let stands_for = erased_key(dir.store(), key, dir.routing());
+        let stands_for = erased_key(dir.first_store(), key, dir.routing());
         let first = events.version(row).saturating_add(1);
         let mut erased = self.erased.borrow_mut();
         erased.insert(key.to_owned(), (stands_for.clone(), first));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use eventcask_log::{Ends, Manifest, Storage, Tail};
-use eventcask_shard::{FlushCounter, KeyHasher, ShardReader};
+use eventcask_shard::{CarriedMarks, FlushCounter, KeyHasher, ShardReader};
 
 use crate::follow::arrivals::Arrivals;
 use crate::follow::feeds::Feeds;
@@ -13,6 +13,7 @@ use crate::state::projections::Projections;
 use crate::state::views::Views;
 use crate::store::engine::Engine;
 use crate::store::folds::Folds;
+use crate::store::origin::Origin;
 use crate::store::router::Router;
 use crate::store::sealer::Sealer;
 use crate::{Error, ErrorKind};
@@ -20,6 +21,10 @@ use crate::{Error, ErrorKind};
 pub(crate) struct Inner {
     pub(crate) manifest: Manifest,
     pub(crate) hasher: KeyHasher,
+    /// What the store was made of, but for the marks of sources.
+    pub(crate) origin: Origin,
+    /// How far sources were consumed before the events came into this store.
+    pub(crate) carried: Arc<CarriedMarks>,
     pub(crate) readers: Vec<Arc<ShardReader>>,
     pub(crate) views: Arc<Views>,
     pub(crate) projections: Arc<Projections>,

@@ -9,6 +9,7 @@ pub(crate) mod create;
 pub(crate) mod side_files;
 pub(crate) mod seen;
 pub(crate) mod retention;
+pub(crate) mod origin;
 pub(crate) mod given_up;
 pub(crate) mod folds;
 pub(crate) mod router;

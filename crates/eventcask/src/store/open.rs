@@ -13,6 +13,7 @@ use crate::store::engine::{Engine, Followers, OwnedWorker, Workers};
 use crate::store::folds::Folds;
 use crate::store::inner::{Inner, note_ends};
 use crate::store::location::Location;
+use crate::store::origin::Origin;
 use crate::store::retention;
 use crate::store::sealer::Sealer;
 use crate::{Error, Options, Store, StoreReader, parallel};
@@ -82,13 +83,9 @@ impl Store {
         check_writable(options, &manifest, &*storage)?;
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);
-        let opened = Engine::recover(
-            &storage,
-            &manifest,
-            &hasher,
-            &caches,
-            options.dedup_settings(manifest.shards),
-        )?;
+        let (origin, carried) = Origin::open(&*storage, &manifest)?;
+        let dedup = options.dedup_settings(manifest.shards);
+        let opened = Engine::recover(&storage, &manifest, &hasher, &caches, dedup, &carried)?;
         eventcask_log::keep_reserve(&*storage);
         let newest = opened.iter().map(Opened::last_commit).max();
         let clock_after = retention::apply_to_writer(
@@ -125,6 +122,8 @@ impl Store {
         let inner = Inner {
             manifest,
             hasher,
+            origin,
+            carried,
             readers,
             views,
             projections,
@@ -145,6 +144,7 @@ impl Store {
 impl StoreReader {
     fn open(options: &Options, storage: Arc<dyn Storage>) -> Result<Self, Error> {
         let manifest = Manifest::read(&*storage)?;
+        let (origin, carried) = Origin::open(&*storage, &manifest)?;
         let hasher = KeyHasher::default();
         let caches = options.caches(manifest.shards);
         let open = |shard| {
@@ -171,6 +171,8 @@ impl StoreReader {
         let inner = Inner {
             manifest,
             hasher,
+            origin,
+            carried,
             readers,
             views,
             projections,

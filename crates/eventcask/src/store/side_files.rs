@@ -30,7 +30,7 @@ pub(crate) struct SideFile {
 }
 
 /// All of them. What is not here, in a directory of a store, is not ours.
-pub(crate) const SIDE_FILES: [SideFile; 8] = [
+pub(crate) const SIDE_FILES: [SideFile; 9] = [
     side("LOCK", Layout::Aside, ""),
     side("RESERVE", Layout::Aside, ""),
     side(
@@ -42,6 +42,11 @@ pub(crate) const SIDE_FILES: [SideFile; 8] = [
         "RETENTION",
         Layout::Framed,
         "events that were given up by time are shown again, until that is done again",
+    ),
+    side(
+        "ORIGIN",
+        Layout::Framed,
+        "rows of sources that were taken in before the store was resharded are stored again when they come again",
     ),
     side(
         "views",
@@ -85,7 +90,11 @@ pub(crate) fn is_data(name: &str) -> bool {
 }
 
 fn side_file(name: &str) -> Option<SideFile> {
-    let name = name.strip_suffix(".new").unwrap_or(name);
+    named(name.strip_suffix(".new").unwrap_or(name))
+}
+
+/// The one of this name.
+pub(crate) fn named(name: &str) -> Option<SideFile> {
     SIDE_FILES.into_iter().find(|side| side.name == name)
 }
 

@@ -18,6 +18,9 @@ use crate::store::inner::Inner;
 pub struct Stats {
     /// The store's id.
     pub store: u128,
+    /// The id of the store that its events began in, where it was made by
+    /// [`reshard`](crate::upkeep::reshard).
+    pub origin: Option<u128>,
     /// By which part of its key an aggregate finds its shard.
     pub route_by: RouteBy,
     /// Durable events.
@@ -150,6 +153,7 @@ impl Stats {
         let views = inner.views.list().into_iter();
         Self {
             store: inner.manifest.store,
+            origin: Some(inner.manifest.origin).filter(|origin| *origin != 0),
             route_by: inner.manifest.route_by,
             events: sum(|shard| shard.events),
             aggregates: sum(|shard| shard.aggregates),
@@ -190,7 +194,9 @@ fn shard(inner: &Inner, index: usize) -> ShardStats {
     ShardStats {
         shard: reader.shard(),
         events: figures.events,
-        aggregates: figures.aggregates,
+        aggregates: figures
+            .aggregates
+            .saturating_add_signed(inner.origin.more_aggregates(index)),
         blocks: figures.blocks,
         raw_bytes: figures.raw_bytes,
         disk_bytes: figures.disk_bytes,

@@ -11,15 +11,15 @@ use std::time::Instant;
 
 use eventcask_event::Timestamp;
 use eventcask_log::{
-    Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Lock, LogEnd,
-    Manifest, ShardDir, Storage,
+    Ends, Error as LogError, ErrorKind as LogErrorKind, Framed, LogEnd, Manifest, ShardDir, Storage,
 };
 use eventcask_shard::ShardReader;
 
 use crate::clock::now_nanos;
 use crate::store::location::Location;
-use crate::store::retention;
-use crate::store::side_files::{self, Layout, SIDE_FILES};
+use crate::store::side_files::{Layout, SIDE_FILES};
+use crate::store::{origin, retention};
+use crate::upkeep::place::{self, make_dirs, sync_dir};
 use crate::{Error, StoreReader};
 
 /// Tries before it is given up: each fails only where a segment was completed and written anew
@@ -65,30 +65,13 @@ impl StoreReader {
     pub fn backup(&self, to: impl Into<Location>) -> Result<BackupReport, Error> {
         let started = Instant::now();
         let to = to.into().into_storage();
-        if let Some(directory) = to.directory() {
-            self.refuse_within(&FileStorage::new(directory))?;
-        }
-        let _lock = prepare(&*to, &self.inner.manifest)?;
+        let manifest = &self.inner.manifest;
+        place::refuse_within(&*to, &*self.inner.storage)?;
+        let is_ours = |unfinished: &Manifest| unfinished.store == manifest.store;
+        let _lock = place::prepare(&*to, manifest, &is_ours)?;
         let mut report = self.inner.sealer.holding(|| self.copy(&to))?;
         report.seconds = started.elapsed().as_secs_f64();
         Ok(report)
-    }
-
-    /// A copy within the store would be part of what is copied.
-    fn refuse_within(&self, to: &FileStorage) -> Result<(), LogError> {
-        let Some(store) = self.inner.storage.directory() else {
-            return Ok(());
-        };
-        let here = to.describe("");
-        let is_within = to.is_within(store);
-        if !is_within.map_err(|error| LogError::io("look at", &here, error))? {
-            return Ok(());
-        }
-        let message = format!(
-            "{here} lies in the store that is to be copied, {}; a backup goes to a directory of its own",
-            store.display()
-        );
-        Err(LogError::new(LogErrorKind::Setting, message))
     }
 
     fn copy(&self, storage: &Arc<dyn Storage>) -> Result<BackupReport, Error> {
@@ -105,6 +88,7 @@ impl StoreReader {
         self.copy_states(to, &mut report)?;
         report.bytes += self.inner.subscriptions.copy(to)?;
         retention::copy(&*inner.storage, &inner.manifest, to)?;
+        report.bytes += origin::copy(&*inner.storage, &inner.manifest, to)?;
         Ends::new(ends).note(to, &inner.manifest)?;
         Manifest::finish(to)?;
         Ok(report)
@@ -223,60 +207,4 @@ fn copy_shard(
             }
         }
     }
-}
-
-/// Makes and takes the directory. It must be empty, or hold what an unfinished copy of the same
-/// store left, which goes.
-fn prepare(to: &dyn Storage, manifest: &Manifest) -> Result<Box<dyn Lock>, LogError> {
-    let here = to.describe("");
-    let failed = |error| LogError::io("make", &here, error);
-    check_target(to, manifest)?;
-    to.create_dir("").map_err(failed)?;
-    let lock = to.lock().map_err(failed)?;
-    let taken = || LogError::new(LogErrorKind::Locked, format!("{here} is in use"));
-    let lock = lock.ok_or_else(taken)?;
-    // Somebody else may have finished it before it was ours.
-    check_target(to, manifest)?;
-    manifest.begin(to)?;
-    for side in SIDE_FILES.iter().filter(|side| side.name != "LOCK") {
-        side.remove(to)?;
-    }
-    if side_files::list(to, "")?
-        .iter()
-        .any(|name| name == "shards")
-    {
-        to.remove_dir("shards").map_err(failed)?;
-    }
-    Ok(lock)
-}
-
-/// Refuses a directory that holds anything but what an unfinished copy of this store left.
-fn check_target(to: &dyn Storage, manifest: &Manifest) -> Result<(), LogError> {
-    let unfinished = Manifest::unfinished(to)?;
-    let names = side_files::list(to, "")?;
-    let is_ours = |name: &String| match &unfinished {
-        Some(unfinished) => unfinished.store == manifest.store && side_files::is_ours(name),
-        // It ended before it had said whose it is.
-        None => name == "LOCK" || (Manifest::is_name(name) && name.ends_with(".new")),
-    };
-    if !Manifest::exists(to)? && names.iter().all(is_ours) {
-        return Ok(());
-    }
-    let here = to.describe("");
-    let message = format!("{here} is not empty; a backup goes to a directory of its own");
-    Err(LogError::new(LogErrorKind::Setting, message))
-}
-
-fn make_dirs(to: &dyn Storage, kind: &str, dir: &str) -> Result<(), LogError> {
-    for dir in [kind, dir] {
-        let made = to.create_dir(dir);
-        made.map_err(|error| LogError::io("make", &to.describe(dir), error))?;
-    }
-    sync_dir(to, kind)?;
-    sync_dir(to, "")
-}
-
-fn sync_dir(to: &dyn Storage, dir: &str) -> Result<(), LogError> {
-    let synced = to.sync_dir(dir);
-    synced.map_err(|error| LogError::io("sync", &to.describe(dir), error))
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use eventcask_event::{Events, RouteBy};
 use eventcask_log::{
     Block, Ends, Error as LogError, ErrorKind as LogErrorKind, FileStorage, Framed, Inspection,
-    Manifest, Open, Payloads, RepairedSegment, SegmentInspection, ShardDir, Storage, inspect,
+    LogEnd, Manifest, Open, Payloads, RepairedSegment, SegmentInspection, ShardDir, Storage,
+    inspect,
 };
 
 use crate::Error;
+use crate::store::origin::{self, Origin, ShardOrigin};
 use crate::store::seen::known_ends;
 use crate::store::side_files::{self, list};
 use crate::upkeep::VerifyReport;
@@ -93,7 +95,9 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<RepairReport, Error> {
         segments.extend(repaired);
     }
     mend_side_files(&storage, &mut files)?;
-    note_ends(&shared, &manifest)?;
+    let ends = find_ends(&shared, &manifest)?;
+    mend_origin(&storage, &manifest, &ends, &mut files)?;
+    Ends::new(ends).note(&*shared, &manifest)?;
     drop(lock);
     let verified = verify(shared)?;
     Ok(RepairReport {
@@ -151,7 +155,10 @@ fn restore_manifest(storage: &FileStorage, files: &mut Vec<String>) -> Result<Ma
     };
     move_aside(storage, "MANIFEST", "the segments tell what it said", files)?;
     let manifest = Manifest::new(store, shards.len() as u32, crate::clock::now_nanos())?;
-    let manifest = manifest.routed_by(fits.decided());
+    let manifest = Manifest {
+        origin: Origin::first_store(storage, store).unwrap_or(0),
+        ..manifest.routed_by(fits.decided())
+    };
     manifest.create(storage)?;
     files.push(format!(
         "{shown} was made again from the segments; the time of creation is now"
@@ -222,11 +229,50 @@ fn mend_side_files(storage: &FileStorage, files: &mut Vec<String>) -> Result<(),
     Ok(())
 }
 
-/// Notes up to where each log goes now, which may be less than before.
-fn note_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<(), Error> {
+/// Where each log ends now, which may be before where it did.
+fn find_ends(storage: &Arc<dyn Storage>, manifest: &Manifest) -> Result<Vec<LogEnd>, LogError> {
     let end = |shard| ShardDir::new(Arc::clone(storage), manifest, shard).find_end();
-    let ends: Result<_, _> = (0..manifest.shards).map(end).collect();
-    Ok(Ends::new(ends?).note(&**storage, manifest)?)
+    (0..manifest.shards).map(end).collect()
+}
+
+/// Where a store that was made of another one's events does not know any more what it was made of,
+/// has it know that much.
+fn mend_origin(
+    storage: &FileStorage,
+    manifest: &Manifest,
+    ends: &[LogEnd],
+    files: &mut Vec<String>,
+) -> Result<(), Error> {
+    let damage = match Origin::read(storage, manifest) {
+        Err(error) if error.kind() == LogErrorKind::Damaged => Some(error),
+        other => other.map(|_| None)?,
+    };
+    if damage.is_none() {
+        return Ok(());
+    }
+    let side = side_files::named(origin::NAME);
+    let loss = side.map_or("", |side| side.loss);
+    if list(storage, "")?.iter().any(|name| name == origin::NAME) {
+        move_aside(storage, origin::NAME, loss, files)?;
+    }
+    let made = Origin {
+        first_store: manifest.origin,
+        is_thin: true,
+        shards: ends.iter().map(began_with).collect(),
+        marks: Vec::new(),
+    };
+    made.write(storage, manifest)?;
+    let shown = storage.describe(origin::NAME);
+    files.push(format!("{shown} was made again: {loss}"));
+    Ok(())
+}
+
+/// Where versions need not follow: in all that there is.
+fn began_with(end: &LogEnd) -> ShardOrigin {
+    ShardOrigin {
+        end: end.position,
+        more_aggregates: 0,
+    }
 }
 
 fn move_aside(

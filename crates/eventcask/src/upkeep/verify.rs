@@ -20,6 +20,7 @@ use eventcask_log::{
 use eventcask_shard::KeyHasher;
 
 use crate::store::location::Location;
+use crate::store::origin::{self, Origin};
 use crate::store::seen::known_ends;
 use crate::store::side_files;
 use crate::{Error, parallel};
@@ -93,11 +94,17 @@ fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
         let live = || storage.is_locked().unwrap_or(false);
         // Before the logs, which only grow.
         let ends = known_ends(&**storage, &manifest)?;
+        let origin = keep_damage(Origin::read(&**storage, &manifest), &mut report.problems)?;
+        let origin = origin.unwrap_or_default();
+        let mut erased = HashSet::new();
         for shard in 0..manifest.shards {
             let dir = ShardDir::new(Arc::clone(storage), &manifest, shard);
             let dir = dir.known_to(ends.of(shard));
-            verify_shard(&dir, &live, &mut report)?;
+            let whole = verify_shard(&dir, origin.thin_to(shard), &live, &mut report)?;
+            report.aggregates += whole.aggregates_with_keys(&dir);
+            erased.extend(whole.erased);
         }
+        report.aggregates += erased.len() as u64;
         verify_side_files(&**storage, &mut report)?;
     }
     report.seconds = started.elapsed().as_secs_f64();
@@ -109,22 +116,25 @@ fn verify_storage(storage: &Arc<dyn Storage>) -> Result<VerifyReport, Error> {
 const SEGMENTS_A_CORE: usize = 2;
 
 /// Reads the segments of a shard, several at a time, and looks whether they go together.
+///
+/// Versions need not follow before the position `thin_to`.
 fn verify_shard(
     dir: &ShardDir,
+    thin_to: u64,
     live: &(dyn Fn() -> bool + Sync),
     report: &mut VerifyReport,
-) -> Result<(), LogError> {
+) -> Result<Whole, LogError> {
+    let mut whole = Whole::default();
     let Some(segments) = dir.segments_to_verify(&mut report.problems)? else {
-        return Ok(());
+        return Ok(whole);
     };
     let last = segments.last().copied();
     let mut order = Vec::new();
-    let mut whole = Whole::default();
     let identity = Identity::default();
     for some in segments.chunks(SEGMENTS_A_CORE * parallel::width()) {
         let parts = parallel::map(some.len(), |index| {
             let is_last = Some(some[index]) == last;
-            Part::read(dir, some[index], is_last, &identity, live)
+            Part::read(dir, thin_to, some[index], is_last, &identity, live)
         });
         let parts: Result<Vec<_>, LogError> = parts.into_iter().collect();
         for (part, verified) in parts? {
@@ -135,9 +145,8 @@ fn verify_shard(
         }
     }
     report.problems.extend(dir.check_order(&segments, &order)?);
-    report.aggregates += whole.count_aggregates(dir.store());
     whole.count_repeated_ids(report);
-    Ok(())
+    Ok(whole)
 }
 
 /// Makes one number of an id and the key of its aggregate. Two differ that are not the same, but
@@ -167,6 +176,9 @@ struct Span {
 struct Part<'v> {
     segment: u64,
     routing: Routing,
+    /// Versions need not follow before this position: the store was made without events that had
+    /// been given up, or were lost, in the one before.
+    thin_to: u64,
     identity: &'v Identity,
     blocks: u64,
     events: u64,
@@ -180,13 +192,16 @@ struct Part<'v> {
     next_position: Option<u64>,
     /// Whether a damaged block or a gap was passed, so that versions can not be followed.
     is_broken: bool,
+    /// Whether it has events before which others may be missing.
+    is_thin: bool,
 }
 
 impl<'v> Part<'v> {
-    fn new(segment: u64, routing: Routing, identity: &'v Identity) -> Self {
+    fn new(segment: u64, dir: &ShardDir, thin_to: u64, identity: &'v Identity) -> Self {
         Self {
             segment,
-            routing,
+            routing: dir.routing(),
+            thin_to,
             identity,
             blocks: 0,
             events: 0,
@@ -197,18 +212,20 @@ impl<'v> Part<'v> {
             commits: None,
             next_position: None,
             is_broken: false,
+            is_thin: false,
         }
     }
 
     /// Reads a segment and gathers what has to be known of it.
     fn read(
         dir: &ShardDir,
+        thin_to: u64,
         segment: u64,
         is_last: bool,
         identity: &'v Identity,
         live: &dyn Fn() -> bool,
     ) -> Result<(Self, VerifiedSegment), LogError> {
-        let mut part = Self::new(segment, dir.routing(), identity);
+        let mut part = Self::new(segment, dir, thin_to, identity);
         let mut problems = Vec::new();
         let mut check =
             |head: &BlockHead, bytes: &[u8], damaged| part.check_block(head, bytes, damaged);
@@ -264,7 +281,8 @@ impl<'v> Part<'v> {
         head: &BlockHead,
     ) -> Result<(), &'static str> {
         // Where events are gone, the versions of those that are left need not follow.
-        let may_skip = self.is_broken;
+        self.is_thin |= head.first_position < self.thin_to;
+        let may_skip = self.is_broken || head.first_position < self.thin_to;
         let mut linked = vec![false; events.aggregates()];
         let mut follows = true;
         for row in 0..events.len() {
@@ -324,7 +342,8 @@ impl Whole {
     fn merge(&mut self, dir: &ShardDir, mut part: Part<'_>, report: &mut VerifyReport) {
         report.blocks += part.blocks;
         report.events += part.events;
-        let has_gap = part.is_broken || part.gone > 0 || !part.problems.is_empty();
+        let is_whole = part.gone == 0 && part.problems.is_empty();
+        let has_gap = part.is_broken || part.is_thin || !is_whole;
         let gaps_before = self.gaps;
         self.gaps += u32::from(has_gap);
         report.problems.append(&mut part.problems);
@@ -347,7 +366,7 @@ impl Whole {
         for (key, span) in part.aggregates {
             let was_erased = !self.erased.is_empty()
                 && (erased_id_of(&key).is_some()
-                    || self.erased.contains(&erased_id(dir.store(), &key)));
+                    || self.erased.contains(&erased_id(dir.first_store(), &key)));
             let newest = Newest {
                 version: span.version,
                 position: span.position,
@@ -372,14 +391,16 @@ impl Whole {
         self.identities.append(&mut part.identities);
     }
 
-    /// How many aggregates there are. One that was erased and came again is in the log by two keys.
-    fn count_aggregates(&self, store: u128) -> u64 {
-        let all = self.aggregates.len();
+    /// How many aggregates there are whose keys are not erased. One that was erased and came again
+    /// is in the log by two keys, and what stands for an erased one may be in several shards.
+    fn aggregates_with_keys(&self, dir: &ShardDir) -> u64 {
+        let keys = self.aggregates.keys();
         if self.erased.is_empty() {
-            return all as u64;
+            return keys.len() as u64;
         }
-        let came_again = |key: &&String| self.erased.contains(&erased_id(store, key));
-        (all - self.aggregates.keys().filter(came_again).count()) as u64
+        let came_again = |key: &str| self.erased.contains(&erased_id(dir.first_store(), key));
+        let keys = keys.filter(|key| erased_id_of(key).is_none() && !came_again(key));
+        keys.count() as u64
     }
 
     /// A window of ids may have forgotten some; nothing on disk tells how long it was.
@@ -394,7 +415,10 @@ impl Whole {
 /// named all the same.
 fn verify_side_files(storage: &dyn Storage, report: &mut VerifyReport) -> Result<(), Error> {
     for (_, path) in side_files::framed(storage)? {
-        verify_framed(storage, &path, report)?;
+        // What is wrong with it is known: it was needed.
+        if path != origin::NAME {
+            verify_framed(storage, &path, report)?;
+        }
     }
     Ok(())
 }

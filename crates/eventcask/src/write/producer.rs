@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use eventcask_event::{EventBatch, Expected, Invalid, NewEvent, check_key};
-use eventcask_log::SourceMark;
-use eventcask_shard::{Expectation, FlushCounter, FlushShare, Flushed, ShardReader};
+use eventcask_shard::{Expectation, FlushCounter, FlushShare, Flushed};
 
 use crate::named::Named;
 use crate::store::router::{Lane, Room, Route, Router, SendBy};
 use crate::sync::locked;
 use crate::write::check::check_append;
 use crate::write::ticket::{FlushTicket, Ticket};
-use crate::{AppendSet, Error, ErrorKind, Store, StoreReader};
+use crate::{AppendSet, Error, ErrorKind, Store};
 
 /// Appends events to a store, for one thread; each thread makes its own.
 ///
@@ -415,7 +414,7 @@ impl Store {
     ///
     /// Each row has an offset that rises. The store keeps with the events how far the source was
     /// consumed, so rows that it has are recognised without an id; see
-    /// [`source_marks`](StoreReader::source_marks). Where a producer of the source was dropped
+    /// [`source_marks`](crate::StoreReader::source_marks). Where a producer of the source was dropped
     /// before, what it handed over is waited for: the marks say how far it came.
     ///
     /// # Errors
@@ -442,21 +441,5 @@ impl Store {
             }
         }
         Ok(producer)
-    }
-}
-
-impl StoreReader {
-    /// How far each shard has durably consumed a source; `None` where it has nothing of it.
-    #[must_use]
-    pub fn source_marks(&self, source: &str) -> Vec<Option<SourceMark>> {
-        let mark_in = |reader: &Arc<ShardReader>| {
-            reader
-                .published()
-                .marks
-                .iter()
-                .find(|mark| mark.source == source)
-                .cloned()
-        };
-        self.inner.readers.iter().map(mark_in).collect()
     }
 }

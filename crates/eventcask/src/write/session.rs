@@ -58,8 +58,8 @@ impl Store {
             next: 0,
         };
         let mut producer = self.producer_of(&source, origin)?;
-        let marks = self.source_marks(&source).into_iter().flatten();
-        let newest = marks.map(|mark| mark.next).max().unwrap_or(0);
+        let consumed = self.consumed(&source);
+        let newest = consumed.marks().map(|mark| mark.next).max().unwrap_or(0);
         producer.origin = Origin::Session {
             source,
             next: newest,

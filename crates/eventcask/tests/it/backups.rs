@@ -123,7 +123,7 @@ fn a_backup_that_was_cut_short_says_so_and_is_begun_again() {
                 assert_eq!(refused.kind(), ErrorKind::NotAStore, "{cut_at}");
                 let sentence = refused.to_string();
                 assert!(
-                    sentence.contains("a backup that was not finished"),
+                    sentence.contains("a copy that was not finished"),
                     "{sentence}"
                 );
             }

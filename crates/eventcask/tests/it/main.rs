@@ -34,6 +34,8 @@ mod refuse;
 mod ends;
 mod side_files;
 mod backups;
+mod reshard;
+mod reshard_refused;
 mod poison;
 mod names;
 mod history;

@@ -152,6 +152,34 @@ fn damage(bank: &Bank, number: usize) {
     panic!("event {number} is not there");
 }
 
+/// Changes a byte of the block that holds a position, and says which position that block begins at.
+fn damage_block(bank: &Bank, position: u64) -> Option<u64> {
+    let dir = "shards/0000";
+    for name in bank.storage.list(dir).unwrap() {
+        let file = bank
+            .storage
+            .open(&format!("{dir}/{name}"), Open::Write)
+            .unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(&mut bytes, 0).unwrap();
+        let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        let heads = (0..bytes.len()).step_by(64);
+        for at in heads.filter(|at| bytes[*at..].starts_with(b"ECASKBLK")) {
+            let rows = u64::from(u32::from_le_bytes(
+                bytes[at + 44..at + 48].try_into().unwrap(),
+            ));
+            let first = number(at + 64);
+            if (first..first + rows).contains(&position) {
+                let length = u32::from_le_bytes(bytes[at + 16..at + 20].try_into().unwrap());
+                let middle = at + length as usize / 2;
+                file.write_all_at(&[!bytes[middle]], middle as u64).unwrap();
+                return Some(first);
+            }
+        }
+    }
+    None
+}
+
 #[test]
 fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     let bank = bank(1, Codec::None);
@@ -187,6 +215,62 @@ fn f5_damage_ends_it_right_there_and_nothing_is_stepped_over() {
     assert!(behind.as_of(AsOf::Position(progress - 1)).is_ok());
     assert!(behind.as_of(AsOf::Position(7_000)).is_err());
     assert!(store.create_view("counts", spec).is_err());
+}
+
+/// Scans read ahead as well: what is damaged is told when its turn comes, each time it is asked
+/// for, and all before it was handed out.
+#[test]
+fn f5_a_scan_hands_out_all_before_damage_and_then_tells_of_it() {
+    for codec in [Codec::None, Codec::Zstd(1)] {
+        let bank = bank(1, codec);
+        let store = bank.open();
+        push(&store, 0..10_000);
+        assert_eq!(store.events().iter().map(Result::unwrap).count(), 10_000);
+        let Some(first_lost) = damage_block(&bank, 7_000) else {
+            panic!("there is no block with event 7,000");
+        };
+
+        let mut events = store.events().iter();
+        for position in 0..first_lost {
+            assert_eq!(events.next().unwrap().unwrap().position(), position);
+        }
+        for _ in 0..3 {
+            let error = events.next().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        }
+        let mut batches = store.events().batches();
+        let mut rows = 0;
+        let error = loop {
+            match batches.next().unwrap() {
+                Ok(batch) => rows += batch.get().len(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(
+            (rows as u64, error.kind()),
+            (first_lost, ErrorKind::Damaged)
+        );
+    }
+}
+
+/// Scans that end early, with blocks on their way, leave nothing behind that others wait for.
+#[test]
+fn scans_that_are_given_up_in_the_middle_disturb_nobody() {
+    let bank = bank(2, Codec::Zstd(1));
+    let store = bank.open();
+    push(&store, 0..4_000);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let wanted = (thread * 997 + round * 331) % 4_000;
+                    assert_eq!(store.events().iter().take(wanted).count(), wanted);
+                }
+            });
+        }
+    });
+    store.close().unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use eventcask::projection::{OnError, ProjectionOptions, SnapshotPolicy};
 use eventcask::storage::Storage;
 use eventcask::{
-    ApplyError, AsOf, Batch, ErrorKind, NewEvent, PerAggregate, Place, Projection,
+    ApplyError, AsOf, Batch, ErrorKind, Expected, NewEvent, PerAggregate, Place, Projection,
     ProjectionHandle, Store, Timeout,
 };
 
@@ -179,11 +179,10 @@ fn an_error_that_names_an_event_that_is_not_shown_stops_it() {
     let store = Bank::new(1).open();
     let projected = store.projection(Wrong).sync().on_error(OnError::Park);
     let projected = projected.start().unwrap();
-    let mut producer = store.producer();
-    for name in ["First", "Second"] {
-        producer.push("ada", &NewEvent::json(name, b"1")).unwrap();
-    }
-    producer.flush().unwrap().wait().unwrap();
+    // Together, so that they come in one block.
+    let both = ["First", "Second"].map(|name| NewEvent::json(name, b"1"));
+    let appended = store.append("ada", Expected::Any, &both).unwrap();
+    appended.wait().unwrap();
     let error = projected.read(0, |()| ()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Stopped, "{error}");
 }

@@ -1,14 +1,13 @@
 //! How far a store has a file, and whether it is still the same file.
 
-use eventcask::{RouteBy, SourceMark, StoreReader};
+use eventcask::StoreReader;
+use eventcask::read::Consumed;
 
 use crate::failure::Failure;
 
-/// The marks that the shards have of a file.
+/// The marks that there are of a file.
 pub(super) struct Marks {
-    route_by: RouteBy,
-    /// Number of rows that each shard has passed.
-    passed: Vec<u64>,
+    consumed: Consumed,
     /// Number of rows and the check after them, of each mark, rising.
     checks: Vec<(u64, u64)>,
     /// The first of `checks` that the file has not come to.
@@ -17,19 +16,13 @@ pub(super) struct Marks {
 
 impl Marks {
     pub(super) fn new(store: &StoreReader, source: &str) -> Self {
-        Self::of(store.route_by(), &store.source_marks(source))
-    }
-
-    fn of(route_by: RouteBy, marks: &[Option<SourceMark>]) -> Self {
-        let known = marks.iter().flatten().map(|mark| (mark.next, mark.check));
-        let mut checks: Vec<_> = known.collect();
+        let consumed = store.consumed(source);
+        let checks = consumed.marks().map(|mark| (mark.next, mark.check));
+        let mut checks: Vec<_> = checks.collect();
         checks.sort_unstable();
         checks.dedup();
-        let passed = marks.iter();
-        let passed = passed.map(|mark| mark.as_ref().map_or(0, |mark| mark.next));
         Self {
-            route_by,
-            passed: passed.collect(),
+            consumed,
             checks,
             next: 0,
         }
@@ -38,20 +31,16 @@ impl Marks {
     /// The same marks, for who reads the file once more.
     pub(super) fn rewound(&self) -> Self {
         Self {
-            route_by: self.route_by,
-            passed: self.passed.clone(),
+            consumed: self.consumed.clone(),
             checks: self.checks.clone(),
             next: 0,
         }
     }
 
-    /// Whether the shard of a key has passed the row.
+    /// Whether the row is stored.
     pub(super) fn has(&self, ordinal: u64, key: &str) -> bool {
-        if self.checks.last().is_none_or(|(rows, _)| ordinal >= *rows) {
-            return false;
-        }
-        let shard = self.route_by.shard_of(key, self.passed.len() as u32);
-        ordinal < self.passed[shard as usize]
+        let may_be = self.checks.last().is_some_and(|(rows, _)| ordinal < *rows);
+        may_be && self.consumed.has(ordinal, key)
     }
 
     /// Whether a mark is just behind this row.

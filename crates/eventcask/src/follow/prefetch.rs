@@ -1,0 +1,181 @@
+//! The next blocks of a shard, read on other threads while one is taken in.
+//!
+//! 1. Who has read some blocks one after the other is going to read on: from then on the blocks
+//!    behind the one that was just handed out are read ahead, each as a task of the pool.
+//! 2. Who comes to a block takes what its task read. A task that nobody has begun is done by who
+//!    waits for it, so nothing ever waits for the pool.
+//! 3. What was read for a position counts only where the walk comes to just that position. An error
+//!    counts when its turn comes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use eventcask_log::{Block, BlockPlace, Error};
+use eventcask_shard::ShardReader;
+
+use crate::follow::filter::Filter;
+use crate::parallel;
+use crate::sync::locked;
+
+/// Blocks that are read one after the other before any is read ahead: who looks at a few events
+/// reads no more than those.
+const BLOCKS_BEFORE: u32 = 2;
+
+pub(crate) type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
+
+/// What is read ahead of a walk over one shard.
+#[derive(Debug)]
+pub(crate) struct Prefetch {
+    filter: Arc<Filter>,
+    /// How many blocks are read ahead at most.
+    depth: usize,
+    blocks_before: u32,
+    tasks: VecDeque<Arc<Task>>,
+    /// Position behind the last block that is read ahead.
+    next: u64,
+}
+
+impl Prefetch {
+    /// For a walk over one of so many shards that are read in turns.
+    pub(crate) fn new(filter: &Filter, shards: usize) -> Self {
+        Self {
+            filter: Arc::new(filter.clone()),
+            depth: parallel::width().div_ceil(shards.max(1)),
+            blocks_before: 0,
+            tasks: VecDeque::new(),
+            next: 0,
+        }
+    }
+
+    /// The block at a position, and begins to read those behind it that come before `end`.
+    pub(crate) fn read(&mut self, reader: &Arc<ShardReader>, position: u64, end: u64) -> Read {
+        while self
+            .tasks
+            .front()
+            .is_some_and(|task| task.position != position)
+        {
+            self.tasks.pop_front();
+        }
+        let read = match self.tasks.pop_front() {
+            Some(task) => task.finish(),
+            None => reader.read_open(position, self.filter.payloads()),
+        };
+        if let Ok(Some((at, _))) = &read {
+            self.go_on(reader, at.next_position, end);
+        }
+        read
+    }
+
+    fn go_on(&mut self, reader: &Arc<ShardReader>, behind: u64, end: u64) {
+        if self.blocks_before < BLOCKS_BEFORE {
+            self.blocks_before += 1;
+            return;
+        }
+        if self.tasks.is_empty() {
+            self.next = behind;
+        }
+        while self.tasks.len() < self.depth && self.next < end {
+            // Whoever comes to a place that can not be found is told why.
+            let Ok(Some(at)) = reader.place_from(self.next) else {
+                break;
+            };
+            if self.filter.is_before(&at) || at.first_position >= end {
+                break;
+            }
+            let task = Task::new(reader, &self.filter, self.next);
+            parallel::spawn({
+                let task = Arc::clone(&task);
+                move || task.begin()
+            });
+            self.tasks.push_back(task);
+            self.next = at.next_position;
+        }
+    }
+}
+
+impl Drop for Prefetch {
+    /// What nobody has begun is not begun any more.
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.claim();
+        }
+    }
+}
+
+/// One block that is read ahead.
+struct Task {
+    reader: Arc<ShardReader>,
+    filter: Arc<Filter>,
+    position: u64,
+    state: Mutex<State>,
+    is_done: Condvar,
+}
+
+enum State {
+    /// Nobody has begun.
+    Waiting,
+    /// Somebody reads it, or did.
+    Claimed,
+    Done(Read),
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    fn new(reader: &Arc<ShardReader>, filter: &Arc<Filter>, position: u64) -> Arc<Self> {
+        Arc::new(Self {
+            reader: Arc::clone(reader),
+            filter: Arc::clone(filter),
+            position,
+            state: Mutex::new(State::Waiting),
+            is_done: Condvar::new(),
+        })
+    }
+
+    /// Whether it is the caller who has to read it.
+    fn claim(&self) -> bool {
+        let mut state = locked(&self.state);
+        match *state {
+            State::Waiting => {
+                *state = State::Claimed;
+                true
+            }
+            State::Claimed | State::Done(_) => false,
+        }
+    }
+
+    fn read(&self) -> Read {
+        self.reader.read_open(self.position, self.filter.payloads())
+    }
+
+    /// Reads it for somebody else.
+    fn begin(&self) {
+        if self.claim() {
+            let read = self.read();
+            *locked(&self.state) = State::Done(read);
+            self.is_done.notify_one();
+        }
+    }
+
+    /// What was read; reads it where nobody has begun.
+    fn finish(&self) -> Read {
+        if self.claim() {
+            return self.read();
+        }
+        let mut state = locked(&self.state);
+        loop {
+            if let State::Done(read) = std::mem::replace(&mut *state, State::Claimed) {
+                return read;
+            }
+            let woken = self.is_done.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
