@@ -69,7 +69,7 @@ fn said(event: Result<Event, Error>) -> String {
     let event = event.unwrap();
     let payload = String::from_utf8_lossy(event.payload());
     format!(
-        "{}@{} {} {} {:?} {} {} {:?} {payload}",
+        "{}@{} {} {} {:?} {} {} {:?} {payload} {:?} {:?} {:?} {:?}",
         event.key(),
         event.version(),
         event.event_type(),
@@ -78,6 +78,10 @@ fn said(event: Result<Event, Error>) -> String {
         event.id(),
         event.commit_time(),
         event.time(),
+        event.correlation_id(),
+        event.causation_id(),
+        event.headers().iter().collect::<Vec<_>>(),
+        event.tags().iter().collect::<Vec<_>>(),
     )
 }
 
@@ -120,6 +124,10 @@ pub(crate) fn fill(storage: &MemoryStorage, layout: Layout) -> Store {
     store
 }
 
+fn event_id(number: u64) -> EventId {
+    EventId::from_name(&number.to_string())
+}
+
 pub(crate) fn write(store: &Store, numbers: std::ops::Range<u64>) {
     let mut producer = store.producer();
     for number in numbers {
@@ -137,6 +145,14 @@ pub(crate) fn write(store: &Store, numbers: std::ops::Range<u64>) {
         }
         if number % 4 == 0 {
             event = event.time(Timestamp::from_nanos(number as i64 * 1_000 - 50_000));
+        }
+        let header = [("by", &[0xff, number as u8][..])];
+        let tags = [("tenant", "north"), ("till", "7")];
+        if number % 6 == 1 {
+            event = event.correlation(event_id(number / 3)).headers(&header);
+        }
+        if number % 10 == 1 {
+            event = event.causation(event_id(number)).tags(&tags);
         }
         match number % 7 {
             0 => {
@@ -302,6 +318,7 @@ fn again(event: &Event) -> NewEvent<'_> {
         _ => NewEvent::bytes(event.event_type(), event.payload()),
     };
     new = new.schema(event.schema()).id(event.id());
+    new = new.metadata(event.metadata());
     match event.time() {
         Some(time) => new.time(time),
         None => new,
