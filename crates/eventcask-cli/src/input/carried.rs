@@ -111,17 +111,17 @@ impl Carried {
             return take(&event);
         }
         self.lend(|metadata| {
-            let metadata = Some(*metadata);
+            let metadata = Some(metadata);
             take(&NewEvent { metadata, ..event })
         })
     }
 
-    fn lend<T>(&self, take: impl FnOnce(&NewMetadata<'_>) -> T) -> T {
+    fn lend<T>(&self, take: impl FnOnce(NewMetadata<'_>) -> T) -> T {
         let headers = self.headers.iter();
         let headers: Vec<_> = headers.map(|(name, value)| (&**name, &**value)).collect();
         let tags = self.tags.iter();
         let tags: Vec<_> = tags.map(|(name, value)| (&**name, &**value)).collect();
-        take(&NewMetadata {
+        take(NewMetadata {
             correlation: self.correlation,
             causation: self.causation,
             headers: Headers::new(&headers),

@@ -206,7 +206,7 @@ fn check_events(store: &Store) {
     }
     let of_teller = store.events().tag("teller", "teller 2").iter();
     let of_teller = of_teller.map(|event| event.unwrap().position());
-    let is_hers = |number: &u64| number % CARRYING == 0 && number % 4 == 2;
+    let is_hers = |number: &u64| number.is_multiple_of(CARRYING) && number % 4 == 2;
     assert!(of_teller.eq(self::shown().into_iter().filter(is_hers)));
     let of_one = store.aggregate("account-3").events().unwrap();
     let versions: Vec<_> = of_one.map(|event| event.unwrap().version()).collect();
