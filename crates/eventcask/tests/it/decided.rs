@@ -243,7 +243,8 @@ struct Opened {
 impl Opened {
     fn of(disk: &FaultyDisk) -> Self {
         let options = Store::options().shards(1).threads(1).pin(false);
-        let options = options.segment_bytes(9_000);
+        // No sync of sealing may be taken for that of a batch.
+        let options = options.segment_bytes(9_000).seal(false);
         let storage: Arc<dyn Storage> = Arc::new(disk.clone());
         let (store, mut owners) = options.open_owned(storage).unwrap();
         Self {
@@ -283,7 +284,8 @@ impl Opened {
     fn chain(&mut self, model: &mut Model, disk: Option<&FaultyDisk>, draw: &mut Draw) {
         let start = model.clone();
         if let Some(disk) = disk {
-            disk.fails(Operation::Sync, "shards", Fault::Stall);
+            // The room for a segment to come is synced by nobody who is waited for.
+            disk.fails(Operation::Sync, "shards/0000/0", Fault::Stall);
         }
         let first = Sent::Append(Part {
             key: "account-0".to_owned(),
