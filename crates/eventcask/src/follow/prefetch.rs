@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use eventcask_log::{Block, BlockPlace, Error};
@@ -98,7 +99,7 @@ impl Drop for Prefetch {
     /// What nobody has begun is not begun any more.
     fn drop(&mut self) {
         for task in &self.tasks {
-            task.claim();
+            task.give_up();
         }
     }
 }
@@ -113,7 +114,7 @@ struct Task {
 }
 
 enum State {
-    /// Nobody has begun.
+    /// Nobody has begun, or who did fell over.
     Waiting,
     /// Somebody reads it, or did.
     Claimed,
@@ -139,15 +140,11 @@ impl Task {
         })
     }
 
-    /// Whether it is the caller who has to read it.
-    fn claim(&self) -> bool {
+    /// Nobody who comes later begins to read it.
+    fn give_up(&self) {
         let mut state = locked(&self.state);
-        match *state {
-            State::Waiting => {
-                *state = State::Claimed;
-                true
-            }
-            State::Claimed | State::Done(_) => false,
+        if matches!(*state, State::Waiting) {
+            *state = State::Claimed;
         }
     }
 
@@ -155,27 +152,37 @@ impl Task {
         self.reader.read_open(self.position, self.filter.payloads())
     }
 
-    /// Reads it for somebody else.
+    /// Reads it for somebody else, if nobody has begun.
     fn begin(&self) {
-        if self.claim() {
-            let read = self.read();
-            *locked(&self.state) = State::Done(read);
-            self.is_done.notify_one();
+        {
+            let mut state = locked(&self.state);
+            if !matches!(*state, State::Waiting) {
+                return;
+            }
+            *state = State::Claimed;
         }
+        let read = panic::catch_unwind(AssertUnwindSafe(|| self.read()));
+        // A panic is that of who wants the block: it reads the block again and meets the panic on
+        // its own thread. Out of a thread of the pool it would end the process.
+        *locked(&self.state) = read.map_or(State::Waiting, State::Done);
+        self.is_done.notify_one();
     }
 
-    /// What was read; reads it where nobody has begun.
+    /// What was read; reads it where nobody has.
     fn finish(&self) -> Read {
-        if self.claim() {
-            return self.read();
-        }
         let mut state = locked(&self.state);
         loop {
-            if let State::Done(read) = std::mem::replace(&mut *state, State::Claimed) {
-                return read;
+            match std::mem::replace(&mut *state, State::Claimed) {
+                State::Done(read) => return read,
+                State::Waiting => {
+                    drop(state);
+                    return self.read();
+                }
+                State::Claimed => {
+                    let woken = self.is_done.wait(state);
+                    state = woken.unwrap_or_else(PoisonError::into_inner);
+                }
             }
-            let woken = self.is_done.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

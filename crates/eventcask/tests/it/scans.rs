@@ -1,9 +1,14 @@
 //! Scans: backwards, and by what they are asked for.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
 use eventcask::read::{EventIter, StoredBatch};
+use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{Error, Event, EventQuery, NewEvent, Store, Timestamp};
 use fastrand::Rng;
 
+use crate::faulty::{Fault, FaultyDisk, Operation, PANIC};
 use crate::support::Bank;
 
 /// Some aggregates with events of two types, in many small batches.
@@ -135,4 +140,35 @@ fn a_key_prefix_is_compared_with_the_whole_key() {
         ["", "a", "ab", "abc", "abcd", "b", "ä"].map(count),
         [5, 3, 2, 1, 0, 1, 1]
     );
+}
+
+/// Blocks are read ahead on threads that all stores share. A panic of the disk there ended the
+/// process; it is that of who reads, and the scan goes on where it was.
+#[test]
+fn f9_a_panic_while_blocks_are_read_ahead_is_met_by_who_wants_them() {
+    let disk = FaultyDisk::on(Arc::new(MemoryStorage::default()));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let options = Store::options().shards(1).pin(false).seal(false);
+    let store = options.open(Arc::clone(&storage)).unwrap();
+    fill(&store, &mut Rng::with_seed(6), 60);
+    store.close().unwrap();
+    let store = options.open_read_only(storage).unwrap();
+    let mut events = store.events().iter();
+    let mut positions = Vec::new();
+    for _ in 0..20 {
+        positions.push(events.next().unwrap().unwrap().position());
+    }
+    disk.fails(Operation::Read, "shards", Fault::Panic);
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        for event in &mut events {
+            positions.push(event.unwrap().position());
+            // The threads that read ahead have their turn.
+            (0..1_000).for_each(|_| std::thread::yield_now());
+        }
+    }));
+    let panic = read.unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&PANIC));
+    disk.is_well();
+    positions.extend(events.map(|event| event.unwrap().position()));
+    assert!(positions.into_iter().eq(0..store.positions()[0]));
 }
