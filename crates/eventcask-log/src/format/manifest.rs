@@ -115,10 +115,17 @@ impl Manifest {
     /// Makes a store of a copy that is whole, and durable.
     ///
     /// # Errors
-    /// What the disk said.
+    /// What the disk said; it is an unfinished copy then as before.
     pub fn finish(storage: &dyn Storage) -> Result<(), Error> {
         let finished = storage.rename(UNFINISHED, NAME);
-        let finished = finished.and_then(|()| storage.sync_dir(""));
+        let finished = finished.and_then(|()| {
+            let synced = storage.sync_dir("");
+            synced.inspect_err(|_| {
+                // Whoever is told of an error may take away what was copied: no store must be left.
+                let back = storage.rename(NAME, UNFINISHED);
+                drop(back.and_then(|()| storage.sync_dir("")));
+            })
+        });
         finished.map_err(|error| Error::io("finish", &storage.describe(NAME), error))
     }
 

@@ -12,6 +12,8 @@ pub(crate) enum Operation {
     Write,
     Sync,
     SyncDir,
+    /// Of the directory of a store, once it has a manifest.
+    SyncStore,
 }
 
 /// How it goes wrong.
@@ -185,6 +187,10 @@ impl Storage for FaultyDisk {
 
     fn sync_dir(&self, name: &str) -> io::Result<()> {
         self.check(Operation::SyncDir, name)?;
+        let is_manifest = |name: &String| name == "MANIFEST";
+        if name.is_empty() && self.under.list("")?.iter().any(is_manifest) {
+            self.check(Operation::SyncStore, name)?;
+        }
         self.under.sync_dir(name)
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use eventcask::inspect::{self, Inspection};
 use eventcask::storage::{MemoryStorage, Open, Storage};
 use eventcask::upkeep::{ReshardOptions, reshard};
-use eventcask::{ErrorKind, Store, Timestamp, ViewSpec, verify};
+use eventcask::{Error, ErrorKind, Store, Timestamp, ViewSpec, verify};
 
 use crate::faulty::{Fault, FaultyDisk, Operation};
 use crate::reshard::{
@@ -16,6 +16,9 @@ use crate::reshard::{
 use crate::support::{bytes_of, copy_of, files, put};
 
 const ENOSPC: i32 = 28;
+
+/// Makes a copy of a store.
+type Make<'m> = &'m dyn Fn(&Arc<dyn Storage>) -> Result<(), Error>;
 
 #[test]
 fn what_can_not_be_is_refused_and_leaves_nothing() {
@@ -194,6 +197,32 @@ fn l14_one_that_is_cut_short_anywhere_is_no_store_and_is_begun_again() {
             is_whole(&copy);
             assert_eq!(events(&reader(&copy)), expected, "{place}");
         }
+    }
+}
+
+/// The manifest had its name, and nobody knew whether that was durable: all but the manifest was
+/// taken away, and what was left could neither be opened nor begun again.
+#[test]
+fn l14_one_whose_last_sync_fails_is_no_store_and_is_begun_again() {
+    let from = MemoryStorage::default();
+    fill(&from, (2, BY_KEY)).close().unwrap();
+    let source = reader(&from);
+    let how = ReshardOptions::new(options((4, BY_KEY)));
+    let resharded = |to: &Arc<dyn Storage>| reshard(from.clone(), to, &how).map(drop);
+    let backed_up = |to: &Arc<dyn Storage>| source.backup(to).map(drop);
+    let ways: [Make<'_>; 2] = [&resharded, &backed_up];
+    for make in ways {
+        let copy = MemoryStorage::default();
+        let disk = FaultyDisk::on(Arc::new(copy.clone()));
+        let to: Arc<dyn Storage> = Arc::new(disk.clone());
+        disk.fails(Operation::SyncStore, "", Fault::Errno(5));
+        assert_eq!(make(&to).unwrap_err().kind(), ErrorKind::Io);
+        disk.is_well();
+        let refused = Store::options().create(false).open(&to).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::NotAStore, "{refused}");
+        make(&to).unwrap();
+        is_whole(&copy);
+        assert_eq!(events(&reader(&copy)), events(&source));
     }
 }
 
