@@ -52,10 +52,20 @@ impl BlockBuilder {
     }
 
     /// About how many bytes the block will have before compression.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self, batch: &EventBatch) -> u64 {
         let lengths = &self.columns.payload_lengths;
         let payloads: u64 = lengths.iter().map(|length| u64::from(*length)).sum();
-        BLOCK_BYTES + ROW_BYTES * self.rows.len() as u64 + payloads
+        let rows = ROW_BYTES * self.rows.len() as u64;
+        BLOCK_BYTES + rows + payloads + self.metadata_bytes(batch)
+    }
+
+    fn metadata_bytes(&self, batch: &EventBatch) -> u64 {
+        if !batch.has_metadata() {
+            return 0;
+        }
+        let of_row = |row: &u32| batch.metadata(*row as usize).to_new();
+        let metadata = self.rows.iter().filter_map(of_row);
+        metadata.map(|one| one.bytes() as u64).sum()
     }
 
     /// The batch row of an admitted row, and its version.

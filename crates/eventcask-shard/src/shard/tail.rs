@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use eventcask_event::EventBatch;
 use eventcask_log::{
     Block, BlockHead, BlockPlace, Error, FIRST_BLOCK, NewSegment, PAGE_BYTES, PageBuffer,
     SegmentWriter, in_page,
@@ -45,7 +46,7 @@ impl Shard {
         lap: &mut StageTimer,
     ) -> Result<(), String> {
         in_flight.tail_before = Some(self.tail.clone());
-        let roll = if self.fits_behind() {
+        let roll = if self.fits_behind(&in_flight.delivery.batch) {
             None
         } else {
             self.roll()
@@ -82,13 +83,13 @@ impl Shard {
     /// Whether the block that was built is so small that the segment takes it, though it is full:
     /// the next one would be nearly empty. Once something was refused the next one may be there
     /// already.
-    fn fits_behind(&mut self) -> bool {
+    fn fits_behind(&mut self, batch: &EventBatch) -> bool {
         let full = self.settings.segment_bytes;
         let is_full = self.tail.segment != 0 && !self.tail.ended && self.tail.place >= full;
         if !is_full || self.generation > 0 || self.is_given_up() {
             return false;
         }
-        let bytes = self.builder.bytes();
+        let bytes = self.builder.bytes(batch);
         let behind = self.behind_bytes + bytes;
         let fits = bytes < SMALL_BYTES.min(full / 32) && behind <= BEHIND_BYTES.min(full / 4);
         if fits {

@@ -270,6 +270,21 @@ fn s4_an_event_that_comes_again_with_other_metadata_is_another() {
     check(&store);
 }
 
+/// Only payloads were counted: blocks that were full of headers went behind a full segment as small
+/// ones do, until it was three times as large.
+#[test]
+fn s10_a_block_of_large_headers_begins_a_new_segment_where_one_is_full() {
+    let storage = MemoryStorage::default();
+    let store = options(Codec::None).open(Arc::new(storage)).unwrap();
+    let large = NewEvent::json("Noted", b"{}").headers(&[("a", &[7; MAX_HEADER_BYTES])]);
+    for _ in 0..60 {
+        let ticket = store.append("a-1", Expected::Any, &[large]).unwrap();
+        ticket.wait().unwrap();
+    }
+    let segments = store.stats().segments;
+    assert!(segments >= 60 / 5, "{segments} segments");
+}
+
 #[test]
 fn s5_metadata_of_an_erased_event_is_nowhere_on_the_disk() {
     let storage = MemoryStorage::default();
