@@ -539,13 +539,13 @@ impl Block {
         let of_groups = layout.groups().map(|group| group.columns.raw as usize);
         let mut reader =
             GroupReader::begin(rows, of_groups.sum(), head.first_position, &mut columns);
-        let mut ids = Vec::new();
+        let of_ids = layout.groups().filter_map(|group| group.ids);
+        let mut ids = Vec::with_capacity(of_ids.map(|ids| ids.raw as usize).sum());
         for group in layout.groups() {
             with_archive(group.columns, bytes, |raw| {
                 reader.read(raw, group.rows, &mut columns)
             })?;
             if let Some(section) = group.ids {
-                ids.reserve(rows * 16);
                 ids.extend_from_slice(stored(section, bytes)?);
             }
         }
