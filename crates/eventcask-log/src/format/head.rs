@@ -56,7 +56,7 @@ pub struct Section {
     pub stored: u32,
     /// Bytes before compression.
     pub raw: u32,
-    /// CRC-32C of the stored bytes.
+    /// Checksum of the stored bytes.
     pub crc: u32,
     /// Where it starts, from the start of the block.
     pub start: u32,

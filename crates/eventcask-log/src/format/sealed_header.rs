@@ -88,7 +88,7 @@ pub struct Table {
     pub place: u64,
     /// Its bytes.
     pub length: u64,
-    /// CRC-32C of its bytes; 0 for pages, whose directory has the checksum of each.
+    /// Checksum of its bytes; 0 for pages, whose directory has the checksum of each.
     pub crc: u32,
 }
 
