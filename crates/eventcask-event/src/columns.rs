@@ -33,14 +33,14 @@ pub struct Columns {
     pub commit_times: Vec<i64>,
     /// One an aggregate: where its key ends in `keys`.
     pub key_ends: Vec<u32>,
-    /// Keys end to end, UTF-8.
-    pub keys: Vec<u8>,
+    /// Keys end to end.
+    pub keys: String,
     /// One an aggregate: position of its newest event before this block, or [`NO_POSITION`].
     pub previous: Vec<u64>,
     /// One a type: where its name ends in `type_names`.
     pub type_name_ends: Vec<u32>,
-    /// Type names end to end, UTF-8.
-    pub type_names: Vec<u8>,
+    /// Type names end to end.
+    pub type_names: String,
     /// One a type: version of its schema.
     pub type_schemas: Vec<u32>,
     /// One a type: number of its encoding.
@@ -87,7 +87,7 @@ impl Columns {
 
     /// Adds an aggregate and returns its index.
     pub fn add_aggregate(&mut self, key: &str, previous: u64) -> u32 {
-        self.keys.extend_from_slice(key.as_bytes());
+        self.keys.push_str(key);
         self.key_ends.push(self.keys.len() as u32);
         self.previous.push(previous);
         (self.previous.len() - 1) as u32
@@ -95,7 +95,7 @@ impl Columns {
 
     /// Adds an event type and returns its index.
     pub fn add_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
-        self.type_names.extend_from_slice(name.as_bytes());
+        self.type_names.push_str(name);
         self.type_name_ends.push(self.type_names.len() as u32);
         self.type_schemas.push(schema);
         self.type_encodings.push(encoding);

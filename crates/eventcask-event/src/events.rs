@@ -296,7 +296,7 @@ impl<'a> Events<'a> {
     #[must_use]
     pub fn key_bytes(&self, aggregate: usize) -> &'a [u8] {
         let columns = self.parts.columns;
-        bytes_of(&columns.keys, &columns.key_ends, aggregate)
+        text(&columns.keys, &columns.key_ends, aggregate).as_bytes()
     }
 
     /// The event's version in its aggregate.
@@ -499,15 +499,10 @@ impl<'a> Events<'a> {
     }
 }
 
-/// The text with this index among texts that stand end to end.
-fn bytes_of<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a [u8] {
+/// The text with this index among texts that stand end to end, as was checked.
+fn text<'a>(texts: &'a str, ends: &[u32], index: usize) -> &'a str {
     let start = if index == 0 { 0 } else { ends[index - 1] };
-    &bytes[start as usize..ends[index] as usize]
-}
-
-fn text<'a>(bytes: &'a [u8], ends: &[u32], index: usize) -> &'a str {
-    // Checked when the block was decoded, and cheap beside the read of the payload.
-    str::from_utf8(bytes_of(bytes, ends, index)).unwrap_or("\u{fffd}")
+    &texts[start as usize..ends[index] as usize]
 }
 
 fn check_lengths(rows: usize, columns: &Columns, ids: usize) -> Result<(), Malformed> {
@@ -533,8 +528,7 @@ fn check_lengths(rows: usize, columns: &Columns, ids: usize) -> Result<(), Malfo
 }
 
 /// Texts end where they should, on character borders, and are neither empty nor too long.
-fn check_texts(bytes: &[u8], ends: &[u32], limit: usize) -> Result<(), ()> {
-    let text = str::from_utf8(bytes).map_err(|_| ())?;
+fn check_texts(text: &str, ends: &[u32], limit: usize) -> Result<(), ()> {
     let mut start = 0;
     for end in ends {
         let end = *end as usize;
@@ -543,11 +537,7 @@ fn check_texts(bytes: &[u8], ends: &[u32], limit: usize) -> Result<(), ()> {
         }
         start = end;
     }
-    if start == bytes.len() {
-        Ok(())
-    } else {
-        Err(())
-    }
+    if start == text.len() { Ok(()) } else { Err(()) }
 }
 
 /// Each row has an aggregate, and each aggregate a row.

@@ -215,7 +215,7 @@ impl ViewSpec {
         let names = starts
             .zip(ends)
             .map(|(start, end)| columns.type_names.get(start..end));
-        let wanted = self.event_type.as_deref().map(str::as_bytes);
+        let wanted = self.event_type.as_deref();
         names
             .zip(columns.type_encodings.iter())
             .map(|(name, encoding)| {

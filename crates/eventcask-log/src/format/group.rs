@@ -102,7 +102,7 @@ impl GroupWriter {
     pub(crate) fn types(&mut self, columns: &Columns) -> &[u8] {
         self.archived(&Types {
             name_ends: &columns.type_name_ends,
-            names: &columns.type_names,
+            names: columns.type_names.as_bytes(),
             schemas: &columns.type_schemas,
             encodings: &columns.type_encodings,
         })
@@ -112,7 +112,7 @@ impl GroupWriter {
     pub(crate) fn keys(&mut self, columns: &Columns) -> &[u8] {
         self.archived(&Keys {
             ends: &columns.key_ends,
-            keys: &columns.keys,
+            keys: columns.keys.as_bytes(),
         })
     }
 
@@ -207,13 +207,16 @@ fn position_of(positions: &[u64], first_position: u64, row: usize) -> u64 {
 
 const BAD_TYPES: &str = "the types of a block are not a valid archive";
 const BAD_KEYS: &str = "the keys of a block are not a valid archive";
+const BAD_NAMES: &str = "the event types' names are not texts within the limits";
+const BAD_TEXTS: &str = "the aggregates' keys are not texts within the limits";
 const BAD_GROUP: &str = "a group of a block's rows is not a valid archive";
 
 /// Reads the section of the types into their columns.
 pub(crate) fn read_types(raw: &[u8], columns: &mut Columns) -> Result<(), &'static str> {
     let types = rkyv::access::<ArchivedTypes<'_>, rancor::Failure>(raw).map_err(|_| BAD_TYPES)?;
     extend_u32(&mut columns.type_name_ends, &types.name_ends);
-    columns.type_names.extend_from_slice(&types.names);
+    let names = str::from_utf8(&types.names).map_err(|_| BAD_NAMES)?;
+    columns.type_names.push_str(names);
     extend_u32(&mut columns.type_schemas, &types.schemas);
     columns.type_encodings.extend_from_slice(&types.encodings);
     Ok(())
@@ -223,7 +226,8 @@ pub(crate) fn read_types(raw: &[u8], columns: &mut Columns) -> Result<(), &'stat
 pub(crate) fn read_keys(raw: &[u8], columns: &mut Columns) -> Result<(), &'static str> {
     let keys = rkyv::access::<ArchivedKeys<'_>, rancor::Failure>(raw).map_err(|_| BAD_KEYS)?;
     extend_u32(&mut columns.key_ends, &keys.ends);
-    columns.keys.extend_from_slice(&keys.keys);
+    let keys = str::from_utf8(&keys.keys).map_err(|_| BAD_TEXTS)?;
+    columns.keys.push_str(keys);
     Ok(())
 }
 
@@ -243,8 +247,8 @@ pub(crate) struct GroupReader {
     payload_starts: Vec<u32>,
 }
 
-/// Stands for an aggregate of which no row was read yet.
-const UNSEEN: u64 = NO_POSITION - 1;
+/// Stands for an aggregate of which no row was read yet: no event has that position.
+const UNSEEN: u64 = NO_POSITION;
 /// A row takes at least so many bytes of its group.
 const ROW_BYTES: usize = 4 + 2 + 8 + 4 + 4;
 

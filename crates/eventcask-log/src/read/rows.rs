@@ -393,9 +393,7 @@ impl<'r> RowGatherer<'r> {
         }
         self.parts.payloads.push(Some(Vec::new()));
         let (schema, encoding) = (types.type_schemas[old], types.type_encodings[old]);
-        let name = str::from_utf8(type_name(types, old));
-        // Checked when the front was read.
-        columns.add_type(name.unwrap_or("\u{fffd}"), schema, encoding)
+        columns.add_type(type_name(types, old), schema, encoding)
     }
 
     /// The events as a block of their own, which is in no file.
@@ -420,7 +418,7 @@ impl<'r> RowGatherer<'r> {
     }
 }
 
-fn type_name(columns: &Columns, index: usize) -> &[u8] {
+fn type_name(columns: &Columns, index: usize) -> &str {
     let ends = &columns.type_name_ends;
     let start = index.checked_sub(1).map_or(0, |before| ends[before]);
     &columns.type_names[start as usize..ends[index] as usize]

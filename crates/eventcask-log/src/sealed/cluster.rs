@@ -304,7 +304,8 @@ impl Rows {
     fn key(&self, aggregate: usize) -> &[u8] {
         let ends = &self.parts.columns.key_ends;
         let start = aggregate.checked_sub(1).map_or(0, |before| ends[before]);
-        &self.parts.columns.keys[start as usize..ends[aggregate] as usize]
+        let key = &self.parts.columns.keys[start as usize..ends[aggregate] as usize];
+        key.as_bytes()
     }
 
     fn event_type(&mut self, from: &Row<'_>) -> u16 {

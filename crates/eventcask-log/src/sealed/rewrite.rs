@@ -506,9 +506,7 @@ impl Rows {
         let mut start = 0;
         for (index, newest) in newest.into_iter().enumerate() {
             let end = columns.key_ends[index] as usize;
-            // They were texts when they were added.
-            let key = str::from_utf8(&columns.keys[start..end]).unwrap_or_default();
-            columns.previous[index] = link(key, newest)?;
+            columns.previous[index] = link(&columns.keys[start..end], newest)?;
             start = end;
         }
         Ok(())

@@ -119,13 +119,13 @@ fn the_root_of_each_archive_is_its_last_bytes() {
     let columns = block.events().columns().clone();
     forged.change(TYPES, |found| {
         assert_eq!(found[0], bytes_of_u32(&columns.type_name_ends));
-        assert_eq!(found[1], columns.type_names);
+        assert_eq!(found[1], columns.type_names.as_bytes());
         assert_eq!(found[2], bytes_of_u32(&columns.type_schemas));
         assert_eq!(found[3], columns.type_encodings);
     });
     forged.change(KEYS, |found| {
         assert_eq!(found[0], bytes_of_u32(&columns.key_ends));
-        assert_eq!(found[1], columns.keys);
+        assert_eq!(found[1], columns.keys.as_bytes());
     });
     for (group, rows) in [0..256, 256..300].into_iter().enumerate() {
         let part = forged.group(group);
@@ -203,6 +203,26 @@ fn refuses_of(block: &Block, reason: &str, change: impl FnOnce(&mut Forged)) {
 /// Changes the columns of a group.
 fn in_group(group: usize, change: impl FnOnce(&mut [Vec<u8>])) -> impl FnOnce(&mut Forged) {
     move |forged| forged.change(forged.group(group), change)
+}
+
+/// Bytes that are no text, and a text that ends inside of a letter.
+#[test]
+fn s4_keys_and_names_that_are_no_texts_are_damage() {
+    for (part, reason) in [
+        (
+            TYPES,
+            "the event types' names are not texts within the limits",
+        ),
+        (KEYS, "the aggregates' keys are not texts within the limits"),
+    ] {
+        refuses(reason, |forged| {
+            forged.change(part, |found| found[1][0] = 0xff);
+        });
+        refuses(reason, |forged| {
+            forged.change(part, |found| found[1][..2].copy_from_slice("é".as_bytes()));
+            forged.change(part, |found| set_u32(&mut found[0], 0, 1));
+        });
+    }
 }
 
 fn set_u32(column: &mut [u8], index: usize, number: u32) {

@@ -23,6 +23,10 @@ use crate::sync::locked;
 /// reads no more than those.
 const BLOCKS_BEFORE: u32 = 2;
 
+/// Bytes of the blocks that are read ahead, as they are in their files: with more, one more block is
+/// not begun. Blocks of single large appends have up to 16 MiB.
+const AHEAD_BYTES: u64 = 8 << 20;
+
 pub(crate) type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
 
 /// What is read ahead of a walk over one shard.
@@ -76,7 +80,8 @@ impl Prefetch {
         if self.tasks.is_empty() {
             self.next = behind;
         }
-        while self.tasks.len() < self.depth && self.next < end {
+        let bytes = |tasks: &VecDeque<Arc<Task>>| tasks.iter().map(|task| task.bytes).sum::<u64>();
+        while self.tasks.len() < self.depth && bytes(&self.tasks) < AHEAD_BYTES && self.next < end {
             // Whoever comes to a place that can not be found is told why.
             let Ok(Some(at)) = reader.place_from(self.next) else {
                 break;
@@ -84,7 +89,7 @@ impl Prefetch {
             if self.filter.is_before(&at) || at.first_position >= end {
                 break;
             }
-            let task = Task::new(reader, &self.filter, self.next);
+            let task = Task::new(reader, &self.filter, self.next, &at);
             parallel::spawn({
                 let task = Arc::clone(&task);
                 move || task.begin()
@@ -109,6 +114,7 @@ struct Task {
     reader: Arc<ShardReader>,
     filter: Arc<Filter>,
     position: u64,
+    bytes: u64,
     state: Mutex<State>,
     is_done: Condvar,
 }
@@ -130,11 +136,17 @@ impl fmt::Debug for Task {
 }
 
 impl Task {
-    fn new(reader: &Arc<ShardReader>, filter: &Arc<Filter>, position: u64) -> Arc<Self> {
+    fn new(
+        reader: &Arc<ShardReader>,
+        filter: &Arc<Filter>,
+        position: u64,
+        at: &BlockPlace,
+    ) -> Arc<Self> {
         Arc::new(Self {
             reader: Arc::clone(reader),
             filter: Arc::clone(filter),
             position,
+            bytes: u64::from(at.length),
             state: Mutex::new(State::Waiting),
             is_done: Condvar::new(),
         })
