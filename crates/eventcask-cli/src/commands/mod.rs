@@ -13,6 +13,7 @@ mod subscriptions;
 mod stats;
 mod verify;
 mod repair;
+mod copied;
 mod backup;
 mod reshard;
 mod truncate;

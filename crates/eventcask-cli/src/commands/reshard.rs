@@ -4,38 +4,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use eventcask::Store;
-use eventcask::upkeep::{ReshardOptions, ReshardReport, VerifyReport, reshard};
+use eventcask::upkeep::{ReshardOptions, ReshardReport, reshard};
 
+use super::copied;
 use super::store::{failure, shown};
-use super::verify;
 use crate::args::{Global, ReshardArgs};
 use crate::failure::Failure;
-use crate::output::{
-    Object, Out, count, duration, escaped, print_object, write_json_string, write_list,
-    write_problem,
-};
+use crate::output::{Object, count, duration, escaped, write_json_string, write_list};
 use crate::progress::Progress;
 
 pub(super) fn run(args: &ReshardArgs, global: &Global) -> Result<(), Failure> {
     let report = reshard(&global.store, &args.target, &options(args));
     let report = report.map_err(|error| failure(&error))?;
-    let verified = match args.verify {
-        true => Some(eventcask::verify(&args.target).map_err(|e| failure(&e))?),
-        false => None,
-    };
-    let target = escaped(&args.target.display().to_string()).into_owned();
-    if global.json {
-        let raw = args.target.display().to_string();
-        print_object(|object| write_json(object, &raw, &report, verified.as_ref()))?;
-    } else {
-        let mut out = Out::new();
-        out.write(text(&shown(global), &target, &report).as_bytes())?;
-        if let Some(verified) = &verified {
-            out.write(verify::text(verified).as_bytes())?;
-        }
-        out.flush()?;
-    }
-    verified.map_or(Ok(()), |report| verify::damaged(&report, &target))
+    copied::print(
+        &args.target,
+        args.verify,
+        global,
+        |object, _| write_json(object, &report),
+        |target| text(&shown(global), target, &report),
+    )
 }
 
 fn options(args: &ReshardArgs) -> ReshardOptions {
@@ -59,14 +46,8 @@ fn options(args: &ReshardArgs) -> ReshardOptions {
         })
 }
 
-fn write_json(
-    object: &mut Object<'_>,
-    target: &str,
-    report: &ReshardReport,
-    verified: Option<&VerifyReport>,
-) {
+fn write_json(object: &mut Object<'_>, report: &ReshardReport) {
     object
-        .text("target", target)
         .number("shards", report.shards)
         .shown("route_by", report.route_by)
         .number("events", report.events)
@@ -81,10 +62,6 @@ fn write_json(
         write_list(list, names, |out, name| write_json_string(out, name));
     }
     object.number("seconds", format_args!("{:.3}", report.seconds));
-    if let Some(verified) = verified {
-        object.number("ok", verified.is_ok());
-        write_list(object.value("problems"), &verified.problems, write_problem);
-    }
 }
 
 fn text(store: &str, target: &str, report: &ReshardReport) -> String {
