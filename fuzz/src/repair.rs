@@ -73,8 +73,8 @@ pub fn framed(bytes: &mut Vec<u8>, how: Repair) {
         put(bytes, 80, length.to_le_bytes());
     }
     if let Some(body) = bytes.get(HEADER..) {
-        let crc = eventcask_log::checksum(body);
-        put(bytes, 76, crc.to_le_bytes());
+        let checksum = eventcask_log::checksum(body);
+        put(bytes, 76, checksum.to_le_bytes());
     }
     seal_header(bytes);
 }
@@ -135,8 +135,8 @@ pub fn sealed(bytes: &mut Vec<u8>, how: Repair) {
     }
     seal_tables(bytes);
     if bytes.len() >= FIRST_BLOCK {
-        let crc = eventcask_log::checksum(&bytes[HEADER..FIRST_BLOCK - 4]);
-        put(bytes, FIRST_BLOCK - 4, crc.to_le_bytes());
+        let checksum = eventcask_log::checksum(&bytes[HEADER..FIRST_BLOCK - 4]);
+        put(bytes, FIRST_BLOCK - 4, checksum.to_le_bytes());
     }
     seal_header(bytes);
 }
@@ -212,11 +212,11 @@ fn seal_tables(bytes: &mut [u8]) {
         if *kind == CLUSTERS {
             seal_clusters(bytes, place);
         }
-        let crc = match kind {
+        let checksum = match kind {
             6 | 12 => 0,
             _ => eventcask_log::checksum(&bytes[place.clone()]),
         };
-        put(bytes, entry + 4, crc.to_le_bytes());
+        put(bytes, entry + 4, checksum.to_le_bytes());
     }
 }
 
@@ -240,8 +240,8 @@ fn seal_pages(bytes: &mut [u8], directory: &Range<usize>, pages: &Range<usize>) 
     for at in directory.clone().step_by(8).take(directory.len() / 8) {
         let end = u32_at(bytes, at) as usize;
         if let Some(page) = bytes[pages.clone()].get(start..end) {
-            let crc = eventcask_log::checksum(page);
-            put(bytes, at + 4, crc.to_le_bytes());
+            let checksum = eventcask_log::checksum(page);
+            put(bytes, at + 4, checksum.to_le_bytes());
         }
         start = end;
     }
@@ -258,8 +258,8 @@ fn mend_header(bytes: &mut [u8], magic: &[u8; 8], length: u32) {
 
 fn seal_header(bytes: &mut [u8]) {
     if bytes.len() >= HEADER {
-        let crc = crc32c::crc32c(&bytes[..124]);
-        put(bytes, 124, crc.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[..124]);
+        put(bytes, 124, checksum.to_le_bytes());
     }
 }
 
@@ -267,7 +267,7 @@ fn seal_header(bytes: &mut [u8]) {
 struct Chain {
     place: usize,
     position: u64,
-    crc: u32,
+    checksum: u32,
     is_sealed: bool,
 }
 
@@ -276,7 +276,7 @@ impl Default for Chain {
         Self {
             place: FIRST_BLOCK,
             position: 0,
-            crc: 0,
+            checksum: 0,
             is_sealed: false,
         }
     }
@@ -290,7 +290,7 @@ impl Chain {
             true => u64_at(block, 64).wrapping_add(rows),
             false => self.position.wrapping_add(rows),
         };
-        self.crc = u32_at(block, 12);
+        self.checksum = u32_at(block, 12);
     }
 }
 
@@ -321,14 +321,14 @@ fn one_block(block: &mut [u8], how: Repair, chain: &Chain) {
         let start = u32_at(block, entry + 16) as usize;
         let end = start.saturating_add(u32_at(block, entry + 4) as usize);
         if let Some(stored) = block.get(start..end) {
-            let crc = eventcask_log::checksum(stored);
-            put(block, entry + 12, crc.to_le_bytes());
+            let checksum = eventcask_log::checksum(stored);
+            put(block, entry + 12, checksum.to_le_bytes());
         }
     }
     let head = block.get(..u32_at(block, 8) as usize);
     if let Some(head) = head.filter(|head| head.len() >= 16) {
-        let crc = eventcask_log::head_checksum(head);
-        put(block, 12, crc.to_le_bytes());
+        let checksum = eventcask_log::head_checksum(head);
+        put(block, 12, checksum.to_le_bytes());
     }
 }
 
@@ -361,7 +361,7 @@ fn mend_head(block: &mut [u8], chain: &Chain) {
     put(block, 64, position.to_le_bytes());
     let durable = u64_at(block, 72).min(chain.place as u64);
     put(block, 72, durable.to_le_bytes());
-    put(block, 104, chain.crc.to_le_bytes());
+    put(block, 104, chain.checksum.to_le_bytes());
     let gaps = match chain.is_sealed {
         true => u64_at(block, 112) & 0xffff,
         false => 0,

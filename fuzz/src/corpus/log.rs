@@ -135,11 +135,11 @@ pub(crate) fn in_a_segment(block: &[u8]) -> Vec<u8> {
 }
 
 /// A second segment, with three events, behind a first one that ends like this.
-pub(crate) fn segment_after(first_position: u64, previous_crc: u32) -> Vec<u8> {
+pub(crate) fn segment_after(first_position: u64, previous_checksum: u32) -> Vec<u8> {
     let mut log = Log::beginning_with(NewSegment {
         number: 2,
         first_position,
-        previous_crc,
+        previous_checksum,
     });
     log.append(&deposits(7, 3)).segment()
 }
@@ -162,7 +162,7 @@ impl Log {
         Self::beginning_with(NewSegment {
             number: 1,
             first_position: 0,
-            previous_crc: 0,
+            previous_checksum: 0,
         })
     }
 
@@ -174,7 +174,7 @@ impl Log {
         let tail = Tail {
             segment: first.number,
             next_position: first.first_position,
-            previous_crc: first.previous_crc,
+            previous_checksum: first.previous_checksum,
             place: FIRST_BLOCK,
             durable_place: FIRST_BLOCK,
             epoch: 1,
@@ -286,7 +286,7 @@ impl Log {
             first_commit: self.tail.last_commit,
             last_commit: self.tail.last_commit,
             epoch: self.tail.epoch,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
             marks: self.marks.clone(),
             ..BlockHead::default()
         }
@@ -297,7 +297,7 @@ impl Log {
         written.expect("memory can be written");
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
-        self.tail.previous_crc = head.crc;
+        self.tail.previous_checksum = head.checksum;
         self
     }
 

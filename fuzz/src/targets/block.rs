@@ -110,7 +110,8 @@ fn write_again(head: &BlockHead, bytes: &[u8], block: &Block) {
         let again = Block::decode(new, &written, Payloads::All);
         let again = again.expect("what was written can be read");
         assert!(again.events().iter().eq(block.events().iter()), "{codec}");
-        if codec == Codec::None && head.place == corpus::FIRST_BLOCK && head.previous_crc == 0 {
+        if codec == Codec::None && head.place == corpus::FIRST_BLOCK && head.previous_checksum == 0
+        {
             read_again(&written);
         }
     }

@@ -148,7 +148,7 @@ fn write_segment(line: &mut Vec<u8>, segment: &SegmentInspection) {
         .number("first_position", segment.header.first_position)
         .text(
             "previous_checksum",
-            &format!("{:08x}", segment.header.previous_crc),
+            &format!("{:08x}", segment.header.previous_checksum),
         );
     if let Some(sealed) = &segment.sealed {
         write_sealed(object.value("sealed"), sealed);
@@ -172,7 +172,7 @@ fn write_sealed(out: &mut Vec<u8>, sealed: &Sealed) {
         .number("length", sealed.length)
         .number("raw_bytes", sealed.raw_bytes)
         .number("epoch", sealed.epoch)
-        .text("last_checksum", &format!("{:08x}", sealed.last_crc));
+        .text("last_checksum", &format!("{:08x}", sealed.last_checksum));
     write_list(object.value("tables"), &sealed.tables, write_table);
     object.end();
 }
@@ -218,8 +218,11 @@ fn write_block(out: &mut Vec<u8>, block: &BlockHead) {
         .shown("last_commit", Timestamp::from_nanos(block.last_commit))
         .number("epoch", block.epoch)
         .number("close", block.close)
-        .text("previous_checksum", &format!("{:08x}", block.previous_crc))
-        .text("checksum", &format!("{:08x}", block.crc));
+        .text(
+            "previous_checksum",
+            &format!("{:08x}", block.previous_checksum),
+        )
+        .text("checksum", &format!("{:08x}", block.checksum));
     write_list(object.value("source_marks"), &block.marks, write_mark);
     write_list(object.value("sections"), &block.sections, write_section);
     object.end();
@@ -245,7 +248,7 @@ fn write_section(out: &mut Vec<u8>, section: &Section) {
         .number("stored", section.stored)
         .number("raw", section.raw)
         .number("start", section.start)
-        .text("checksum", &format!("{:08x}", section.crc));
+        .text("checksum", &format!("{:08x}", section.checksum));
     object.end();
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn check(
     let bytes = scan
         .read_at(directory.place, directory.length as usize)?
         .to_vec();
-    if checksum(&bytes) != directory.crc {
+    if checksum(&bytes) != directory.checksum {
         return Ok(Some((
             directory.place,
             "the directory of its clusters is damaged",
@@ -110,13 +110,13 @@ pub(crate) fn check(
         first_position,
         found: EventSum::default(),
         last: None,
-        crc: Checksum::default(),
+        checksum: Checksum::default(),
         end: 0,
     };
     if let Err(wrong) = check.read_all(scan, clusters, &bytes)? {
         return Ok(Some(wrong));
     }
-    let is_whole = (check.end, check.crc.get()) == (clusters.length, clusters.crc);
+    let is_whole = (check.end, check.checksum.get()) == (clusters.length, clusters.checksum);
     let is_same = is_whole && check.found.is_same(expected);
     Ok((!is_same).then_some((
         clusters.place,
@@ -131,7 +131,7 @@ struct Check<'c> {
     found: EventSum,
     /// Where the newest event stood in the order.
     last: Option<Order>,
-    crc: Checksum,
+    checksum: Checksum,
     end: u64,
 }
 
@@ -171,7 +171,7 @@ impl Check<'_> {
         place: u64,
         begins: Option<Order>,
     ) -> Result<(), &'static str> {
-        self.crc.add(bytes);
+        self.checksum.add(bytes);
         let dir = self.dir;
         let head = cluster::head_at(bytes, dir, self.segment, place)?;
         let block = Block::decode(head, bytes, Payloads::All)?;

@@ -142,7 +142,7 @@ impl ShardDir {
     /// What a segment says that it follows; `None` where it can not be asked.
     fn begins(&self, number: u64) -> Result<Option<Ends>, Error> {
         let header = keep_damage(Scan::begin(self, number))?.ok();
-        Ok(header.map(|(_, header)| (header.new.first_position, header.new.previous_crc)))
+        Ok(header.map(|(_, header)| (header.new.first_position, header.new.previous_checksum)))
     }
 
     /// Reads a segment: what it ends with, or why it is to be mended.
@@ -167,7 +167,7 @@ impl ShardDir {
             Ok(ends) => ends,
             Err(reason) => return Ok(Err(damaged(reason, header))),
         };
-        let begins = (header.new.first_position, header.new.previous_crc);
+        let begins = (header.new.first_position, header.new.previous_checksum);
         if begins != before || after.is_some_and(|after| after != ends) {
             let reason = "it does not fit between the segments before and after it";
             return Ok(Err(damaged(reason.to_owned(), header)));
@@ -193,8 +193,8 @@ impl ShardDir {
         }
         Ok(match (bad, &header.sealed) {
             (Some((place, reason)), _) => Err(format!("damaged at byte {place}: {reason}")),
-            (None, None) => Ok((scan.next_position, scan.previous_crc)),
-            (None, Some(sealed)) => Ok((sealed.next_position, sealed.last_crc)),
+            (None, None) => Ok((scan.next_position, scan.previous_checksum)),
+            (None, Some(sealed)) => Ok((sealed.next_position, sealed.last_checksum)),
         })
     }
 
@@ -213,7 +213,7 @@ impl ShardDir {
         let new = NewSegment {
             number,
             first_position: before.0,
-            previous_crc: before.1,
+            previous_checksum: before.1,
         };
         let how = Rewriting {
             codec: Codec::Zstd(3),
@@ -225,14 +225,14 @@ impl ShardDir {
         let sealed = damaged.sealed.as_ref();
         let rewrite = sealed.map_or(0, |sealed| sealed.rewrite) + 1;
         let mut rewriter = Rewriter::begin(self, &new, rewrite, &how)?;
-        let said = sealed.map(|sealed| (sealed.next_position, sealed.last_crc));
+        let said = sealed.map(|sealed| (sealed.next_position, sealed.last_checksum));
         // What would end before it begins says nothing.
         let end = after.or(said).filter(|end| end.0 >= before.0);
         let limit = end.map_or(u64::MAX, |end| end.0);
         let mut found = Found {
             before: Before {
                 next_position: before.0,
-                last_crc: before.1,
+                last_checksum: before.1,
                 newest_commit: sealed.map_or(i64::MIN, |sealed| sealed.newest_commit),
                 epoch: sealed.map_or(0, |sealed| sealed.epoch),
                 removed: 0,
@@ -246,8 +246,8 @@ impl ShardDir {
         let (removed, lost) =
             sealed.map_or((found.gone, 0), |sealed| (sealed.removed, sealed.lost));
         let mut found = found.before;
-        (found.next_position, found.last_crc) =
-            end.unwrap_or((found.next_position, found.last_crc));
+        (found.next_position, found.last_checksum) =
+            end.unwrap_or((found.next_position, found.last_checksum));
         let segment = rewriter.finish_within(&mut found, removed)?;
         let segment = segment
             .ok_or_else(|| Error::damaged(&self.describe(number), 0, "its repair was not ended"))?;
@@ -261,7 +261,7 @@ impl ShardDir {
             kept: sealed.events,
             lost: sealed.lost.saturating_sub(lost),
         };
-        Ok((report, (sealed.next_position, sealed.last_crc)))
+        Ok((report, (sealed.next_position, sealed.last_checksum)))
     }
 
     /// Hands on all good blocks of a file, also those behind damage.
@@ -276,7 +276,7 @@ impl ShardDir {
         let state = NewSegment {
             number: damaged.number,
             first_position: found.before.next_position,
-            previous_crc: found.before.last_crc,
+            previous_checksum: found.before.last_checksum,
         };
         let ends = &mut found.before;
         let owner = (self.store, self.shard);
@@ -284,13 +284,13 @@ impl ShardDir {
         let mut scan = Scan::over(file, name, owner, &state, FIRST_BLOCK);
         scan.allow_gaps(damaged.sealed.as_ref(), limit)?;
         while let Some(head) = scan.next_good()? {
-            if head.previous_crc == ends.last_crc {
+            if head.previous_checksum == ends.last_checksum {
                 found.gone += head.first_position - ends.next_position;
             }
             found.gone += head.gaps;
             ends.epoch = head.epoch;
             // Also where its events can not be read, or it has none, it says how far they went.
-            (ends.next_position, ends.last_crc) = (head.next_position(), head.crc);
+            (ends.next_position, ends.last_checksum) = (head.next_position(), head.checksum);
             let block = match head.rows {
                 0 => None,
                 _ => match Block::decode(head.clone(), scan.bytes(), Payloads::All) {

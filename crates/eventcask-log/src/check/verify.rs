@@ -99,7 +99,7 @@ impl ShardDir {
         let Some((mut scan, header)) = keep_damage(Scan::begin(self, number), problems)? else {
             return Ok(verified);
         };
-        verified.begins = Some((header.new.first_position, header.new.previous_crc));
+        verified.begins = Some((header.new.first_position, header.new.previous_checksum));
         let mut checked = SealedCheck::of(&header);
         let mut seen_bad_at = None;
         let bad = loop {
@@ -126,10 +126,10 @@ impl ShardDir {
         verified.bytes = scan.place;
         match (bad, checked) {
             (Some(reason), _) => problems.push(scan.problem(scan.place, reason)),
-            (None, None) => verified.ends = Some((scan.next_position, scan.previous_crc)),
+            (None, None) => verified.ends = Some((scan.next_position, scan.previous_checksum)),
             (None, Some(checked)) => {
                 let sealed = &checked.sealed;
-                verified.ends = Some((sealed.next_position, sealed.last_crc));
+                verified.ends = Some((sealed.next_position, sealed.last_checksum));
                 verified.gone = sealed.removed + sealed.lost;
                 verified.is_sealed = true;
                 verified.bytes = scan.len()?;

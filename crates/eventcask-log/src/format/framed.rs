@@ -194,20 +194,20 @@ impl Framed {
             definition: fields.u32(72),
             body: Vec::new(),
         };
-        let (crc, bytes) = (fields.u32(76), fields.u64(80));
-        Ok((framed, Body { crc, bytes }))
+        let (checksum, bytes) = (fields.u32(76), fields.u64(80));
+        Ok((framed, Body { checksum, bytes }))
     }
 }
 
 /// What a header says of its body.
 struct Body {
-    crc: u32,
+    checksum: u32,
     bytes: u64,
 }
 
 impl Body {
     fn check(&self, file: &str, body: &[u8]) -> Result<(), Error> {
-        if self.bytes == body.len() as u64 && self.crc == Framed::checksum(body) {
+        if self.bytes == body.len() as u64 && self.checksum == Framed::checksum(body) {
             return Ok(());
         }
         Err(Error::damaged(

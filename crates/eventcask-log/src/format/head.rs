@@ -57,7 +57,7 @@ pub struct Section {
     /// Bytes before compression.
     pub raw: u32,
     /// Checksum of the stored bytes.
-    pub crc: u32,
+    pub checksum: u32,
     /// Where it starts, from the start of the block.
     pub start: u32,
 }
@@ -104,7 +104,7 @@ pub struct BlockHead {
     /// How many times the shard was opened and written to.
     pub epoch: u64,
     /// Head checksum of the block before.
-    pub previous_crc: u32,
+    pub previous_checksum: u32,
     /// Whether it is a cluster: events of a sealed segment once more, ordered by aggregate. No
     /// part of the log.
     pub is_cluster: bool,
@@ -119,7 +119,7 @@ pub struct BlockHead {
     /// Bytes of the whole block. Set by encoding.
     pub length: u32,
     /// Checksum of the head. Set by encoding.
-    pub crc: u32,
+    pub checksum: u32,
 }
 
 impl BlockHead {
@@ -184,8 +184,8 @@ impl BlockHead {
             self.durable_place <= self.place,
             "a block can not know bytes after it durable"
         );
-        self.crc = head_checksum(head);
-        put(head, 12, self.crc.to_le_bytes());
+        self.checksum = head_checksum(head);
+        put(head, 12, self.checksum.to_le_bytes());
     }
 
     fn encode_fixed(&self, head: &mut [u8]) {
@@ -208,7 +208,7 @@ impl BlockHead {
         put(head, 80, self.first_commit.to_le_bytes());
         put(head, 88, self.last_commit.to_le_bytes());
         put(head, 96, self.epoch.to_le_bytes());
-        put(head, 104, self.previous_crc.to_le_bytes());
+        put(head, 104, self.previous_checksum.to_le_bytes());
         put(head, 108, (self.sections.len() as u16).to_le_bytes());
         put(head, 110, (self.marks.len() as u16).to_le_bytes());
         put(head, 112, self.gaps.to_le_bytes());
@@ -319,13 +319,13 @@ impl BlockHead {
             first_commit: fields.i64(80),
             last_commit: fields.i64(88),
             epoch: fields.u64(96),
-            previous_crc: fields.u32(104),
+            previous_checksum: fields.u32(104),
             is_cluster,
             close: fields.u32(20) & FLAG_CLOSE != 0,
             marks: decode_marks(&head[marks_at..], usize::from(fields.u16(110)))?,
             sections: decode_sections(&head[FIXED_HEAD_BYTES..marks_at], size)?,
             length: size.block,
-            crc: fields.u32(12),
+            checksum: fields.u32(12),
         })
     }
 }
@@ -350,7 +350,7 @@ fn encode_section(section: &Section, entry: &mut [u8]) {
     put(entry, 2, section.event_type.to_le_bytes());
     put(entry, 4, section.stored.to_le_bytes());
     put(entry, 8, section.raw.to_le_bytes());
-    put(entry, 12, section.crc.to_le_bytes());
+    put(entry, 12, section.checksum.to_le_bytes());
     put(entry, 16, section.start.to_le_bytes());
 }
 
@@ -366,7 +366,7 @@ fn decode_sections(table: &[u8], size: HeadSize) -> Result<Vec<Section>, &'stati
             event_type: fields.u16(2),
             stored: fields.u32(4),
             raw: fields.u32(8),
-            crc: fields.u32(12),
+            checksum: fields.u32(12),
             start: fields.u32(16),
         };
         let fits = section.start as usize == earliest.next_multiple_of(SECTION_ALIGN)

@@ -13,14 +13,14 @@ pub struct NewSegment {
     /// Position of its first event.
     pub first_position: u64,
     /// Head checksum of the last block before it.
-    pub previous_crc: u32,
+    pub previous_checksum: u32,
 }
 
 impl NewSegment {
     /// Whether it begins where another one ends: with this position, after a block with this
     /// checksum.
-    pub(crate) fn follows(&self, next_position: u64, last_crc: u32) -> bool {
-        (self.first_position, self.previous_crc) == (next_position, last_crc)
+    pub(crate) fn follows(&self, next_position: u64, last_checksum: u32) -> bool {
+        (self.first_position, self.previous_checksum) == (next_position, last_checksum)
     }
 }
 
@@ -78,7 +78,7 @@ pub struct Tail {
     /// Position of the next event.
     pub next_position: u64,
     /// Head checksum of the last block.
-    pub previous_crc: u32,
+    pub previous_checksum: u32,
     /// Epoch of the last block.
     pub epoch: u64,
     /// Commit time of the newest event, in nanoseconds; the lowest number of all without one.

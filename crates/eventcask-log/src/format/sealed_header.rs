@@ -10,8 +10,8 @@ use crate::{Error, MAX_BLOCK_BYTES};
 
 /// Where this part of the header starts and what it ends with.
 pub(crate) const START: usize = FILE_HEADER_BYTES;
-const CRC_AT: usize = FIRST_BLOCK as usize - 4;
-const LOWEST_ID_AT: usize = CRC_AT - 16;
+const CHECKSUM_AT: usize = FIRST_BLOCK as usize - 4;
+const LOWEST_ID_AT: usize = CHECKSUM_AT - 16;
 const TABLES_AT: usize = 256;
 const TABLE_BYTES: usize = 32;
 /// Tables that a header has room for, and more than there are kinds.
@@ -89,7 +89,7 @@ pub struct Table {
     /// Its bytes.
     pub length: u64,
     /// Checksum of its bytes; 0 for pages, whose directory has the checksum of each.
-    pub crc: u32,
+    pub checksum: u32,
 }
 
 /// What is known of a sealed segment from its header.
@@ -98,7 +98,7 @@ pub struct Sealed {
     /// Position after the last event that was ever in the segment.
     pub next_position: u64,
     /// Head checksum of its last block as it was first written: the next segment names it.
-    pub last_crc: u32,
+    pub last_checksum: u32,
     /// How many times the segment was written anew; 1 when it was sealed first.
     pub rewrite: u32,
     /// Events that it holds.
@@ -157,7 +157,7 @@ impl Sealed {
     /// Writes this part of a header page.
     pub(crate) fn encode(&self, page: &mut [u8]) {
         put(page, START, self.next_position.to_le_bytes());
-        put(page, 136, self.last_crc.to_le_bytes());
+        put(page, 136, self.last_checksum.to_le_bytes());
         put(page, 140, self.rewrite.to_le_bytes());
         put(page, 144, self.events.to_le_bytes());
         put(page, 152, self.first_commit.to_le_bytes());
@@ -180,20 +180,20 @@ impl Sealed {
         for (index, table) in self.tables.iter().enumerate() {
             let at = TABLES_AT + index * TABLE_BYTES;
             put(page, at, (table.kind as u32).to_le_bytes());
-            put(page, at + 4, table.crc.to_le_bytes());
+            put(page, at + 4, table.checksum.to_le_bytes());
             put(page, at + 8, table.place.to_le_bytes());
             put(page, at + 16, table.length.to_le_bytes());
         }
         put(page, LOWEST_ID_AT, self.lowest_id.to_le_bytes());
-        let crc = checksum(&page[START..CRC_AT]);
-        put(page, CRC_AT, crc.to_le_bytes());
+        let checksum = checksum(&page[START..CHECKSUM_AT]);
+        put(page, CHECKSUM_AT, checksum.to_le_bytes());
     }
 
     /// Reads this part of a header page; what is before it was checked.
     pub(crate) fn decode(name: &str, page: &[u8], first_position: u64) -> Result<Self, Error> {
         let damaged = |at: usize, reason| Err(Error::damaged(name, at as u64, reason));
         let fields = Fields(page);
-        if fields.u32(CRC_AT) != checksum(&page[START..CRC_AT]) {
+        if fields.u32(CHECKSUM_AT) != checksum(&page[START..CHECKSUM_AT]) {
             return damaged(START, "the checksum of what it says when sealed is wrong");
         }
         let count = fields.u32(232) as usize;
@@ -209,7 +209,7 @@ impl Sealed {
         }
         let sealed = Self {
             next_position: fields.u64(START),
-            last_crc: fields.u32(136),
+            last_checksum: fields.u32(136),
             rewrite: fields.u32(140),
             events: fields.u64(144),
             first_commit: fields.i64(152),
@@ -288,7 +288,7 @@ fn decode_tables(fields: Fields<'_>, count: usize) -> Vec<Table> {
         let at = TABLES_AT + index * TABLE_BYTES;
         Some(Table {
             kind: TableKind::of(fields.u32(at))?,
-            crc: fields.u32(at + 4),
+            checksum: fields.u32(at + 4),
             place: fields.u64(at + 8),
             length: fields.u64(at + 16),
         })

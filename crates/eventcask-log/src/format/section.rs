@@ -25,7 +25,7 @@ pub(crate) fn stored<'b>(section: &Section, bytes: &'b [u8]) -> Result<&'b [u8],
 
 /// These bytes, if they are what was written as a section.
 pub(crate) fn checked<'b>(section: &Section, stored: &'b [u8]) -> Result<&'b [u8], &'static str> {
-    match checksum(stored) == section.crc {
+    match checksum(stored) == section.checksum {
         true => Ok(stored),
         false => Err("the checksum of a section is wrong"),
     }

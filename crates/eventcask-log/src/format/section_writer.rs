@@ -29,7 +29,7 @@ impl<B: Buffer> SectionWriter<'_, B> {
             event_type,
             stored: (self.out.len() - start) as u32,
             raw: raw as u32,
-            crc: checksum(&self.out[start..]),
+            checksum: checksum(&self.out[start..]),
             start: (start - self.base) as u32,
         });
     }

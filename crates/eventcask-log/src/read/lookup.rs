@@ -233,7 +233,7 @@ impl BlockReader {
         if let Some(kept) = pages.get(&name) {
             return look(&kept);
         }
-        self.with_bytes(segment, place, length, page.crc, |bytes| {
+        self.with_bytes(segment, place, length, page.checksum, |bytes| {
             if pages.has_turn(length) {
                 pages.insert(name, &Arc::from(bytes));
             }
@@ -276,7 +276,7 @@ impl BlockReader {
         table: &Table,
     ) -> Result<T, Error> {
         let copy = |bytes: &[u8]| Ok(T::from(bytes));
-        self.with_bytes(segment, table.place, table.length, table.crc, copy)
+        self.with_bytes(segment, table.place, table.length, table.checksum, copy)
     }
 
     /// Lends bytes of a sealed segment that have this checksum.
@@ -285,7 +285,7 @@ impl BlockReader {
         segment: &ClosedSegment,
         place: u64,
         length: u64,
-        crc: u32,
+        expected: u32,
         look: impl FnOnce(&[u8]) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let file = self.file(segment.number(), segment.sealed().rewrite)?;
@@ -297,7 +297,7 @@ impl BlockReader {
         }
         with_room(length as usize, |bytes| {
             let read = file.read_at(bytes, place).map_err(failed)?;
-            if read < bytes.len() || checksum(bytes) != crc {
+            if read < bytes.len() || checksum(bytes) != expected {
                 return Err(self.damaged(segment, place, "the checksum of a table is wrong"));
             }
             look(bytes)

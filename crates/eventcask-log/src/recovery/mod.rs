@@ -32,7 +32,7 @@ impl Tail {
         self.segment = scan.number;
         self.place = scan.place;
         self.next_position = scan.next_position;
-        self.previous_crc = scan.previous_crc;
+        self.previous_checksum = scan.previous_checksum;
         self.durable_place = scan.place;
         self.closed = false;
     }
@@ -44,7 +44,7 @@ impl Tail {
         self.place = sealed.length;
         self.durable_place = sealed.length;
         self.next_position = sealed.next_position;
-        self.previous_crc = sealed.last_crc;
+        self.previous_checksum = sealed.last_checksum;
         self.epoch = self.epoch.max(sealed.epoch);
         self.last_commit = self.last_commit.max(sealed.newest_commit);
         self.closed = false;
@@ -54,7 +54,7 @@ impl Tail {
     fn pass(&mut self, head: &BlockHead) {
         self.place = head.place + u64::from(head.length);
         self.next_position = head.next_position();
-        self.previous_crc = head.crc;
+        self.previous_checksum = head.checksum;
         self.epoch = head.epoch;
         self.last_commit = if head.rows > 0 {
             head.last_commit
@@ -158,7 +158,9 @@ impl ShardDir {
                 continue;
             }
             let (mut scan, header) = Scan::begin(self, number)?;
-            let follows = header.new.follows(tail.next_position, tail.previous_crc);
+            let follows = header
+                .new
+                .follows(tail.next_position, tail.previous_checksum);
             if number != begin && !follows {
                 let reason = "it does not follow the segment before";
                 return Err(Error::damaged(scan.name(), 72, reason));

@@ -206,7 +206,7 @@ impl LogCopy {
         let new = NewSegment {
             number: self.tail.segment + 1,
             first_position: self.tail.next_position,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
         };
         self.writer.roll(&new)?;
         self.tail.segment = new.number;
@@ -225,7 +225,7 @@ impl LogCopy {
             first_position: self.tail.next_position,
             durable_place: FIRST_BLOCK,
             epoch: self.tail.epoch,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
             ..BlockHead::default()
         }
     }
@@ -234,7 +234,7 @@ impl LogCopy {
         self.writer.append(head.segment, head.place, &[bytes])?;
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
-        self.tail.previous_crc = head.crc;
+        self.tail.previous_checksum = head.checksum;
         Ok(())
     }
 }

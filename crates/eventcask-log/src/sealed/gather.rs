@@ -40,7 +40,7 @@ impl ShardDir {
         sealed.events = rows.sum();
         sealed.first_events = index.first_events;
         sealed.next_position = scan.next_position;
-        sealed.last_crc = scan.previous_crc;
+        sealed.last_checksum = scan.previous_checksum;
         (sealed.blocks_end, sealed.length) = (scan.place, scan.place);
         let segment = ClosedSegment::new(new, sealed);
         let _ = segment.gathered.set(Arc::new(index));

@@ -77,7 +77,7 @@ fn page_of(hash: u64, count: usize) -> usize {
 pub(crate) struct Page {
     pub(crate) start: u32,
     pub(crate) end: u32,
-    pub(crate) crc: u32,
+    pub(crate) checksum: u32,
 }
 
 /// The page in which an entry with this hash would be; `None` where there are no pages, or the
@@ -93,11 +93,15 @@ fn page(directory: &[u8], index: usize) -> Option<Page> {
         None => 0,
         Some(before) => fields.u32(before * ENTRY_BYTES),
     };
-    let (end, crc) = (
+    let (end, checksum) = (
         fields.u32(index * ENTRY_BYTES),
         fields.u32(index * ENTRY_BYTES + 4),
     );
-    (start <= end).then_some(Page { start, end, crc })
+    (start <= end).then_some(Page {
+        start,
+        end,
+        checksum,
+    })
 }
 
 /// Appends a number in groups of seven bits, the lowest first (LEB128).

@@ -79,7 +79,7 @@ impl std::fmt::Debug for Rewriting<'_> {
 /// What is known of the old segment once all of it was read.
 pub(crate) struct Before {
     pub(crate) next_position: u64,
-    pub(crate) last_crc: u32,
+    pub(crate) last_checksum: u32,
     pub(crate) newest_commit: i64,
     pub(crate) epoch: u64,
     /// Events that had been taken out before.
@@ -107,7 +107,7 @@ pub(crate) struct Rewriter<'r> {
     bytes: Vec<u8>,
     place: u64,
     synced_to: u64,
-    previous_crc: u32,
+    previous_checksum: u32,
     epoch: u64,
     raw_bytes: u64,
     events: u64,
@@ -144,7 +144,7 @@ impl<'r> Rewriter<'r> {
             bytes: Vec::new(),
             place: FIRST_BLOCK,
             synced_to: 0,
-            previous_crc: new.previous_crc,
+            previous_checksum: new.previous_checksum,
             epoch: 0,
             raw_bytes: 0,
             events: 0,
@@ -265,7 +265,7 @@ impl<'r> Rewriter<'r> {
             place: self.place,
             durable_place: self.place,
             epoch: self.epoch,
-            previous_crc: self.previous_crc,
+            previous_checksum: self.previous_checksum,
             ..BlockHead::default()
         }
     }
@@ -273,7 +273,7 @@ impl<'r> Rewriter<'r> {
     fn pass(&mut self, head: &BlockHead, block: Option<&Block>) {
         self.index.add(head, self.rewrite, block);
         self.place += u64::from(head.length);
-        self.previous_crc = head.crc;
+        self.previous_checksum = head.checksum;
         self.raw_bytes += head.raw_bytes();
         self.events += u64::from(head.rows);
     }
@@ -324,7 +324,7 @@ impl<'r> Rewriter<'r> {
         let (lowest_id, highest_id) = self.index.rising_ids();
         let mut sealed = Sealed {
             next_position: before.next_position,
-            last_crc: before.last_crc,
+            last_checksum: before.last_checksum,
             rewrite: self.rewrite,
             events: self.events,
             first_commit,
@@ -366,7 +366,7 @@ impl<'r> Rewriter<'r> {
 
     fn write_table(&mut self, kind: TableKind, bytes: &[u8], sealed: &mut Sealed) {
         self.begin_table();
-        let crc = if kind.is_covered_by_its_directory() {
+        let checksum = if kind.is_covered_by_its_directory() {
             0
         } else {
             checksum(bytes)
@@ -376,7 +376,7 @@ impl<'r> Rewriter<'r> {
             kind,
             place,
             length,
-            crc,
+            checksum,
         });
         self.bytes.extend_from_slice(bytes);
         self.place += length;
@@ -397,9 +397,9 @@ impl<'r> Rewriter<'r> {
         };
         self.begin_table();
         let (place, codec, go_on) = (self.place, self.how.codec, self.how.go_on);
-        let mut crc = Checksum::default();
+        let mut checksum = Checksum::default();
         let mut out = |bytes: &mut Vec<u8>| {
-            crc.add(bytes);
+            checksum.add(bytes);
             self.place += bytes.len() as u64;
             self.bytes.append(bytes);
             self.write()?;
@@ -413,7 +413,7 @@ impl<'r> Rewriter<'r> {
             kind,
             place,
             length,
-            crc: crc.get(),
+            checksum: checksum.get(),
         });
         self.write_table(TableKind::ClusterDirectory, &directory, sealed);
         Ok(true)

@@ -60,7 +60,7 @@ impl ShardDir {
             return Ok(());
         }
         let next = self.read_header(next, &*self.open(next, Open::Read)?)?.new;
-        match next.follows(scan.next_position, scan.previous_crc) {
+        match next.follows(scan.next_position, scan.previous_checksum) {
             true => Ok(()),
             false => Err(scan.damaged("blocks before the next segment are missing")),
         }
@@ -104,7 +104,7 @@ fn before(scan: &Scan, header: &SegmentHeader, read: &Read) -> Before {
     match &header.sealed {
         Some(sealed) => Before {
             next_position: sealed.next_position,
-            last_crc: sealed.last_crc,
+            last_checksum: sealed.last_checksum,
             newest_commit: sealed.newest_commit,
             epoch: sealed.epoch,
             removed: sealed.removed,
@@ -112,7 +112,7 @@ fn before(scan: &Scan, header: &SegmentHeader, read: &Read) -> Before {
         },
         None => Before {
             next_position: scan.next_position,
-            last_crc: scan.previous_crc,
+            last_checksum: scan.previous_checksum,
             newest_commit: read.newest_commit.unwrap_or(i64::MIN),
             epoch: read.epoch,
             removed: 0,

@@ -263,7 +263,7 @@ pub(crate) fn encode_header(dir: &ShardDir, new: &NewSegment, sealed: Option<&Se
     put(&mut header, 56, dir.shard.to_le_bytes());
     put(&mut header, 64, new.number.to_le_bytes());
     put(&mut header, 72, new.first_position.to_le_bytes());
-    put(&mut header, 80, new.previous_crc.to_le_bytes());
+    put(&mut header, 80, new.previous_checksum.to_le_bytes());
     wire::seal_file_header(&mut header);
     let mut bytes = header.to_vec();
     bytes.resize(FIRST_BLOCK as usize, 0);
@@ -293,7 +293,7 @@ pub(crate) fn decode_header(name: &str, bytes: &[u8]) -> Result<SegmentHeader, E
     let new = NewSegment {
         number: fields.u64(64),
         first_position: fields.u64(72),
-        previous_crc: fields.u32(80),
+        previous_checksum: fields.u32(80),
     };
     let sealed = is_sealed.then(|| Sealed::decode(name, bytes, new.first_position));
     Ok(SegmentHeader {

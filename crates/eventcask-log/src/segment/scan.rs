@@ -52,7 +52,7 @@ pub(crate) struct Scan {
     file: Box<dyn StoredFile>,
     pub(crate) place: u64,
     pub(crate) next_position: u64,
-    pub(crate) previous_crc: u32,
+    pub(crate) previous_checksum: u32,
     /// The bounds of a sealed segment. Its events may have gaps between them.
     bounds: Option<Bounds>,
     buffer: Vec<u8>,
@@ -80,7 +80,7 @@ impl Scan {
     pub(crate) fn go_on_at(&mut self, tail: &Tail) {
         self.place = tail.place;
         self.next_position = tail.next_position;
-        self.previous_crc = tail.previous_crc;
+        self.previous_checksum = tail.previous_checksum;
     }
 
     /// Whether the segment was sealed when the scan began.
@@ -103,7 +103,7 @@ impl Scan {
             file,
             place,
             next_position: state.first_position,
-            previous_crc: state.previous_crc,
+            previous_checksum: state.previous_checksum,
             bounds: None,
             buffer: Vec::new(),
         }
@@ -135,7 +135,7 @@ impl Scan {
                     && let Some(head) = self.head_at(at)?
                     && head.first_position >= self.next_position
                 {
-                    (self.place, self.previous_crc) = (at, head.previous_crc);
+                    (self.place, self.previous_checksum) = (at, head.previous_checksum);
                     return Ok(true);
                 }
             }
@@ -190,7 +190,7 @@ impl Scan {
             Ok(head) => {
                 self.place += u64::from(head.length);
                 self.next_position = head.next_position();
-                self.previous_crc = head.crc;
+                self.previous_checksum = head.checksum;
                 Ok(Step::Block(head))
             }
             Err(reason) => Ok(Step::Bad(reason)),
@@ -229,7 +229,7 @@ impl Scan {
                 head.first_position >= self.next_position
             }
         };
-        if !follows || head.previous_crc != self.previous_crc {
+        if !follows || head.previous_checksum != self.previous_checksum {
             return Err("a block does not follow the one before it");
         }
         Ok(())

@@ -24,7 +24,7 @@ fn head(rows: usize) -> BlockHead {
         first_commit: 1_700_000_000_000_000_000,
         last_commit: 1_700_000_000_000_000_000,
         epoch: 3,
-        previous_crc: 9,
+        previous_checksum: 9,
         ..BlockHead::default()
     }
 }

@@ -218,8 +218,8 @@ fn seal_all(bytes: &mut [u8], segment: &ClosedSegment, place: usize) {
     for entry in entries.take_while(|entry| *entry <= fit) {
         let (start, length) = (field(cluster, entry + 16), field(cluster, entry + 4));
         if let Some(stored) = cluster.get(start..start.saturating_add(length)) {
-            let crc = eventcask_log::checksum(stored);
-            cluster[entry + 12..entry + 16].copy_from_slice(&crc.to_le_bytes());
+            let checksum = eventcask_log::checksum(stored);
+            cluster[entry + 12..entry + 16].copy_from_slice(&checksum.to_le_bytes());
         }
     }
     if (128..=cluster.len()).contains(&field(cluster, 8)) {
@@ -231,11 +231,11 @@ fn seal_all(bytes: &mut [u8], segment: &ClosedSegment, place: usize) {
             TableKind::ClusterDirectory => directory.clone(),
             _ => continue,
         };
-        let crc = eventcask_log::checksum(&bytes[range]);
-        bytes[256 + 32 * index + 4..][..4].copy_from_slice(&crc.to_le_bytes());
+        let checksum = eventcask_log::checksum(&bytes[range]);
+        bytes[256 + 32 * index + 4..][..4].copy_from_slice(&checksum.to_le_bytes());
     }
-    let crc = eventcask_log::checksum(&bytes[128..4092]);
-    bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
+    let checksum = eventcask_log::checksum(&bytes[128..4092]);
+    bytes[4092..4096].copy_from_slice(&checksum.to_le_bytes());
     seal_header(bytes);
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn decode(forged: &Forged, like: &BlockHead) -> Result<Block, &'stati
         event_type: part.event_type,
         stored: part.bytes.len() as u32,
         raw: part.bytes.len() as u32,
-        crc: eventcask_log::checksum(&part.bytes),
+        checksum: eventcask_log::checksum(&part.bytes),
         start: number(128 + 24 * index + 16),
     };
     let head = BlockHead {

@@ -55,8 +55,8 @@ fn seal_block(segment: &mut [u8]) {
         let start = BLOCK + number(segment, entry + 16) as usize;
         let end = start + number(segment, entry + 4) as usize;
         if let Some(stored) = segment.get(start..end) {
-            let crc = eventcask_log::checksum(stored);
-            put_number(segment, entry + 12, crc);
+            let checksum = eventcask_log::checksum(stored);
+            put_number(segment, entry + 12, checksum);
         }
     }
     seal_head(&mut segment[BLOCK..]);

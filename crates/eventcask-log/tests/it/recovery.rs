@@ -282,7 +282,7 @@ fn c3_a_log_goes_on_after_a_clean_close() {
     let (mut writer, _) = Writer::open(&storage).unwrap();
     let next = writer.append(&deposits(1, 3));
     assert_eq!(next.place, close.place + u64::from(close.length));
-    assert_eq!((next.previous_crc, next.epoch), (close.crc, 2));
+    assert_eq!((next.previous_checksum, next.epoch), (close.checksum, 2));
     let (recovery, seen) = recover(&storage).unwrap();
     assert!(!recovery.tail.closed);
     assert_eq!(seen.len(), 6);

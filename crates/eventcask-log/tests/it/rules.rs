@@ -56,8 +56,8 @@ fn entry(section: usize) -> usize {
 fn seal_section(block: &mut [u8], section: usize) {
     let start = number(block, entry(section) + 16) as usize;
     let end = start + number(block, entry(section) + 4) as usize;
-    let crc = eventcask_log::checksum(&block[start..end]);
-    put(block, entry(section) + 12, crc);
+    let checksum = eventcask_log::checksum(&block[start..end]);
+    put(block, entry(section) + 12, checksum);
 }
 
 /// Breaks a rule in the second block: it must not be a block then, for this reason.

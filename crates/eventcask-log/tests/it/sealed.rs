@@ -135,7 +135,10 @@ fn sealing_keeps_every_event() {
                 assert!(seen == truth);
                 assert_eq!(recovery.cut, None);
                 assert_eq!(recovery.tail.next_position, writer.tail.next_position);
-                assert_eq!(recovery.tail.previous_crc, writer.tail.previous_crc);
+                assert_eq!(
+                    recovery.tail.previous_checksum,
+                    writer.tail.previous_checksum
+                );
             }
         }
     }

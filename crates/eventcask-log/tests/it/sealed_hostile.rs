@@ -43,8 +43,8 @@ fn put_u64(bytes: &mut [u8], at: usize, number: u64) {
 
 /// Puts the checksums of a sealed header right.
 pub(crate) fn seal_page(bytes: &mut [u8]) {
-    let crc = eventcask_log::checksum(&bytes[128..4092]);
-    bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
+    let checksum = eventcask_log::checksum(&bytes[128..4092]);
+    bytes[4092..4096].copy_from_slice(&checksum.to_le_bytes());
     seal_header(bytes);
 }
 
@@ -74,12 +74,12 @@ fn seal_all(bytes: &mut [u8]) {
         }
     }
     for (entry, kind, place) in all {
-        let crc = if kind == 6 || kind == 12 {
+        let checksum = if kind == 6 || kind == 12 {
             0
         } else {
             eventcask_log::checksum(&bytes[place])
         };
-        bytes[entry + 4..entry + 8].copy_from_slice(&crc.to_le_bytes());
+        bytes[entry + 4..entry + 8].copy_from_slice(&checksum.to_le_bytes());
     }
     seal_page(bytes);
 }
@@ -94,8 +94,8 @@ fn seal_directory(
         let at = directory.start + page * 8;
         let end = u32_at(bytes, at) as usize;
         if let Some(page) = bytes[pages.clone()].get(start..end) {
-            let crc = eventcask_log::checksum(page);
-            bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+            let checksum = eventcask_log::checksum(page);
+            bytes[at + 4..at + 8].copy_from_slice(&checksum.to_le_bytes());
         }
         start = end;
     }

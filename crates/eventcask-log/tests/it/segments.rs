@@ -322,7 +322,7 @@ fn f2_blocks_that_did_not_fit_together_keep_their_room_one_by_one() {
     let new = NewSegment {
         number: 1,
         first_position: 0,
-        previous_crc: 0,
+        previous_checksum: 0,
     };
     writer.roll(&new).unwrap();
     let blocks: [&[u8]; 3] = [&[1; 500], &[2; 500], &[3; 500]];

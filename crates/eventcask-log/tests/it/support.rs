@@ -235,7 +235,7 @@ impl Writer {
         self.writer.append(head.segment, head.place, &[bytes])?;
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
-        self.tail.previous_crc = head.crc;
+        self.tail.previous_checksum = head.checksum;
         Ok(head)
     }
 
@@ -250,7 +250,7 @@ impl Writer {
             first_commit: self.clock,
             last_commit: self.clock,
             epoch: self.tail.epoch,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
             ..BlockHead::default()
         }
     }
@@ -275,7 +275,7 @@ impl Writer {
         self.writer.roll(&NewSegment {
             number: self.tail.segment + 1,
             first_position: self.tail.next_position,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
         })?;
         self.tail.segment += 1;
         self.tail.place = FIRST_BLOCK;
@@ -463,15 +463,15 @@ pub(crate) fn dump(storage: &MemoryStorage) -> Vec<(String, Vec<u8>)> {
 
 /// Puts the checksum of a file's header right.
 pub(crate) fn seal_header(bytes: &mut [u8]) {
-    let crc = crc32c::crc32c(&bytes[..124]);
-    bytes[124..128].copy_from_slice(&crc.to_le_bytes());
+    let checksum = crc32c::crc32c(&bytes[..124]);
+    bytes[124..128].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// Puts the checksum of a block's head right, where the head's length allows it.
 pub(crate) fn seal_head(block: &mut [u8]) {
     let length = u32::from_le_bytes(block[8..12].try_into().unwrap()) as usize;
     if let Some(head) = block.get(..length).filter(|head| head.len() >= 16) {
-        let crc = eventcask_log::head_checksum(head);
-        block[12..16].copy_from_slice(&crc.to_le_bytes());
+        let checksum = eventcask_log::head_checksum(head);
+        block[12..16].copy_from_slice(&checksum.to_le_bytes());
     }
 }

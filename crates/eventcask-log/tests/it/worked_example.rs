@@ -25,7 +25,7 @@ fn write_example() -> MemoryStorage {
     let segment = NewSegment {
         number: 1,
         first_position: 0,
-        previous_crc: 0,
+        previous_checksum: 0,
     };
     writer.roll(&segment).unwrap();
     writer.append(1, FIRST_BLOCK, &[&example_block()]).unwrap();

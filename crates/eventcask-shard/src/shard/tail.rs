@@ -117,7 +117,7 @@ impl Shard {
         Some(NewSegment {
             number: self.tail.segment,
             first_position: self.tail.next_position,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
         })
     }
 
@@ -135,7 +135,7 @@ impl Shard {
             first_commit: commit_time,
             last_commit: commit_time,
             epoch: self.tail.epoch,
-            previous_crc: self.tail.previous_crc,
+            previous_checksum: self.tail.previous_checksum,
             ..BlockHead::default()
         }
     }
@@ -149,7 +149,7 @@ impl Shard {
     ) -> u64 {
         self.tail.place += u64::from(head.length);
         self.tail.next_position = head.next_position();
-        self.tail.previous_crc = head.crc;
+        self.tail.previous_checksum = head.checksum;
         self.tail.closed = head.close;
         let task = Task::Write {
             roll,

@@ -38,7 +38,7 @@ pub(crate) struct FoldSnapshots {
 pub(crate) struct FoldSnapshot {
     pub(crate) first: Mark,
     pub(crate) last: Mark,
-    last_crc: u32,
+    last_checksum: u32,
     /// Events of the shard that were lost.
     lost: u64,
     pub(crate) state: Vec<u8>,
@@ -109,13 +109,13 @@ impl FoldSnapshots {
             let message = format!("a state of more than 64 MiB is not saved in {shown}");
             return Err(LogError::new(LogErrorKind::Setting, message));
         }
-        let Some(last_crc) = crc_at(reader, key, last) else {
+        let Some(last_checksum) = checksum_at(reader, key, last) else {
             return Ok(());
         };
         let snapshot = FoldSnapshot {
             first,
             last,
-            last_crc,
+            last_checksum,
             lost: reader.published().figures().lost,
             state,
         };
@@ -206,7 +206,7 @@ impl FoldSnapshot {
         }
         body.extend_from_slice(&self.first.position.to_le_bytes());
         body.extend_from_slice(&self.lost.to_le_bytes());
-        body.extend_from_slice(&self.last_crc.to_le_bytes());
+        body.extend_from_slice(&self.last_checksum.to_le_bytes());
         body.extend_from_slice(&(key.len() as u16).to_le_bytes());
         debug_assert_eq!(body.len(), FIXED_BYTES);
         body.extend_from_slice(key.as_bytes());
@@ -224,14 +224,14 @@ impl FoldSnapshot {
             position,
             commit_time: Timestamp::from_nanos(i64::from_le_bytes(eights[version + 1])),
         };
-        let last_crc = u32::from_le_bytes(*fixed.first_chunk()?);
+        let last_checksum = u32::from_le_bytes(*fixed.first_chunk()?);
         let length = u16::from_le_bytes(*fixed.last_chunk()?);
         let (of, state) = rest.split_at_checked(usize::from(length))?;
         let snapshot = Self {
             first: mark(0, u64::from_le_bytes(eights[4])),
             last: mark(2, framed.progress.checked_sub(1)?),
             lost: u64::from_le_bytes(eights[5]),
-            last_crc,
+            last_checksum,
             state: state.to_vec(),
         };
         (of == key.as_bytes()).then_some(snapshot)
@@ -240,20 +240,20 @@ impl FoldSnapshot {
     /// Whether the log has the last event, and lost none since.
     fn is_confirmed(&self, reader: &ShardReader, key: &str) -> bool {
         self.lost == reader.published().figures().lost
-            && crc_at(reader, key, self.last) == Some(self.last_crc)
+            && checksum_at(reader, key, self.last) == Some(self.last_checksum)
     }
 }
 
 /// The checksum of an event of an aggregate, if the log has it there.
-fn crc_at(reader: &ShardReader, key: &str, mark: Mark) -> Option<u32> {
+fn checksum_at(reader: &ShardReader, key: &str, mark: Mark) -> Option<u32> {
     let block = reader.block_of(key, mark.position).ok()??;
     let events = block.events();
     let row = events.row_at(mark.position)?;
     let is_there = Mark::of(&events, row) == mark && events.key(events.aggregate_index(row)) == key;
-    is_there.then(|| crc_of(&events.event(row)))
+    is_there.then(|| checksum_of(&events.event(row)))
 }
 
-fn crc_of(event: &EventRef<'_>) -> u32 {
+fn checksum_of(event: &EventRef<'_>) -> u32 {
     let mut bytes = event.id.as_u128().to_le_bytes().to_vec();
     bytes.extend_from_slice(&event.schema.to_le_bytes());
     bytes.extend_from_slice(event.event_type.as_bytes());

@@ -114,8 +114,8 @@ fn s11_a_store_of_a_newer_or_an_older_version_is_refused_politely() {
         (1, ErrorKind::OlderFormat, "export the events with that one"),
     ] {
         bytes[8] = version;
-        let crc = crc32c::crc32c(&bytes[..124]);
-        bytes[124..].copy_from_slice(&crc.to_le_bytes());
+        let checksum = crc32c::crc32c(&bytes[..124]);
+        bytes[124..].copy_from_slice(&checksum.to_le_bytes());
         fs::write(&manifest, &bytes).unwrap();
         let error = eventcask::open(directory.path()).expect_err("another format");
         assert_eq!(error.kind(), kind);
