@@ -27,6 +27,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "eventcask-shard",
         ],
     ),
+    ("eventcask-derive", &[]),
+    ("eventcask-domain", &["eventcask", "eventcask-derive"]),
     ("eventcask-redb", &["eventcask"]),
     ("eventcask-sqlite", &["eventcask"]),
     ("eventcask-sim", &["eventcask"]),

@@ -1,0 +1,206 @@
+//! `#[derive(EventSet)]`: the events that some code knows.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{Data, DeriveInput, Error, Fields, Ident, Result, Type, Variant};
+
+/// What makes an enum a set of events; or the error.
+pub(crate) fn expand(item: TokenStream) -> TokenStream {
+    try_expand(item).unwrap_or_else(Error::into_compile_error)
+}
+
+fn try_expand(item: TokenStream) -> Result<TokenStream> {
+    let item: DeriveInput = syn::parse2(item)?;
+    if let Some(parameter) = item.generics.params.first() {
+        let message = "a set of events has no type parameters and no lifetimes";
+        return Err(Error::new_spanned(parameter, message));
+    }
+    let Data::Enum(data) = &item.data else {
+        let message = "a set of events is an enum; a single event is a struct with `#[event]`";
+        return Err(Error::new(item.ident.span(), message));
+    };
+    if data.variants.is_empty() {
+        let message = "a set has at least one event";
+        return Err(Error::new(item.ident.span(), message));
+    }
+    let members = data.variants.iter().map(Member::of);
+    let set = Expansion {
+        view: format_ident!("{}Ref", item.ident),
+        members: members.collect::<Result<_>>()?,
+        item,
+    };
+    let (view, implementation, conversions) = (set.view(), set.implementation(), set.conversions());
+    Ok(quote!(#view #implementation #conversions))
+}
+
+struct Expansion {
+    item: DeriveInput,
+    members: Vec<Member>,
+    /// Name of the enum of views.
+    view: Ident,
+}
+
+/// A variant.
+struct Member {
+    name: Ident,
+    event: Type,
+}
+
+impl Member {
+    fn of(variant: &Variant) -> Result<Self> {
+        let fields = match &variant.fields {
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => &fields.unnamed,
+            _ => {
+                let name = &variant.ident;
+                let message = format!("a variant holds one event, such as `{name}({name})`");
+                return Err(Error::new_spanned(variant, message));
+            }
+        };
+        Ok(Self {
+            name: variant.ident.clone(),
+            event: fields[0].ty.clone(),
+        })
+    }
+}
+
+impl Expansion {
+    fn names(&self) -> Vec<&Ident> {
+        self.members.iter().map(|member| &member.name).collect()
+    }
+
+    fn events(&self) -> Vec<&Type> {
+        self.members.iter().map(|member| &member.event).collect()
+    }
+
+    fn view(&self) -> TokenStream {
+        let (set, view, visibility) = (&self.item.ident, &self.view, &self.item.vis);
+        let (names, events) = (self.names(), self.events());
+        let docs = format!("What is seen of an event of [`{set}`].");
+        let each = names
+            .iter()
+            .map(|name| format!("An event that is a `{name}`."));
+        quote! {
+            #[doc = #docs]
+            #[derive(Debug, Clone, Copy)]
+            #visibility enum #view<'a> {
+                #(
+                    #[doc = #each]
+                    #names(<#events as ::eventcask_domain::Event>::Ref<'a>),
+                )*
+            }
+        }
+    }
+
+    fn implementation(&self) -> TokenStream {
+        let (set, view) = (&self.item.ident, &self.view);
+        let (names, events) = (self.names(), self.events());
+        let (schemas, decode_found) = (self.schemas(), self.decode_found());
+        quote! {
+            impl ::eventcask_domain::EventSet for #set {
+                type Ref<'a> = #view<'a>;
+
+                #schemas
+
+                #[inline]
+                fn view(&self) -> #view<'_> {
+                    match self {
+                        #(Self::#names(event) => #view::#names(
+                            ::eventcask_domain::Event::view(event),
+                        ),)*
+                    }
+                }
+
+                fn schema(&self) -> &'static ::eventcask_domain::EventSchema {
+                    match self {
+                        #(Self::#names(_) => &<#events as ::eventcask_domain::Event>::SCHEMA,)*
+                    }
+                }
+
+                fn encode(
+                    &self,
+                    out: &mut ::std::vec::Vec<u8>,
+                ) -> ::core::result::Result<(), ::eventcask_domain::EncodeError> {
+                    match self {
+                        #(Self::#names(event) => ::eventcask_domain::Event::encode(event, out),)*
+                    }
+                }
+
+                fn tags(&self, tags: &mut ::eventcask_domain::TagList) {
+                    match self {
+                        #(Self::#names(event) => ::eventcask_domain::Event::tags(event, tags),)*
+                    }
+                }
+
+                #decode_found
+
+                #[inline]
+                fn shorten<'b, 'a: 'b>(view: #view<'a>) -> #view<'b> {
+                    match view {
+                        #(#view::#names(view) => #view::#names(
+                            <#events as ::eventcask_domain::Event>::shorten(view),
+                        ),)*
+                    }
+                }
+            }
+        }
+    }
+
+    fn schemas(&self) -> TokenStream {
+        let events = self.events();
+        quote! {
+            const SCHEMAS: &'static [&'static ::eventcask_domain::EventSchema] =
+                &[#(&<#events as ::eventcask_domain::Event>::SCHEMA),*];
+
+            const TYPES: &'static [&'static str] = {
+                const HEADS: &[&::eventcask_domain::EventSchema] =
+                    &[#(&<#events as ::eventcask_domain::Event>::SCHEMA),*];
+                const ALL: usize = ::eventcask_domain::private::schemas_in(HEADS);
+                const NAMES: &([&str; ALL], usize) =
+                    &::eventcask_domain::private::type_names::<ALL>(HEADS);
+                NAMES.0.split_at(NAMES.1).0
+            };
+        }
+    }
+
+    fn decode_found(&self) -> TokenStream {
+        let (names, events) = (self.names(), self.events());
+        let numbers = 0..self.members.len() as u16;
+        let last = self.members.len() - 1;
+        // What `find` gives is a number of these; the last arm takes what can not be.
+        let patterns = numbers.map(|number| match usize::from(number) == last {
+            true => quote!(_),
+            false => quote!(#number),
+        });
+        quote! {
+            fn decode_found(
+                found: ::eventcask_domain::Found,
+                payload: &[u8],
+            ) -> ::core::result::Result<
+                ::eventcask_domain::Decoded<'_, Self>,
+                ::eventcask_domain::DecodeError,
+            > {
+                match found.member {
+                    #(#patterns => ::eventcask_domain::private::decode::<#events, Self>(
+                        found.steps,
+                        payload,
+                        |view| Self::Ref::#names(view),
+                    ),)*
+                }
+            }
+        }
+    }
+
+    fn conversions(&self) -> TokenStream {
+        let set = &self.item.ident;
+        let (names, events) = (self.names(), self.events());
+        quote! {
+            #(
+                impl ::core::convert::From<#events> for #set {
+                    fn from(event: #events) -> Self {
+                        Self::#names(event)
+                    }
+                }
+            )*
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What can go wrong, for people as a sentence and for programs as a kind.
+
+use eventcask::Place;
+use eventcask::event::{Encoding, EventRef};
+
+/// What a caller can branch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A stored event is of a type that the set does not have.
+    UnknownType,
+    /// A stored event has a newer schema than this program knows: run a newer program.
+    NewerSchema,
+    /// Nothing leads from the schema of a stored event to what this program declares.
+    NoUpcaster,
+    /// A stored event is encoded in another way than its schema is declared.
+    OtherEncoding,
+    /// A payload is not what its schema says.
+    Malformed,
+    /// An event can not be encoded.
+    NotEncoded,
+    /// What the store said: see [`eventcask::Error::kind`].
+    Store,
+}
+
+/// Why a stored event can not be read as one of a set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The set does not have this event type.
+    #[error("{event_type:?} is no event type of this set: add it, or read by a filter")]
+    UnknownType {
+        /// Name of the event type.
+        event_type: String,
+    },
+    /// The schema is newer than what is declared.
+    #[error(
+        "{event_type:?} has schema version {version}, and this program knows it up to {known}: run a newer program"
+    )]
+    NewerSchema {
+        /// Name of the event type.
+        event_type: String,
+        /// The version that is stored.
+        version: u32,
+        /// The newest version that is declared.
+        known: u32,
+    },
+    /// The schema is older, and no chain of upcasters has it.
+    #[error(
+        "nothing leads from schema version {version} of {event_type:?} to version {known}, which this program declares: add a struct for it, named by `prev`"
+    )]
+    NoUpcaster {
+        /// Name of the event type.
+        event_type: String,
+        /// The version that is stored.
+        version: u32,
+        /// The newest version that is declared.
+        known: u32,
+    },
+    /// The payload is encoded otherwise than the schema is declared.
+    #[error(
+        "{event_type:?} of schema version {version} is stored as {stored:?} and declared as {declared:?}: give a new encoding a new version"
+    )]
+    OtherEncoding {
+        /// Name of the event type.
+        event_type: String,
+        /// Version of the schema.
+        version: u32,
+        /// How the event is encoded.
+        stored: Encoding,
+        /// How the schema is declared.
+        declared: Encoding,
+    },
+    /// The payload is not what the schema says.
+    #[error("the payload is no {event_type:?} of schema version {version}: {reason}")]
+    Malformed {
+        /// Name of the event type.
+        event_type: String,
+        /// Version of the schema.
+        version: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl DecodeError {
+    /// What a caller can branch on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownType { .. } => ErrorKind::UnknownType,
+            Self::NewerSchema { .. } => ErrorKind::NewerSchema,
+            Self::NoUpcaster { .. } => ErrorKind::NoUpcaster,
+            Self::OtherEncoding { .. } => ErrorKind::OtherEncoding,
+            Self::Malformed { .. } => ErrorKind::Malformed,
+        }
+    }
+}
+
+/// Why an event can not be encoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{event_type:?} can not be encoded: {reason}")]
+pub struct EncodeError {
+    /// Name of the event type.
+    pub event_type: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// An error: a sentence that says what, where and what to do, and a [kind](Self::kind).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A stored event that can not be read as one of the set that was asked for.
+    #[error("version {version} of aggregate {key:?}, at {place}: {reason}")]
+    Unreadable {
+        /// Key of the aggregate.
+        key: String,
+        /// The event's version in it.
+        version: u64,
+        /// Where the event is.
+        place: Place,
+        /// Why.
+        reason: DecodeError,
+    },
+    /// An event that can not be encoded; nothing is stored.
+    #[error(transparent)]
+    NotEncoded(#[from] EncodeError),
+    /// What the store said.
+    #[error(transparent)]
+    Store(#[from] eventcask::Error),
+}
+
+impl Error {
+    /// Says which event it was.
+    pub(crate) fn unreadable(event: &EventRef<'_>, reason: DecodeError) -> Self {
+        Self::Unreadable {
+            key: event.key.to_owned(),
+            version: event.version,
+            place: event.place(),
+            reason,
+        }
+    }
+
+    /// What a caller can branch on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unreadable { reason, .. } => reason.kind(),
+            Self::NotEncoded(_) => ErrorKind::NotEncoded,
+            Self::Store(_) => ErrorKind::Store,
+        }
+    }
+}
