@@ -2,7 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::{Data, DeriveInput, Error, Fields, Ident, Result, Type, Variant};
+use syn::parse::ParseStream;
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, Data, DeriveInput, Error, Fields, Ident, Result, Token, Type, Variant, bracketed,
+};
 
 /// What makes an enum a set of events; or the error.
 pub(crate) fn expand(item: TokenStream) -> TokenStream {
@@ -27,6 +31,7 @@ fn try_expand(item: TokenStream) -> Result<TokenStream> {
     let set = Expansion {
         view: format_ident!("{}Ref", item.ident),
         members: members.collect::<Result<_>>()?,
+        upcast: upcast_of(&item.attrs)?,
         item,
     };
     let (view, implementation, conversions) = (set.view(), set.implementation(), set.conversions());
@@ -36,8 +41,33 @@ fn try_expand(item: TokenStream) -> Result<TokenStream> {
 struct Expansion {
     item: DeriveInput,
     members: Vec<Member>,
+    /// Events that are no longer written.
+    upcast: Vec<Type>,
     /// Name of the enum of views.
     view: Ident,
+}
+
+/// What `#[event_set(upcast = [...])]` lists.
+fn upcast_of(attributes: &[Attribute]) -> Result<Vec<Type>> {
+    let mut upcast = Vec::new();
+    for attribute in attributes {
+        if attribute.path().is_ident("event_set") {
+            upcast.extend(attribute.parse_args_with(parse_upcast)?);
+        }
+    }
+    Ok(upcast)
+}
+
+fn parse_upcast(input: ParseStream<'_>) -> Result<Punctuated<Type, Token![,]>> {
+    let key: Ident = input.parse()?;
+    if key != "upcast" {
+        let message = format!("`{key}` is no argument of a set: there is `upcast = [..]`");
+        return Err(Error::new(key.span(), message));
+    }
+    input.parse::<Token![=]>()?;
+    let events;
+    bracketed!(events in input);
+    Punctuated::parse_terminated(&events)
 }
 
 /// A variant.
@@ -146,14 +176,17 @@ impl Expansion {
     }
 
     fn schemas(&self) -> TokenStream {
-        let events = self.events();
+        let events = self.events().into_iter().chain(&self.upcast);
+        let heads: Vec<TokenStream> = events
+            .map(|event| quote!(&<#event as ::eventcask_domain::Event>::SCHEMA))
+            .collect();
         quote! {
             const SCHEMAS: &'static [&'static ::eventcask_domain::EventSchema] =
-                &[#(&<#events as ::eventcask_domain::Event>::SCHEMA),*];
+                &[#(#heads),*];
 
             const TYPES: &'static [&'static str] = {
                 const HEADS: &[&::eventcask_domain::EventSchema] =
-                    &[#(&<#events as ::eventcask_domain::Event>::SCHEMA),*];
+                    &[#(#heads),*];
                 const ALL: usize = ::eventcask_domain::private::schemas_in(HEADS);
                 const NAMES: &([&str; ALL], usize) =
                     &::eventcask_domain::private::type_names::<ALL>(HEADS);
@@ -163,11 +196,10 @@ impl Expansion {
     }
 
     fn decode_found(&self) -> TokenStream {
-        let (names, events) = (self.names(), self.events());
-        let numbers = 0..self.members.len() as u16;
-        let last = self.members.len() - 1;
+        let arms = self.arms();
         // What `find` gives is a number of these; the last arm takes what can not be.
-        let patterns = numbers.map(|number| match usize::from(number) == last {
+        let last = arms.len() - 1;
+        let patterns = (0..arms.len() as u16).map(|number| match usize::from(number) == last {
             true => quote!(_),
             false => quote!(#number),
         });
@@ -180,14 +212,29 @@ impl Expansion {
                 ::eventcask_domain::DecodeError,
             > {
                 match found.member {
-                    #(#patterns => ::eventcask_domain::private::decode::<#events, Self>(
-                        found.steps,
-                        payload,
-                        |view| Self::Ref::#names(view),
-                    ),)*
+                    #(#patterns => #arms,)*
                 }
             }
         }
+    }
+
+    fn arms(&self) -> Vec<TokenStream> {
+        let view = &self.view;
+        let member = |Member { name, event }: &Member| {
+            quote!(::eventcask_domain::private::decode::<#event, Self>(
+                found.steps,
+                payload,
+                |seen| #view::#name(seen),
+            ))
+        };
+        let upcast = |event: &Type| {
+            quote!(::eventcask_domain::private::decode_upcast::<#event, Self>(
+                found.steps,
+                payload,
+            ))
+        };
+        let members = self.members.iter().map(member);
+        members.chain(self.upcast.iter().map(upcast)).collect()
     }
 
     fn conversions(&self) -> TokenStream {

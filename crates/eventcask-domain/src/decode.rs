@@ -3,6 +3,7 @@
 use crate::error::DecodeError;
 use crate::event::{Event, Reading};
 use crate::event_set::{Decoded, EventSet};
+use crate::upcast::Upcast;
 
 /// Decodes a payload of an event, or of one that is so many steps before it, as one of a set.
 ///
@@ -21,6 +22,18 @@ pub fn decode<'a, E: Event, S: EventSet + From<E>>(
         Reading::InPlace(view) => Decoded::InPlace(seen(view)),
         Reading::Owned(event) => Decoded::Owned(event.into()),
     })
+}
+
+/// The same for an event that is no longer written.
+///
+/// # Errors
+/// As [`Event::decode_past`].
+pub fn decode_upcast<E: Upcast<S>, S: EventSet>(
+    steps: u16,
+    payload: &[u8],
+) -> Result<Decoded<'_, S>, DecodeError> {
+    let event = E::decode_past(steps, payload)?;
+    Ok(Decoded::Several(event.upcast()))
 }
 
 /// That an event has fewer steps behind it than was asked for.

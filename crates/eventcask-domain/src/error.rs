@@ -17,6 +17,8 @@ pub enum ErrorKind {
     OtherEncoding,
     /// A payload is not what its schema says.
     Malformed,
+    /// Some of what is stored can not be read by this program.
+    NoPath,
     /// An event can not be encoded.
     NotEncoded,
     /// What the store said: see [`eventcask::Error::kind`].
@@ -84,6 +86,13 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// That a set does not have an event type.
+    pub(crate) fn unknown(event_type: &str) -> Self {
+        Self::UnknownType {
+            event_type: event_type.to_owned(),
+        }
+    }
+
     /// What a caller can branch on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -123,6 +132,12 @@ pub enum Error {
         /// Why.
         reason: DecodeError,
     },
+    /// Event types that are stored and that the program can not read.
+    #[error("{}", sentences(missing))]
+    NoPath {
+        /// Why, for each type and version; at least one.
+        missing: Vec<DecodeError>,
+    },
     /// An event that can not be encoded; nothing is stored.
     #[error(transparent)]
     NotEncoded(#[from] EncodeError),
@@ -147,8 +162,14 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Unreadable { reason, .. } => reason.kind(),
+            Self::NoPath { .. } => ErrorKind::NoPath,
             Self::NotEncoded(_) => ErrorKind::NotEncoded,
             Self::Store(_) => ErrorKind::Store,
         }
     }
+}
+
+fn sentences(errors: &[DecodeError]) -> String {
+    let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    sentences.join("; ")
 }

@@ -22,23 +22,35 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let store = eventcask::open(directory.path())?;
 //! let opened = Opened { owner: "Ada".to_owned() };
-//! let events = EncodedEvents::of::<AccountEvent>(&[opened.into(), Deposited { cents: 500 }.into()])?;
-//! events.with(|events| store.append("account-42", Expected::NoStream, events))?.wait()?;
+//! let events: [AccountEvent; 2] = [opened.into(), Deposited { cents: 500 }.into()];
+//! store.append_events("account-42", Expected::NoStream, &events)?.wait()?;
 //!
 //! let mut cents = 0;
-//! for stored in store.aggregate("account-42").events()? {
-//!     let stored = stored?;
-//!     let decoded = AccountEvent::decode(&stored.get())?.ok_or("it is one of the set")?;
-//!     for event in decoded.views() {
-//!         match event {
-//!             AccountEventRef::Opened(event) => assert_eq!(event.owner(), "Ada"),
-//!             AccountEventRef::Deposited(event) => cents += event.cents(),
-//!         }
+//! for event in store.aggregate("account-42").events()?.typed::<AccountEvent>() {
+//!     match event?.view() {
+//!         AccountEventRef::Opened(event) => assert_eq!(event.owner(), "Ada"),
+//!         AccountEventRef::Deposited(event) => cents += event.cents(),
 //!     }
 //! }
 //! assert_eq!(cents, 500);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | to append typed events | [`TypedStore::append_events`] |
+//! | those of an aggregate, a query or a subscription | [`Typing::typed`] |
+//! | one value for each aggregate, kept up to date | [`PerAggregate`] |
+//! | a state of your own over all events | [`Projection`] |
+//! | the state of one aggregate when it is asked for | [`Fold`] |
+//! | batches of a feed, or of a scan | [`TypedBatch::of`] |
+//! | a struct that changed | `prev` of `#[event]`, and `From` |
+//! | an event that became several, or none | [`Upcast`] |
+//! | to know at the start that all can be read | [`StoredTypes::check`] |
+//!
+//! An event of a type that a set does not have is an error where one aggregate is read, since who
+//! knows a part of it does not know what it is: [`Fold`] and [`Typing::typed`]. It is passed over
+//! where many are, by their types: projections, batches, and queries that filter.
 
 mod schema;
 mod error;
@@ -47,8 +59,16 @@ mod tag;
 mod event;
 mod json;
 mod event_set;
+mod upcast;
 mod decode;
 mod encoded;
+mod typed_event;
+mod typed_batch;
+mod fold;
+mod projection;
+mod per_aggregate;
+mod store;
+mod stored_types;
 
 pub use encoded::EncodedEvents;
 pub use error::{DecodeError, EncodeError, Error, ErrorKind};
@@ -56,19 +76,30 @@ pub use event::{Event, Reading};
 pub use event_set::{Decoded, EventSet, Found, StoredType};
 pub use eventcask_derive::{EventSet, event};
 pub use field::{Field, List};
+pub use fold::{Fold, TypedFold};
+pub use per_aggregate::{OfEach, PerAggregate, Values};
+pub use projection::{Merge, Projection, Typed};
 pub use schema::EventSchema;
+pub use store::{IntoProjection, OfAggregates, OfBatches, TypedReader, TypedStore, Untyped};
+pub use stored_types::StoredTypes;
 pub use tag::{Tag, TagList};
+pub use typed_batch::{BatchRow, TypedBatch};
+pub use typed_event::{TypedEvent, TypedEvents, Typing};
+pub use upcast::Upcast;
 
 /// What a program with typed events needs, to be taken in whole.
 pub mod prelude {
-    pub use crate::{EncodedEvents, Event, EventSet};
+    pub use crate::{
+        EncodedEvents, Event, EventSet, Fold, Merge, PerAggregate, Projection, TypedReader,
+        TypedStore, Typing, Upcast, Values,
+    };
     pub use eventcask_derive::event;
 }
 
 /// What the macros write paths to; nothing for programs.
 #[doc(hidden)]
 pub mod private {
-    pub use crate::decode::{decode, no_such_step};
+    pub use crate::decode::{decode, decode_upcast, no_such_step};
     pub use crate::json;
     pub use crate::schema::{schemas_in, type_names};
     pub use eventcask::event::Encoding;
