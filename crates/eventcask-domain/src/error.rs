@@ -3,6 +3,8 @@
 use eventcask::Place;
 use eventcask::event::{Encoding, EventRef};
 
+use crate::command_id::CommandId;
+
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -21,6 +23,8 @@ pub enum ErrorKind {
     NoPath,
     /// An event can not be encoded.
     NotEncoded,
+    /// A command with this id was carried out, and what it decides today is not what is stored.
+    RepeatDiffers,
     /// What the store said: see [`eventcask::Error::kind`].
     Store,
 }
@@ -141,6 +145,19 @@ pub enum Error {
     /// An event that can not be encoded; nothing is stored.
     #[error(transparent)]
     NotEncoded(#[from] EncodeError),
+    /// A command came again, and its first answer can not be given: what it decides today is not
+    /// what it stored. Its id was used for another command, or the rules have changed.
+    #[error(
+        "command {command} was carried out on aggregate {key:?}, from version {version} on, and what it decides today differs: give another command an id of its own"
+    )]
+    RepeatDiffers {
+        /// The command.
+        command: CommandId,
+        /// Key of the aggregate.
+        key: String,
+        /// Version of the first event that the command stored.
+        version: u64,
+    },
     /// What the store said.
     #[error(transparent)]
     Store(#[from] eventcask::Error),
@@ -164,6 +181,7 @@ impl Error {
             Self::Unreadable { reason, .. } => reason.kind(),
             Self::NoPath { .. } => ErrorKind::NoPath,
             Self::NotEncoded(_) => ErrorKind::NotEncoded,
+            Self::RepeatDiffers { .. } => ErrorKind::RepeatDiffers,
             Self::Store(_) => ErrorKind::Store,
         }
     }
