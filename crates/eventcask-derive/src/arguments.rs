@@ -3,19 +3,27 @@
 use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::{Error, Ident, LitInt, LitStr, Result, Token, Type, bracketed};
 
 const KNOWN: &str = "`version`, `prev`, `encoding` and `tags`";
 /// As the format has it; the engine refuses longer ones when they are appended.
 const MAX_TYPE_BYTES: usize = 255;
 
+/// How payloads are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// As JSON text, by serde.
+    Json,
+    /// As an archive of rkyv, which is seen in place.
+    Archive,
+}
+
 /// The arguments of one event.
-#[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) event_type: LitStr,
     pub(crate) version: LitInt,
     pub(crate) prev: Option<Type>,
+    pub(crate) encoding: Encoding,
     pub(crate) tags: Vec<Ident>,
 }
 
@@ -25,6 +33,7 @@ impl Parse for Arguments {
             event_type: parse_name(input)?,
             version: LitInt::new("1u32", Span::call_site()),
             prev: None,
+            encoding: Encoding::Json,
             tags: Vec::new(),
         };
         let mut seen: Vec<Ident> = Vec::new();
@@ -50,7 +59,7 @@ impl Arguments {
         match &*key.to_string() {
             "version" => self.version = parse_version(input)?,
             "prev" => self.prev = Some(input.parse()?),
-            "encoding" => parse_encoding(input)?,
+            "encoding" => self.encoding = parse_encoding(input)?,
             "tags" => {
                 let tags;
                 bracketed!(tags in input);
@@ -93,18 +102,14 @@ fn parse_version(input: ParseStream<'_>) -> Result<LitInt> {
     }
 }
 
-fn parse_encoding(input: ParseStream<'_>) -> Result<()> {
+fn parse_encoding(input: ParseStream<'_>) -> Result<Encoding> {
     let encoding: Ident = input.parse()?;
-    if encoding == "json" {
-        return Ok(());
-    }
-    let message = format!("`{encoding}` is no encoding: there is `json`");
-    Err(Error::new(encoding.span(), message))
-}
-
-impl Arguments {
-    /// Where to point to for what is said of the version.
-    pub(crate) fn version_span(&self) -> Span {
-        self.version.span()
+    match &*encoding.to_string() {
+        "json" => Ok(Encoding::Json),
+        "archive" => Ok(Encoding::Archive),
+        other => {
+            let message = format!("`{other}` is no encoding: there are `json` and `archive`");
+            Err(Error::new(encoding.span(), message))
+        }
     }
 }

@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{DeriveInput, Error, Ident, Result};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Encoding};
 use crate::fields::{self, EventField};
+use crate::payload;
 
 /// The struct, with what makes it an event; or the error, beside the struct as it is.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -18,7 +19,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
-fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+pub(crate) fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let arguments: Arguments = syn::parse2(arguments)?;
     let mut item: DeriveInput = syn::parse2(item)?;
     let fields = fields::take(&mut item)?;
@@ -29,6 +30,7 @@ fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         fields,
     };
     event.check_tags()?;
+    event.check_plain()?;
     let (item, view, implementation) = (event.item(), event.view(), event.implementation());
     Ok(quote!(#item #view #implementation))
 }
@@ -53,25 +55,31 @@ impl Expansion {
         }
     }
 
+    fn check_plain(&self) -> Result<()> {
+        let mut plain = self.fields.iter().filter_map(|field| field.plain.as_ref());
+        match plain.next() {
+            Some(plain) if self.arguments.encoding == Encoding::Archive => {
+                let message = "an archive has no plain fields: say `encoding = json`";
+                Err(Error::new(plain.span(), message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn item(&self) -> TokenStream {
         let item = &self.item;
-        quote! {
-            #[derive(
-                ::eventcask_domain::private::serde::Serialize,
-                ::eventcask_domain::private::serde::Deserialize,
-            )]
-            #[serde(crate = "::eventcask_domain::private::serde")]
-            #item
-        }
+        let derives = payload::derives(self.arguments.encoding);
+        quote!(#derives #item)
     }
 
     fn view(&self) -> TokenStream {
         let (name, view, visibility) = (&self.item.ident, &self.view, &self.item.vis);
         let docs = format!("What is seen of [`{name}`]: a method for each field.");
         let (methods, debug) = (self.methods(), self.debug());
+        let seen = payload::seen(self.arguments.encoding, name);
         quote! {
             #[doc = #docs]
-            #visibility struct #view<'a>(&'a #name);
+            #visibility struct #view<'a>(#seen);
 
             impl ::core::clone::Clone for #view<'_> {
                 #[inline]
@@ -101,11 +109,11 @@ impl Expansion {
                 true => vec![syn::parse_quote!(#[doc = "The field of this name."])],
                 false => docs.clone(),
             };
-            let (seen, value) = match field.is_plain {
+            let (seen, value) = match field.is_plain() {
                 true => (quote!(&'a #kind), quote!(&self.0.#name)),
                 false => (
                     quote!(<#kind as ::eventcask_domain::Field>::View<'a>),
-                    quote!(::eventcask_domain::Field::view(&self.0.#name)),
+                    payload::value(self.arguments.encoding, field),
                 ),
             };
             quote! {
@@ -123,10 +131,10 @@ impl Expansion {
     /// Fields that are plain are left out: nobody says that they can be printed.
     fn debug(&self) -> TokenStream {
         let (name, view) = (self.item.ident.to_string(), &self.view);
-        let printed = self.fields.iter().filter(|field| !field.is_plain);
+        let printed = self.fields.iter().filter(|field| !field.is_plain());
         let (methods, texts): (Vec<&Ident>, Vec<String>) =
             printed.map(|field| (&field.name, field.text())).unzip();
-        let finish = match self.fields.iter().any(|field| field.is_plain) {
+        let finish = match self.fields.iter().any(|field| field.is_plain()) {
             true => quote!(finish_non_exhaustive),
             false => quote!(finish),
         };
@@ -144,10 +152,12 @@ impl Expansion {
     fn implementation(&self) -> TokenStream {
         let (name, view) = (&self.item.ident, &self.view);
         let (schema, past) = (self.schema(), self.past());
-        let fields = self.fields.iter();
-        let checked = fields
-            .filter(|field| !field.is_plain)
-            .map(|field| &field.name);
+        let encoding = self.arguments.encoding;
+        let view_of = payload::view_of(encoding, view);
+        let (encode, read) = (
+            payload::encode(encoding, &self.fields),
+            payload::read(encoding, name, view),
+        );
         let tags = &self.arguments.tags;
         let tag_names = tags.iter().map(ToString::to_string);
         quote! {
@@ -157,15 +167,14 @@ impl Expansion {
 
                 #[inline]
                 fn view(&self) -> #view<'_> {
-                    #view(self)
+                    #view_of
                 }
 
                 fn encode(
                     &self,
                     out: &mut ::std::vec::Vec<u8>,
                 ) -> ::core::result::Result<(), ::eventcask_domain::EncodeError> {
-                    let fits = true #(&& ::eventcask_domain::Field::fits_json(&self.#checked))*;
-                    ::eventcask_domain::private::json::encode(self, fits, out)
+                    #encode
                 }
 
                 fn tags(&self, tags: &mut ::eventcask_domain::TagList) {
@@ -178,8 +187,7 @@ impl Expansion {
                     ::eventcask_domain::Reading<'_, Self>,
                     ::eventcask_domain::DecodeError,
                 > {
-                    ::eventcask_domain::private::json::decode(payload)
-                        .map(::eventcask_domain::Reading::Owned)
+                    #read
                 }
 
                 #past
@@ -200,11 +208,13 @@ impl Expansion {
                 &<#prev as ::eventcask_domain::Event>::SCHEMA
             )),
         };
+        let (encoding, shape) = payload::schema(self.arguments.encoding, &self.fields);
         quote! {
             const SCHEMA: ::eventcask_domain::EventSchema = ::eventcask_domain::EventSchema {
                 event_type: #event_type,
                 version: #version,
-                encoding: ::eventcask_domain::private::Encoding::Json,
+                encoding: #encoding,
+                shape: #shape,
                 prev: #prev,
             };
         }
@@ -222,13 +232,14 @@ impl Expansion {
                 ),
             },
         };
+        let own = payload::decode(self.arguments.encoding, &self.item.ident);
         quote! {
             fn decode_past(
                 steps: u16,
                 payload: &[u8],
             ) -> ::core::result::Result<Self, ::eventcask_domain::DecodeError> {
                 match steps {
-                    0 => ::eventcask_domain::private::json::decode(payload),
+                    0 => #own,
                     #older
                 }
             }

@@ -13,7 +13,7 @@ pub(crate) fn expand(item: TokenStream) -> TokenStream {
     try_expand(item).unwrap_or_else(Error::into_compile_error)
 }
 
-fn try_expand(item: TokenStream) -> Result<TokenStream> {
+pub(crate) fn try_expand(item: TokenStream) -> Result<TokenStream> {
     let item: DeriveInput = syn::parse2(item)?;
     if let Some(parameter) = item.generics.params.first() {
         let message = "a set of events has no type parameters and no lifetimes";

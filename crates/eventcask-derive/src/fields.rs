@@ -8,11 +8,16 @@ pub(crate) struct EventField {
     pub(crate) name: Ident,
     pub(crate) kind: Type,
     pub(crate) docs: Vec<Attribute>,
-    /// Seen as a reference, whatever it is.
-    pub(crate) is_plain: bool,
+    /// `plain`, where it is seen as a reference, whatever it is.
+    pub(crate) plain: Option<Ident>,
 }
 
 impl EventField {
+    /// Whether it is seen as a reference, whatever it is.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain.is_some()
+    }
+
     /// Its name as text, without `r#`.
     pub(crate) fn text(&self) -> String {
         self.name.unraw().to_string()
@@ -40,13 +45,13 @@ pub(crate) fn take(item: &mut DeriveInput) -> Result<Vec<EventField>> {
 }
 
 fn take_one(field: &mut Field) -> Result<EventField> {
-    let mut is_plain = false;
+    let mut plain = None;
     let mut problem = None;
     field.attrs.retain(|attribute| {
         let is_ours = attribute.path().is_ident("event");
         if is_ours {
             match attribute.parse_args::<Ident>() {
-                Ok(word) if word == "plain" => is_plain = true,
+                Ok(word) if word == "plain" => plain = Some(word),
                 _ => {
                     problem = Some(Error::new_spanned(
                         attribute,
@@ -67,6 +72,6 @@ fn take_one(field: &mut Field) -> Result<EventField> {
         name: field.ident.clone().ok_or_else(unnamed)?,
         kind: field.ty.clone(),
         docs: docs.cloned().collect(),
-        is_plain,
+        plain,
     })
 }

@@ -6,8 +6,11 @@
 
 mod arguments;
 mod fields;
+mod payload;
 mod event;
 mod event_set;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -23,7 +26,7 @@ use proc_macro::TokenStream;
 /// | `"account.opened"` | the name of the event type |
 /// | `version = 2` | the version of the schema; 1 unless set |
 /// | `prev = OpenedV1` | the event before it, of which `From` makes this one |
-/// | `encoding = json` | how the payload is stored |
+/// | `encoding = archive` | how the payload is stored: as `json`, which it is by default, or as an `archive`, which is seen in place |
 /// | `tags = [owner]` | fields by which the event is found |
 ///
 /// A field with `#[event(plain)]` can be of any type that serde knows, and is seen as a reference.

@@ -65,7 +65,8 @@ pub enum DecodeError {
     },
     /// The payload is encoded otherwise than the schema is declared.
     #[error(
-        "{event_type:?} of schema version {version} is stored as {stored:?} and declared as {declared:?}: give a new encoding a new version"
+        "{event_type:?} of schema version {version} is stored as {} and declared as {}: give a new encoding a new version",
+        name_of(*stored), name_of(*declared)
     )]
     OtherEncoding {
         /// Name of the event type.
@@ -190,4 +191,11 @@ impl Error {
 fn sentences(errors: &[DecodeError]) -> String {
     let sentences: Vec<String> = errors.iter().map(ToString::to_string).collect();
     sentences.join("; ")
+}
+
+fn name_of(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Json => "JSON",
+        _ => "bytes",
+    }
 }

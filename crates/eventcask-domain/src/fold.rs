@@ -4,8 +4,8 @@ use eventcask::ApplyError;
 use eventcask::event::EventRef;
 use eventcask::projection::Snapshot;
 
-use crate::event_set::EventSet;
 use crate::error::DecodeError;
+use crate::event_set::EventSet;
 
 /// The state of one aggregate, folded from events of a set: [`eventcask::Fold`] with types.
 ///

@@ -1,5 +1,7 @@
 //! What a program declares of its event types, as constants.
 
+use std::num::NonZeroU64;
+
 use eventcask::event::Encoding;
 
 /// One event type at one schema version, as a program declares it.
@@ -11,6 +13,8 @@ pub struct EventSchema {
     pub version: u32,
     /// How the payload is encoded.
     pub encoding: Encoding,
+    /// What the fields of an archive are, as a number; none of JSON.
+    pub shape: Option<NonZeroU64>,
     /// The one before it, which is upcast to this one.
     pub prev: Option<&'static EventSchema>,
 }

@@ -102,9 +102,8 @@ impl StoredTypes {
 
     /// Leaves out the types whose names none of the sets has: somebody else's.
     pub fn but_for_others(mut self) -> Self {
-        let is_other = |stored: &Stored| {
-            matches!(stored.answer, Err(DecodeError::UnknownType { .. }))
-        };
+        let is_other =
+            |stored: &Stored| matches!(stored.answer, Err(DecodeError::UnknownType { .. }));
         self.types.retain(|stored| !is_other(stored));
         self
     }

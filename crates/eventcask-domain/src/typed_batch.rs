@@ -56,7 +56,9 @@ impl<'b, 'a, S: EventSet> TypedBatch<'b, 'a, S> {
         };
         Self {
             batch,
-            types: (0..batch.types()).map(|number| S::find(stored(number))).collect(),
+            types: (0..batch.types())
+                .map(|number| S::find(stored(number)))
+                .collect(),
             set: std::marker::PhantomData,
         }
     }

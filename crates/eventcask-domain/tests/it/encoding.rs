@@ -91,7 +91,10 @@ fn fields_that_are_tags_find_the_event() {
         events.map(|event| event.unwrap().version()).collect()
     };
     assert_eq!(found("owner", "Ada"), [1]);
-    assert_eq!((found("by", "ada"), found("stars", "5")), (vec![3], vec![3]));
+    assert_eq!(
+        (found("by", "ada"), found("stars", "5")),
+        (vec![3], vec![3])
+    );
     assert_eq!(found("stars", "4"), [5]);
     let newest = store.aggregate("account-1").last(1).events().unwrap();
     let newest = newest.last().unwrap().unwrap();
@@ -163,7 +166,10 @@ fn payloads_of_others_are_errors_and_never_a_panic() {
         let error = decode_raw(&stored).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed, "{payload:?}");
         let text = error.to_string();
-        assert!(text.contains("\"account.deposited\" of schema version 1"), "{text}");
+        assert!(
+            text.contains("\"account.deposited\" of schema version 1"),
+            "{text}"
+        );
     }
 }
 
@@ -174,7 +180,7 @@ fn an_encoding_that_is_not_declared_is_named() {
     assert_eq!(error.kind(), ErrorKind::OtherEncoding);
     assert_eq!(
         error.to_string(),
-        "\"account.deposited\" of schema version 1 is stored as Bytes and declared as Json: give a new encoding a new version"
+        "\"account.deposited\" of schema version 1 is stored as bytes and declared as JSON: give a new encoding a new version"
     );
 }
 

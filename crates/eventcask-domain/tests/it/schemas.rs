@@ -6,7 +6,12 @@ use crate::account::{AccountEvent, Opened};
 
 #[test]
 fn a_set_lists_its_event_types_once_each() {
-    let types = ["account.opened", "account.deposited", "account.rated", "account.closed"];
+    let types = [
+        "account.opened",
+        "account.deposited",
+        "account.rated",
+        "account.closed",
+    ];
     assert_eq!(AccountEvent::TYPES, types);
 }
 

@@ -59,3 +59,101 @@ fn a_payload_of_another_version_of_the_chain_is_an_error() {
     let version = matches!(error, DecodeError::Malformed { version: 1, .. });
     assert!(version, "{error}");
 }
+
+#[event("customer.moved")]
+pub struct Moved {
+    pub street: String,
+}
+
+#[event("customer.renamed", version = 2)]
+pub struct Renamed {
+    pub name: String,
+}
+
+/// Both were one, whose second version is upcast from its first.
+#[event("customer.changed", version = 2, prev = ChangedV1)]
+pub struct Changed {
+    name: Option<String>,
+    street: Option<String>,
+}
+
+#[event("customer.changed")]
+pub struct ChangedV1 {
+    name: String,
+}
+
+/// The first version of a type that goes on was another thing.
+#[event("customer.renamed")]
+pub struct Requested {
+    name: String,
+}
+
+impl From<ChangedV1> for Changed {
+    fn from(old: ChangedV1) -> Self {
+        Self {
+            name: Some(old.name),
+            street: None,
+        }
+    }
+}
+
+impl Upcast<CustomerEvent> for Changed {
+    fn upcast(self) -> Vec<CustomerEvent> {
+        let renamed = self.name.map(|name| Renamed { name }.into());
+        let moved = self.street.map(|street| Moved { street }.into());
+        renamed.into_iter().chain(moved).collect()
+    }
+}
+
+impl Upcast<CustomerEvent> for Requested {
+    fn upcast(self) -> Vec<CustomerEvent> {
+        Vec::new()
+    }
+}
+
+#[derive(EventSet)]
+#[event_set(upcast = [Changed, Requested])]
+pub enum CustomerEvent {
+    Moved(Moved),
+    Renamed(Renamed),
+}
+
+/// A customer with events of all kinds, as they are stored.
+pub fn customer() -> eventcask::Store {
+    let store = store();
+    let events = [
+        NewEvent::json("customer.renamed", br#"{"name":"nobody"}"#),
+        NewEvent::json("customer.changed", br#"{"name":"Ada"}"#),
+        NewEvent::json(
+            "customer.changed",
+            br#"{"name":"Bob","street":"Long Lane"}"#,
+        )
+        .schema(2),
+        NewEvent::json("customer.changed", br#"{"name":null,"street":null}"#).schema(2),
+        NewEvent::json("customer.renamed", br#"{"name":"Cid"}"#).schema(2),
+    ];
+    let ticket = store.append("customer-1", Expected::NoStream, &events);
+    ticket.unwrap().wait().unwrap();
+    store
+}
+
+#[test]
+fn an_event_can_become_several_or_none() {
+    let store = customer();
+    let events = store.aggregate("customer-1").events().unwrap();
+    let seen: Vec<(u64, String)> = events
+        .typed::<CustomerEvent>()
+        .map(|event| event.unwrap())
+        .map(|event| (event.version(), format!("{:?}", event.view())))
+        .collect();
+    let expected = [
+        (2, "Renamed(Renamed { name: \"Ada\" })"),
+        (3, "Renamed(Renamed { name: \"Bob\" })"),
+        (3, "Moved(Moved { street: \"Long Lane\" })"),
+        (5, "Renamed(Renamed { name: \"Cid\" })"),
+    ];
+    let expected = expected.map(|(version, text)| (version, text.to_owned()));
+    assert_eq!(seen, expected);
+    let types = ["customer.moved", "customer.renamed", "customer.changed"];
+    assert_eq!(CustomerEvent::TYPES, types);
+}
