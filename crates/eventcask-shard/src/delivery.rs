@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use event_listener::{Event, Listener};
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent};
 
+use crate::gate::Gate;
 use crate::{AppendError, Completion, Ticket};
 
 /// A batch of events of one shard, and where its answers go. Rows that no append covers were
@@ -271,7 +271,7 @@ pub struct FlushCounter {
     refused: AtomicU64,
     first_refused: OnceLock<AppendError>,
     failed: OnceLock<AppendError>,
-    closed: Event,
+    settled: Gate,
 }
 
 /// One batch's part of an account. Dropped without a word it counts as refused, so that
@@ -313,11 +313,8 @@ impl FlushCounter {
     /// # Errors
     /// The first refusal of a whole batch; other batches are stored all the same.
     pub fn wait(&self) -> Result<Flushed, AppendError> {
-        while !self.is_settled() {
-            let listener = self.closed.listen();
-            if !self.is_settled() {
-                listener.wait();
-            }
+        if !self.is_settled() {
+            self.settled.wait(|| self.is_settled());
         }
         self.result()
     }
@@ -367,7 +364,7 @@ impl Drop for FlushShare {
             let _ = self.account.failed.set(crate::ticket::dropped());
         }
         if self.account.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.account.closed.notify(usize::MAX);
+            self.account.settled.open();
         }
     }
 }

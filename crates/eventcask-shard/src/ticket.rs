@@ -1,21 +1,21 @@
 //! Answers that are still on their way: waited for, asked for, or awaited.
 //!
 //! The appends of a batch are answered at the same time. So they share one place where the answers
-//! are put, and all threads that wait for one of them are woken by one call of the system.
+//! are put, and one gate at which all wait who want one of them.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
+use crate::gate::Gate;
 use crate::{AppendError, AppendResult};
 
 /// What the appends of a batch are answered, and who waits for it.
 #[derive(Default)]
 struct Round {
     answers: OnceLock<Answers>,
-    waiting: Mutex<Waiting>,
-    answered: Condvar,
+    answered: Gate,
 }
 
 enum Answers {
@@ -24,42 +24,15 @@ enum Answers {
     All(AppendError),
 }
 
-/// Who waits. Nobody is added once the answers are there.
-#[derive(Default)]
-struct Waiting {
-    threads: usize,
-    tasks: Vec<Waker>,
-}
-
 impl Round {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_answered(&self) -> bool {
         self.answers.get().is_some()
     }
 
-    fn wait(&self) {
-        let mut waiting = self.waiting();
-        waiting.threads += 1;
-        while !self.is_answered() {
-            let woken = self.answered.wait(waiting);
-            waiting = woken.unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
     fn answer(&self, answers: Answers) {
-        if self.answers.set(answers).is_err() {
-            return;
+        if self.answers.set(answers).is_ok() {
+            self.answered.open();
         }
-        // Who looked before the answers were there is among those that wait, since both are done
-        // under the lock.
-        let waiting = std::mem::take(&mut *self.waiting());
-        if waiting.threads > 0 {
-            self.answered.notify_all();
-        }
-        waiting.tasks.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -90,7 +63,7 @@ impl Ticket {
             if let Some(outcome) = self.poll() {
                 return outcome;
             }
-            self.round.wait();
+            self.round.answered.wait(|| self.round.is_answered());
         }
     }
 
@@ -194,23 +167,6 @@ impl IntoFuture for Ticket {
     }
 }
 
-impl TicketFuture {
-    /// Has the task woken by the answer, unless that is there.
-    fn enlist(&mut self, waker: &Waker) {
-        let mut waiting = self.ticket.round.waiting();
-        if self.ticket.round.is_answered() {
-            return;
-        }
-        match self.task {
-            Some(task) => waiting.tasks[task].clone_from(waker),
-            None => {
-                self.task = Some(waiting.tasks.len());
-                waiting.tasks.push(waker.clone());
-            }
-        }
-    }
-}
-
 impl Future for TicketFuture {
     type Output = AppendResult;
 
@@ -218,7 +174,11 @@ impl Future for TicketFuture {
         if let Some(outcome) = self.ticket.poll() {
             return Poll::Ready(outcome);
         }
-        self.enlist(cx.waker());
+        let (round, before) = (&self.ticket.round, self.task);
+        let task = round
+            .answered
+            .enlist(before, cx.waker(), || round.is_answered());
+        self.task = task;
         // Looked at once more: the answer may have come before the task was among those that wait.
         self.ticket.poll().map_or(Poll::Pending, Poll::Ready)
     }
