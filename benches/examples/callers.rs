@@ -2,9 +2,9 @@
 //! eventcask-benches --example callers -- --dir DIR [--durability sync] [--seconds 3]`
 //!
 //! 1, 2, 8, 64 and 1,000 callers of one shard: threads that append by a producer of their own
-//! (`append`), that push and flush (`push`), or that share `Store::append` (`shared`), and tasks that
-//! await it on a runtime with two threads (`tasks`). Threads are started and warm before anything
-//! is counted. Each figure is one JSON object a line; CPU is that of the whole process.
+//! (`append`), that push and flush (`push`), or that share `Store::append` (`shared`), and tasks
+//! that await it on a runtime with two threads (`tasks`). Threads are started and warm before
+//! anything is counted. Each figure is one JSON object a line; CPU is that of the whole process.
 
 use std::error::Error;
 use std::fs;

@@ -125,8 +125,8 @@ impl Delivery {
         Ok(())
     }
 
-    /// Notes that somebody waits for what was pushed so far, and says whether nobody did before. What
-    /// is pushed from now on is counted in another account.
+    /// Notes that somebody waits for what was pushed so far, and says whether nobody did before.
+    /// What is pushed from now on is counted in another account.
     pub fn ask(&mut self) -> bool {
         self.end_account();
         !std::mem::replace(&mut self.is_asked, true)

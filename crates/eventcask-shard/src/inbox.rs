@@ -430,9 +430,9 @@ impl Inbox {
             .fetch_sub(delivery.waiters(), Ordering::Relaxed);
     }
 
-    /// Waits a moment for those who were just answered, so many of them, where some of them are back
-    /// already: a caller that waits for each answer sends the next event at once. Whoever comes too
-    /// late becomes the next block.
+    /// Waits a moment for those who were just answered, so many of them, where some of them are
+    /// back already: a caller that waits for each answer sends the next event at once. Whoever comes
+    /// too late becomes the next block.
     pub(crate) fn let_return(&self, answered: usize) {
         let mut waiters = self.waiters.load(Ordering::Relaxed);
         if waiters == 0 || waiters >= answered {
