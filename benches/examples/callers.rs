@@ -91,13 +91,15 @@ impl Caller {
     fn send(&self, way: Way, by: &mut Producer, key: usize, event: NewEvent<'_>) -> Result<()> {
         let key = &self.keys[key];
         match way {
-            Way::Append => drop(by.append(key, Expected::Any, &[event])?.wait()?),
+            Way::Append => {
+                by.append(key, Expected::Any, &[event])?.wait()?;
+            }
             Way::Push => {
                 by.push(key, &event)?;
-                drop(by.flush()?.wait()?);
+                by.flush()?.wait()?;
             }
             Way::Shared | Way::Tasks => {
-                drop(self.store.append(key, Expected::Any, &[event])?.wait()?);
+                self.store.append(key, Expected::Any, &[event])?.wait()?;
             }
         }
         Ok(())
