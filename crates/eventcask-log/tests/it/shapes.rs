@@ -209,7 +209,7 @@ fn a_column_of_shapes_that_does_not_fit_is_damage() {
     });
     refuses_of(&block, of_text, |forged| {
         forged.change(TYPES, |columns| {
-            columns[ENCODINGS][1] = Encoding::Json as u8
+            columns[ENCODINGS][1] = Encoding::Json as u8;
         });
     });
     // Without shapes the payloads would have other lengths than they take.

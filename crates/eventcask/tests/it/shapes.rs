@@ -63,7 +63,7 @@ fn check(event: &EventRef<'_>) -> usize {
 
 fn check_all(store: &StoreReader) {
     let mut seen = vec![0; ROWS];
-    for event in store.events().iter() {
+    for event in &store.events() {
         let event = event.unwrap();
         assert_eq!(event.shape(), event.get().shape);
         seen[check(&event.get())] += 1;
