@@ -146,10 +146,10 @@ pub(crate) fn decode(encoding: Encoding, event: &Ident) -> TokenStream {
         Encoding::Archive => quote! {
             ::eventcask_domain::private::archive::with_aligned::<#archived, _>(
                 payload,
-                |payload| ::eventcask_domain::private::rkyv::from_bytes::<
+                ::eventcask_domain::private::rkyv::from_bytes::<
                     Self,
                     ::eventcask_domain::private::rkyv::rancor::Error,
-                >(payload),
+                >,
             )
             .map_err(|error| ::eventcask_domain::private::archive::malformed::<Self>(&error))
         },

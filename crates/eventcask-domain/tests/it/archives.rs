@@ -8,19 +8,19 @@ use crate::account::store;
 
 #[event("sensor.measured", version = 2, prev = MeasuredV1, encoding = archive, tags = [room])]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    pub room: String,
-    pub value: f64,
-    pub samples: Vec<u32>,
-    pub notes: Vec<Option<String>>,
-    pub sign: Option<char>,
-    pub large: i128,
-    pub flag: bool,
+pub(crate) struct Measured {
+    pub(crate) room: String,
+    pub(crate) value: f64,
+    pub(crate) samples: Vec<u32>,
+    pub(crate) notes: Vec<Option<String>>,
+    pub(crate) sign: Option<char>,
+    pub(crate) large: i128,
+    pub(crate) flag: bool,
 }
 
 /// The first version was JSON.
 #[event("sensor.measured", encoding = json)]
-pub struct MeasuredV1 {
+pub(crate) struct MeasuredV1 {
     room: String,
 }
 
@@ -35,15 +35,15 @@ impl From<MeasuredV1> for Measured {
 
 #[event("sensor.removed", encoding = archive)]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Removed;
+pub(crate) struct Removed;
 
 #[event("sensor.moved", version = 2, prev = MovedV1, encoding = archive)]
-pub struct Moved {
+pub(crate) struct Moved {
     room: String,
 }
 
 #[event("sensor.moved", encoding = archive)]
-pub struct MovedV1 {
+pub(crate) struct MovedV1 {
     number: u16,
 }
 
@@ -56,7 +56,7 @@ impl From<MovedV1> for Moved {
 }
 
 #[derive(EventSet)]
-pub enum SensorEvent {
+pub(crate) enum SensorEvent {
     Measured(Measured),
     Removed(Removed),
     Moved(Moved),
