@@ -39,7 +39,7 @@ pub(crate) fn seen(encoding: Encoding, event: &Ident) -> TokenStream {
     match encoding {
         Encoding::Json => quote!(&'a #event),
         Encoding::Archive => {
-            quote!(::eventcask_domain::private::archive::Seen<'a, #event, #archived>)
+            quote!(::eventcask_domain::archive::Seen<'a, #event, #archived>)
         }
     }
 }
@@ -49,7 +49,7 @@ pub(crate) fn view_of(encoding: Encoding, view: &Ident) -> TokenStream {
     match encoding {
         Encoding::Json => quote!(#view(self)),
         Encoding::Archive => {
-            quote!(#view(::eventcask_domain::private::archive::Seen::Plain(self)))
+            quote!(#view(::eventcask_domain::archive::Seen::Plain(self)))
         }
     }
 }
@@ -61,10 +61,10 @@ pub(crate) fn value(encoding: Encoding, field: &EventField) -> TokenStream {
         Encoding::Json => quote!(::eventcask_domain::Field::view(&self.0.#name)),
         Encoding::Archive => quote! {
             match self.0 {
-                ::eventcask_domain::private::archive::Seen::Plain(event) => {
+                ::eventcask_domain::archive::Seen::Plain(event) => {
                     <#kind as ::eventcask_domain::Field>::view(&event.#name)
                 }
-                ::eventcask_domain::private::archive::Seen::Archived(event) => {
+                ::eventcask_domain::archive::Seen::Archived(event) => {
                     <#kind as ::eventcask_domain::Field>::view_archived(&event.#name)
                 }
             }
@@ -83,8 +83,8 @@ pub(crate) fn schema(encoding: Encoding, fields: &[EventField]) -> (TokenStream,
         ),
         Encoding::Archive => (
             quote!(::eventcask_domain::private::Encoding::Bytes),
-            quote!(::core::option::Option::Some(::eventcask_domain::private::shape::stored(
-                ::eventcask_domain::private::shape::of_fields(&[
+            quote!(::core::option::Option::Some(::eventcask_domain::shape::stored(
+                ::eventcask_domain::shape::of_fields(&[
                     #((#names, <#kinds as ::eventcask_domain::Field>::SHAPE)),*
                 ]),
             ))),
@@ -99,16 +99,16 @@ pub(crate) fn encode(encoding: Encoding, fields: &[EventField]) -> TokenStream {
     match encoding {
         Encoding::Json => quote! {
             let fits = true #(&& ::eventcask_domain::Field::fits_json(&self.#checked))*;
-            ::eventcask_domain::private::json::encode(self, fits, out)
+            ::eventcask_domain::json::encode(self, fits, out)
         },
         Encoding::Archive => quote! {
-            let payload = ::eventcask_domain::private::archive::Payload::new(out);
+            let payload = ::eventcask_domain::archive::Payload::new(out);
             ::eventcask_domain::private::rkyv::api::high::to_bytes_in::<
                 _,
                 ::eventcask_domain::private::rkyv::rancor::Error,
             >(self, payload)
                 .map(|_| ())
-                .map_err(|error| ::eventcask_domain::private::archive::not_encoded::<Self>(&error))
+                .map_err(|error| ::eventcask_domain::archive::not_encoded::<Self>(&error))
         },
     }
 }
@@ -118,11 +118,11 @@ pub(crate) fn read(encoding: Encoding, event: &Ident, view: &Ident) -> TokenStre
     let archived = archived(event);
     match encoding {
         Encoding::Json => quote! {
-            ::eventcask_domain::private::json::decode(payload)
+            ::eventcask_domain::json::decode(payload)
                 .map(::eventcask_domain::Reading::Owned)
         },
         Encoding::Archive => quote! {
-            if !::eventcask_domain::private::archive::is_aligned::<#archived>(payload) {
+            if !::eventcask_domain::archive::is_aligned::<#archived>(payload) {
                 return <Self as ::eventcask_domain::Event>::decode_past(0, payload)
                     .map(::eventcask_domain::Reading::Owned);
             }
@@ -131,9 +131,9 @@ pub(crate) fn read(encoding: Encoding, event: &Ident, view: &Ident) -> TokenStre
                 ::eventcask_domain::private::rkyv::rancor::Error,
             >(payload)
                 .map(|event| ::eventcask_domain::Reading::InPlace(
-                    #view(::eventcask_domain::private::archive::Seen::Archived(event)),
+                    #view(::eventcask_domain::archive::Seen::Archived(event)),
                 ))
-                .map_err(|error| ::eventcask_domain::private::archive::malformed::<Self>(&error))
+                .map_err(|error| ::eventcask_domain::archive::malformed::<Self>(&error))
         },
     }
 }
@@ -142,16 +142,16 @@ pub(crate) fn read(encoding: Encoding, event: &Ident, view: &Ident) -> TokenStre
 pub(crate) fn decode(encoding: Encoding, event: &Ident) -> TokenStream {
     let archived = archived(event);
     match encoding {
-        Encoding::Json => quote!(::eventcask_domain::private::json::decode(payload)),
+        Encoding::Json => quote!(::eventcask_domain::json::decode(payload)),
         Encoding::Archive => quote! {
-            ::eventcask_domain::private::archive::with_aligned::<#archived, _>(
+            ::eventcask_domain::archive::with_aligned::<#archived, _>(
                 payload,
-                |payload| ::eventcask_domain::private::rkyv::from_bytes::<
+                ::eventcask_domain::private::rkyv::from_bytes::<
                     Self,
                     ::eventcask_domain::private::rkyv::rancor::Error,
-                >(payload),
+                >,
             )
-            .map_err(|error| ::eventcask_domain::private::archive::malformed::<Self>(&error))
+            .map_err(|error| ::eventcask_domain::archive::malformed::<Self>(&error))
         },
     }
 }

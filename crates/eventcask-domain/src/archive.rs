@@ -1,6 +1,6 @@
 //! Payloads that are archives of rkyv, seen in place.
 
-use rkyv::rancor::{Error as Failure, Fallible};
+use rkyv::rancor::Error as Failure;
 use rkyv::ser::{Positional, Writer};
 use rkyv::util::AlignedVec;
 
@@ -26,10 +26,6 @@ impl Positional for Payload<'_> {
     fn pos(&self) -> usize {
         self.out.len() - self.start
     }
-}
-
-impl Fallible for Payload<'_> {
-    type Error = Failure;
 }
 
 impl Writer<Failure> for Payload<'_> {

@@ -110,6 +110,10 @@ impl EncodedEvents {
             _ => NewEvent::bytes(row.schema.event_type, payload),
         };
         let event = event.schema(row.schema.version);
+        let event = row
+            .schema
+            .shape
+            .map_or(event, |shape| event.shape(shape.get()));
         match &tags[row.tags.clone()] {
             [] => event,
             tags => event.tags(tags),

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     NoUpcaster,
     /// A stored event is encoded in another way than its schema is declared.
     OtherEncoding,
+    /// A stored archive is of another struct than its schema is declared with.
+    OtherShape,
     /// A payload is not what its schema says.
     Malformed,
     /// Some of what is stored can not be read by this program.
@@ -78,6 +80,16 @@ pub enum DecodeError {
         /// How the schema is declared.
         declared: Encoding,
     },
+    /// The payload is an archive of a struct with other fields; nothing of it was read.
+    #[error(
+        "{event_type:?} of schema version {version} is stored with other fields than this program declares: give changed fields a new version, with the old struct as `prev`"
+    )]
+    OtherShape {
+        /// Name of the event type.
+        event_type: String,
+        /// Version of the schema.
+        version: u32,
+    },
     /// The payload is not what the schema says.
     #[error("the payload is no {event_type:?} of schema version {version}: {reason}")]
     Malformed {
@@ -106,6 +118,7 @@ impl DecodeError {
             Self::NewerSchema { .. } => ErrorKind::NewerSchema,
             Self::NoUpcaster { .. } => ErrorKind::NoUpcaster,
             Self::OtherEncoding { .. } => ErrorKind::OtherEncoding,
+            Self::OtherShape { .. } => ErrorKind::OtherShape,
             Self::Malformed { .. } => ErrorKind::Malformed,
         }
     }

@@ -1,6 +1,7 @@
 //! The events that some code knows, as an enum.
 
 use std::fmt::Debug;
+use std::num::NonZeroU64;
 
 use eventcask::event::{Encoding, EventRef};
 
@@ -76,8 +77,8 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// Many events of one type need to be asked for once.
     ///
     /// # Errors
-    /// [`DecodeError::NewerSchema`], [`DecodeError::NoUpcaster`] or
-    /// [`DecodeError::OtherEncoding`].
+    /// [`DecodeError::NewerSchema`], [`DecodeError::NoUpcaster`],
+    /// [`DecodeError::OtherEncoding`] or [`DecodeError::OtherShape`].
     fn find(stored: StoredType<'_>) -> Result<Option<Found>, DecodeError> {
         find_in(Self::SCHEMAS, stored)
     }
@@ -125,6 +126,8 @@ pub struct StoredType<'a> {
     pub version: u32,
     /// How the payload is encoded.
     pub encoding: Encoding,
+    /// What its bytes are laid out like, if it is an archive.
+    pub shape: Option<NonZeroU64>,
 }
 
 impl<'a> StoredType<'a> {
@@ -135,6 +138,7 @@ impl<'a> StoredType<'a> {
             event_type: event.event_type,
             version: event.schema,
             encoding: event.encoding,
+            shape: event.shape,
         }
     }
 }
@@ -220,15 +224,21 @@ fn find_in(
 }
 
 fn check(declared: &EventSchema, stored: StoredType<'_>) -> Result<(), DecodeError> {
-    if declared.encoding == stored.encoding {
-        return Ok(());
+    if declared.encoding != stored.encoding {
+        return Err(DecodeError::OtherEncoding {
+            event_type: stored.event_type.to_owned(),
+            version: stored.version,
+            stored: stored.encoding,
+            declared: declared.encoding,
+        });
     }
-    Err(DecodeError::OtherEncoding {
-        event_type: stored.event_type.to_owned(),
-        version: stored.version,
-        stored: stored.encoding,
-        declared: declared.encoding,
-    })
+    if declared.shape != stored.shape {
+        return Err(DecodeError::OtherShape {
+            event_type: stored.event_type.to_owned(),
+            version: stored.version,
+        });
+    }
+    Ok(())
 }
 
 fn not_known(stored: StoredType<'_>, known: u32) -> DecodeError {

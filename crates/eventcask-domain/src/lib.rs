@@ -55,12 +55,15 @@
 
 mod schema;
 mod error;
-mod shape;
+#[doc(hidden)]
+pub mod shape;
 mod field;
 mod tag;
 mod event;
-mod json;
-mod archive;
+#[doc(hidden)]
+pub mod json;
+#[doc(hidden)]
+pub mod archive;
 mod event_set;
 mod upcast;
 mod decode;
@@ -125,11 +128,8 @@ pub mod prelude {
 /// What the macros write paths to; nothing for programs.
 #[doc(hidden)]
 pub mod private {
-    pub use crate::archive;
     pub use crate::decode::{decode, decode_upcast, no_such_step};
-    pub use crate::json;
     pub use crate::schema::{schemas_in, type_names};
-    pub use crate::shape;
     pub use eventcask::event::Encoding;
     pub use rkyv;
     pub use serde;

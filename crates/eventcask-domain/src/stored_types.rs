@@ -1,5 +1,7 @@
 //! Whether all that a store holds can be read.
 
+use std::num::NonZeroU64;
+
 use eventcask::StoreReader;
 use eventcask::event::Encoding;
 
@@ -42,6 +44,7 @@ struct Stored {
     event_type: String,
     version: u32,
     encoding: Encoding,
+    shape: Option<NonZeroU64>,
     /// What the sets said that were asked: the last that has the type, or that none has it.
     answer: Result<(), DecodeError>,
 }
@@ -61,6 +64,7 @@ impl StoredTypes {
                     event_type: batch.type_name(number),
                     version: batch.type_schema(number),
                     encoding: batch.type_encoding(number),
+                    shape: batch.type_shape(number),
                 });
             }
         }
@@ -77,6 +81,7 @@ impl StoredTypes {
                 event_type: stored.event_type.to_owned(),
                 version: stored.version,
                 encoding: stored.encoding,
+                shape: stored.shape,
                 answer: Err(DecodeError::unknown(stored.event_type)),
             });
         }
@@ -128,6 +133,7 @@ impl Stored {
             event_type: &self.event_type,
             version: self.version,
             encoding: self.encoding,
+            shape: self.shape,
         }
     }
 }

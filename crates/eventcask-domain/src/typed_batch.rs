@@ -53,6 +53,7 @@ impl<'b, 'a, S: EventSet> TypedBatch<'b, 'a, S> {
             event_type: batch.type_name(number),
             version: batch.type_schema(number),
             encoding: batch.type_encoding(number),
+            shape: batch.type_shape(number),
         };
         Self {
             batch,

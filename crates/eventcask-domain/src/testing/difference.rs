@@ -3,7 +3,8 @@
 /// Shows both texts in one: lines that only the first has begin with `-`, those that only the second
 /// has with `+`.
 pub(super) fn difference(first: &str, second: &str) -> String {
-    let (first, second): (Vec<&str>, Vec<&str>) = (first.lines().collect(), second.lines().collect());
+    let (first, second): (Vec<&str>, Vec<&str>) =
+        (first.lines().collect(), second.lines().collect());
     let common = common_ends(&first, &second);
     let (mut at, mut of, mut out) = (0, 0, String::new());
     let mut put = |mark: char, line: &str| {
@@ -16,7 +17,8 @@ pub(super) fn difference(first: &str, second: &str) -> String {
         if at < first.len() && of < second.len() && first[at] == second[of] {
             put(' ', first[at]);
             (at, of) = (at + 1, of + 1);
-        } else if of == second.len() || at < first.len() && common[at + 1][of] >= common[at][of + 1] {
+        } else if of == second.len() || at < first.len() && common[at + 1][of] >= common[at][of + 1]
+        {
             put('-', first[at]);
             at += 1;
         } else {

@@ -51,7 +51,10 @@ impl<D: Decider> When<D> {
     /// # Panics
     /// Where they did not: the message shows the reason, or what was emitted.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "it is written at the place of the call")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is written at the place of the call"
+    )]
     pub fn then_refused(self, expected: D::Error)
     where
         D::Error: PartialEq,
@@ -88,7 +91,10 @@ impl<D: Decider> Then<D> {
     /// # Panics
     /// Where it is not.
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "it is written at the place of the call")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it is written at the place of the call"
+    )]
     pub fn then_reply(self, expected: D::Reply) -> Self
     where
         D::Reply: Debug + PartialEq,

@@ -7,22 +7,22 @@ use eventcask_domain::prelude::*;
 /// An account was opened.
 #[event("account.opened", version = 3, prev = OpenedV2, tags = [owner])]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// Who owns it.
-    pub owner: String,
-    pub email: Option<String>,
-    pub limits: Vec<u64>,
+    pub(crate) owner: String,
+    pub(crate) email: Option<String>,
+    pub(crate) limits: Vec<u64>,
 }
 
 #[event("account.opened", version = 2, prev = OpenedV1)]
-pub struct OpenedV2 {
-    pub owner: String,
-    pub email: String,
+pub(crate) struct OpenedV2 {
+    pub(crate) owner: String,
+    pub(crate) email: String,
 }
 
 #[event("account.opened")]
-pub struct OpenedV1 {
-    pub name: String,
+pub(crate) struct OpenedV1 {
+    pub(crate) name: String,
 }
 
 impl From<OpenedV1> for OpenedV2 {
@@ -46,33 +46,33 @@ impl From<OpenedV2> for Opened {
 
 #[event("account.deposited")]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Deposited {
-    pub cents: u64,
+pub(crate) struct Deposited {
+    pub(crate) cents: u64,
 }
 
 #[event("account.rated", tags = [by, stars])]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rated {
-    pub by: Option<String>,
-    pub stars: u8,
-    pub weight: f64,
+pub(crate) struct Rated {
+    pub(crate) by: Option<String>,
+    pub(crate) stars: u8,
+    pub(crate) weight: f64,
     #[event(plain)]
-    pub place: (i32, i32),
+    pub(crate) place: (i32, i32),
 }
 
 #[event("account.closed")]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Closed;
+pub(crate) struct Closed;
 
 #[derive(Debug, Clone, PartialEq, EventSet)]
-pub enum AccountEvent {
+pub(crate) enum AccountEvent {
     Opened(Opened),
     Deposited(Deposited),
     Rated(Rated),
     Closed(Closed),
 }
 
-pub fn opened(owner: &str) -> Opened {
+pub(crate) fn opened(owner: &str) -> Opened {
     Opened {
         owner: owner.to_owned(),
         email: None,
@@ -80,7 +80,7 @@ pub fn opened(owner: &str) -> Opened {
     }
 }
 
-pub fn store() -> Store {
+pub(crate) fn store() -> Store {
     let options = Store::options().shards(2).seal(false);
     options.open(MemoryStorage::default()).unwrap()
 }

@@ -1,26 +1,27 @@
 //! Events that are stored as archives, and seen in place.
 
+use eventcask::event::EventRef;
 use eventcask::{Expected, NewEvent};
 use eventcask_domain::prelude::*;
-use eventcask_domain::{DecodeError, Decoded, ErrorKind, Found, Reading};
+use eventcask_domain::{DecodeError, Decoded, ErrorKind, Found, Reading, StoredTypes};
 
 use crate::account::store;
 
 #[event("sensor.measured", version = 2, prev = MeasuredV1, encoding = archive, tags = [room])]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Measured {
-    pub room: String,
-    pub value: f64,
-    pub samples: Vec<u32>,
-    pub notes: Vec<Option<String>>,
-    pub sign: Option<char>,
-    pub large: i128,
-    pub flag: bool,
+pub(crate) struct Measured {
+    pub(crate) room: String,
+    pub(crate) value: f64,
+    pub(crate) samples: Vec<u32>,
+    pub(crate) notes: Vec<Option<String>>,
+    pub(crate) sign: Option<char>,
+    pub(crate) large: i128,
+    pub(crate) flag: bool,
 }
 
 /// The first version was JSON.
 #[event("sensor.measured", encoding = json)]
-pub struct MeasuredV1 {
+pub(crate) struct MeasuredV1 {
     room: String,
 }
 
@@ -35,15 +36,15 @@ impl From<MeasuredV1> for Measured {
 
 #[event("sensor.removed", encoding = archive)]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Removed;
+pub(crate) struct Removed;
 
 #[event("sensor.moved", version = 2, prev = MovedV1, encoding = archive)]
-pub struct Moved {
+pub(crate) struct Moved {
     room: String,
 }
 
 #[event("sensor.moved", encoding = archive)]
-pub struct MovedV1 {
+pub(crate) struct MovedV1 {
     number: u16,
 }
 
@@ -56,7 +57,7 @@ impl From<MovedV1> for Moved {
 }
 
 #[derive(EventSet)]
-pub enum SensorEvent {
+pub(crate) enum SensorEvent {
     Measured(Measured),
     Removed(Removed),
     Moved(Moved),
@@ -217,4 +218,80 @@ fn archives_and_the_json_before_them_are_read_from_a_store() {
     );
     assert_eq!(seen[1], format!("Measured({:?})", measured().view()));
     assert_eq!(seen[2], "Removed(Removed)");
+}
+
+/// The same type and version as [`Moved`], in another program: it is as long, and means another
+/// thing.
+#[event("sensor.moved", version = 2, encoding = archive)]
+pub(crate) struct Renamed {
+    name: String,
+}
+
+#[derive(EventSet)]
+pub(crate) enum OtherEvent {
+    Renamed(Renamed),
+}
+
+#[test]
+fn an_archive_of_another_struct_is_named_and_not_read() {
+    let store = store();
+    let name = "kitchen".to_owned();
+    let ticket = store.append_events(
+        "sensor-1",
+        Expected::Any,
+        &[OtherEvent::from(Renamed { name })],
+    );
+    ticket.unwrap().wait().unwrap();
+    let stored = store.events().iter().next().unwrap().unwrap();
+    assert!(stored.shape().is_some());
+    assert!(
+        Moved::read(stored.payload()).is_ok(),
+        "its bytes would pass"
+    );
+    let error = SensorEvent::decode(&stored.get()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OtherShape);
+    let types = StoredTypes::of(&store).unwrap().known_to::<SensorEvent>();
+    assert_eq!(types.check().unwrap_err().kind(), ErrorKind::NoPath);
+    let bare = NewEvent::bytes("sensor.moved", stored.payload()).schema(2);
+    let ticket = store.append("sensor-2", Expected::Any, &[bare]);
+    ticket.unwrap().wait().unwrap();
+    let bare = store
+        .aggregate("sensor-2")
+        .events()
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let error = SensorEvent::decode(&bare.get()).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::OtherShape,
+        "bytes without a shape are no archive"
+    );
+}
+
+#[test]
+fn archives_of_a_store_are_seen_in_place_by_each_way_of_reading() {
+    let store = store();
+    let events: [SensorEvent; 2] = [measured().into(), measured().into()];
+    let ticket = store.append_events("sensor-1", Expected::Any, &events);
+    ticket.unwrap().wait().unwrap();
+    let is_in_place = |event: &EventRef<'_>| {
+        let decoded = SensorEvent::decode(event).unwrap();
+        matches!(decoded, Some(Decoded::InPlace(_)))
+    };
+    for event in store.aggregate("sensor-1").events().unwrap() {
+        assert!(is_in_place(&event.unwrap().get()));
+    }
+    for batch in store.events().batches() {
+        assert!(batch.unwrap().get().iter().all(|event| is_in_place(&event)));
+    }
+    let all: Vec<String> = store
+        .events()
+        .iter()
+        .typed::<SensorEvent>()
+        .map(|event| format!("{:?}", event.unwrap().view()))
+        .collect();
+    let expected = format!("Measured({:?})", measured().view());
+    assert_eq!(all, [expected.clone(), expected]);
 }

@@ -33,8 +33,14 @@ fn no_update_is_lost() {
         accounts.execute("42", &Command::Deposit(1)).wait().unwrap();
     });
     let now = accounts.load("42").unwrap();
-    assert_eq!((now.state.cents, now.version), (THREADS * COMMANDS, THREADS * COMMANDS + 1));
-    assert_eq!(store.decider::<Account>().load("42").unwrap().state, now.state);
+    assert_eq!(
+        (now.state.cents, now.version),
+        (THREADS * COMMANDS, THREADS * COMMANDS + 1)
+    );
+    assert_eq!(
+        store.decider::<Account>().load("42").unwrap().state,
+        now.state
+    );
 }
 
 /// Each reply is the balance after its own event, so no two are the same: nobody who lost a race is
@@ -44,7 +50,9 @@ fn each_is_answered_with_its_own_success() {
     let (_, _, accounts) = bank();
     let (sum, refused) = (AtomicU64::new(0), AtomicU64::new(0));
     at_once(&accounts, |accounts, number| {
-        let done = accounts.with_id(id(1 + u128::from(number))).execute("42", &Command::Deposit(1));
+        let done = accounts
+            .with_id(id(1 + u128::from(number)))
+            .execute("42", &Command::Deposit(1));
         let done = done.wait().unwrap();
         assert_eq!((done.version, done.repeated), (done.reply + 1, false));
         sum.fetch_add(done.reply, Ordering::Relaxed);
@@ -86,7 +94,11 @@ fn a_conflict_is_an_error_once_all_attempts_are_used() {
     let (_, store, accounts) = bank();
     accounts.load("42").unwrap();
     let deposit = [AccountEvent::from(Deposited { cents: 7 })];
-    store.append_events("account-42", Expected::Any, &deposit).unwrap().wait().unwrap();
+    store
+        .append_events("account-42", Expected::Any, &deposit)
+        .unwrap()
+        .wait()
+        .unwrap();
 
     // What is kept does not know of it.
     let once = accounts.clone().attempts(1);
@@ -94,7 +106,11 @@ fn a_conflict_is_an_error_once_all_attempts_are_used() {
     assert!(
         matches!(
             failed.failed(),
-            Some(Error::Store(StoreError::Conflict { actual: 2, missed_from: 2, .. }))
+            Some(Error::Store(StoreError::Conflict {
+                actual: 2,
+                missed_from: 2,
+                ..
+            }))
         ),
         "{failed}"
     );

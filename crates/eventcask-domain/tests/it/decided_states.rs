@@ -10,7 +10,11 @@ use crate::bank::{Account, AccountEvent, Command, Deposited, Refused, Savings, b
 /// Appends a deposit of which the deciders do not know.
 fn deposit(store: &eventcask::Store, cents: u64) {
     let deposit = [AccountEvent::from(Deposited { cents })];
-    store.append_events("account-42", Expected::Any, &deposit).unwrap().wait().unwrap();
+    store
+        .append_events("account-42", Expected::Any, &deposit)
+        .unwrap()
+        .wait()
+        .unwrap();
 }
 
 fn cents(accounts: &DeciderHandle<Account>) -> u64 {
@@ -21,7 +25,10 @@ fn cents(accounts: &DeciderHandle<Account>) -> u64 {
 fn a_state_is_that_of_a_moment() {
     let (_, store, accounts) = bank();
     for _ in 0..3 {
-        accounts.execute("42", &Command::Deposit(10)).wait().unwrap();
+        accounts
+            .execute("42", &Command::Deposit(10))
+            .wait()
+            .unwrap();
     }
     let at = |moment| {
         let then = accounts.load_as_of("42", moment).unwrap();
@@ -30,11 +37,21 @@ fn a_state_is_that_of_a_moment() {
     assert_eq!(at(AsOf::Version(0)), (0, 0));
     assert_eq!(at(AsOf::Version(2)), (2, 10));
     assert_eq!(at(AsOf::Version(9)), (4, 30));
-    let third = store.aggregate("account-42").from_version(3).events().unwrap().next().unwrap().unwrap();
+    let third = store
+        .aggregate("account-42")
+        .from_version(3)
+        .events()
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
     assert_eq!(at(AsOf::Time(third.commit_time())), (3, 20));
     assert_eq!(at(AsOf::Time(Timestamp::from_nanos(1))), (0, 0));
     let absent = accounts.load("43").unwrap();
-    assert_eq!((&*absent.state, absent.version, absent.place), (&Account::default(), 0, None));
+    assert_eq!(
+        (&*absent.state, absent.version, absent.place),
+        (&Account::default(), 0, None)
+    );
 }
 
 #[test]
@@ -57,18 +74,35 @@ fn a_policy_says_how_new_a_state_is() {
 #[test]
 fn nothing_is_refused_by_a_state_that_is_old() {
     let (_, store, accounts) = bank();
-    for policy in [LoadPolicy::Cached, LoadPolicy::AllowStale(Duration::from_secs(3_600)), LoadPolicy::Fresh] {
+    for policy in [
+        LoadPolicy::Cached,
+        LoadPolicy::AllowStale(Duration::from_secs(3_600)),
+        LoadPolicy::Fresh,
+    ] {
         accounts.load("42").unwrap();
         deposit(&store, 7);
         let accounts = accounts.clone().load_policy(policy);
-        let done = accounts.execute("42", &Command::Withdraw(7)).wait().unwrap();
+        let done = accounts
+            .execute("42", &Command::Withdraw(7))
+            .wait()
+            .unwrap();
         assert_eq!(done.reply, 0, "{policy:?}");
         deposit(&store, 3);
         let done = accounts.execute("42", &Command::Nothing).wait().unwrap();
         assert_eq!(done.reply, 3, "{policy:?}");
-        let refused = accounts.execute("42", &Command::Withdraw(9)).wait().unwrap_err();
-        assert_eq!(refused.refused(), Some(&Refused::TooLittle(3)), "{policy:?}");
-        accounts.execute("42", &Command::Withdraw(3)).wait().unwrap();
+        let refused = accounts
+            .execute("42", &Command::Withdraw(9))
+            .wait()
+            .unwrap_err();
+        assert_eq!(
+            refused.refused(),
+            Some(&Refused::TooLittle(3)),
+            "{policy:?}"
+        );
+        accounts
+            .execute("42", &Command::Withdraw(3))
+            .wait()
+            .unwrap();
     }
 }
 
@@ -76,13 +110,30 @@ fn nothing_is_refused_by_a_state_that_is_old() {
 #[test]
 fn the_state_after_a_command_is_kept() {
     let (_, store, accounts) = bank();
-    let misses = || store.stats().folds.iter().map(|fold| fold.misses).sum::<u64>();
+    let misses = || {
+        store
+            .stats()
+            .folds
+            .iter()
+            .map(|fold| fold.misses)
+            .sum::<u64>()
+    };
     let before = misses();
     for reply in 1..=50 {
-        assert_eq!(accounts.execute("42", &Command::Deposit(1)).wait().unwrap().reply, reply);
+        assert_eq!(
+            accounts
+                .execute("42", &Command::Deposit(1))
+                .wait()
+                .unwrap()
+                .reply,
+            reply
+        );
     }
     assert_eq!(misses(), before);
-    assert_eq!(store.decider::<Account>().load("42").unwrap().state.cents, 50);
+    assert_eq!(
+        store.decider::<Account>().load("42").unwrap().state.cents,
+        50
+    );
 }
 
 #[test]
@@ -99,7 +150,11 @@ fn a_snapshot_holds_the_state_that_it_claims() {
     // Whether it is loaded from the snapshot or from the first event on.
     let store = open(&storage);
     for every in [10, u64::MAX] {
-        let loaded = store.decider::<Account>().snapshot_every(every).load("42").unwrap();
+        let loaded = store
+            .decider::<Account>()
+            .snapshot_every(every)
+            .load("42")
+            .unwrap();
         assert_eq!((&loaded.state, loaded.version), (&state, 26));
     }
     let savings = store.decider::<Savings>().snapshot_every(10);
@@ -117,7 +172,10 @@ fn a_snapshot_holds_the_state_that_it_claims() {
 fn what_was_given_up_is_gone_from_what_is_kept() {
     let (_, store, accounts) = bank();
     for _ in 0..3 {
-        accounts.execute("42", &Command::Deposit(10)).wait().unwrap();
+        accounts
+            .execute("42", &Command::Deposit(10))
+            .wait()
+            .unwrap();
     }
     store.truncate_aggregate("account-42", 3).unwrap();
     assert_eq!(accounts.load("42").unwrap().state.cents, 20);

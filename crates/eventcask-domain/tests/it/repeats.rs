@@ -2,25 +2,38 @@
 
 use eventcask::storage::MemoryStorage;
 use eventcask::{DedupWindow, Store};
-use eventcask_domain::{Error, ErrorKind};
 use eventcask_domain::prelude::*;
+use eventcask_domain::{Error, ErrorKind};
 
 use crate::bank::{Account, Command, Refused, bank, id, open};
 
 /// Executes a command with an id, and says its reply, its version, and whether it is a repeat.
 #[track_caller]
 fn execute(accounts: &DeciderHandle<Account>, number: u128, command: &Command) -> (u64, u64, bool) {
-    let done = accounts.with_id(id(number)).execute("42", command).wait().unwrap();
+    let done = accounts
+        .with_id(id(number))
+        .execute("42", command)
+        .wait()
+        .unwrap();
     (done.reply, done.version, done.repeated)
 }
 
 #[test]
 fn a_repeat_gets_the_first_answer() {
     let (_, store, accounts) = bank();
-    assert_eq!(execute(&accounts, 1, &Command::Deposit(500)), (500, 2, false));
+    assert_eq!(
+        execute(&accounts, 1, &Command::Deposit(500)),
+        (500, 2, false)
+    );
     assert_eq!(execute(&accounts, 2, &Command::Coins(3)), (503, 5, false));
-    accounts.execute("42", &Command::Withdraw(100)).wait().unwrap();
-    assert_eq!(execute(&accounts, 1, &Command::Deposit(500)), (500, 2, true));
+    accounts
+        .execute("42", &Command::Withdraw(100))
+        .wait()
+        .unwrap();
+    assert_eq!(
+        execute(&accounts, 1, &Command::Deposit(500)),
+        (500, 2, true)
+    );
     assert_eq!(execute(&accounts, 2, &Command::Coins(3)), (503, 5, true));
     assert_eq!(store.aggregate("account-42").version().unwrap(), 6);
 }
@@ -30,15 +43,24 @@ fn a_repeat_after_a_crash_gets_the_first_answer() {
     let (storage, store, accounts) = bank();
     let first = execute(&accounts, 1, &Command::Deposit(500));
     let coins = execute(&accounts, 2, &Command::Coins(4));
-    accounts.execute("42", &Command::Withdraw(450)).wait().unwrap();
+    accounts
+        .execute("42", &Command::Withdraw(450))
+        .wait()
+        .unwrap();
     let crashed = storage.copy();
     store.close().unwrap();
 
     for storage in [crashed, storage] {
         let store = open(&storage);
         let accounts = store.decider::<Account>();
-        assert_eq!(execute(&accounts, 1, &Command::Deposit(500)), (first.0, first.1, true));
-        assert_eq!(execute(&accounts, 2, &Command::Coins(4)), (coins.0, coins.1, true));
+        assert_eq!(
+            execute(&accounts, 1, &Command::Deposit(500)),
+            (first.0, first.1, true)
+        );
+        assert_eq!(
+            execute(&accounts, 2, &Command::Coins(4)),
+            (coins.0, coins.1, true)
+        );
         assert_eq!(accounts.load("42").unwrap().version, 7);
         store.close().unwrap();
     }
@@ -49,13 +71,22 @@ fn a_repeat_after_a_crash_gets_the_first_answer() {
 fn a_repeat_that_would_be_decided_otherwise_gets_the_first_answer() {
     let (_, store, accounts) = bank();
     execute(&accounts, 1, &Command::Deposit(500));
-    assert_eq!(execute(&accounts, 2, &Command::Withdraw(400)), (100, 3, false));
-    assert_eq!(execute(&accounts, 2, &Command::Withdraw(400)), (100, 3, true));
+    assert_eq!(
+        execute(&accounts, 2, &Command::Withdraw(400)),
+        (100, 3, false)
+    );
+    assert_eq!(
+        execute(&accounts, 2, &Command::Withdraw(400)),
+        (100, 3, true)
+    );
 
     let new = |number| store.decider::<Account>().with_id(id(number));
     let first = new(3).execute("43", &Command::Ensure).wait().unwrap();
     let again = new(3).execute("43", &Command::Ensure).wait().unwrap();
-    assert_eq!((again.version, again.place, again.events), (1, first.place, first.events));
+    assert_eq!(
+        (again.version, again.place, again.events),
+        (1, first.place, first.events)
+    );
     assert!(again.repeated);
 }
 
@@ -64,14 +95,26 @@ fn a_repeat_that_would_be_decided_otherwise_gets_the_first_answer() {
 fn a_snapshot_forgets_no_command() {
     let (storage, store, accounts) = bank();
     let accounts = accounts.snapshot_every(10);
-    let answers: Vec<_> = (1..=35).map(|number| execute(&accounts, number, &Command::Deposit(1))).collect();
-    assert!(storage.files().iter().any(|file| file.starts_with("folds/")), "{:?}", storage.files());
+    let answers: Vec<_> = (1..=35)
+        .map(|number| execute(&accounts, number, &Command::Deposit(1)))
+        .collect();
+    assert!(
+        storage
+            .files()
+            .iter()
+            .any(|file| file.starts_with("folds/")),
+        "{:?}",
+        storage.files()
+    );
     store.close().unwrap();
 
     let store = open(&storage);
     let accounts = store.decider::<Account>().snapshot_every(10);
     for (number, (reply, version, _)) in (1..).zip(answers) {
-        assert_eq!(execute(&accounts, number, &Command::Deposit(1)), (reply, version, true));
+        assert_eq!(
+            execute(&accounts, number, &Command::Deposit(1)),
+            (reply, version, true)
+        );
     }
     assert_eq!(accounts.load("42").unwrap().state.cents, 35);
 }
@@ -91,19 +134,35 @@ fn a_repeat_may_come_with_other_headers() {
     let (_, _, accounts) = bank();
     let tries = |number: u8| {
         let meta = CommandMeta::new().header("try", &[number]);
-        let done = accounts.with_id(id(1)).with(meta).execute("42", &Command::Deposit(5));
+        let done = accounts
+            .with_id(id(1))
+            .with(meta)
+            .execute("42", &Command::Deposit(5));
         done.wait().unwrap()
     };
     let (first, again) = (tries(1), tries(2));
-    assert_eq!((again.reply, again.version, again.repeated), (first.reply, first.version, true));
+    assert_eq!(
+        (again.reply, again.version, again.repeated),
+        (first.reply, first.version, true)
+    );
 }
 
 #[test]
 fn an_id_that_was_used_for_another_command_is_a_named_error() {
     let (_, store, accounts) = bank();
     execute(&accounts, 1, &Command::Deposit(500));
-    for other in [Command::Deposit(501), Command::Withdraw(1), Command::Withdraw(900), Command::Coins(2), Command::Nothing] {
-        let failed = accounts.with_id(id(1)).execute("42", &other).wait().unwrap_err();
+    for other in [
+        Command::Deposit(501),
+        Command::Withdraw(1),
+        Command::Withdraw(900),
+        Command::Coins(2),
+        Command::Nothing,
+    ] {
+        let failed = accounts
+            .with_id(id(1))
+            .execute("42", &other)
+            .wait()
+            .unwrap_err();
         let differs = Error::RepeatDiffers {
             command: id(1),
             key: "account-42".to_owned(),
@@ -121,7 +180,10 @@ fn the_same_id_for_another_aggregate_is_another_command() {
     let (_, _, accounts) = bank();
     execute(&accounts, 1, &Command::Deposit(500));
     let accounts = accounts.with_id(id(1));
-    let refused = accounts.execute("43", &Command::Deposit(500)).wait().unwrap_err();
+    let refused = accounts
+        .execute("43", &Command::Deposit(500))
+        .wait()
+        .unwrap_err();
     assert_eq!(refused.refused(), Some(&Refused::NotOpen));
     let opened = accounts.execute("43", &Command::Open).wait().unwrap();
     assert_eq!((opened.version, opened.repeated), (1, false));
@@ -131,8 +193,16 @@ fn the_same_id_for_another_aggregate_is_another_command() {
 #[test]
 fn a_command_that_was_refused_is_decided_anew() {
     let (_, _, accounts) = bank();
-    let withdraw = || accounts.with_id(id(1)).execute("42", &Command::Withdraw(300)).wait();
-    assert_eq!(withdraw().unwrap_err().refused(), Some(&Refused::TooLittle(0)));
+    let withdraw = || {
+        accounts
+            .with_id(id(1))
+            .execute("42", &Command::Withdraw(300))
+            .wait()
+    };
+    assert_eq!(
+        withdraw().unwrap_err().refused(),
+        Some(&Refused::TooLittle(0))
+    );
     execute(&accounts, 2, &Command::Deposit(500));
     assert_eq!(withdraw().unwrap().reply, 200);
     assert!(withdraw().unwrap().repeated);
@@ -145,7 +215,10 @@ fn a_command_that_was_refused_is_decided_anew() {
 /// Beyond the window of ids that the store was opened with, a command is carried out again.
 #[test]
 fn a_command_is_known_as_long_as_the_window_says() {
-    let options = Store::options().shards(1).seal(false).dedup(DedupWindow::Ids(4));
+    let options = Store::options()
+        .shards(1)
+        .seal(false)
+        .dedup(DedupWindow::Ids(4));
     let store = options.open(MemoryStorage::default()).unwrap();
     let accounts = store.decider::<Account>();
     accounts.execute("42", &Command::Open).wait().unwrap();
@@ -163,7 +236,11 @@ fn a_command_whose_events_were_given_up_is_carried_out_again() {
     execute(&accounts, 1, &Command::Deposit(500));
     store.delete_aggregate("account-42").unwrap();
     assert_eq!(accounts.load("42").unwrap().state.cents, 0);
-    let refused = accounts.with_id(id(1)).execute("42", &Command::Deposit(500)).wait().unwrap_err();
+    let refused = accounts
+        .with_id(id(1))
+        .execute("42", &Command::Deposit(500))
+        .wait()
+        .unwrap_err();
     assert_eq!(refused.refused(), Some(&Refused::NotOpen));
     accounts.execute("42", &Command::Open).wait().unwrap();
     let (reply, _, repeated) = execute(&accounts, 1, &Command::Deposit(500));

@@ -22,9 +22,16 @@ fn what_follows_is_asserted() {
         .when(&Command::Withdraw(200))
         .then([Withdrawn { cents: 200 }.into()])
         .then_reply(300);
-    with_cents(500).when(&Command::Withdraw(501)).then_refused(Refused::TooLittle(500));
-    with_cents(500).when(&Command::Ensure).then([]).then_reply(500);
-    given::<Account>([]).when(&Command::Deposit(1)).then_refused(Refused::NotOpen);
+    with_cents(500)
+        .when(&Command::Withdraw(501))
+        .then_refused(Refused::TooLittle(500));
+    with_cents(500)
+        .when(&Command::Ensure)
+        .then([])
+        .then_reply(500);
+    given::<Account>([])
+        .when(&Command::Deposit(1))
+        .then_refused(Refused::NotOpen);
     assert_eq!(with_cents(7).state().cents, 7);
     let then = with_cents(7).when(&Command::Coins(2)).then_reply(9);
     assert_eq!(then.state().movements, 4);
@@ -68,8 +75,15 @@ fn another_answer_is_shown() {
     let said = message(|| {
         let _ = with_cents(5).when(&Command::Deposit(1)).then_reply(7);
     });
-    assert_eq!(said, "it was answered otherwise (- expected, + given):\n- 7\n+ 6\n");
-    let said = message(|| with_cents(5).when(&Command::Withdraw(6)).then_refused(Refused::TooLittle(4)));
+    assert_eq!(
+        said,
+        "it was answered otherwise (- expected, + given):\n- 7\n+ 6\n"
+    );
+    let said = message(|| {
+        with_cents(5)
+            .when(&Command::Withdraw(6))
+            .then_refused(Refused::TooLittle(4))
+    });
     assert_eq!(
         said,
         "it was refused for another reason (- expected, + given):\n  TooLittle(\n-     4,\n+     5,\n  )\n"
@@ -77,8 +91,18 @@ fn another_answer_is_shown() {
     let said = message(|| {
         let _ = with_cents(5).when(&Command::Withdraw(6)).then([]);
     });
-    assert_eq!(said, "it was refused: only 5 cents are there (TooLittle(5))");
-    let said = message(|| with_cents(5).when(&Command::Withdraw(5)).then_refused(Refused::NotOpen));
-    assert!(said.starts_with("it was carried out, where this refusal was expected: NotOpen;"), "{said}");
+    assert_eq!(
+        said,
+        "it was refused: only 5 cents are there (TooLittle(5))"
+    );
+    let said = message(|| {
+        with_cents(5)
+            .when(&Command::Withdraw(5))
+            .then_refused(Refused::NotOpen)
+    });
+    assert!(
+        said.starts_with("it was carried out, where this refusal was expected: NotOpen;"),
+        "{said}"
+    );
     assert!(said.contains("Withdrawn"), "{said}");
 }

@@ -61,30 +61,30 @@ fn a_payload_of_another_version_of_the_chain_is_an_error() {
 }
 
 #[event("customer.moved")]
-pub struct Moved {
-    pub street: String,
+pub(crate) struct Moved {
+    pub(crate) street: String,
 }
 
 #[event("customer.renamed", version = 2)]
-pub struct Renamed {
-    pub name: String,
+pub(crate) struct Renamed {
+    pub(crate) name: String,
 }
 
 /// Both were one, whose second version is upcast from its first.
 #[event("customer.changed", version = 2, prev = ChangedV1)]
-pub struct Changed {
+pub(crate) struct Changed {
     name: Option<String>,
     street: Option<String>,
 }
 
 #[event("customer.changed")]
-pub struct ChangedV1 {
+pub(crate) struct ChangedV1 {
     name: String,
 }
 
 /// The first version of a type that goes on was another thing.
 #[event("customer.renamed")]
-pub struct Requested {
+pub(crate) struct Requested {
     name: String,
 }
 
@@ -113,13 +113,13 @@ impl Upcast<CustomerEvent> for Requested {
 
 #[derive(EventSet)]
 #[event_set(upcast = [Changed, Requested])]
-pub enum CustomerEvent {
+pub(crate) enum CustomerEvent {
     Moved(Moved),
     Renamed(Renamed),
 }
 
 /// A customer with events of all kinds, as they are stored.
-pub fn customer() -> eventcask::Store {
+pub(crate) fn customer() -> eventcask::Store {
     let store = store();
     let events = [
         NewEvent::json("customer.renamed", br#"{"name":"nobody"}"#),
