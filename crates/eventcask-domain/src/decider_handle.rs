@@ -51,7 +51,8 @@ const ATTEMPTS: u32 = 100;
 ///
 /// A command that was refused, or that emitted nothing, has left nothing behind by which a repeat
 /// could be known: it is decided on anew, and may be carried out then. Where the events of a command
-/// were given up ([`Store::truncate_aggregate`]), so was its id. Where those before them were given up
+/// were given up ([`Store::truncate_aggregate`]), a repeat is [`Error::AnswerGone`], and once
+/// [`Store::reclaim`] has taken them out it is a new command. Where those before them were given up
 /// since, the first answer is decided by what is left.
 ///
 /// The key is part of a command's identity, as it is of an event's: the same id for another

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     NotEncoded,
     /// A command with this id was carried out, and what it decides today is not what is stored.
     RepeatDiffers,
+    /// A command with this id was carried out, and what it stored was given up.
+    AnswerGone,
     /// What the store said: see [`eventcask::Error::kind`].
     Store,
 }
@@ -172,6 +174,16 @@ pub enum Error {
         /// Version of the first event that the command stored.
         version: u64,
     },
+    /// A command came again, and its first answer can not be given: its events were given up.
+    #[error(
+        "command {command} was carried out on aggregate {key:?}, and its events were given up since: its answer is gone with them"
+    )]
+    AnswerGone {
+        /// The command.
+        command: CommandId,
+        /// Key of the aggregate.
+        key: String,
+    },
     /// What the store said.
     #[error(transparent)]
     Store(#[from] eventcask::Error),
@@ -196,6 +208,7 @@ impl Error {
             Self::NoPath { .. } => ErrorKind::NoPath,
             Self::NotEncoded(_) => ErrorKind::NotEncoded,
             Self::RepeatDiffers { .. } => ErrorKind::RepeatDiffers,
+            Self::AnswerGone { .. } => ErrorKind::AnswerGone,
             Self::Store(_) => ErrorKind::Store,
         }
     }

@@ -36,8 +36,9 @@ impl<'c, D: Decider> Execution<'c, D> {
     /// # Errors
     /// [`DecideError::Refused`](crate::DecideError::Refused) with what the rules said, and
     /// [`DecideError::Failed`](crate::DecideError::Failed) with everything else:
-    /// [`Error::RepeatDiffers`](crate::Error::RepeatDiffers), an event that can not be read or
-    /// encoded, or what the store said, a conflict also where others were faster too often.
+    /// [`Error::RepeatDiffers`](crate::Error::RepeatDiffers),
+    /// [`Error::AnswerGone`](crate::Error::AnswerGone), an event that can not be read or encoded, or
+    /// what the store said, a conflict also where others were faster too often.
     ///
     /// # Panics
     /// Where [`Decider::decide`] or [`Decider::evolve`] does.

@@ -4,7 +4,7 @@
 //! command is decided by it again. 4. What that emits is held against the events that are stored: if
 //! they are the same, so is the reply.
 
-use eventcask::{AsOf, Error as StoreError, Event as StoredEvent};
+use eventcask::{AsOf, Event as StoredEvent};
 
 use crate::attempt::Decision;
 use crate::command_id::CommandId;
@@ -35,11 +35,11 @@ impl<D: Decider> Repeat<'_, D> {
     ) -> Result<Decided<D>, Error> {
         let first = match first {
             Some(version) => version,
-            None => self.first_version()?.ok_or_else(|| self.not_found())?,
+            None => self.first_version()?.ok_or_else(|| self.gone())?,
         };
         let stored = self.stored_from(first)?;
         let Some(last) = stored.last() else {
-            return Err(self.differs(first));
+            return Err(self.gone());
         };
         let states = self.handle.states();
         let before = states.load_as_of(self.key, AsOf::Version(first.saturating_sub(1)))?;
@@ -84,11 +84,12 @@ impl<D: Decider> Repeat<'_, D> {
         Ok(stored)
     }
 
-    /// The store knew an event of the command, and it can not be read any more: its like was given
-    /// up, or forgotten by the window of ids.
-    fn not_found(&self) -> StoreError {
-        let id = self.id.event(0);
-        StoreError::IdConflict { id }
+    /// The store knows an event of the command that is not shown any more.
+    fn gone(&self) -> Error {
+        Error::AnswerGone {
+            command: self.id,
+            key: self.key.to_owned(),
+        }
     }
 
     fn differs(&self, version: u64) -> Error {

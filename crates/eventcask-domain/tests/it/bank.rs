@@ -7,31 +7,31 @@ use eventcask_domain::prelude::*;
 
 #[event("account.opened")]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
-    pub owner: String,
+pub(crate) struct Opened {
+    pub(crate) owner: String,
 }
 
 #[event("account.deposited")]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Deposited {
-    pub cents: u64,
+pub(crate) struct Deposited {
+    pub(crate) cents: u64,
 }
 
 #[event("account.withdrawn")]
 #[derive(Debug, Clone, PartialEq)]
-pub struct Withdrawn {
-    pub cents: u64,
+pub(crate) struct Withdrawn {
+    pub(crate) cents: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, EventSet)]
-pub enum AccountEvent {
+pub(crate) enum AccountEvent {
     Opened(Opened),
     Deposited(Deposited),
     Withdrawn(Withdrawn),
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Command {
+pub(crate) enum Command {
     Open,
     /// Opens it unless it is open: nothing happens then.
     Ensure,
@@ -43,7 +43,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Refused {
+pub(crate) enum Refused {
     #[error("the account is not open")]
     NotOpen,
     #[error("only {0} cents are there")]
@@ -51,10 +51,10 @@ pub enum Refused {
 }
 
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Account {
-    pub open: bool,
-    pub cents: u64,
-    pub movements: u64,
+pub(crate) struct Account {
+    pub(crate) open: bool,
+    pub(crate) cents: u64,
+    pub(crate) movements: u64,
 }
 
 impl Snapshot for Account {
@@ -108,7 +108,7 @@ impl Decider for Account {
 
 /// Another category with the same events, and another kind of state.
 #[derive(Debug, Default, Clone, PartialEq)]
-pub struct Savings(pub u64);
+pub(crate) struct Savings(pub(crate) u64);
 
 impl Snapshot for Savings {
     fn encode(&self, bytes: &mut Vec<u8>) {
@@ -141,7 +141,7 @@ impl Decider for Savings {
 }
 
 /// How many events each account has.
-pub struct Movements;
+pub(crate) struct Movements;
 
 impl PerAggregate for Movements {
     const NAME: &'static str = "movements";
@@ -154,20 +154,20 @@ impl PerAggregate for Movements {
     }
 }
 
-pub fn opened() -> Opened {
+pub(crate) fn opened() -> Opened {
     Opened {
         owner: "Ada".to_owned(),
     }
 }
 
 /// What a crash leaves of a store is a copy of its files.
-pub fn open(storage: &MemoryStorage) -> Store {
+pub(crate) fn open(storage: &MemoryStorage) -> Store {
     let options = Store::options().shards(2).seal(false);
     options.open(storage.clone()).unwrap()
 }
 
 /// A store with an account that is open.
-pub fn bank() -> (MemoryStorage, Store, DeciderHandle<Account>) {
+pub(crate) fn bank() -> (MemoryStorage, Store, DeciderHandle<Account>) {
     let storage = MemoryStorage::default();
     let store = open(&storage);
     let accounts = store.decider::<Account>();
@@ -175,6 +175,6 @@ pub fn bank() -> (MemoryStorage, Store, DeciderHandle<Account>) {
     (storage, store, accounts)
 }
 
-pub fn id(number: u128) -> CommandId {
+pub(crate) fn id(number: u128) -> CommandId {
     CommandId::from_u128(number)
 }

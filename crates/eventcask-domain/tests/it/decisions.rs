@@ -11,7 +11,9 @@ use eventcask::{Error as StoreError, EventId, Expected, NewEvent, Timeout};
 use eventcask_domain::prelude::*;
 use eventcask_domain::{Error, ErrorKind};
 
-use crate::bank::{AccountEvent, Command, Deposited, Movements, Refused, Savings, bank, id};
+use crate::bank::{
+    Account, AccountEvent, Command, Deposited, Movements, Refused, Savings, bank, id,
+};
 
 /// Wakes the thread that waits.
 struct Unpark(Thread);
