@@ -23,6 +23,7 @@ mod admit;
 mod build;
 mod commit;
 mod retired;
+mod blocks;
 mod published;
 mod recent;
 mod held;

@@ -178,7 +178,8 @@ impl AggregateCursor {
 
     /// Puts rows together with those that follow them; none where no row of these is wanted.
     fn gather(&mut self, position: u64, rows: RowsOfGroup) -> Result<Option<BlockRows>, Error> {
-        let mut gatherer = RowGatherer::new(self.reader.blocks(), &self.key);
+        let mut gatherer =
+            RowGatherer::new(self.reader.blocks(), &self.key, self.likely_rows(&rows));
         let (mut position, mut rows) = (position, rows);
         loop {
             let (bounds, next) = (&self.bounds, self.next);
@@ -216,6 +217,20 @@ impl AggregateCursor {
         let shown = |row: &u32| !self.retired.hides(&events, *row as usize);
         let rows: Vec<u32> = (0..events.len() as u32).filter(shown).collect();
         Ok((!rows.is_empty()).then_some((block, rows)))
+    }
+
+    /// How many events are likely put together that begin with these.
+    fn likely_rows(&self, rows: &RowsOfGroup) -> usize {
+        let more = self
+            .found
+            .iter()
+            .rev()
+            .map_while(|found| match &found.held {
+                Some(Held::Rows(rows)) => Some(rows.count()),
+                _ => None,
+            });
+        let rows = rows.count() + more.take(GATHERED_ROWS).sum::<usize>();
+        rows.min(GATHERED_ROWS)
     }
 
     fn goes_back_enough(&self, place: &RowPlace) -> bool {

@@ -11,10 +11,11 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Columns, MetadataBuilder, NO_POSITION, Words};
+use eventcask_event::{MetadataBuilder, NO_POSITION, Words};
 
 use crate::format::front::Front;
 use crate::format::head::{BlockHead, Section};
+use crate::format::kept_type::KeptType;
 use crate::read::block_cache::{Kept, Part};
 use crate::read::kept_group::{KeptGroup, KeptMetadata, RowPlace};
 use crate::read::reader::{BlockReader, Source, with_room};
@@ -41,6 +42,12 @@ impl RowsOfGroup {
     #[must_use]
     pub fn before(&self) -> Option<u64> {
         self.before
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.rows
     }
 
     /// What the newest one says.
@@ -173,7 +180,9 @@ impl BlockReader {
         if end > bytes.len() {
             return Ok(Err(end));
         }
-        Ok(Ok(Front::decode(head, bytes).map_err(damaged)?))
+        let mut front = Front::decode(head, bytes).map_err(damaged)?;
+        front.kept_types = self.types().keep(&front.types);
+        Ok(Ok(front))
     }
 
     fn group(&self, at: &BlockPlace, index: usize) -> Result<Arc<KeptGroup>, Error> {
@@ -186,7 +195,13 @@ impl BlockReader {
         let sections = front.sections_of_group(index);
         let sections = sections.ok_or_else(|| self.damaged_at(at, "a block lacks a group"))?;
         let rows = self.with_sections(at, sections, |bytes| front.read_group(index, bytes))?;
-        let group = Arc::new(KeptGroup { front, rows, index });
+        let group = Arc::new(KeptGroup {
+            rows,
+            types: Arc::clone(&front.kept_types),
+            index,
+            has_metadata: front.metadata_of_group(index).is_some(),
+            front,
+        });
         cache.insert_part(shard, at, part, Kept::Group(Arc::clone(&group)));
         Ok(group)
     }
@@ -236,13 +251,13 @@ impl BlockReader {
         Ok(words)
     }
 
-    fn payloads(&self, at: &BlockPlace, front: &Front, section: u32) -> Result<Arc<[u8]>, Error> {
+    fn payloads(&self, at: &BlockPlace, front: &Front, section: u16) -> Result<Arc<[u8]>, Error> {
         let part = Part::Section(section);
         let (shard, cache) = (self.dir().shard, &self.caches().blocks);
         if let Some(Kept::Payloads(payloads)) = cache.part(shard, at, part) {
             return Ok(payloads);
         }
-        let sections = std::slice::from_ref(&front.head.sections[section as usize]);
+        let sections = std::slice::from_ref(&front.head.sections[usize::from(section)]);
         let payloads =
             self.with_sections(at, sections, |bytes| Front::read_chunk(&sections[0], bytes))?;
         cache.insert_part(shard, at, part, Kept::Payloads(Arc::clone(&payloads)));
@@ -278,6 +293,8 @@ pub struct RowGatherer<'r> {
     reader: &'r BlockReader,
     parts: BlockParts,
     metadata: MetadataBuilder,
+    /// The types of the events, in their order.
+    types: Vec<Arc<KeptType>>,
     starts: Vec<u32>,
     bytes: usize,
     /// Room for the rows of a group.
@@ -285,16 +302,26 @@ pub struct RowGatherer<'r> {
 }
 
 impl<'r> RowGatherer<'r> {
-    /// Of the aggregate with this key.
+    /// Of the aggregate with this key, with room for so many events, about.
     #[must_use]
-    pub fn new(reader: &'r BlockReader, key: &str) -> Self {
+    pub fn new(reader: &'r BlockReader, key: &str, rows: usize) -> Self {
         let mut parts = BlockParts::default();
-        parts.columns.add_aggregate(key, NO_POSITION);
+        let columns = &mut parts.columns;
+        columns.add_aggregate(key, NO_POSITION);
+        columns.aggregates.reserve_exact(rows);
+        columns.types.reserve_exact(rows);
+        columns.versions.reserve_exact(rows);
+        columns.payload_lengths.reserve_exact(rows);
+        columns.times.reserve_exact(rows);
+        columns.positions.reserve_exact(rows);
+        columns.commit_times.reserve_exact(rows);
+        parts.ids.reserve_exact(rows * 16);
         Self {
             reader,
             parts,
             metadata: MetadataBuilder::default(),
-            starts: Vec::new(),
+            types: Vec::new(),
+            starts: Vec::with_capacity(rows),
             bytes: 0,
             room: Vec::new(),
         }
@@ -343,19 +370,21 @@ impl<'r> RowGatherer<'r> {
     }
 
     fn add_row(&mut self, from: &RowsOfGroup, row: usize, place: &RowPlace) -> Result<(), Error> {
-        let metadata = self.reader.metadata(&from.at, &from.group)?;
+        let group = &*from.group;
+        let metadata = match group.has_metadata {
+            true => self.reader.metadata(&from.at, group)?,
+            false => None,
+        };
         let metadata = metadata.as_ref().and_then(|group| group.row(row).to_new());
-        let (row, front) = (from.group.rows.row(row), &*from.group.front);
-        let found = front.payload(row.event_type, row.payload_start, row.payload_length);
-        let found = found.map_err(|reason| self.reader.damaged_at(&from.at, reason))?;
-        let chunk = self.reader.payloads(&from.at, front, found.section)?;
-        let start = found.start as usize;
+        let row = group.rows.row(row);
+        let chunk = self.reader.payloads(&from.at, &group.front, row.section)?;
+        let start = row.payload_start as usize;
         let payload = chunk.get(start..start + row.payload_length as usize);
         let payload = payload.ok_or_else(|| {
             let reason = "a payload goes beyond its chunk";
             self.reader.damaged_at(&from.at, reason)
         })?;
-        let event_type = self.event_type(&front.types, usize::from(row.event_type));
+        let event_type = self.event_type(&group.types[usize::from(row.event_type)]);
         if self.rows() == 0 {
             self.parts.columns.previous[0] = row.previous;
         }
@@ -380,20 +409,17 @@ impl<'r> RowGatherer<'r> {
     }
 
     /// What a type of another block is called here.
-    fn event_type(&mut self, types: &Columns, old: usize) -> u16 {
-        let columns = &mut self.parts.columns;
-        let is_it = |new: &usize| {
-            columns.type_schemas[*new] == types.type_schemas[old]
-                && columns.type_encodings[*new] == types.type_encodings[old]
-                && type_name(columns, *new) == type_name(types, old)
-        };
-        let known = (0..columns.type_schemas.len()).find(is_it);
+    fn event_type(&mut self, wanted: &Arc<KeptType>) -> u16 {
+        // Blocks share a type mostly; where they do not, two may still be the same.
+        let same = |known: &Arc<KeptType>| Arc::ptr_eq(known, wanted);
+        let known = self.types.iter().position(same);
+        let known = known.or_else(|| self.types.iter().position(|known| known == wanted));
         if let Some(known) = known {
             return known as u16;
         }
+        self.types.push(Arc::clone(wanted));
         self.parts.payloads.push(Some(Vec::new()));
-        let (schema, encoding) = (types.type_schemas[old], types.type_encodings[old]);
-        columns.add_type(type_name(types, old), schema, encoding)
+        wanted.add_to(&mut self.parts.columns)
     }
 
     /// The events as a block of their own, which is in no file.
@@ -416,10 +442,4 @@ impl<'r> RowGatherer<'r> {
         };
         Block::gathered(head, self.parts, self.starts)
     }
-}
-
-fn type_name(columns: &Columns, index: usize) -> &str {
-    let ends = &columns.type_name_ends;
-    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
-    &columns.type_names[start as usize..ends[index] as usize]
 }
