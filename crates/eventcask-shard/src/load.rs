@@ -69,6 +69,8 @@ const HELD_BYTES: usize = 16 << 20;
 /// After so many events, or bytes of payloads, that were put together they are handed out.
 const GATHERED_ROWS: usize = 1024;
 const GATHERED_BYTES: usize = 1 << 20;
+/// Room is made for so many steps back at once, and not for more until they were made.
+const EXPECTED_STEPS: u64 = 256;
 
 /// An aggregate's newest position in one of its blocks or groups, and that itself where it is held.
 #[derive(Debug)]
@@ -112,6 +114,9 @@ impl AggregateCursor {
             position = match step_back(&reader, key, at, from_version, retired.before())? {
                 Step::Back(held, before) => {
                     held_bytes += held.bytes();
+                    if found.is_empty() {
+                        found.reserve_exact(likely_steps(&held, from_version));
+                    }
                     found.push(Found {
                         position: at,
                         held: (held_bytes <= HELD_BYTES).then_some(held),
@@ -312,6 +317,18 @@ enum Step {
     Back(Held, Option<u64>),
     /// The event is gone.
     Gone,
+}
+
+/// How many steps it takes back to the first wanted event, if each leads to one: the log may say
+/// that a version is any number.
+fn likely_steps(held: &Held, from_version: u64) -> usize {
+    let Held::Rows(rows) = held else { return 1 };
+    let steps = rows
+        .newest()
+        .version
+        .saturating_sub(from_version)
+        .saturating_add(1);
+    steps.min(EXPECTED_STEPS) as usize
 }
 
 fn step_back(

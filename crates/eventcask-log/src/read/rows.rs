@@ -9,6 +9,8 @@
 //! Each of these is checked when it is read and kept from then on, so no more of a block is
 //! looked at than a few pages.
 
+use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use eventcask_event::{MetadataBuilder, NO_POSITION, Words};
@@ -25,6 +27,17 @@ use crate::{Block, BlockParts, BlockPlace, Error};
 const FRONT_BYTES: usize = 4 << 10;
 /// A block that is no longer than this is read whole: to read parts of it takes as long.
 const WHOLE_BYTES: u32 = 16 << 10;
+/// Payloads that are copied together: the processor asks for the next ones while it waits for the
+/// first, which it does not while chunks are looked up between them.
+const COPIED_TOGETHER: usize = 16;
+/// The memory of so many blocks, of up to so many bytes each, is kept by a thread for those that it
+/// puts together next.
+const SPARE_BLOCKS: usize = 2;
+const SPARE_BYTES: usize = 64 << 10;
+
+thread_local! {
+    static SPARE: RefCell<Vec<BlockParts>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Rows of one aggregate that lie in one group, from the oldest one on.
 #[derive(Debug)]
@@ -287,6 +300,14 @@ impl BlockReader {
     }
 }
 
+/// A payload that is in its chunk.
+#[derive(Debug)]
+struct Uncopied {
+    chunk: Arc<[u8]>,
+    range: Range<usize>,
+    event_type: u16,
+}
+
 /// Puts events of one aggregate together, from groups of any blocks.
 #[derive(Debug)]
 pub struct RowGatherer<'r> {
@@ -295,7 +316,8 @@ pub struct RowGatherer<'r> {
     metadata: MetadataBuilder,
     /// The types of the events, in their order.
     types: Vec<Arc<KeptType>>,
-    starts: Vec<u32>,
+    /// Payloads of the last rows that are still to be copied.
+    uncopied: Vec<Uncopied>,
     bytes: usize,
     /// Room for the rows of a group.
     room: Vec<usize>,
@@ -305,23 +327,16 @@ impl<'r> RowGatherer<'r> {
     /// Of the aggregate with this key, with room for so many events, about.
     #[must_use]
     pub fn new(reader: &'r BlockReader, key: &str, rows: usize) -> Self {
-        let mut parts = BlockParts::default();
-        let columns = &mut parts.columns;
-        columns.add_aggregate(key, NO_POSITION);
-        columns.aggregates.reserve_exact(rows);
-        columns.types.reserve_exact(rows);
-        columns.versions.reserve_exact(rows);
-        columns.payload_lengths.reserve_exact(rows);
-        columns.times.reserve_exact(rows);
-        columns.positions.reserve_exact(rows);
-        columns.commit_times.reserve_exact(rows);
-        parts.ids.reserve_exact(rows * 16);
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        let mut parts = spare.unwrap_or_default();
+        parts.columns.add_aggregate(key, NO_POSITION);
+        parts.reserve(rows);
         Self {
             reader,
             parts,
             metadata: MetadataBuilder::default(),
             types: Vec::new(),
-            starts: Vec::with_capacity(rows),
+            uncopied: Vec::new(),
             bytes: 0,
             room: Vec::new(),
         }
@@ -379,11 +394,11 @@ impl<'r> RowGatherer<'r> {
         let row = group.rows.row(row);
         let chunk = self.reader.payloads(&from.at, &group.front, row.section)?;
         let start = row.payload_start as usize;
-        let payload = chunk.get(start..start + row.payload_length as usize);
-        let payload = payload.ok_or_else(|| {
+        let range = start..start + row.payload_length as usize;
+        if range.end > chunk.len() {
             let reason = "a payload goes beyond its chunk";
-            self.reader.damaged_at(&from.at, reason)
-        })?;
+            return Err(self.reader.damaged_at(&from.at, reason));
+        }
         let event_type = self.event_type(&group.types[usize::from(row.event_type)]);
         if self.rows() == 0 {
             self.parts.columns.previous[0] = row.previous;
@@ -401,11 +416,26 @@ impl<'r> RowGatherer<'r> {
         columns.positions.push(place.position);
         columns.commit_times.push(place.commit_time);
         self.parts.ids.extend_from_slice(&row.id.to_le_bytes());
-        let payloads = self.parts.payloads[usize::from(event_type)].get_or_insert_default();
-        self.starts.push(payloads.len() as u32);
-        payloads.extend_from_slice(payload);
-        self.bytes += payload.len();
+        self.bytes += range.len();
+        self.uncopied.push(Uncopied {
+            chunk,
+            range,
+            event_type,
+        });
+        if self.uncopied.len() >= COPIED_TOGETHER {
+            self.copy_payloads();
+        }
         Ok(())
+    }
+
+    fn copy_payloads(&mut self) {
+        for one in &self.uncopied {
+            let payloads = &mut self.parts.payloads[usize::from(one.event_type)];
+            let payloads = payloads.get_or_insert_default();
+            self.parts.payload_starts.push(payloads.len() as u32);
+            payloads.extend_from_slice(&one.chunk[one.range.clone()]);
+        }
+        self.uncopied.clear();
     }
 
     /// What a type of another block is called here.
@@ -418,13 +448,18 @@ impl<'r> RowGatherer<'r> {
             return known as u16;
         }
         self.types.push(Arc::clone(wanted));
-        self.parts.payloads.push(Some(Vec::new()));
+        // A spare block may have more of them than this one needs.
+        if self.parts.payloads.len() < self.types.len() {
+            self.parts.payloads.push(Some(Vec::new()));
+        }
         wanted.add_to(&mut self.parts.columns)
     }
 
     /// The events as a block of their own, which is in no file.
     #[must_use]
     pub fn finish(mut self) -> Block {
+        self.copy_payloads();
+        self.parts.payloads.truncate(self.types.len());
         let columns = &mut self.parts.columns;
         self.metadata.swap(columns.rows(), &mut columns.metadata);
         let (first, last) = (columns.positions.first(), columns.positions.last());
@@ -440,6 +475,24 @@ impl<'r> RowGatherer<'r> {
             last_commit: columns.commit_times.last().copied().unwrap_or(0),
             ..BlockHead::default()
         };
-        Block::gathered(head, self.parts, self.starts)
+        Block::gathered(head, self.parts)
+    }
+
+    /// Takes back the memory of a block that was put together, unless someone still has it or it
+    /// is a large one.
+    pub fn recycle(block: Arc<Block>) {
+        let Some(block) = Arc::into_inner(block).filter(|one| one.raw_bytes() <= SPARE_BYTES)
+        else {
+            return;
+        };
+        // A thread that is ending has no spare memory any more.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_BLOCKS {
+                let mut parts = block.into_parts();
+                parts.clear();
+                spare.push(parts);
+            }
+        });
     }
 }
