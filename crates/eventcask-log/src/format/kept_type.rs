@@ -5,6 +5,7 @@
 //! they are in memory, and none of the lists is looked at again.
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eventcask_event::Columns;
@@ -20,6 +21,7 @@ pub(crate) struct KeptType {
     name: Box<str>,
     schema: u32,
     encoding: u8,
+    shape: Option<NonZeroU64>,
 }
 
 impl KeptType {
@@ -30,12 +32,13 @@ impl KeptType {
             name: columns.type_names[start as usize..ends[index] as usize].into(),
             schema: columns.type_schemas[index],
             encoding: columns.type_encodings[index],
+            shape: columns.type_shape(index),
         }
     }
 
     /// Adds it to the types of these columns.
     pub(crate) fn add_to(&self, columns: &mut Columns) -> u16 {
-        columns.add_type(&self.name, self.schema, self.encoding)
+        columns.add_type(&self.name, self.schema, self.encoding, self.shape)
     }
 }
 

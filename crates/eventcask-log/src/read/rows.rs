@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use eventcask_event::{MetadataBuilder, NO_POSITION, Words};
+use eventcask_event::{MetadataBuilder, NO_POSITION, PayloadBytes, Words};
 
 use crate::format::front::Front;
 use crate::format::head::{BlockHead, Section};
@@ -433,7 +433,8 @@ impl<'r> RowGatherer<'r> {
             let payloads = &mut self.parts.payloads[usize::from(one.event_type)];
             let payloads = payloads.get_or_insert_default();
             self.parts.payload_starts.push(payloads.len() as u32);
-            payloads.extend_from_slice(&one.chunk[one.range.clone()]);
+            let shape = self.parts.columns.type_shape(usize::from(one.event_type));
+            payloads.push(&one.chunk[one.range.clone()], shape);
         }
         self.uncopied.clear();
     }
@@ -450,7 +451,7 @@ impl<'r> RowGatherer<'r> {
         self.types.push(Arc::clone(wanted));
         // A spare block may have more of them than this one needs.
         if self.parts.payloads.len() < self.types.len() {
-            self.parts.payloads.push(Some(Vec::new()));
+            self.parts.payloads.push(Some(PayloadBytes::default()));
         }
         wanted.add_to(&mut self.parts.columns)
     }
