@@ -611,7 +611,7 @@ impl ShardReader {
             let Some(rows) = self.blocks.rows_back(at, position, is_enough)? else {
                 return Ok(None);
             };
-            let mut gatherer = RowGatherer::new(&self.blocks, key);
+            let mut gatherer = RowGatherer::new(&self.blocks, key, rows.count());
             gatherer.add(&rows, |_| true)?;
             Ok(Some(Arc::new(gatherer.finish())))
         })

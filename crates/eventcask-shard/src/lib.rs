@@ -24,6 +24,7 @@ mod admit;
 mod build;
 mod commit;
 mod retired;
+mod blocks;
 mod published;
 mod recent;
 mod held;
