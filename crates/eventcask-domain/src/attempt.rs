@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use eventcask::{AppendResult, Appended, Error as StoreError, Expected, NewEvent, Place, Ticket};
-use eventcask::{Store, Versioned};
+use eventcask::{
+    AppendResult, Appended, Error as StoreError, Expected, NewEvent, Place, Store, Ticket,
+};
 
 use crate::command_id::CommandId;
 use crate::command_meta::CommandMeta;
 use crate::decided::{DecideError, Decided};
 use crate::decider::Decider;
 use crate::decider_fold::{Confirmed, Kept};
-use crate::decider_handle::DeciderHandle;
-use crate::deciding::Deciding;
+use crate::decision::Decision;
 use crate::encoded::EncodedEvents;
 use crate::error::Error;
 use crate::event_set::EventSet;
 use crate::loaded::LoadPolicy;
 use crate::moment::Moment;
 use crate::repeat::Repeat;
+use crate::terms::Terms;
 
 /// What a command comes to.
 pub(crate) type Outcome<D> = Result<Decided<D>, DecideError<<D as Decider>::Error>>;
@@ -38,41 +39,9 @@ pub(crate) enum Told<D: Decider> {
     Probe(Box<Outcome<D>>),
 }
 
-/// What was decided by a state.
-pub(crate) struct Decision<D: Decider> {
-    before: Versioned<Kept<D>>,
-    pub(crate) reply: D::Reply,
-    pub(crate) events: Vec<D::Event>,
-    after: Arc<D>,
-}
-
-impl<D: Decider> Decision<D> {
-    pub(crate) fn by(before: &Versioned<Kept<D>>, command: &D::Command) -> Result<Self, D::Error> {
-        let mut deciding = Deciding::by(Arc::clone(&before.state));
-        let reply = D::decide(&mut deciding, command)?;
-        let (after, events) = deciding.into_parts();
-        Ok(Self {
-            before: before.clone(),
-            reply,
-            events,
-            after,
-        })
-    }
-
-    fn decided(self, version: u64, place: Place) -> Decided<D> {
-        Decided {
-            reply: self.reply,
-            events: self.events,
-            version,
-            place,
-            repeated: false,
-        }
-    }
-}
-
 /// A command that is tried until it succeeds.
 pub(crate) struct Attempt<'c, D: Decider> {
-    handle: DeciderHandle<D>,
+    terms: Terms<D>,
     key: String,
     command: &'c D::Command,
     /// How often it may still be decided on.
@@ -80,10 +49,10 @@ pub(crate) struct Attempt<'c, D: Decider> {
 }
 
 impl<'c, D: Decider> Attempt<'c, D> {
-    pub(crate) fn new(handle: DeciderHandle<D>, key: String, command: &'c D::Command) -> Self {
+    pub(crate) fn new(terms: Terms<D>, key: String, command: &'c D::Command) -> Self {
         Self {
-            left: handle.most_attempts(),
-            handle,
+            left: terms.attempts,
+            terms,
             key,
             command,
         }
@@ -94,7 +63,7 @@ impl<'c, D: Decider> Attempt<'c, D> {
     }
 
     pub(crate) fn begin(&mut self) -> Step<D> {
-        let policy = self.handle.first_policy();
+        let policy = self.terms.first_policy();
         self.decide(policy)
     }
 
@@ -104,13 +73,13 @@ impl<'c, D: Decider> Attempt<'c, D> {
     }
 
     fn try_decide(&self, policy: LoadPolicy) -> Result<Step<D>, Error> {
-        let before = self.handle.load_by(&self.key, policy)?;
+        let before = self.terms.load_by(&self.key, policy)?;
         let decision = Decision::by(&before, self.command);
         if policy == LoadPolicy::Fresh || has_events(&decision) {
             return self.take(before.version(), decision);
         }
         // Nothing will be appended, which would find out that the state is not the newest.
-        let newest = self.handle.load_by(&self.key, LoadPolicy::Fresh)?;
+        let newest = self.terms.load_by(&self.key, LoadPolicy::Fresh)?;
         if newest.version() == before.version() {
             return self.take(before.version(), decision);
         }
@@ -131,7 +100,7 @@ impl<'c, D: Decider> Attempt<'c, D> {
             Err(refused) => Err(DecideError::Refused(refused)),
         };
         let outcome = Box::new(outcome);
-        match self.handle.id() {
+        match self.terms.id {
             None => Ok(Step::Done(outcome)),
             Some(id) => self.probe(id, outcome),
         }
@@ -149,8 +118,8 @@ impl<'c, D: Decider> Attempt<'c, D> {
         expected: Expected,
         events: &[NewEvent<'_>],
     ) -> Result<Ticket, StoreError> {
-        let (store, id) = (self.handle.store(), self.handle.id());
-        let (none, meta) = (CommandMeta::new(), self.handle.meta());
+        let (store, id) = (self.terms.store(), self.terms.id);
+        let (none, meta) = (CommandMeta::new(), self.terms.meta.as_deref());
         if id.is_none() && meta.is_none() {
             return store.append(&self.key, expected, events);
         }
@@ -167,13 +136,13 @@ impl<'c, D: Decider> Attempt<'c, D> {
     fn probe(&self, id: CommandId, outcome: Box<Outcome<D>>) -> Result<Step<D>, Error> {
         let event = NewEvent::bytes(D::Event::TYPES[0], b"").id(id.event(0));
         let never = Expected::Exact(u64::MAX);
-        let ticket = self.handle.store().append(&self.key, never, &[event])?;
+        let ticket = self.terms.store().append(&self.key, never, &[event])?;
         Ok(Step::Asked(ticket, Told::Probe(outcome)))
     }
 
     /// What follows from the answer of the store.
     pub(crate) fn answered(&mut self, answer: AppendResult, told: Told<D>) -> Step<D> {
-        match (answer, told, self.handle.id()) {
+        match (answer, told, self.terms.id) {
             (Ok(duplicate @ Appended::Duplicate { .. }), Told::Events(decision), Some(id)) => {
                 let events = decision.events.len() as u64;
                 let first = duplicate
@@ -198,7 +167,7 @@ impl<'c, D: Decider> Attempt<'c, D> {
             state: Arc::clone(&decision.after),
             confirmed: Confirmed::at(Moment::now()),
         };
-        let states = self.handle.states();
+        let states = self.terms.states();
         states.keep(&self.key, &decision.before, stored, kept);
         let version = stored.version().unwrap_or_default();
         Step::Done(Box::new(Ok(decision.decided(version, stored.place()))))
@@ -207,7 +176,7 @@ impl<'c, D: Decider> Attempt<'c, D> {
     /// The command was carried out before: its first event has this version, if that is known.
     fn repeated(&self, id: CommandId, first: Option<u64>) -> Step<D> {
         let repeat = Repeat {
-            handle: &self.handle,
+            terms: &self.terms,
             key: &self.key,
             id,
         };
@@ -217,7 +186,7 @@ impl<'c, D: Decider> Attempt<'c, D> {
 
     /// Where what was decided by is stored.
     fn place_of(&self, newest: Option<u64>) -> Place {
-        let store = self.handle.store();
+        let store = self.terms.store();
         let shard = store.shard_of(&self.key);
         match newest {
             Some(position) => Place::new(shard, position),

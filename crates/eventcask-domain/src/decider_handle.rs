@@ -2,22 +2,16 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
-use eventcask::{AsOf, Place, Repository, Store, Timeout, Versioned};
+use eventcask::{AsOf, Store};
 
 use crate::command_id::CommandId;
 use crate::command_meta::CommandMeta;
 use crate::decider::Decider;
-use crate::decider_fold::{DeciderFold, Kept};
 use crate::error::Error;
 use crate::execution::Execution;
 use crate::loaded::{LoadPolicy, Loaded};
-use crate::moment::Moment;
-
-/// How often a command is decided on, unless set, before a conflict is an error. Each conflict means
-/// that another command on the aggregate got through, so this is to be passed by a hundred of them.
-const ATTEMPTS: u32 = 100;
+use crate::terms::Terms;
 
 /// The aggregates of a [`Decider`] in a store: carries out commands, and loads states. From
 /// [`TypedStore::decider`](crate::TypedStore::decider).
@@ -58,26 +52,13 @@ const ATTEMPTS: u32 = 100;
 /// The key is part of a command's identity, as it is of an event's: the same id for another
 /// aggregate is another command, which is decided on by itself.
 pub struct DeciderHandle<D: Decider> {
-    shared: Arc<Shared<D>>,
-    id: Option<CommandId>,
-    meta: Option<Arc<CommandMeta>>,
-    policy: Option<LoadPolicy>,
-    attempts: u32,
-}
-
-struct Shared<D: Decider> {
-    store: Store,
-    states: Repository<DeciderFold<D>>,
+    terms: Terms<D>,
 }
 
 impl<D: Decider> Clone for DeciderHandle<D> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
-            id: self.id,
-            meta: self.meta.clone(),
-            policy: self.policy,
-            attempts: self.attempts,
+            terms: self.terms.clone(),
         }
     }
 }
@@ -92,20 +73,8 @@ impl<D: Decider> Debug for DeciderHandle<D> {
 
 impl<D: Decider> DeciderHandle<D> {
     pub(crate) fn new(store: &Store) -> Self {
-        let states = store.fold(DeciderFold::NEW);
-        let states = match D::SNAPSHOTS {
-            Some(_) => states,
-            None => states.snapshot_every(u64::MAX),
-        };
         Self {
-            shared: Arc::new(Shared {
-                store: store.clone(),
-                states,
-            }),
-            id: None,
-            meta: None,
-            policy: None,
-            attempts: ATTEMPTS,
+            terms: Terms::new(store),
         }
     }
 
@@ -145,19 +114,17 @@ impl<D: Decider> DeciderHandle<D> {
     /// ```
     #[must_use]
     pub fn with_id(&self, id: CommandId) -> Self {
-        Self {
-            id: Some(id),
-            ..self.clone()
-        }
+        let mut same = self.clone();
+        same.terms.id = Some(id);
+        same
     }
 
     /// The same, whose events carry this: see [`CommandMeta`].
     #[must_use]
     pub fn with(&self, meta: CommandMeta) -> Self {
-        Self {
-            meta: Some(Arc::new(meta)),
-            ..self.clone()
-        }
+        let mut same = self.clone();
+        same.terms.meta = Some(Arc::new(meta));
+        same
     }
 
     /// The same, which loads by this policy. By default [`load`](Self::load) is
@@ -165,7 +132,7 @@ impl<D: Decider> DeciderHandle<D> {
     /// [`Cached`](LoadPolicy::Cached), since the append finds out whether that was the newest.
     #[must_use]
     pub fn load_policy(mut self, policy: LoadPolicy) -> Self {
-        self.policy = Some(policy);
+        self.terms.policy = Some(policy);
         self
     }
 
@@ -173,7 +140,7 @@ impl<D: Decider> DeciderHandle<D> {
     /// Where others were faster each time, the last conflict is the error.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts.max(1);
+        self.terms.attempts = attempts.max(1);
         self
     }
 
@@ -181,8 +148,10 @@ impl<D: Decider> DeciderHandle<D> {
     /// Nothing is kept yet afterwards, and nothing is shared with those before.
     #[must_use]
     pub fn cache_bytes(self, bytes: u64) -> Self {
-        let states = self.shared.states.clone().cache_bytes(bytes);
-        self.over(states)
+        let states = self.terms.states().clone().cache_bytes(bytes);
+        Self {
+            terms: self.terms.over(states),
+        }
     }
 
     /// The same, with a snapshot of an aggregate after so many events, where
@@ -192,15 +161,9 @@ impl<D: Decider> DeciderHandle<D> {
         if D::SNAPSHOTS.is_none() {
             return self;
         }
-        let states = self.shared.states.clone().snapshot_every(events);
-        self.over(states)
-    }
-
-    fn over(self, states: Repository<DeciderFold<D>>) -> Self {
-        let store = self.shared.store.clone();
+        let states = self.terms.states().clone().snapshot_every(events);
         Self {
-            shared: Arc::new(Shared { store, states }),
-            ..self
+            terms: self.terms.over(states),
         }
     }
 
@@ -246,7 +209,7 @@ impl<D: Decider> DeciderHandle<D> {
     /// # Panics
     /// Where [`Decider::decide`] or [`Decider::evolve`] does.
     pub fn execute<'c>(&self, key: &str, command: &'c D::Command) -> Execution<'c, D> {
-        Execution::begin(self.clone(), key_of::<D>(key), command)
+        Execution::begin(self.terms.clone(), key_of::<D>(key), command)
     }
 
     /// The state of an aggregate; the default one where it does not exist.
@@ -291,8 +254,10 @@ impl<D: Decider> DeciderHandle<D> {
     /// Where [`Decider::evolve`] does.
     pub fn load(&self, key: &str) -> Result<Loaded<D>, Error> {
         let key = key_of::<D>(key);
-        let loaded = self.load_by(&key, self.policy.unwrap_or(LoadPolicy::Fresh))?;
-        Ok(Loaded::of(&loaded, self.shared.store.shard_of(&key)))
+        let loaded = self
+            .terms
+            .load_by(&key, self.terms.policy.unwrap_or(LoadPolicy::Fresh))?;
+        Ok(Loaded::of(&loaded, self.terms.store().shard_of(&key)))
     }
 
     /// The state of an aggregate as it was at a moment; the default one where it had no event then.
@@ -304,73 +269,14 @@ impl<D: Decider> DeciderHandle<D> {
     /// Where [`Decider::evolve`] does.
     pub fn load_as_of(&self, key: &str, moment: AsOf) -> Result<Loaded<D>, Error> {
         let key = key_of::<D>(key);
-        let loaded = self.shared.states.load_as_of(&key, moment)?;
-        Ok(Loaded::of(&loaded, self.shared.store.shard_of(&key)))
+        let loaded = self.terms.states().load_as_of(&key, moment)?;
+        Ok(Loaded::of(&loaded, self.terms.store().shard_of(&key)))
     }
 
     /// The key of an aggregate in the store, as everything else of the store has it: `account-42`.
     #[must_use]
     pub fn key(key: &str) -> String {
         key_of::<D>(key)
-    }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.shared.store
-    }
-
-    pub(crate) fn states(&self) -> &Repository<DeciderFold<D>> {
-        &self.shared.states
-    }
-
-    pub(crate) fn id(&self) -> Option<CommandId> {
-        self.id
-    }
-
-    pub(crate) fn meta(&self) -> Option<&CommandMeta> {
-        self.meta.as_deref()
-    }
-
-    pub(crate) fn most_attempts(&self) -> u32 {
-        self.attempts
-    }
-
-    /// What a command is decided by first.
-    pub(crate) fn first_policy(&self) -> LoadPolicy {
-        self.policy.unwrap_or(LoadPolicy::Cached)
-    }
-
-    /// The state of an aggregate of the store.
-    pub(crate) fn load_by(
-        &self,
-        key: &str,
-        policy: LoadPolicy,
-    ) -> Result<Versioned<Kept<D>>, eventcask::Error> {
-        match policy {
-            LoadPolicy::Fresh => self.load_newest(key),
-            LoadPolicy::Cached => self.load_kept(key),
-            LoadPolicy::AllowStale(age) => {
-                let kept = self.load_kept(key)?;
-                match kept.confirmed.is_within(age) {
-                    true => Ok(kept),
-                    false => self.load_newest(key),
-                }
-            }
-        }
-    }
-
-    fn load_newest(&self, key: &str) -> Result<Versioned<Kept<D>>, eventcask::Error> {
-        let begun = Moment::now();
-        let newest = self.shared.states.load(key)?;
-        newest.confirmed.again(begun);
-        Ok(newest)
-    }
-
-    /// The state that is kept, or the newest: each that is kept holds the first event of its shard,
-    /// or was there after it.
-    fn load_kept(&self, key: &str) -> Result<Versioned<Kept<D>>, eventcask::Error> {
-        let first = Place::new(self.shared.store.shard_of(key), 0);
-        let at_once = Timeout::Stale(Duration::ZERO);
-        self.shared.states.load_at_least(key, first, at_once)
     }
 }
 

@@ -12,9 +12,10 @@ use eventcask::{AppendResult, Ticket, TicketFuture};
 
 use crate::attempt::{Attempt, Outcome, Step, Told};
 use crate::decider::Decider;
-use crate::decider_handle::DeciderHandle;
+use crate::terms::Terms;
 
-/// A command that is being carried out: from [`DeciderHandle::execute`].
+/// A command that is being carried out: from
+/// [`DeciderHandle::execute`](crate::DeciderHandle::execute).
 ///
 /// It can be waited for ([`wait`](Self::wait)) or awaited from any async runtime. Dropped, it is
 /// tried no more; what is on its way to the store goes on.
@@ -25,8 +26,8 @@ pub struct Execution<'c, D: Decider> {
 }
 
 impl<'c, D: Decider> Execution<'c, D> {
-    pub(crate) fn begin(handle: DeciderHandle<D>, key: String, command: &'c D::Command) -> Self {
-        let mut attempt = Attempt::new(handle, key, command);
+    pub(crate) fn begin(terms: Terms<D>, key: String, command: &'c D::Command) -> Self {
+        let mut attempt = Attempt::new(terms, key, command);
         let step = attempt.begin();
         Self { attempt, step }
     }

@@ -1,18 +1,20 @@
 //! The first answer of a command that comes again.
 //!
-//! 1. Its first event is looked for by its id. 2. The state before that event is loaded. 3. The
-//! command is decided by it again. 4. What that emits is held against the events that are stored: if
-//! they are the same, so is the reply.
+//! 1. Its first event is looked for by its id.
+//! 2. The state before that event is loaded.
+//! 3. The command is decided by it again.
+//! 4. What that emits is held against the events that are stored: if they are the same, so is the
+//!    reply.
 
 use eventcask::{AsOf, Event as StoredEvent};
 
-use crate::attempt::Decision;
 use crate::command_id::CommandId;
 use crate::decided::Decided;
 use crate::decider::Decider;
-use crate::decider_handle::DeciderHandle;
+use crate::decision::Decision;
 use crate::error::Error;
 use crate::event_set::EventSet;
+use crate::terms::Terms;
 use crate::typed_event::TypedEvent;
 
 /// Repeats come soon as a rule: so many of the aggregate's newest events are looked at before the
@@ -21,7 +23,7 @@ const LOOKED_AT: usize = 64;
 
 /// A command that was carried out before.
 pub(crate) struct Repeat<'r, D: Decider> {
-    pub(crate) handle: &'r DeciderHandle<D>,
+    pub(crate) terms: &'r Terms<D>,
     pub(crate) key: &'r str,
     pub(crate) id: CommandId,
 }
@@ -41,7 +43,7 @@ impl<D: Decider> Repeat<'_, D> {
         let Some(last) = stored.last() else {
             return Err(self.gone());
         };
-        let states = self.handle.states();
+        let states = self.terms.states();
         let before = states.load_as_of(self.key, AsOf::Version(first.saturating_sub(1)))?;
         match Decision::by(&before, command) {
             Ok(decision) if is_same::<D>(&decision.events, &stored)? => Ok(Decided {
@@ -57,7 +59,7 @@ impl<D: Decider> Repeat<'_, D> {
 
     /// The version of its first event.
     fn first_version(&self) -> Result<Option<u64>, Error> {
-        let store = self.handle.store();
+        let store = self.terms.store();
         let id = self.id.event(0);
         for event in store.aggregate(self.key).last(LOOKED_AT).events()? {
             let event = event?;
@@ -72,7 +74,7 @@ impl<D: Decider> Repeat<'_, D> {
 
     /// Its events, which are stored one after the other.
     fn stored_from(&self, first: u64) -> Result<Vec<StoredEvent>, Error> {
-        let aggregate = self.handle.store().aggregate(self.key);
+        let aggregate = self.terms.store().aggregate(self.key);
         let mut stored = Vec::new();
         for event in aggregate.from_version(first).events()? {
             let event = event?;

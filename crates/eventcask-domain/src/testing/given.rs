@@ -3,13 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use crate::decider::Decider;
-use crate::deciding::Deciding;
+use crate::decider::{Decider, Deciding};
 use crate::event_set::EventSet;
 use crate::testing::when::When;
 
 /// An aggregate that these events happened to.
-#[must_use]
 pub fn given<D: Decider>(events: impl IntoIterator<Item = D::Event>) -> Given<D> {
     let mut state = D::default();
     for event in events {

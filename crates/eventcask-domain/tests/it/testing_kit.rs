@@ -82,7 +82,7 @@ fn another_answer_is_shown() {
     let said = message(|| {
         with_cents(5)
             .when(&Command::Withdraw(6))
-            .then_refused(Refused::TooLittle(4))
+            .then_refused(Refused::TooLittle(4));
     });
     assert_eq!(
         said,
@@ -98,7 +98,7 @@ fn another_answer_is_shown() {
     let said = message(|| {
         with_cents(5)
             .when(&Command::Withdraw(5))
-            .then_refused(Refused::NotOpen)
+            .then_refused(Refused::NotOpen);
     });
     assert!(
         said.starts_with("it was carried out, where this refusal was expected: NotOpen;"),
