@@ -1,5 +1,7 @@
 //! Typed events, through the public face.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod account;
 mod archives;
 mod encoding;
