@@ -10,6 +10,7 @@
 //! The modules stand in the order in which a batch walks through them.
 
 mod answer;
+mod gate;
 mod ticket;
 mod delivery;
 mod health;

@@ -10,6 +10,7 @@ mod framed;
 mod blocks;
 mod codecs;
 mod groups;
+mod shapes;
 mod metadata;
 mod segments;
 mod recovery;
