@@ -484,7 +484,10 @@ fn inspect_decodes_each_kind_of_file() {
     let kinds: Vec<_> = sections.iter().map(|one| one["kind"].as_str()).collect();
     assert_eq!(kinds[..3], [Some("types"), Some("keys"), Some("group")]);
     let last = &sections[sections.len() - 1];
-    assert!(last["kind"] == "payloads" && last["type"].is_u64(), "{last}");
+    assert!(
+        last["kind"] == "payloads" && last["type"].is_u64(),
+        "{last}"
+    );
     assert_eq!(
         inspect("views/0001/definition")["definition"]["name"],
         "delays"
