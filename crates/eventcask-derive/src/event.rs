@@ -10,13 +10,11 @@ use crate::payload;
 
 /// The struct, with what makes it an event; or the error, beside the struct as it is.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    match try_expand(arguments, item.clone()) {
-        Ok(expanded) => expanded,
-        Err(error) => {
-            let error = error.to_compile_error();
-            quote!(#item #error)
-        }
-    }
+    let mut refused = item.clone();
+    try_expand(arguments, item).unwrap_or_else(|error| {
+        refused.extend(error.to_compile_error());
+        refused
+    })
 }
 
 pub(crate) fn try_expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -134,7 +132,7 @@ impl Expansion {
         let printed = self.fields.iter().filter(|field| !field.is_plain());
         let (methods, texts): (Vec<&Ident>, Vec<String>) =
             printed.map(|field| (&field.name, field.text())).unzip();
-        let finish = match self.fields.iter().any(|field| field.is_plain()) {
+        let finish = match self.fields.iter().any(EventField::is_plain) {
             true => quote!(finish_non_exhaustive),
             false => quote!(finish),
         };

@@ -53,10 +53,8 @@ fn take_one(field: &mut Field) -> Result<EventField> {
             match attribute.parse_args::<Ident>() {
                 Ok(word) if word == "plain" => plain = Some(word),
                 _ => {
-                    problem = Some(Error::new_spanned(
-                        attribute,
-                        "a field has `#[event(plain)]`",
-                    ))
+                    let message = "a field has `#[event(plain)]`";
+                    problem = Some(Error::new_spanned(attribute, message));
                 }
             }
         }

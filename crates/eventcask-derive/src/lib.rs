@@ -16,7 +16,7 @@ use proc_macro::TokenStream;
 
 /// Makes a struct with named fields an event type at one schema version.
 ///
-/// ```ignore
+/// ```text
 /// #[event("account.opened", version = 2, prev = OpenedV1, encoding = json, tags = [owner])]
 /// struct Opened { owner: String, email: String }
 /// ```

@@ -25,6 +25,18 @@ use crate::tag::TagList;
 /// let opened = Opened { owner: "Ada".to_owned(), email: String::new() };
 /// assert_eq!(opened.view().owner(), "Ada"); // what a fold is shown, stored or not
 /// ```
+///
+/// Without the `From` that brings an older schema to the newer one it does not compile:
+///
+/// ```compile_fail,E0277
+/// use eventcask_domain::prelude::*;
+///
+/// #[event("account.opened", version = 2, prev = OpenedV1)]
+/// struct Opened { owner: String }
+///
+/// #[event("account.opened", version = 1)]
+/// struct OpenedV1 { owner: String }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event",
     label = "no event",

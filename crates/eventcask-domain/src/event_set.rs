@@ -33,6 +33,22 @@ use crate::tag::TagList;
 ///     AccountEventRef::Closed(_) => unreachable!("it is a deposit"),
 /// }
 /// ```
+///
+/// Two variants of one event type are refused by the compiler:
+///
+/// ```compile_fail,E0080
+/// use eventcask_domain::prelude::*;
+///
+/// #[event("account.deposited")]
+/// struct Deposited { cents: u64 }
+///
+/// #[event("account.deposited")]
+/// struct Paid { cents: u64 }
+///
+/// #[derive(EventSet)]
+/// enum AccountEvent { Deposited(Deposited), Paid(Paid) }
+/// # let types = AccountEvent::TYPES;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no set of events",
     label = "no set of events",

@@ -13,6 +13,15 @@ use crate::shape;
 /// Numbers of a fixed size, `bool`, `char` and texts have it, and `Option` and `Vec` of those. A
 /// field of another type that serde knows is marked `#[event(plain)]`, in events that are encoded as
 /// JSON: it is seen as a reference.
+///
+/// Sizes of memory differ from machine to machine, so they are no fields:
+///
+/// ```compile_fail,E0277
+/// use eventcask_domain::prelude::*;
+///
+/// #[event("file.written", encoding = archive)]
+/// struct Written { bytes: usize }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can not be a field of an event",
     label = "no type for a field",

@@ -239,9 +239,9 @@ fn write_mark(out: &mut Vec<u8>, mark: &SourceMark) {
 
 fn write_section(out: &mut Vec<u8>, section: &Section) {
     let mut object = Object::new(out);
-    object.text("kind", section_kind(section));
-    if section.kind == 3 {
-        object.number("type", section.event_type);
+    object.text("kind", section.name());
+    if let Some(index) = section.payloads_of() {
+        object.number("type", index);
     }
     object
         .text("codec", codec_of(section))
@@ -250,15 +250,6 @@ fn write_section(out: &mut Vec<u8>, section: &Section) {
         .number("start", section.start)
         .text("checksum", &format!("{:08x}", section.checksum));
     object.end();
-}
-
-fn section_kind(section: &Section) -> &'static str {
-    match section.kind {
-        1 => "columns",
-        2 => "ids",
-        3 => "payloads",
-        _ => "unknown",
-    }
 }
 
 fn codec_of(section: &Section) -> &'static str {

@@ -480,6 +480,14 @@ fn inspect_decodes_each_kind_of_file() {
     assert_eq!(inspect("MANIFEST")["kind"], "manifest");
     let blocks = &inspect("shards/0000/0000000001.segment")["blocks"];
     assert!(blocks[0]["rows"].as_u64() > Some(0) && blocks[0]["source_marks"].is_array());
+    let sections = blocks[0]["sections"].as_array().unwrap();
+    let kinds: Vec<_> = sections.iter().map(|one| one["kind"].as_str()).collect();
+    assert_eq!(kinds[..3], [Some("types"), Some("keys"), Some("group")]);
+    let last = &sections[sections.len() - 1];
+    assert!(
+        last["kind"] == "payloads" && last["type"].is_u64(),
+        "{last}"
+    );
     assert_eq!(
         inspect("views/0001/definition")["definition"]["name"],
         "delays"

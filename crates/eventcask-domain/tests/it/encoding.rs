@@ -1,6 +1,6 @@
 //! Typed events go into a store and come back as they were.
 
-use eventcask::event::Encoding;
+use eventcask::event::{Encoding, Tags};
 use eventcask::{Expected, NewEvent};
 use eventcask_domain::prelude::*;
 use eventcask_domain::{DecodeError, ErrorKind};
@@ -199,7 +199,7 @@ fn encoded_events_can_be_used_again() {
     encoded.push(&AccountEvent::from(opened("Bob"))).unwrap();
     encoded.with(|events| {
         let tags = events[0].metadata.map(|metadata| metadata.tags);
-        let tags: Vec<_> = tags.iter().flat_map(|tags| tags.iter()).collect();
+        let tags: Vec<_> = tags.iter().flat_map(Tags::iter).collect();
         assert_eq!(tags, [("owner", "Bob")]);
         let Opened { owner, .. } = serde_json::from_slice(events[0].payload).unwrap();
         assert_eq!(owner, "Bob");

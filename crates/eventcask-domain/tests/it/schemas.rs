@@ -1,5 +1,6 @@
 //! What a set declares.
 
+use eventcask_domain::EventSchema;
 use eventcask_domain::prelude::*;
 
 use crate::account::{AccountEvent, Opened};
@@ -20,7 +21,7 @@ fn a_chain_is_listed_from_the_newest_on() {
     let versions: Vec<u32> = Opened::SCHEMA
         .prev
         .into_iter()
-        .flat_map(|schema| schema.chain())
+        .flat_map(EventSchema::chain)
         .map(|schema| schema.version)
         .collect();
     assert_eq!((Opened::SCHEMA.version, versions), (3, vec![2, 1]));

@@ -71,6 +71,27 @@ impl Section {
     pub(crate) const WORDS: u8 = 6;
     pub(crate) const METADATA: u8 = 7;
 
+    /// What it holds, in a word or two.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            Self::TYPES => "types",
+            Self::KEYS => "keys",
+            Self::GROUP => "group",
+            Self::IDS => "ids",
+            Self::PAYLOADS => "payloads",
+            Self::WORDS => "words",
+            Self::METADATA => "metadata",
+            _ => "unknown",
+        }
+    }
+
+    /// The index of the type whose payloads it holds.
+    #[must_use]
+    pub fn payloads_of(&self) -> Option<u16> {
+        (self.kind == Self::PAYLOADS).then_some(self.event_type)
+    }
+
     pub(crate) fn end(&self) -> usize {
         self.start as usize + self.stored as usize
     }
