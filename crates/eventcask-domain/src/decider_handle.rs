@@ -136,7 +136,7 @@ impl<D: Decider> DeciderHandle<D> {
         self
     }
 
-    /// The same, which decides on a command at most so often, once at least: 100 times by default.
+    /// The same, which decides on a command at most so often, once at least: 500 times by default.
     /// Where others were faster each time, the last conflict is the error.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {

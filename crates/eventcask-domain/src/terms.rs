@@ -12,9 +12,10 @@ use crate::decider_fold::{DeciderFold, Kept};
 use crate::loaded::LoadPolicy;
 use crate::moment::Moment;
 
-/// How often a command is decided on, unless set, before a conflict is an error. Each conflict means
-/// that another command on the aggregate got through, so this is to be passed by a hundred of them.
-const ATTEMPTS: u32 = 100;
+/// How often a command is decided on, unless set, before a conflict is an error. Of eight threads that
+/// did nothing but execute commands on one aggregate, one command in 90 was a conflict after 64
+/// attempts, and a fifth as many for each 32 attempts more.
+const ATTEMPTS: u32 = 500;
 
 /// What a handle knows: a store and the states of its aggregates, and how a command is carried out.
 pub(crate) struct Terms<D: Decider> {
