@@ -91,6 +91,9 @@ pub struct EventsParts<'a> {
     pub payload_starts: &'a [u32],
 }
 
+/// Where the payload of a row starts that is read [in place](Events::in_place), and was left shut.
+pub const SHUT: u32 = u32::MAX;
+
 /// The events of a block, readable one by one without a copy.
 ///
 /// It borrows from a block whose parts went through [`check`](Self::check) when the block was
@@ -98,6 +101,7 @@ pub struct EventsParts<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Events<'a> {
     parts: EventsParts<'a>,
+    in_place: Option<&'a [u8]>,
     numbers: Option<AggregateNumbers<'a>>,
 }
 
@@ -191,7 +195,19 @@ impl<'a> Events<'a> {
     pub fn new(parts: EventsParts<'a>) -> Self {
         Self {
             parts,
+            in_place: None,
             numbers: None,
+        }
+    }
+
+    /// The same events with payloads among these bytes: `payload_starts` say where, or that it was
+    /// left [`SHUT`].
+    #[must_use]
+    #[inline]
+    pub fn in_place(self, bytes: &'a [u8]) -> Self {
+        Self {
+            in_place: Some(bytes),
+            ..self
         }
     }
 
@@ -437,9 +453,13 @@ impl<'a> Events<'a> {
     #[inline]
     pub fn payload(&self, row: usize) -> Option<&'a [u8]> {
         let columns = self.parts.columns;
-        let bytes = self.parts.payloads[usize::from(columns.types[row])].as_ref()?;
-        let start = self.parts.payload_starts[row] as usize;
-        Some(&bytes[start..][..columns.payload_lengths[row] as usize])
+        let start = self.parts.payload_starts[row];
+        let bytes = match self.in_place {
+            Some(_) if start == SHUT => return None,
+            Some(bytes) => bytes,
+            None => self.parts.payloads[usize::from(columns.types[row])].as_ref()?,
+        };
+        Some(&bytes[start as usize..][..columns.payload_lengths[row] as usize])
     }
 
     /// Bytes of a row's payload.

@@ -15,5 +15,6 @@ pub(crate) mod metadata;
 pub(crate) mod front;
 mod section_writer;
 mod carried;
+mod in_place;
 pub(crate) mod block;
 pub(crate) mod sealed_header;
