@@ -103,6 +103,7 @@ pub struct Events<'a> {
     parts: EventsParts<'a>,
     in_place: Option<&'a [u8]>,
     numbers: Option<AggregateNumbers<'a>>,
+    hides_metadata: bool,
 }
 
 /// Numbers of the aggregates of a block that was written a moment ago: each has one of its own, for
@@ -197,6 +198,16 @@ impl<'a> Events<'a> {
             parts,
             in_place: None,
             numbers: None,
+            hides_metadata: false,
+        }
+    }
+
+    /// The same events, as if they carried nothing beside their payloads.
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        Self {
+            hides_metadata: true,
+            ..self
         }
     }
 
@@ -483,7 +494,10 @@ impl<'a> Events<'a> {
     #[must_use]
     #[inline]
     pub fn metadata(&self, row: usize) -> Metadata<'a> {
-        self.parts.columns.metadata.row(row)
+        match self.hides_metadata {
+            true => Metadata::NONE,
+            false => self.parts.columns.metadata.row(row),
+        }
     }
 
     /// The event of a row; its payload is empty where the reader left its type shut.
@@ -520,6 +534,7 @@ impl<'a> Events<'a> {
 }
 
 /// The text with this index among texts that stand end to end, as was checked.
+#[inline]
 fn text<'a>(texts: &'a str, ends: &[u32], index: usize) -> &'a str {
     let start = if index == 0 { 0 } else { ends[index - 1] };
     &texts[start as usize..ends[index] as usize]

@@ -47,6 +47,13 @@ pub enum Payloads<'a> {
         /// The names.
         types: Option<&'a [String]>,
     },
+    /// As [`Keys`](Self::Keys), without metadata: that stays shut.
+    Plain {
+        /// What the key begins with.
+        prefix: &'a str,
+        /// The names.
+        types: Option<&'a [String]>,
+    },
     /// Those of the event types that have an event which carries what is wanted, and whose key begins
     /// like this; of the types with these names, where there are names.
     Carrying {
@@ -63,13 +70,18 @@ pub enum Payloads<'a> {
 }
 
 impl Payloads<'_> {
+    /// Whether metadata is wanted as well.
+    fn with_metadata(self) -> bool {
+        !matches!(self, Self::Shut | Self::Plain { .. })
+    }
+
     /// Which of a block's event types are wanted, by their index.
     fn of(self, events: &Events<'_>) -> Vec<bool> {
         match self {
             Self::All => vec![true; events.types()],
             Self::Shut => vec![false; events.types()],
             Self::Types(names) => events.types_named(names),
-            Self::Keys { prefix, types } => {
+            Self::Keys { prefix, types } | Self::Plain { prefix, types } => {
                 let wanted = types_with_key(events, prefix);
                 of_names(wanted, events, types)
             }
@@ -109,6 +121,9 @@ fn types_carrying(events: &Events<'_>, wanted: &Carrying, prefix: &str) -> Vec<b
 
 /// The event types that have an event whose key begins like this.
 fn types_with_key(events: &Events<'_>, prefix: &str) -> Vec<bool> {
+    if prefix.is_empty() {
+        return vec![true; events.types()];
+    }
     let mut has_key = vec![false; events.types()];
     let begins = |index| events.key_bytes(index).starts_with(prefix.as_bytes());
     let wanted: Vec<bool> = (0..events.aggregates()).map(begins).collect();
@@ -600,7 +615,7 @@ impl Block {
         bytes: &[u8],
         want: Payloads<'_>,
     ) -> Result<(), &'static str> {
-        if self.metadata_is_shut && want != Payloads::Shut {
+        if self.metadata_is_shut && want.with_metadata() {
             self.columns.metadata = carried::read(&Layout::of(&self.head)?, bytes)?;
             self.metadata_is_shut = false;
         }
@@ -639,7 +654,7 @@ impl Block {
 
     /// Whether these payloads are open, and what goes with them.
     pub(crate) fn has(&self, want: Payloads<'_>) -> bool {
-        if self.metadata_is_shut && want != Payloads::Shut {
+        if self.metadata_is_shut && want.with_metadata() {
             return false;
         }
         let is_open = |event_type: usize| match &self.in_place {
