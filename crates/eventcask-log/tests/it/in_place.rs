@@ -29,14 +29,14 @@ fn rows(count: usize, seed: u64) -> Vec<Row> {
     (0..count).map(&mut of).collect()
 }
 
-/// Blocks of these rows, and where they are.
-fn store(codec: Codec, blocks: &[Vec<Row>]) -> (MemoryStorage, Vec<BlockPlace>) {
+/// Blocks of these rows, and their heads.
+fn store(codec: Codec, blocks: &[Vec<Row>]) -> (MemoryStorage, Vec<BlockHead>) {
     let storage = MemoryStorage::default();
     let mut writer = Writer::new(&storage);
     writer.codec = codec;
-    let heads: Vec<_> = blocks.iter().map(|rows| writer.append(rows)).collect();
+    let heads = blocks.iter().map(|rows| writer.append(rows)).collect();
     writer.close();
-    (storage, heads.iter().map(BlockPlace::of).collect())
+    (storage, heads)
 }
 
 fn reader_of(storage: MemoryStorage) -> BlockReader {
@@ -48,7 +48,7 @@ fn payloads_in_place_are_those_that_are_copied() {
     for codec in CODECS {
         // A small block takes the room that a large one had.
         let blocks = [rows(1_500, 1), rows(3, 2), rows(300, 3), rows(1, 4)];
-        let (storage, places) = store(codec, &blocks);
+        let (storage, heads) = store(codec, &blocks);
         let reader = reader_of(storage);
         let names = ["Scanned".to_owned(), "Empty".to_owned()];
         let keys = Payloads::Keys {
@@ -56,7 +56,8 @@ fn payloads_in_place_are_those_that_are_copied() {
             types: None,
         };
         let wants = [Payloads::All, Payloads::Types(&names), keys, Payloads::Shut];
-        for (at, want) in places.iter().flat_map(|at| wants.map(|want| (at, want))) {
+        for (head, want) in heads.iter().flat_map(|head| wants.map(|want| (head, want))) {
+            let at = &BlockPlace::of(head);
             let (copied, in_place) = (reader.read(at, want), reader.read_in_place(at, want));
             let (copied, in_place) = (copied.unwrap(), in_place.unwrap());
             let (copied, in_place) = (copied.events(), in_place.events());
@@ -72,9 +73,9 @@ fn payloads_in_place_are_those_that_are_copied() {
 #[test]
 fn a_changed_byte_of_a_payload_is_met_by_who_wants_it_and_by_nobody_else() {
     for codec in CODECS {
-        let (storage, places) = store(codec, &[rows(600, 5)]);
+        let (storage, heads) = store(codec, &[rows(600, 5)]);
         let whole = bytes_of(&storage, FIRST_SEGMENT);
-        let head = eventcask_log::BlockHead::decode(&whole[places[0].place as usize..]).unwrap();
+        let (head, at) = (&heads[0], BlockPlace::of(&heads[0]));
         let names = ["Scanned".to_owned()];
         for section in head.sections.iter().filter(|one| one.kind == PAYLOADS) {
             if section.stored == 0 {
@@ -84,9 +85,9 @@ fn a_changed_byte_of_a_payload_is_met_by_who_wants_it_and_by_nobody_else() {
             bytes[head.place as usize + section.start as usize] ^= 1;
             put_file(&storage, FIRST_SEGMENT, &bytes);
             let reader = reader_of(storage.clone());
-            let error = reader.read_in_place(&places[0], Payloads::All).unwrap_err();
+            let error = reader.read_in_place(&at, Payloads::All).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Damaged);
-            let of_type = reader.read_in_place(&places[0], Payloads::Types(&names));
+            let of_type = reader.read_in_place(&at, Payloads::Types(&names));
             // Types are listed as they come up: that of the first row is "Opened".
             assert_eq!(of_type.is_err(), section.event_type == 1, "{codec}");
         }
@@ -95,17 +96,18 @@ fn a_changed_byte_of_a_payload_is_met_by_who_wants_it_and_by_nobody_else() {
 
 #[test]
 fn a_payload_in_two_chunks_is_refused_where_it_would_be_read_in_place() {
-    let (storage, places) = store(Codec::None, &[rows(20, 6)]);
+    let (storage, heads) = store(Codec::None, &[rows(20, 6)]);
     let whole = bytes_of(&storage, FIRST_SEGMENT);
-    let place = places[0].place as usize;
+    let written = BlockPlace::of(&heads[0]);
+    let place = written.place as usize;
     let length = reader_of(storage.clone())
-        .read(&places[0], Payloads::All)
+        .read(&written, Payloads::All)
         .unwrap()
         .events()
         .payload_len(0);
     assert!(length > 1);
     for (cut, is_refused) in [(0, false), (1, true), (length - 1, true), (length, false)] {
-        let mut forged = Forged::of(&whole[place..][..places[0].length as usize]);
+        let mut forged = Forged::of(&whole[place..][..written.length as usize]);
         let first = forged.parts.iter().position(|part| part.kind == PAYLOADS);
         let first = first.unwrap();
         let bytes = forged.parts[first].bytes.split_off(cut);
@@ -117,7 +119,7 @@ fn a_payload_in_two_chunks_is_refused_where_it_would_be_read_in_place() {
         let block = forged.block();
         let at = BlockPlace {
             length: block.len() as u32,
-            ..places[0]
+            ..written
         };
         put_file(&storage, FIRST_SEGMENT, &[&whole[..place], &block].concat());
         let read = reader_of(storage.clone()).read_in_place(&at, Payloads::All);
@@ -134,15 +136,16 @@ fn a_payload_in_two_chunks_is_refused_where_it_would_be_read_in_place() {
 
 #[test]
 fn a_block_that_is_cut_short_is_no_block_though_its_room_held_another() {
-    let (storage, places) = store(Codec::None, &[rows(900, 7)]);
+    let (storage, heads) = store(Codec::None, &[rows(900, 7)]);
     let whole = bytes_of(&storage, FIRST_SEGMENT);
+    let written = BlockPlace::of(&heads[0]);
     let reader = reader_of(storage.clone());
-    reader.read_in_place(&places[0], Payloads::All).unwrap();
-    let (from, length) = (places[0].place as usize, places[0].length as usize);
+    reader.read_in_place(&written, Payloads::All).unwrap();
+    let (from, length) = (written.place as usize, written.length as usize);
     for cut in (0..length).step_by(997).chain([length - 64]) {
         put_file(&storage, FIRST_SEGMENT, &whole[..from + cut]);
         let reader = reader_of(storage.clone());
-        let error = reader.read_in_place(&places[0], Payloads::All).unwrap_err();
+        let error = reader.read_in_place(&written, Payloads::All).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Damaged, "{cut}");
     }
 }
