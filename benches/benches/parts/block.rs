@@ -2,7 +2,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput};
 use eventcask_benches::{Load, Outcome, batch, workload};
-use eventcask_event::{Columns, EventBatch, EventId, NO_POSITION};
+use eventcask_event::{Columns, EventBatch, EventId, NO_POSITION, PayloadBytes};
 use eventcask_log::{Block, BlockHead, Codec, Compressor, Payloads};
 
 use super::EVENTS;
@@ -58,7 +58,7 @@ pub(super) fn block(load: &[Load]) -> Block {
     Block::new(head, columns, ids, payloads).expect("the parts fit")
 }
 
-fn parts(batch: &mut EventBatch) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
+fn parts(batch: &mut EventBatch) -> (Columns, Vec<u8>, Vec<PayloadBytes>) {
     let mut columns = Columns::default();
     let mut ids = Vec::new();
     for event_type in batch.types() {
@@ -66,6 +66,7 @@ fn parts(batch: &mut EventBatch) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
             event_type.name(),
             event_type.schema(),
             event_type.encoding(),
+            event_type.shape(),
         );
     }
     for row in 0..batch.len() {

@@ -1,9 +1,11 @@
 //! The open batch of a shard: events as columns, encoded once by the producer.
 
+use std::num::NonZeroU64;
+
 use crate::type_hints::TypeHints;
 use crate::{
     Encoding, EventId, Invalid, Metadata, MetadataBuilder, MetadataColumns, NO_TIME, NewEvent,
-    NewMetadata, Timestamp, same_bytes,
+    NewMetadata, PayloadBytes, Timestamp, payload_fill, same_bytes,
 };
 
 /// Event types that one batch can hold, so that the head of a block stays small.
@@ -13,7 +15,7 @@ const ROW_BYTES: usize = 40;
 
 /// Events of one shard as columns, in the order they were pushed.
 ///
-/// Payloads of one event type (name, schema version and encoding) lie together, since they
+/// Payloads of one event type (name, schema version, encoding and shape) lie together, since they
 /// compress better and can be left shut by a reader that does not need the type. The optional
 /// columns stay empty until the first row needs them. Clearing keeps the memory, so that a
 /// batch that goes round allocates nothing.
@@ -55,7 +57,8 @@ pub struct BatchType {
     name: String,
     schema: u32,
     encoding: u8,
-    bytes: Vec<u8>,
+    shape: Option<NonZeroU64>,
+    bytes: PayloadBytes,
 }
 
 impl BatchType {
@@ -77,9 +80,16 @@ impl BatchType {
         self.encoding
     }
 
+    /// Shape of its payloads.
+    #[must_use]
+    pub fn shape(&self) -> Option<NonZeroU64> {
+        self.shape
+    }
+
     fn is(&self, event: &NewEvent<'_>) -> bool {
         self.schema == event.schema
             && self.encoding == event.encoding as u8
+            && self.shape == event.shape
             && same_bytes(self.name.as_bytes(), event.event_type.as_bytes())
     }
 }
@@ -114,7 +124,7 @@ impl EventBatch {
         self.keys.push_str(key);
         let bytes = &mut self.groups[group].bytes;
         let payload_start = offset(bytes.len());
-        bytes.extend_from_slice(event.payload);
+        bytes.push(event.payload, event.shape);
         self.types.push(group as u16);
         self.rows.push(Row {
             hash,
@@ -182,6 +192,7 @@ impl EventBatch {
         group.name.push_str(event.event_type);
         group.schema = event.schema;
         group.encoding = event.encoding as u8;
+        group.shape = event.shape;
         group.bytes.clear();
         self.groups_used += 1;
         Ok(self.groups_used - 1)
@@ -192,7 +203,8 @@ impl EventBatch {
     #[inline]
     pub fn row_bytes(key: &str, event: &NewEvent<'_>) -> usize {
         let metadata = event.metadata.as_ref().map_or(0, NewMetadata::bytes);
-        ROW_BYTES + key.len() + event.payload.len() + metadata
+        let fill = payload_fill(event.shape) as usize;
+        ROW_BYTES + key.len() + event.payload.len() + fill + metadata
     }
 
     /// Raw bytes of all rows.
@@ -331,7 +343,7 @@ impl EventBatch {
     }
 
     /// Takes the payloads of all types out, in the order of the types.
-    pub fn take_payloads(&mut self) -> Vec<Vec<u8>> {
+    pub fn take_payloads(&mut self) -> Vec<PayloadBytes> {
         let groups = &mut self.groups[..self.groups_used];
         groups
             .iter_mut()
@@ -341,7 +353,7 @@ impl EventBatch {
 
     /// As [`take_payloads`](Self::take_payloads), and leaves the buffers of `payloads` in their
     /// place for the rows to come.
-    pub fn swap_payloads(&mut self, payloads: &mut Vec<Option<Vec<u8>>>) {
+    pub fn swap_payloads(&mut self, payloads: &mut Vec<Option<PayloadBytes>>) {
         payloads.resize(self.groups_used, None);
         for (group, payloads) in self.groups.iter_mut().zip(payloads) {
             let mut spare = payloads.take().unwrap_or_default();
@@ -359,6 +371,7 @@ impl EventBatch {
             event_type: &group.name,
             schema: group.schema,
             encoding: Encoding::from_u8(group.encoding).expect("set from an Encoding"),
+            shape: group.shape,
             payload: self.payload(row),
             id: self.id(row),
             time: (time != NO_TIME).then(|| Timestamp::from_nanos(time)),
@@ -368,7 +381,7 @@ impl EventBatch {
 }
 
 impl BatchType {
-    /// All payloads of the type end to end, in the order of their rows.
+    /// All payloads of the type, in the order of their rows.
     #[must_use]
     pub fn payloads(&self) -> &[u8] {
         &self.bytes

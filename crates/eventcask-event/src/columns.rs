@@ -3,6 +3,8 @@
 //! A block in its file has the same columns, cut into groups of rows; `docs/FORMAT.md` describes
 //! them.
 
+use std::num::NonZeroU64;
+
 use crate::MetadataColumns;
 
 /// Stands for "no time" in the column of event times.
@@ -45,6 +47,8 @@ pub struct Columns {
     pub type_schemas: Vec<u32>,
     /// One a type: number of its encoding.
     pub type_encodings: Vec<u8>,
+    /// One a type, optional: the shape of its payloads, or 0.
+    pub type_shapes: Vec<u64>,
     /// What the rows carry beside their payloads; empty where none does.
     pub metadata: MetadataColumns,
 }
@@ -63,6 +67,7 @@ impl Columns {
         let optional = self.times.len() + self.positions.len() + self.commit_times.len();
         let aggregates = self.previous.len() * 12 + self.keys.len();
         let types = self.type_schemas.len() * 9 + self.type_names.len();
+        let optional = optional + self.type_shapes.len();
         self.rows() * a_row + optional * 8 + aggregates + types + self.metadata.bytes()
     }
 
@@ -82,6 +87,7 @@ impl Columns {
         self.type_names.clear();
         self.type_schemas.clear();
         self.type_encodings.clear();
+        self.type_shapes.clear();
         self.metadata.clear();
     }
 
@@ -94,11 +100,30 @@ impl Columns {
     }
 
     /// Adds an event type and returns its index.
-    pub fn add_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
+    pub fn add_type(
+        &mut self,
+        name: &str,
+        schema: u32,
+        encoding: u8,
+        shape: Option<NonZeroU64>,
+    ) -> u16 {
+        if shape.is_some() {
+            self.type_shapes.resize(self.type_schemas.len(), 0);
+        }
         self.type_names.push_str(name);
         self.type_name_ends.push(self.type_names.len() as u32);
         self.type_schemas.push(schema);
         self.type_encodings.push(encoding);
+        if shape.is_some() || !self.type_shapes.is_empty() {
+            self.type_shapes.push(shape.map_or(0, NonZeroU64::get));
+        }
         (self.type_schemas.len() - 1) as u16
+    }
+
+    /// The shape that the payloads of a type have.
+    #[must_use]
+    #[inline]
+    pub fn type_shape(&self, event_type: usize) -> Option<NonZeroU64> {
+        NonZeroU64::new(*self.type_shapes.get(event_type)?)
     }
 }

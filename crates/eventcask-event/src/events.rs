@@ -1,11 +1,13 @@
 //! The events of a block, read in place.
 
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::ops::Range;
 
 use crate::{
     Columns, Encoding, EventId, Headers, MAX_KEY_BYTES, MAX_TAG_BYTES, MAX_TYPE_BYTES, Malformed,
-    Metadata, NO_POSITION, NO_TIME, Place, TRUNCATED_TYPE, Tags, Timestamp,
+    Metadata, NO_POSITION, NO_TIME, PayloadBytes, Place, TRUNCATED_TYPE, Tags, Timestamp,
+    payload_end, payload_fill,
 };
 
 /// One stored event; everything in it borrows from the block.
@@ -25,6 +27,9 @@ pub struct EventRef<'a> {
     pub schema: u32,
     /// How the payload is encoded.
     pub encoding: Encoding,
+    /// What the bytes of the payload are laid out like, if its sender said so; the payload then
+    /// starts at a multiple of 16 in memory, unless it has no bytes.
+    pub shape: Option<NonZeroU64>,
     /// The event's id.
     pub id: EventId,
     /// When the engine accepted the event; never decreases along a shard.
@@ -84,9 +89,8 @@ pub struct EventsParts<'a> {
     pub columns: &'a Columns,
     /// Ids, 16 bytes little-endian each, one a row or none at all; 0 where the engine makes it.
     pub ids: &'a [u8],
-    /// One a type: the payloads of its rows end to end, or `None` where the reader left the
-    /// type shut.
-    pub payloads: &'a [Option<Vec<u8>>],
+    /// One a type: the payloads of its rows, or `None` where the reader left the type shut.
+    pub payloads: &'a [Option<PayloadBytes>],
     /// One a row: where its payload starts, as [`Events::check`] returned it.
     pub payload_starts: &'a [u32],
 }
@@ -165,10 +169,26 @@ impl<'a> Events<'a> {
             .map_err(|()| Malformed("the event types' names are not texts within the limits"))?;
         let mut encodings = columns.type_encodings.iter();
         match encodings.all(|number| Encoding::from_u8(*number).is_some()) {
-            true => Ok(()),
+            true => Self::check_shapes(columns, types),
             false => Err(Malformed(
                 "an event type has an encoding that this version does not know",
             )),
+        }
+    }
+
+    /// There is a shape of each type or none at all, and none of text.
+    fn check_shapes(columns: &Columns, types: usize) -> Result<(), Malformed> {
+        let shapes = &columns.type_shapes;
+        if shapes.is_empty() {
+            return Ok(());
+        }
+        if shapes.len() != types || shapes.iter().all(|shape| *shape == 0) {
+            return Err(Malformed("a block has shapes of other types than it lists"));
+        }
+        let mut of_types = shapes.iter().zip(&columns.type_encodings);
+        match of_types.all(|(shape, encoding)| *shape == 0 || *encoding == Encoding::Bytes as u8) {
+            true => Ok(()),
+            false => Err(Malformed("an event type of JSON text has a shape")),
         }
     }
 
@@ -396,6 +416,13 @@ impl<'a> Events<'a> {
         Encoding::from_u8(number).unwrap_or(Encoding::Bytes)
     }
 
+    /// Shape of the payloads of the event type with this index.
+    #[must_use]
+    #[inline]
+    pub fn type_shape(&self, event_type: usize) -> Option<NonZeroU64> {
+        self.parts.columns.type_shape(event_type)
+    }
+
     /// When the event of a row happened, as its sender knows it.
     #[must_use]
     #[inline]
@@ -516,6 +543,7 @@ impl<'a> Events<'a> {
             event_type: self.type_name(event_type),
             schema: self.type_schema(event_type),
             encoding: self.type_encoding(event_type),
+            shape: self.type_shape(event_type),
             id: self.id(row),
             commit_time: self.commit_time(row),
             time: self.time(row),
@@ -595,20 +623,21 @@ fn check_aggregates(columns: &Columns) -> Result<(), Malformed> {
 }
 
 fn check_payloads(columns: &Columns, payload_bytes: &[usize]) -> Result<Vec<u32>, Malformed> {
-    let mut ends = vec![0usize; payload_bytes.len()];
+    let fills = (0..payload_bytes.len()).map(|index| payload_fill(columns.type_shape(index)));
+    let mut ends: Vec<(u32, u32)> = fills.map(|fill| (0, fill)).collect();
     let mut starts = Vec::with_capacity(columns.types.len());
     for (event_type, length) in columns.types.iter().zip(&columns.payload_lengths) {
-        let Some(end) = ends.get_mut(usize::from(*event_type)) else {
+        let Some((end, fill)) = ends.get_mut(usize::from(*event_type)) else {
             return Err(Malformed(
                 "a row names an event type that the block does not list",
             ));
         };
-        let start =
-            u32::try_from(*end).map_err(|_| Malformed("the payloads of a type pass 4 GiB"))?;
-        starts.push(start);
-        *end += *length as usize;
+        starts.push(*end);
+        let next = payload_end(*end, *length, *fill);
+        *end = next.ok_or(Malformed("the payloads of a type pass 4 GiB"))?;
     }
-    if ends != payload_bytes {
+    let ends = ends.iter().map(|(end, _)| *end as usize);
+    if !ends.eq(payload_bytes.iter().copied()) {
         return Err(Malformed(
             "the payloads do not fill the sections of their types",
         ));

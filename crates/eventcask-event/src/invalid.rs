@@ -82,6 +82,9 @@ pub enum Invalid {
     /// A type that only the engine gives.
     #[error("the event type \"$truncated\" is reserved for what was given up; name it otherwise")]
     TypeReserved,
+    /// JSON text that is said to be laid out like something.
+    #[error("the event has a shape and JSON text; only a payload of bytes has a shape")]
+    ShapeOfText,
     /// The id of all zeros, which stands for "no id" in stored blocks.
     #[error("the id 00000000-0000-0000-0000-000000000000 is reserved; leave the id out instead")]
     IdNil,

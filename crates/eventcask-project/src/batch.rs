@@ -1,5 +1,7 @@
 //! The events of one block, as a projection sees them.
 
+use std::num::NonZeroU64;
+
 use eventcask_event::{AggregateNumbers, Encoding, EventRef, Events, Metadata, Timestamp};
 
 use crate::{ApplyError, FailedEvent};
@@ -161,8 +163,8 @@ impl<'a> Batch<'a> {
         self.events.type_index(row)
     }
 
-    /// Name of the event type with this index. One name may be listed with several schemas and
-    /// encodings.
+    /// Name of the event type with this index. One name may be listed with several schemas,
+    /// encodings and shapes.
     #[must_use]
     pub fn type_name(&self, event_type: usize) -> &'a str {
         self.events.type_name(event_type)
@@ -178,6 +180,14 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn type_encoding(&self, event_type: usize) -> Encoding {
         self.events.type_encoding(event_type)
+    }
+
+    /// What the bytes of the payloads of the event type with this index are laid out like, if its
+    /// events came with a shape. Such payloads start at multiples of 16 in memory,
+    /// but for those without bytes.
+    #[must_use]
+    pub fn type_shape(&self, event_type: usize) -> Option<NonZeroU64> {
+        self.events.type_shape(event_type)
     }
 
     /// The event's payload.

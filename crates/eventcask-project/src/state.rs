@@ -77,13 +77,13 @@ impl ViewState {
     /// # let mut columns = Columns::default();
     /// # let aggregate = columns.add_aggregate("N14228", u64::MAX);
     /// # columns.aggregates.push(aggregate);
-    /// # let flight = columns.add_type("Flight", 1, Encoding::Json as u8);
+    /// # let flight = columns.add_type("Flight", 1, Encoding::Json as u8, None);
     /// # columns.types.push(flight);
     /// # columns.versions.push(1);
     /// # columns.payload_lengths.push(payload.len() as u32);
     /// # let columns = &columns;
     /// # let payload_starts = &Events::check(1, columns, 0, &[payload.len()])?;
-    /// # let (commit_time, payloads) = (Timestamp::from_nanos(0), &[Some(payload.to_vec())]);
+    /// # let (commit_time, payloads) = (Timestamp::from_nanos(0), &[Some(payload.to_vec().into())]);
     /// # let (store, shard, first_position, ids) = (1, 0, 0, &[]);
     /// # let events = Events::new(EventsParts {
     /// #     store, shard, first_position, commit_time, columns, ids, payloads, payload_starts,

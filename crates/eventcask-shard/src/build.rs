@@ -5,6 +5,7 @@
 
 use eventcask_event::{
     Columns, EventBatch, EventId, MetadataBuilder, MetadataColumns, NO_POSITION, NO_TIME,
+    PayloadBytes,
 };
 use eventcask_log::{Block, BlockHead, BlockParts};
 
@@ -172,13 +173,14 @@ impl BlockBuilder {
     }
 
     /// Fills the type columns and moves the payloads of each type out of the batch.
-    fn add_types(&mut self, batch: &mut EventBatch, payloads: &mut Vec<Option<Vec<u8>>>) {
+    fn add_types(&mut self, batch: &mut EventBatch, payloads: &mut Vec<Option<PayloadBytes>>) {
         if self.rows.len() == batch.len() {
             for event_type in batch.types() {
                 self.columns.add_type(
                     event_type.name(),
                     event_type.schema(),
                     event_type.encoding(),
+                    event_type.shape(),
                 );
             }
             self.columns.types.extend_from_slice(batch.type_indexes());
@@ -191,14 +193,14 @@ impl BlockBuilder {
             let row = *row as usize;
             let index = usize::from(batch.type_index(row));
             let local = *local[index].get_or_insert_with(|| {
-                payloads.push(Some(Vec::new()));
+                payloads.push(Some(PayloadBytes::default()));
                 let named = &batch.types()[index];
-                self.columns
-                    .add_type(named.name(), named.schema(), named.encoding())
+                let (schema, encoding) = (named.schema(), named.encoding());
+                (self.columns).add_type(named.name(), schema, encoding, named.shape())
             });
             self.columns.types.push(local);
             if let Some(bytes) = &mut payloads[usize::from(local)] {
-                bytes.extend_from_slice(batch.payload(row));
+                bytes.push(batch.payload(row), batch.types()[index].shape());
             }
         }
     }

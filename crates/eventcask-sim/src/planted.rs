@@ -21,6 +21,8 @@ pub enum Planted {
     CutTakesTooMuch,
     /// Now and then another payload is sent than the model believes.
     PayloadIsChanged,
+    /// Now and then an event is sent without the shape of its payload.
+    ShapeIsLost,
     /// Now and then an event is sent with what another one carries beside its payload.
     MetadataIsOfANeighbour,
     /// Now and then an event is sent without what it carries beside its payload.
@@ -85,7 +87,7 @@ pub enum Planted {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::SyncDoesNothing,
         Self::SyncLeavesOutTheLast,
         Self::DirectorySyncDoesNothing,
@@ -95,6 +97,7 @@ impl Planted {
         Self::BitIsFlipped,
         Self::CutTakesTooMuch,
         Self::PayloadIsChanged,
+        Self::ShapeIsLost,
         Self::MetadataIsOfANeighbour,
         Self::MetadataIsLost,
         Self::AnswerIsInvented,

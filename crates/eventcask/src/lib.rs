@@ -117,7 +117,8 @@ pub use write::ticket::{AppendResult, FlushTicket, Flushed, Ticket, TicketFuture
 /// What events are made of, beside [`NewEvent`] and [`Event`].
 pub mod event {
     pub use eventcask_event::{
-        Encoding, EventRef, Events, Headers, Invalid, Metadata, NewMetadata, Tags, check_key, route,
+        Encoding, EventRef, Events, Headers, Invalid, Metadata, NewMetadata, PAYLOAD_ALIGN, Tags,
+        check_key, route,
     };
 }
 

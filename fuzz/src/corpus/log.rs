@@ -1,10 +1,12 @@
 //! Writes blocks as the worker does, with fixed times.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::OnceLock;
 
 use eventcask_event::{
-    Columns, EventId, Headers, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata, Tags,
+    Columns, EventId, Headers, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata, PayloadBytes,
+    Tags,
 };
 use eventcask_log::{
     Block, BlockHead, Codec, Compressor, Fate, Manifest, MemoryStorage, NewSegment, Rewriting,
@@ -23,6 +25,8 @@ pub(super) struct Row {
     pub(super) key: String,
     pub(super) event_type: String,
     pub(super) payload: String,
+    /// 0 where it has none.
+    pub(super) shape: u64,
     pub(super) id: u128,
     pub(super) time: i64,
     /// 0 where it carries nothing beside the payload.
@@ -35,6 +39,7 @@ impl Row {
             key: key.to_owned(),
             event_type: event_type.to_owned(),
             payload: payload.to_owned(),
+            shape: 0,
             id: 0,
             time: NO_TIME,
             carried: 0,
@@ -88,6 +93,15 @@ pub(super) fn many_types(count: usize) -> Vec<Row> {
     let row = |at: usize| {
         let event_type = format!("Type-{}", at % 5);
         Row::new(&format!("ключ-{at}"), &event_type, &"x".repeat(at * 20))
+    };
+    (0..count).map(row).collect()
+}
+
+/// Rows of one name with shapes and without, in more than one group.
+pub(super) fn shaped(count: usize) -> Vec<Row> {
+    let row = |at: usize| Row {
+        shape: [0, 5, 6][at % 3],
+        ..Row::new(&format!("a-{}", at % 3), "Archived", &"7".repeat(at % 20))
     };
     (0..count).map(row).collect()
 }
@@ -301,26 +315,27 @@ impl Log {
         self
     }
 
-    fn parts(&mut self, rows: &[Row]) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
+    fn parts(&mut self, rows: &[Row]) -> (Columns, Vec<u8>, Vec<PayloadBytes>) {
         let mut columns = Columns::default();
         let (mut keys, mut types) = (Vec::new(), Vec::new());
-        let mut payloads: Vec<Vec<u8>> = Vec::new();
+        let mut payloads: Vec<PayloadBytes> = Vec::new();
         for (at, row) in rows.iter().enumerate() {
             let position = self.tail.next_position + at as u64;
             let known = self.newest.get(&row.key).copied();
             let (version, previous) = known.unwrap_or((0, NO_POSITION));
-            let aggregate = index_of(&mut keys, &row.key, |key| {
+            let aggregate = index_of(&mut keys, &*row.key, |key| {
                 columns.add_aggregate(key, previous);
             });
             columns.aggregates.push(aggregate as u32);
-            let event_type = index_of(&mut types, &row.event_type, |name| {
-                columns.add_type(name, 1, u8::from(row.payload.starts_with('{')));
-                payloads.push(Vec::new());
+            let shape = NonZeroU64::new(row.shape);
+            let event_type = index_of(&mut types, (&*row.event_type, shape), |(name, shape)| {
+                columns.add_type(name, 1, u8::from(row.payload.starts_with('{')), shape);
+                payloads.push(PayloadBytes::default());
             });
             columns.types.push(event_type as u16);
             columns.versions.push(version + 1);
             columns.payload_lengths.push(row.payload.len() as u32);
-            payloads[event_type].extend_from_slice(row.payload.as_bytes());
+            payloads[event_type].push(row.payload.as_bytes(), shape);
             self.newest.insert(row.key.clone(), (version + 1, position));
         }
         let mut metadata = MetadataBuilder::default();
@@ -349,12 +364,12 @@ impl Log {
     }
 }
 
-/// The index of a text among those that came before; `add` is told of a new one.
-fn index_of<'r>(known: &mut Vec<&'r str>, text: &'r str, add: impl FnOnce(&str)) -> usize {
-    if let Some(index) = known.iter().position(|old| *old == text) {
+/// The index of a name among those that came before; `add` is told of a new one.
+fn index_of<N: Copy + PartialEq>(known: &mut Vec<N>, name: N, add: impl FnOnce(N)) -> usize {
+    if let Some(index) = known.iter().position(|old| *old == name) {
         return index;
     }
-    add(text);
-    known.push(text);
+    add(name);
+    known.push(name);
     known.len() - 1
 }

@@ -96,6 +96,12 @@ fn blocks() -> Vec<Entry> {
             with(Codec::Lz4, &log::carrying(1030)),
         ),
         entry("block", "chunks", with(Codec::Lz4, &log::large(3))),
+        entry("block", "shapes", with(Codec::None, &log::shaped(9))),
+        entry(
+            "block",
+            "shapes-of-groups",
+            with(Codec::Lz4, &log::shaped(1030)),
+        ),
         entry(
             "block",
             "own-places",
@@ -161,6 +167,8 @@ fn sealed() -> Vec<Entry> {
     };
     let mut carrying = Log::new();
     carrying.append(&log::carrying(9)).append(&log::carrying(7));
+    let mut shaped = Log::new();
+    shaped.append(&log::shaped(9)).append(&log::shaped(7));
     let mut damaged = bank().sealed(Codec::None, &|_| Fate::Kept);
     damaged[130] ^= 1;
     let thin = |position| match position {
@@ -187,6 +195,7 @@ fn sealed() -> Vec<Entry> {
         ),
         entry("sealed", "clustered", bank().clustered(Codec::None)),
         entry("sealed", "metadata", carrying.clustered(Codec::None)),
+        entry("sealed", "shapes", shaped.clustered(Codec::None)),
         entry("sealed", "refused-damaged", damaged),
     ]
 }

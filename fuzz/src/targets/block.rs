@@ -1,6 +1,6 @@
 //! One block: its head, its sections with every codec, and its events.
 
-use eventcask_event::{EventRef, Invalid, NewEvent};
+use eventcask_event::{EventRef, Invalid, NewEvent, PAYLOAD_ALIGN};
 use eventcask_log::{Block, BlockHead, Codec, Compressor, Payloads, ShardDir};
 
 use super::stage;
@@ -72,7 +72,13 @@ fn check_events(block: &Block) {
             "{:?}",
             event.event_type
         );
-        payload_bytes += event.payload.len();
+        let is_aligned = event.payload.as_ptr().addr().is_multiple_of(PAYLOAD_ALIGN);
+        let has_place = event.shape.is_some() && !event.payload.is_empty();
+        assert!(is_aligned || !has_place, "it is read in place");
+        payload_bytes += match event.shape {
+            Some(_) => event.payload.len().next_multiple_of(PAYLOAD_ALIGN),
+            None => event.payload.len(),
+        };
         check_metadata(&event);
     }
     let sections = head.sections.iter().filter(|section| section.kind == 5);

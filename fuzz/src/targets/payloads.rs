@@ -53,7 +53,7 @@ fn batch_of(block: &Block) -> Batch<'_> {
 fn block_of(first_position: u64, payloads: &[&[u8]]) -> Block {
     let mut columns = Columns::default();
     let aggregate = columns.add_aggregate("N14228", u64::MAX);
-    let event_type = columns.add_type("Flight", 1, 1);
+    let event_type = columns.add_type("Flight", 1, 1, None);
     for (at, payload) in payloads.iter().enumerate() {
         columns.aggregates.push(aggregate);
         columns.types.push(event_type);
@@ -65,5 +65,5 @@ fn block_of(first_position: u64, payloads: &[&[u8]]) -> Block {
         rows: payloads.len() as u32,
         ..BlockHead::default()
     };
-    Block::new(head, columns, Vec::new(), vec![payloads.concat()]).expect("it is a block")
+    Block::new(head, columns, Vec::new(), vec![payloads.concat().into()]).expect("it is a block")
 }

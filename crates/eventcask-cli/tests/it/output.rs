@@ -1,5 +1,7 @@
 //! Events as lines of JSON, and text for people.
 
+use std::num::NonZeroU64;
+
 use eventcask::event::{Encoding, EventRef, Metadata};
 use eventcask::{EventId, Timestamp};
 use eventcask_cli::output::{Quiet, bytes, count, duration, escaped, write_event};
@@ -13,6 +15,7 @@ fn event(payload: &[u8]) -> EventRef<'_> {
         event_type: "Flight",
         schema: 1,
         encoding: Encoding::Json,
+        shape: None,
         id: EventId::from_u128(0x0194_1f29_7c00_7000_8000_0000_0000_0001),
         commit_time: Timestamp::from_nanos(1_767_225_600_000_000_000),
         time: Some(Timestamp::from_nanos(1_357_034_400_000_000_000)),
@@ -49,6 +52,18 @@ fn absent_fields_are_left_out() {
         ..event(b"1")
     };
     assert!(!line(&without).contains("\"time\""));
+}
+
+#[test]
+fn a_shape_is_sixteen_hexadecimal_digits() {
+    let archived = EventRef {
+        encoding: Encoding::Bytes,
+        shape: NonZeroU64::new(0x5eed),
+        ..event(b"1")
+    };
+    let expected = "\"schema\":1,\"shape\":\"0000000000005eed\",\"id\":";
+    assert!(line(&archived).contains(expected), "{}", line(&archived));
+    assert!(!line(&event(b"1")).contains("shape"));
 }
 
 #[test]

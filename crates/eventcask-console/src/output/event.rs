@@ -18,7 +18,11 @@ pub fn write_event(out: &mut Vec<u8>, event: &EventRef<'_>) {
         .number("shard", event.shard)
         .number("position", event.position)
         .text("type", event.event_type)
-        .number("schema", event.schema)
+        .number("schema", event.schema);
+    if let Some(shape) = event.shape {
+        object.text("shape", &format!("{shape:016x}"));
+    }
+    object
         .shown("id", event.id)
         .shown("commit_time", event.commit_time);
     if let Some(time) = event.time {

@@ -1,7 +1,10 @@
 //! The open batch of a shard.
 
+use std::num::NonZeroU64;
+
 use eventcask_event::{
-    Encoding, EventBatch, EventId, Invalid, MAX_BATCH_TYPES, NO_TIME, NewEvent, Timestamp,
+    Encoding, EventBatch, EventId, Invalid, MAX_BATCH_TYPES, NO_TIME, NewEvent, PAYLOAD_ALIGN,
+    Timestamp,
 };
 
 #[test]
@@ -25,7 +28,9 @@ fn a_batch_gives_back_what_was_pushed() {
                 (pushed.schema, pushed.encoding)
             );
             assert_eq!((event.id, event.time), (pushed.id, pushed.time));
-            assert_eq!(event.payload, pushed.payload);
+            assert_eq!((event.payload, event.shape), (pushed.payload, pushed.shape));
+            let is_aligned = event.payload.as_ptr().addr().is_multiple_of(PAYLOAD_ALIGN);
+            assert!(is_aligned || event.shape.is_none() || event.payload.is_empty());
         }
         let bytes = rows
             .iter()
@@ -45,6 +50,7 @@ struct Row {
     event_type: String,
     schema: u32,
     encoding: Encoding,
+    shape: Option<NonZeroU64>,
     payload: Vec<u8>,
     id: Option<EventId>,
     time: Option<Timestamp>,
@@ -56,6 +62,7 @@ impl Row {
             event_type: &self.event_type,
             schema: self.schema,
             encoding: self.encoding,
+            shape: self.shape,
             payload: &self.payload,
             id: self.id,
             time: self.time,
@@ -72,6 +79,7 @@ fn random_row(random: &mut fastrand::Rng, round: u8) -> (String, u64, Row) {
         event_type: format!("Type{}", random.u8(..5)),
         schema: random.u32(..3),
         encoding: *random.choice(&[Encoding::Bytes, Encoding::Json]).unwrap(),
+        shape: NonZeroU64::new(random.u64(..3)),
         payload,
         id: (round & 1 == 1 && random.bool()).then_some(EventId::from_u128(id)),
         time: (round & 2 == 2 && random.bool()).then_some(Timestamp::from_nanos(random.i64(..))),
@@ -111,6 +119,7 @@ fn payloads_of_one_type_lie_together() {
         assert_eq!(batch.payload(row), *payload);
     }
     let taken = batch.take_payloads();
+    let taken: Vec<&[u8]> = taken.iter().map(|one| &**one).collect();
     assert_eq!(taken, [&b"155"[..], b"22", b"333", b"4"]);
 }
 

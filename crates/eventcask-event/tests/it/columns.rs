@@ -1,7 +1,9 @@
 //! The columns of a block, and its events read from them.
 
+use std::num::NonZeroU64;
+
 use eventcask_event::{
-    Columns, Encoding, EventId, Events, EventsParts, NO_POSITION, NO_TIME, Timestamp,
+    Columns, Encoding, EventId, Events, EventsParts, NO_POSITION, NO_TIME, PayloadBytes, Timestamp,
 };
 
 /// What one change of good columns is.
@@ -12,8 +14,8 @@ fn example() -> Columns {
     let mut columns = Columns::default();
     assert_eq!(columns.add_aggregate("über", NO_POSITION), 0);
     assert_eq!(columns.add_aggregate("b", 5), 1);
-    assert_eq!(columns.add_type("Opened", 1, 1), 0);
-    assert_eq!(columns.add_type("Noise", 7, 0), 1);
+    assert_eq!(columns.add_type("Opened", 1, 1, None), 0);
+    assert_eq!(columns.add_type("Noise", 7, 0, None), 1);
     columns.aggregates = vec![0, 1, 0];
     columns.types = vec![0, 1, 0];
     columns.versions = vec![1, 4, 2];
@@ -37,7 +39,7 @@ fn events_are_read_from_their_columns() {
     let mut ids = [0; 48];
     ids[16] = 9;
     let commit_time = Timestamp::from_nanos(77);
-    let payloads = [Some(b"1333".to_vec()), Some(b"22".to_vec())];
+    let payloads = [&b"1333"[..], b"22"].map(|bytes| Some(PayloadBytes::from(bytes.to_vec())));
     let events = Events::new(EventsParts {
         store: 3,
         shard: 2,
@@ -100,13 +102,13 @@ fn an_aggregate_is_listed_once() {
         for key in ["first", "second", key] {
             columns.add_aggregate(key, NO_POSITION);
         }
-        columns.add_type("Noise", 1, 0);
+        columns.add_type("Noise", 1, 0, None);
         columns.aggregates = vec![0, 1, 2];
         columns.types = vec![0, 0, 0];
         columns.versions = vec![1, 1, 2];
         columns.payload_lengths = vec![0, 0, 0];
         let starts = Events::check(3, &columns, 0, &[0]).unwrap();
-        let payloads = [Some(Vec::new())];
+        let payloads = [Some(PayloadBytes::default())];
         let events = Events::new(EventsParts {
             store: 0,
             shard: 0,
@@ -219,7 +221,7 @@ fn refuse_all(changes: &[Change<'_>]) {
 fn s4_any_numbers_in_columns_get_an_answer() {
     let seed = 8;
     let mut random = fastrand::Rng::with_seed(seed);
-    let payloads = [Some(vec![0; 4]), Some(vec![0; 2])];
+    let payloads = [4, 2].map(|bytes| Some(PayloadBytes::from(vec![0; bytes])));
     let mut passed = 0;
     for _ in 0..60_000 {
         let mut columns = example();
@@ -249,7 +251,7 @@ fn s4_any_numbers_in_columns_get_an_answer() {
 fn change_one(columns: &mut Columns, random: &mut fastrand::Rng) {
     let small = *random.choice(&[0, 1, 2, 4, 128, 255]).unwrap();
     let row = random.usize(..3);
-    match random.u8(..12) {
+    match random.u8(..13) {
         0 => columns.aggregates[row] = small,
         1 => columns.types[row] = small as u16,
         2 => columns.versions[row] = u64::from(small),
@@ -261,6 +263,7 @@ fn change_one(columns: &mut Columns, random: &mut fastrand::Rng) {
         8 => columns.type_encodings[row % 2] = small as u8,
         9 => columns.times.resize(small as usize, 0),
         10 => columns.positions.resize(row, 0),
+        11 => columns.type_shapes.resize(row, u64::from(small)),
         _ => columns.commit_times.resize(small as usize, 0),
     }
 }
@@ -273,4 +276,38 @@ fn clearing_keeps_nothing_but_the_memory() {
     columns.commit_times.push(1);
     columns.clear();
     assert_eq!(columns, Columns::default());
+}
+
+#[test]
+fn payloads_of_a_type_with_a_shape_start_at_multiples_of_16() {
+    let mut columns = example();
+    columns.type_shapes = vec![0, 9];
+    let starts = Events::check(3, &columns, 0, &[4, 16]).map_err(|wrong| wrong.0);
+    assert_eq!(starts, Ok(vec![0, 0, 1]));
+    columns.types = vec![1, 1, 1];
+    columns.payload_lengths = vec![0, 17, 16];
+    let starts = Events::check(3, &columns, 0, &[0, 48]).map_err(|wrong| wrong.0);
+    assert_eq!(starts, Ok(vec![0, 0, 32]));
+    for shapes in [vec![9], vec![0, 0], vec![0, 9, 9], vec![9, 0]] {
+        columns.type_shapes = shapes;
+        assert!(Events::check(3, &columns, 0, &[0, 48]).is_err());
+    }
+    columns.type_shapes = vec![0, 9];
+    columns.payload_lengths = vec![u32::MAX - 14, 0, 0];
+    let wrong = Events::check(3, &columns, 0, &[0, 0]).map_err(|wrong| wrong.0);
+    assert_eq!(wrong, Err("the payloads of a type pass 4 GiB"));
+}
+
+#[test]
+fn a_column_of_shapes_is_there_once_a_type_has_one() {
+    let mut columns = Columns::default();
+    let shapes = [None, None, NonZeroU64::new(7), None];
+    for (at, shape) in shapes.into_iter().enumerate() {
+        columns.add_type("Noise", 1, 0, shape);
+        assert_eq!(columns.type_shapes.is_empty(), at < 2);
+    }
+    assert_eq!([0, 1, 2, 3].map(|at| columns.type_shape(at)), shapes);
+    assert_eq!(columns.type_shapes, [0, 0, 7, 0]);
+    columns.clear();
+    assert!(columns.type_shapes.is_empty());
 }

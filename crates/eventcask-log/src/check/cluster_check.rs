@@ -3,6 +3,8 @@
 //! Both are read one block at a time. A sum over all events, which does not depend on their order,
 //! tells whether they are the same.
 
+use std::num::NonZeroU64;
+
 use eventcask_event::{EventId, Events, NO_TIME, Timestamp};
 use twox_hash::XxHash3_64;
 
@@ -48,6 +50,7 @@ impl EventSum {
             time as u64,
             u64::from(events.type_schema(event_type)),
             events.type_encoding(event_type) as u64,
+            events.type_shape(event_type).map_or(0, NonZeroU64::get),
             key.len() as u64,
             name.len() as u64,
             payload.len() as u64,

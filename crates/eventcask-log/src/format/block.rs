@@ -6,7 +6,8 @@
 //! [`Block::events`] can not fail.
 
 use eventcask_event::{
-    AggregateNumbers, Carrying, Columns, Encoding, Events, EventsParts, NO_POSITION, Timestamp,
+    AggregateNumbers, Carrying, Columns, Encoding, Events, EventsParts, NO_POSITION, PayloadBytes,
+    Timestamp, payload_end, payload_fill,
 };
 
 use crate::disk::buffer::{Buffer, PAGE_BYTES};
@@ -151,7 +152,7 @@ pub struct Block {
     pub(super) head: BlockHead,
     pub(super) columns: Columns,
     pub(super) ids: Vec<u8>,
-    pub(super) payloads: Vec<Option<Vec<u8>>>,
+    pub(super) payloads: Vec<Option<PayloadBytes>>,
     payload_starts: Vec<u32>,
     /// Where they are that are in no vector of their own.
     in_place: Option<InPlace>,
@@ -169,8 +170,8 @@ pub struct BlockParts {
     pub columns: Columns,
     /// Ids, 16 bytes little-endian each, one a row or none at all; 0 where the engine makes it.
     pub ids: Vec<u8>,
-    /// One a type: the payloads of its rows end to end, or `None` where they are left shut.
-    pub payloads: Vec<Option<Vec<u8>>>,
+    /// One a type: the payloads of its rows, or `None` where they are left shut.
+    pub payloads: Vec<Option<PayloadBytes>>,
     payload_starts: Vec<u32>,
     numbers: Vec<u32>,
 }
@@ -184,7 +185,7 @@ impl Block {
         head: BlockHead,
         columns: Columns,
         ids: Vec<u8>,
-        payloads: Vec<Vec<u8>>,
+        payloads: Vec<PayloadBytes>,
     ) -> Result<Self, String> {
         let parts = BlockParts {
             columns,
@@ -213,7 +214,12 @@ impl Block {
         };
         block.numbers.clear();
         block.columns.metadata.fill(block.columns.rows());
-        let sizes: Vec<usize> = block.payloads.iter().flatten().map(Vec::len).collect();
+        let sizes: Vec<usize> = block
+            .payloads
+            .iter()
+            .flatten()
+            .map(|one| one.len())
+            .collect();
         block.check_limits(&sizes).map_err(str::to_owned)?;
         block.check_against(&sizes).map_err(str::to_owned)?;
         block.check_previous().map_err(str::to_owned)?;
@@ -349,7 +355,7 @@ impl Block {
     /// Bytes of the columns, ids and payloads.
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
-        let payloads: usize = self.payloads.iter().flatten().map(Vec::len).sum();
+        let payloads: usize = self.payloads.iter().flatten().map(|one| one.len()).sum();
         let in_place = self.in_place.as_ref().map_or(0, |one| one.bytes().len());
         in_place + self.columns.bytes() + self.ids.len() + payloads
     }
@@ -493,7 +499,7 @@ impl Block {
         let bytes = self
             .payloads
             .iter()
-            .map(|one| one.as_ref().map_or(0, Vec::len) as u32);
+            .map(|one| one.as_ref().map_or(0, |one| one.len()) as u32);
         let bytes: Vec<u32> = bytes.collect();
         let mut cuts: Vec<Vec<u32>> = vec![Vec::new(); types];
         if bytes.iter().zip(&full).any(|(bytes, full)| bytes > full) {
@@ -594,6 +600,7 @@ impl Block {
         }
         let sizes = layout.payload_bytes();
         Events::check_names(&columns, sizes.len()).map_err(|malformed| malformed.0)?;
+        layout.check_chunks(&columns)?;
         let payload_starts = reader.end(&sizes)?;
         check_places(&head, &columns)?;
         Ok(Self {
@@ -670,15 +677,37 @@ impl Block {
     }
 
     /// Checks what takes as long as all of [`decode`](Self::decode), so it is for those who read a
-    /// block for good, not for every reader: no aggregate is listed twice, and no payload lies in
-    /// two chunks.
+    /// block for good, not for every reader: no aggregate is listed twice, no payload lies in two
+    /// chunks, and what lies between payloads with a shape is zero.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
     pub fn check_closely(&self) -> Result<(), &'static str> {
         let checked = self.events().check_keys();
         checked.map_err(|malformed| malformed.0)?;
-        self.check_chunks()
+        self.check_chunks()?;
+        self.check_fill()
+    }
+
+    /// Whether all that lies between open payloads is zero.
+    fn check_fill(&self) -> Result<(), &'static str> {
+        let is_zero = |row: usize| {
+            let event_type = usize::from(self.columns.types[row]);
+            let (start, length) = (self.payload_starts[row], self.columns.payload_lengths[row]);
+            let fill = payload_fill(self.columns.type_shape(event_type));
+            let next = payload_end(start, length, fill).map_or(usize::MAX, |end| end as usize);
+            let behind = (start + length) as usize..next;
+            let payloads = self.payloads[event_type].as_ref();
+            payloads.is_none_or(|all| all[behind].iter().all(|byte| *byte == 0))
+        };
+        let rows = match self.columns.type_shapes.is_empty() {
+            true => 0..0,
+            false => 0..self.columns.rows(),
+        };
+        match rows.into_iter().all(is_zero) {
+            true => Ok(()),
+            false => Err("what lies between payloads with a shape is not zero"),
+        }
     }
 
     /// Whether each payload lies in one chunk: who wants one reads no other.

@@ -60,6 +60,7 @@ impl Front {
         })?;
         let count = layout.payload_bytes().len();
         Events::check_types(&types, count).map_err(|malformed| malformed.0)?;
+        layout.check_chunks(&types)?;
         let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); count];
         let first_chunk = head.sections.len() - layout.behind_rows();
         for (index, section) in layout.payloads.iter().enumerate() {
@@ -112,7 +113,7 @@ impl Front {
         let ids = sections.get(1).map_or(Ok(&[][..]), stored)?;
         let of = GroupFrame {
             rows,
-            types: self.chunks.len(),
+            types: &self.types,
             first_position: self.head.first_position.saturating_add(first as u64),
             commit_time: self.head.first_commit,
         };
@@ -172,9 +173,7 @@ impl Front {
         if section.codec == 0 {
             return Ok(stored.into());
         }
-        let mut raw = Vec::with_capacity(section.raw as usize);
-        unpack(section, stored, &mut raw)?;
-        Ok(raw.into())
+        Ok(unpack(section, stored)?.into())
     }
 
     /// Bytes that it takes in memory.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use eventcask_event::{Columns, NO_POSITION, NO_TIME};
+use eventcask_event::{Columns, NO_POSITION, NO_TIME, payload_end, payload_fill};
 use rkyv::rancor;
 use rkyv::rend::{i64_le, u32_le, u64_le};
 use rkyv::util::AlignedVec;
@@ -42,6 +42,9 @@ struct Types<'a> {
     schemas: &'a [u32],
     #[rkyv(with = InlineAsBox)]
     encodings: &'a [u8],
+    /// Empty where no type has one.
+    #[rkyv(with = InlineAsBox)]
+    shapes: &'a [u64],
 }
 
 /// The keys of a block's aggregates.
@@ -84,8 +87,10 @@ pub(crate) struct GroupWriter {
     archive: AlignedVec<16>,
     /// Position of the newest event of each aggregate before the next row.
     newest: Vec<u64>,
-    /// Bytes of the payloads of each type before the next row.
+    /// Where the payloads of each type start that come with the next rows.
     payload_starts: Vec<u32>,
+    /// One a type: see [`payload_fill`].
+    fills: Vec<u32>,
     back: Vec<u32>,
     far_back: Vec<u64>,
 }
@@ -96,6 +101,8 @@ impl GroupWriter {
         self.newest.clone_from(&columns.previous);
         self.payload_starts.clear();
         self.payload_starts.resize(columns.type_schemas.len(), 0);
+        self.fills.clear();
+        self.fills.extend(fills(columns));
     }
 
     /// The section of the types.
@@ -105,6 +112,7 @@ impl GroupWriter {
             names: columns.type_names.as_bytes(),
             schemas: &columns.type_schemas,
             encodings: &columns.type_encodings,
+            shapes: &columns.type_shapes,
         })
     }
 
@@ -144,8 +152,10 @@ impl GroupWriter {
         (self.back, self.far_back) = (back, far_back);
         self.payload_starts = payload_starts;
         for row in rows {
-            let start = &mut self.payload_starts[usize::from(columns.types[row])];
-            *start += columns.payload_lengths[row];
+            let event_type = usize::from(columns.types[row]);
+            let start = &mut self.payload_starts[event_type];
+            let end = payload_end(*start, columns.payload_lengths[row], self.fills[event_type]);
+            *start = end.expect("no block has 4 GiB");
         }
         &self.archive
     }
@@ -219,6 +229,7 @@ pub(crate) fn read_types(raw: &[u8], columns: &mut Columns) -> Result<(), &'stat
     columns.type_names.push_str(names);
     extend_u32(&mut columns.type_schemas, &types.schemas);
     columns.type_encodings.extend_from_slice(&types.encodings);
+    extend_u64(&mut columns.type_shapes, &types.shapes);
     Ok(())
 }
 
@@ -241,8 +252,8 @@ pub(crate) struct GroupReader {
     newest: Vec<u64>,
     /// Aggregates of which a row was read.
     seen: usize,
-    /// Bytes of the payloads of each type so far.
-    payload_ends: Vec<u32>,
+    /// Bytes that the payloads of each type take so far, and the [fill](payload_fill) of these.
+    payload_ends: Vec<(u32, u32)>,
     /// One a row: where its payload starts among those of its type.
     payload_starts: Vec<u32>,
 }
@@ -273,7 +284,7 @@ impl GroupReader {
             first_position,
             newest: vec![UNSEEN; aggregates],
             seen: 0,
-            payload_ends: vec![0; columns.type_schemas.len()],
+            payload_ends: fills(columns).map(|fill| (0, fill)).collect(),
             payload_starts: Vec::with_capacity(rows),
         }
     }
@@ -286,7 +297,8 @@ impl GroupReader {
         columns: &mut Columns,
     ) -> Result<(), &'static str> {
         let group = checked(raw, rows)?;
-        if !same(&group.payload_starts, &self.payload_ends) {
+        let ends = self.payload_ends.iter().map(|(end, _)| *end);
+        if !ends.eq(group.payload_starts.iter().map(|start| start.to_native())) {
             return Err("a group says that its payloads start elsewhere");
         }
         let from = columns.rows();
@@ -341,14 +353,15 @@ impl GroupReader {
         let ends = &mut self.payload_ends;
         // One loop without a way out, so that no row waits for what is asked of the one before.
         self.payload_starts.extend(rows.map(|(event_type, length)| {
-            let Some(end) = ends.get_mut(usize::from(*event_type)) else {
+            let Some((end, fill)) = ends.get_mut(usize::from(*event_type)) else {
                 are_listed = false;
                 return 0;
             };
             let start = *end;
-            let (after, passes) = start.overflowing_add(*length);
-            do_fit &= !passes;
-            *end = after;
+            match payload_end(start, *length, *fill) {
+                Some(after) => *end = after,
+                None => do_fit = false,
+            }
             start
         }));
         match (are_listed, do_fit) {
@@ -394,7 +407,7 @@ impl GroupReader {
     /// Ends with the last group: says where the payload of each row starts, if there are so many
     /// bytes of each type and there is a row of each aggregate.
     pub(crate) fn end(self, payload_bytes: &[usize]) -> Result<Vec<u32>, &'static str> {
-        let ends = self.payload_ends.iter().map(|end| *end as usize);
+        let ends = self.payload_ends.iter().map(|(end, _)| *end as usize);
         if !ends.eq(payload_bytes.iter().copied()) {
             return Err("the payloads do not fill the sections of their types");
         }
@@ -482,10 +495,10 @@ pub(crate) struct GroupRow {
 
 /// What a group has to go with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct GroupFrame {
+pub(crate) struct GroupFrame<'a> {
     pub(crate) rows: usize,
-    /// Event types of the block.
-    pub(crate) types: usize,
+    /// The columns of the block's types.
+    pub(crate) types: &'a Columns,
     /// Position of the first row where positions follow each other.
     pub(crate) first_position: u64,
     /// Commit time of the rows where they have none of their own.
@@ -494,16 +507,12 @@ pub(crate) struct GroupFrame {
 
 impl GroupRows {
     /// Reads a group; `ids` has 16 bytes a row, or none.
-    pub(crate) fn read(raw: &[u8], of: &GroupFrame, ids: &[u8]) -> Result<Self, &'static str> {
+    pub(crate) fn read(raw: &[u8], of: &GroupFrame<'_>, ids: &[u8]) -> Result<Self, &'static str> {
         let group = checked(raw, of.rows)?;
-        if group.payload_starts.len() != of.types {
-            return Err("a group has other types than its block");
-        }
         let mut read = Self::default();
         extend_u64(&mut read.positions, &group.positions);
         read.first_position = read.positions.first().copied().unwrap_or(of.first_position);
-        let mut starts = Vec::new();
-        extend_u32(&mut starts, &group.payload_starts);
+        let mut starts = starts_of(group, of.types)?;
         let (ids, _) = ids.as_chunks::<16>();
         let (times, commits): (&[i64_le], &[i64_le]) = (&group.times, &group.commit_times);
         let mut far_back = group.far_back.iter();
@@ -511,9 +520,10 @@ impl GroupRows {
         for row in 0..of.rows {
             let event_type = group.types[row].to_native();
             let start = starts.get_mut(usize::from(event_type));
-            let start = start.ok_or("a row names an event type that the block does not list")?;
+            let (start, fill) =
+                start.ok_or("a row names an event type that the block does not list")?;
             let (payload_start, payload_length) = (*start, group.payload_lengths[row].to_native());
-            let end = start.checked_add(payload_length);
+            let end = payload_end(payload_start, payload_length, *fill);
             *start = end.ok_or("the payloads of a type pass 4 GiB")?;
             let back = group.back[row].to_native();
             let previous = before(read.position(row), back, || far_back.next())?;
@@ -572,8 +582,23 @@ impl GroupRows {
     }
 }
 
-fn same(said: &[u32_le], known: &[u32]) -> bool {
-    said.len() == known.len() && said.iter().zip(known).all(|(said, known)| said == known)
+/// One a type: see [`payload_fill`].
+fn fills(types: &Columns) -> impl Iterator<Item = u32> {
+    let shapes = (0..types.type_schemas.len()).map(|index| types.type_shape(index));
+    shapes.map(payload_fill)
+}
+
+/// Where the payloads of a group's types start, and the [fill](payload_fill) of these.
+fn starts_of(group: &ArchivedGroup<'_>, types: &Columns) -> Result<Vec<(u32, u32)>, &'static str> {
+    let starts = group.payload_starts.iter().map(|start| start.to_native());
+    let starts: Vec<_> = starts.zip(fills(types)).collect();
+    if starts.len() != types.type_schemas.len() || starts.len() != group.payload_starts.len() {
+        return Err("a group has other types than its block");
+    }
+    match starts.iter().all(|(start, fill)| start & fill == 0) {
+        true => Ok(starts),
+        false => Err("a group says that payloads with a shape start where none does"),
+    }
 }
 
 pub(super) fn extend_u32(column: &mut Vec<u32>, more: &[u32_le]) {

@@ -1,5 +1,7 @@
 //! Which section of a block with events is which.
 
+use eventcask_event::{Columns, payload_fill};
+
 use crate::format::head::{BlockHead, MAX_BLOCK_TYPES, Section};
 
 const WRONG: &str = "a block's sections are not those of a block with events";
@@ -136,5 +138,17 @@ impl<'a> Layout<'a> {
             bytes[event_type] += section.raw as usize;
         }
         bytes
+    }
+
+    /// Payloads of these types can start where they have to, in each chunk.
+    pub(crate) fn check_chunks(&self, types: &Columns) -> Result<(), &'static str> {
+        let is_whole = |section: &Section| {
+            let shape = types.type_shape(usize::from(section.event_type));
+            section.raw & payload_fill(shape) == 0
+        };
+        match self.payloads.iter().all(is_whole) {
+            true => Ok(()),
+            false => Err("a chunk of payloads with a shape is no multiple of 16 bytes long"),
+        }
     }
 }

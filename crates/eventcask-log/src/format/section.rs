@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use eventcask_event::PayloadBytes;
 use rkyv::util::AlignedVec;
 
 use crate::format::checksum::checksum;
@@ -31,24 +32,25 @@ pub(crate) fn checked<'b>(section: &Section, stored: &'b [u8]) -> Result<&'b [u8
     }
 }
 
-/// Appends what a section of these bytes of a block holds.
-pub(crate) fn open(section: &Section, bytes: &[u8], to: &mut Vec<u8>) -> Result<(), &'static str> {
-    unpack(section, stored(section, bytes)?, to)
-}
-
-/// Appends what the stored bytes of a section unpack to.
-pub(crate) fn unpack(
+/// Adds the payloads that a section of these bytes of a block holds.
+pub(crate) fn open(
     section: &Section,
-    stored: &[u8],
-    to: &mut Vec<u8>,
+    bytes: &[u8],
+    to: &mut PayloadBytes,
 ) -> Result<(), &'static str> {
+    let stored = stored(section, bytes)?;
     if section.codec == 0 {
         to.extend_from_slice(stored);
         return Ok(());
     }
-    let start = to.len();
-    to.resize(start + section.raw as usize, 0);
-    codec::decompress(section.codec, stored, &mut to[start..])
+    codec::decompress(section.codec, stored, to.extend_zeros(section.raw as usize))
+}
+
+/// What the stored bytes of a section unpack to.
+pub(crate) fn unpack(section: &Section, stored: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let mut raw = vec![0; section.raw as usize];
+    codec::decompress(section.codec, stored, &mut raw)?;
+    Ok(raw)
 }
 
 /// Lends the archive that a section of these bytes of a block is, where it can be read in place.

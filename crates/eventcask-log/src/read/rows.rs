@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Columns, MetadataBuilder, NO_POSITION, Words};
+use eventcask_event::{Columns, MetadataBuilder, NO_POSITION, PayloadBytes, Words};
 
 use crate::format::front::Front;
 use crate::format::head::{BlockHead, Section};
@@ -374,7 +374,7 @@ impl<'r> RowGatherer<'r> {
         self.parts.ids.extend_from_slice(&row.id.to_le_bytes());
         let payloads = self.parts.payloads[usize::from(event_type)].get_or_insert_default();
         self.starts.push(payloads.len() as u32);
-        payloads.extend_from_slice(payload);
+        payloads.push(payload, columns.type_shape(usize::from(event_type)));
         self.bytes += payload.len();
         Ok(())
     }
@@ -385,15 +385,17 @@ impl<'r> RowGatherer<'r> {
         let is_it = |new: &usize| {
             columns.type_schemas[*new] == types.type_schemas[old]
                 && columns.type_encodings[*new] == types.type_encodings[old]
+                && columns.type_shape(*new) == types.type_shape(old)
                 && type_name(columns, *new) == type_name(types, old)
         };
         let known = (0..columns.type_schemas.len()).find(is_it);
         if let Some(known) = known {
             return known as u16;
         }
-        self.parts.payloads.push(Some(Vec::new()));
+        self.parts.payloads.push(Some(PayloadBytes::default()));
         let (schema, encoding) = (types.type_schemas[old], types.type_encodings[old]);
-        columns.add_type(type_name(types, old), schema, encoding)
+        let shape = types.type_shape(old);
+        columns.add_type(type_name(types, old), schema, encoding, shape)
     }
 
     /// The events as a block of their own, which is in no file.

@@ -6,9 +6,10 @@
 //! can hold an event.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::ops::Range;
 
-use eventcask_event::{EventId, Events, MetadataBuilder, NO_TIME, Timestamp};
+use eventcask_event::{EventId, Events, MetadataBuilder, NO_TIME, PayloadBytes, Timestamp};
 use foldhash::fast::RandomState;
 
 use crate::format::codec::{Codec, Compressor};
@@ -111,19 +112,27 @@ pub(crate) fn previous_of(events: &Events<'_>, row: usize) -> u64 {
 /// Event types by a number of their own, so that names are hashed once a block and not for each
 /// row.
 #[derive(Default)]
-pub(crate) struct TypeNumbers(HashMap<(String, u32, u8), u32, RandomState>);
+pub(crate) struct TypeNumbers(HashMap<TypeName, u32, RandomState>);
+
+/// What an event type is: its name, schema, encoding and shape.
+pub(crate) type TypeName = (String, u32, u8, Option<NonZeroU64>);
+
+/// What the event type with this index in a block is.
+pub(crate) fn type_name(events: &Events<'_>, index: usize) -> TypeName {
+    let (name, schema) = (
+        events.type_name(index).to_owned(),
+        events.type_schema(index),
+    );
+    let encoding = events.type_encoding(index) as u8;
+    (name, schema, encoding, events.type_shape(index))
+}
 
 impl TypeNumbers {
     /// Those of a block's types.
     pub(crate) fn of(&mut self, events: &Events<'_>) -> Vec<u32> {
         let number = |index| {
-            let name = events.type_name(index).to_owned();
-            let encoding = events.type_encoding(index) as u8;
             let next = self.0.len() as u32;
-            *self
-                .0
-                .entry((name, events.type_schema(index), encoding))
-                .or_insert(next)
+            *self.0.entry(type_name(events, index)).or_insert(next)
         };
         (0..events.types()).map(number).collect()
     }
@@ -235,7 +244,7 @@ struct Rows {
     local_types: Vec<Option<u16>>,
     metadata: MetadataBuilder,
     /// Room for payloads that was used before.
-    spare: Vec<Vec<u8>>,
+    spare: Vec<PayloadBytes>,
     first: Order,
     last: Order,
     /// The first aggregate with the hash in hand.
@@ -278,7 +287,7 @@ impl Rows {
         let id = events.given_id(row).map_or(0, EventId::as_u128);
         self.parts.ids.extend_from_slice(&id.to_le_bytes());
         if let Some(payloads) = &mut self.parts.payloads[usize::from(event_type)] {
-            payloads.extend_from_slice(payload);
+            payloads.push(payload, events.type_shape(events.type_index(row)));
         }
         self.bytes += payload.len() + ROW_BYTES;
         if let Some(metadata) = events.metadata(row).to_new() {
@@ -322,8 +331,8 @@ impl Rows {
             .push(Some(self.spare.pop().unwrap_or_default()));
         let events = &from.events;
         let (name, schema) = (events.type_name(old), events.type_schema(old));
-        let encoding = events.type_encoding(old) as u8;
-        let new = self.parts.columns.add_type(name, schema, encoding);
+        let (encoding, shape) = (events.type_encoding(old) as u8, events.type_shape(old));
+        let new = (self.parts.columns).add_type(name, schema, encoding, shape);
         self.local_types[number] = Some(new);
         new
     }

@@ -12,8 +12,8 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A hash of all that an event is beside its id: key, type, schema, encoding, time, payload and
-/// metadata.
+/// A hash of all that an event is beside its id: key, type, schema, encoding, shape, time, payload
+/// and metadata.
 ///
 /// Two events that differ have the same one by chance once in 2^128. It is seeded by the store's
 /// id, so that two that were made to have the same in one store do not in another.
@@ -39,6 +39,7 @@ impl Digest {
             event_type: event.event_type,
             schema: event.schema,
             encoding: event.encoding,
+            shape: event.shape,
             payload: event.payload,
             id: None,
             time: event.time,
@@ -65,10 +66,13 @@ fn encode(bytes: &mut Vec<u8>, key: &str, event: &NewEvent<'_>) {
     bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
     bytes.push(event.event_type.len() as u8);
     let metadata = event.metadata.filter(|metadata| !metadata.is_empty());
-    let encoding = event.encoding as u8;
-    bytes.push(metadata.map_or(encoding, |_| encoding | HAS_METADATA));
+    let flags = metadata.map_or(0, |_| HAS_METADATA) | event.shape.map_or(0, |_| HAS_SHAPE);
+    bytes.push(event.encoding as u8 | flags);
     bytes.extend_from_slice(key.as_bytes());
     bytes.extend_from_slice(event.event_type.as_bytes());
+    if let Some(shape) = event.shape {
+        bytes.extend_from_slice(&shape.get().to_le_bytes());
+    }
     if let Some(metadata) = metadata {
         encode_metadata(bytes, &metadata);
     }
@@ -77,6 +81,8 @@ fn encode(bytes: &mut Vec<u8>, key: &str, event: &NewEvent<'_>) {
 
 /// Is added to the number of the encoding where metadata follows.
 const HAS_METADATA: u8 = 0x80;
+/// The same where a shape follows.
+const HAS_SHAPE: u8 = 0x40;
 
 /// Headers in their order, tags in that of their names.
 pub(crate) fn encode_metadata(bytes: &mut Vec<u8>, metadata: &NewMetadata<'_>) {

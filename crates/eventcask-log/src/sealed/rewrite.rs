@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 
 use eventcask_event::{
-    Columns, EventId, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata,
+    Columns, EventId, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata, PayloadBytes,
 };
 use foldhash::fast::RandomState;
 
@@ -21,6 +21,7 @@ use crate::format::codec::{Codec, Compressor};
 use crate::format::head::{BlockHead, MAX_SECTION_BYTES};
 use crate::format::sealed_header::{Sealed, TABLE_ALIGN, Table, TableKind};
 use crate::sealed::closed::ClosedSegment;
+use crate::sealed::cluster::{TypeName, type_name};
 use crate::sealed::clustering::Clusterer;
 use crate::sealed::index::Index;
 use crate::segment::dir::{ShardDir, encode_header};
@@ -442,10 +443,10 @@ impl<'r> Rewriter<'r> {
 pub(super) struct Rows {
     columns: Columns,
     ids: Vec<u8>,
-    payloads: Vec<Vec<u8>>,
+    payloads: Vec<PayloadBytes>,
     metadata: MetadataBuilder,
     keys: HashMap<String, u32, RandomState>,
-    types: HashMap<(String, u32, u8), u16, RandomState>,
+    types: HashMap<TypeName, u16, RandomState>,
     /// What the aggregates and the types of the old block in hand are called here, where that is
     /// known: names are hashed once and not for each row.
     old_aggregates: Vec<u32>,
@@ -543,7 +544,8 @@ impl Rows {
         let version = events.version(row).saturating_add(1).to_le_bytes();
         let (event_type, payload) = match fate {
             Fate::Emptied | Fate::Erased(_) => {
-                let truncated = self.named_type(eventcask_event::TRUNCATED_TYPE, 1, 0);
+                let name = eventcask_event::TRUNCATED_TYPE.to_owned();
+                let truncated = self.named_type((name, 1, 0, None));
                 (truncated, &version[..])
             }
             _ => (
@@ -568,7 +570,8 @@ impl Rows {
             .push(events.commit_time(row).as_nanos());
         let id = id.filter(|_| is_kept).map_or(0, EventId::as_u128);
         self.ids.extend_from_slice(&id.to_le_bytes());
-        self.payloads[usize::from(event_type)].extend_from_slice(payload);
+        let shape = columns.type_shape(usize::from(event_type));
+        self.payloads[usize::from(event_type)].push(payload, shape);
         let metadata = events.metadata(row).to_new().filter(|_| is_kept);
         if let Some(metadata) = metadata {
             self.metadata.push(columns.versions.len() - 1, &metadata);
@@ -604,19 +607,20 @@ impl Rows {
     fn event_type(&mut self, events: &Events<'_>, row: usize) -> u16 {
         let old = events.type_index(row);
         if self.old_types[old] == UNKNOWN_TYPE {
-            let encoding = events.type_encoding(old) as u8;
-            let (name, schema) = (events.type_name(old), events.type_schema(old));
-            self.old_types[old] = self.named_type(name, schema, encoding);
+            self.old_types[old] = self.named_type(type_name(events, old));
         }
         self.old_types[old]
     }
 
-    fn named_type(&mut self, name: &str, schema: u32, encoding: u8) -> u16 {
-        let named = (name.to_owned(), schema, encoding);
-        *self.types.entry(named).or_insert_with(|| {
-            self.payloads.push(Vec::new());
-            self.columns.add_type(name, schema, encoding)
-        })
+    fn named_type(&mut self, named: TypeName) -> u16 {
+        if let Some(known) = self.types.get(&named) {
+            return *known;
+        }
+        let (name, schema, encoding, shape) = &named;
+        self.payloads.push(PayloadBytes::default());
+        let new = self.columns.add_type(name, *schema, *encoding, *shape);
+        self.types.insert(named, new);
+        new
     }
 
     /// The block of the rows; what is the same for all of them is left to the head.

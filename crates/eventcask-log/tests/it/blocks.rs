@@ -1,6 +1,6 @@
 //! A block on its way to bytes and back.
 
-use eventcask_event::{Columns, Encoding};
+use eventcask_event::{Columns, Encoding, PayloadBytes};
 use eventcask_log::{Block, BlockHead, Codec, Compressor, MAX_SECTION_BYTES, Payloads, SourceMark};
 
 use crate::support::{Row, STORE, Seen, deposits, parts, row, seal_head};
@@ -201,7 +201,7 @@ fn payloads_that_are_shut_are_not_looked_at() {
 }
 
 /// What makes parts of a block that do not fit of those that do.
-type Change<'c> = &'c dyn Fn(&mut BlockHead, &mut Columns, &mut Vec<u8>, &mut Vec<Vec<u8>>);
+type Change<'c> = &'c dyn Fn(&mut BlockHead, &mut Columns, &mut Vec<u8>, &mut Vec<PayloadBytes>);
 
 #[test]
 fn parts_that_do_not_fit_each_other_are_refused() {
@@ -228,8 +228,8 @@ fn parts_that_do_not_fit_each_other_are_refused() {
     check(&|_, columns, _, _| columns.payload_lengths[0] = u32::MAX);
     check(&|_, _, ids, _| ids.resize(16, 0));
     check(&|_, _, ids, _| ids.resize(16 * 3 + 1, 0));
-    check(&|_, _, _, payloads| payloads[0].push(0));
-    check(&|_, _, _, payloads| payloads.push(Vec::new()));
+    check(&|_, _, _, payloads| payloads[0].push(&[0], None));
+    check(&|_, _, _, payloads| payloads.push(PayloadBytes::default()));
 }
 
 #[test]
@@ -279,13 +279,18 @@ fn s2_a_block_whose_groups_list_too_many_types_is_not_made() {
     let mut columns = Columns::default();
     let aggregate = columns.add_aggregate("a", eventcask_event::NO_POSITION);
     for number in 0..types {
-        columns.add_type(&format!("Type{number}"), 1, 0);
+        columns.add_type(&format!("Type{number}"), 1, 0, None);
     }
     columns.aggregates = vec![aggregate; rows];
     columns.types = (0..rows).map(|row| (row % types) as u16).collect();
     columns.versions = (1..=rows as u64).collect();
     columns.payload_lengths = vec![0; rows];
-    let made = Block::new(head(rows), columns, Vec::new(), vec![Vec::new(); types]);
+    let made = Block::new(
+        head(rows),
+        columns,
+        Vec::new(),
+        vec![PayloadBytes::default(); types],
+    );
     assert_eq!(made.unwrap_err(), "the block would pass 64 MiB");
 }
 

@@ -24,6 +24,7 @@ fn rows(seed: u64, count: usize) -> Vec<Row> {
         row.id = (at % 2 == 0).then_some(u128::from(seed) << 32 | (at as u128 + 1));
         row.time = (at % 5 == 0).then_some(at as i64);
         row.carried = Carried::random(&mut random);
+        row.shape = [0, 0, 7, 8][random.usize(..4)];
     }
     rows
 }

@@ -26,6 +26,8 @@ fn small_store() -> MemoryStorage {
         rows[1].event_type = "Withdrawn".to_owned();
         rows[2].id = Some(7 + seed as u128);
         rows[3].time = Some(-7);
+        rows[5].shape = 0x5eed;
+        rows[6].shape = 0x5eed;
         rows[4].carried = Carried {
             correlation: Some(8),
             causation: Some(9),

@@ -11,9 +11,12 @@ pub(crate) const METADATA: u8 = 7;
 
 /// Bytes of an element of each column of a group, in their order.
 const GROUP_COLUMNS: [usize; 10] = [4, 2, 8, 4, 4, 8, 4, 8, 8, 8];
-const TYPE_COLUMNS: [usize; 4] = [4, 1, 4, 1];
+const TYPE_COLUMNS: [usize; 5] = [4, 1, 4, 1, 8];
 const KEY_COLUMNS: [usize; 2] = [4, 1];
 const METADATA_COLUMNS: [usize; 9] = [1, 1, 4, 4, 4, 1, 4, 4, 4];
+/// Places of columns among those of the types.
+pub(crate) const ENCODINGS: usize = 3;
+pub(crate) const SHAPES: usize = 4;
 /// Places of columns among those of a group.
 pub(crate) const TYPE_OF: usize = 1;
 pub(crate) const BACK: usize = 4;

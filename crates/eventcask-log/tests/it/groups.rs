@@ -16,10 +16,10 @@ use crate::support::{
 const FIRST_POSITION: u64 = 40;
 const GROUP: u8 = 3;
 const IDS: u8 = 4;
-const PAYLOADS: u8 = 5;
+pub(crate) const PAYLOADS: u8 = 5;
 const WRONG: &str = "a block's sections are not those of a block with events";
 
-fn head(rows: usize) -> BlockHead {
+pub(crate) fn head(rows: usize) -> BlockHead {
     BlockHead {
         store: STORE,
         segment: 1,
@@ -122,6 +122,7 @@ fn the_root_of_each_archive_is_its_last_bytes() {
         assert_eq!(found[1], columns.type_names.as_bytes());
         assert_eq!(found[2], bytes_of_u32(&columns.type_schemas));
         assert_eq!(found[3], columns.type_encodings);
+        assert_eq!(found[4], [], "no type has a shape");
     });
     forged.change(KEYS, |found| {
         assert_eq!(found[0], bytes_of_u32(&columns.key_ends));
@@ -160,7 +161,7 @@ pub(crate) fn bytes_of_u32(numbers: &[u32]) -> Vec<u8> {
     numbers.iter().flat_map(|one| one.to_le_bytes()).collect()
 }
 
-fn bytes_of_u64(numbers: &[u64]) -> Vec<u8> {
+pub(crate) fn bytes_of_u64(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|one| one.to_le_bytes()).collect()
 }
 
@@ -192,7 +193,7 @@ fn refuses(reason: &str, change: impl FnOnce(&mut Forged)) {
 }
 
 #[track_caller]
-fn refuses_of(block: &Block, reason: &str, change: impl FnOnce(&mut Forged)) {
+pub(crate) fn refuses_of(block: &Block, reason: &str, change: impl FnOnce(&mut Forged)) {
     let (head, bytes) = encode(block, Codec::None);
     let mut forged = Forged::of(&bytes);
     assert!(decode(&forged, &head).is_ok());
@@ -201,7 +202,10 @@ fn refuses_of(block: &Block, reason: &str, change: impl FnOnce(&mut Forged)) {
 }
 
 /// Changes the columns of a group.
-fn in_group(group: usize, change: impl FnOnce(&mut [Vec<u8>])) -> impl FnOnce(&mut Forged) {
+pub(crate) fn in_group(
+    group: usize,
+    change: impl FnOnce(&mut [Vec<u8>]),
+) -> impl FnOnce(&mut Forged) {
     move |forged| forged.change(forged.group(group), change)
 }
 
@@ -225,7 +229,7 @@ fn s4_keys_and_names_that_are_no_texts_are_damage() {
     }
 }
 
-fn set_u32(column: &mut [u8], index: usize, number: u32) {
+pub(crate) fn set_u32(column: &mut [u8], index: usize, number: u32) {
     column[4 * index..4 * index + 4].copy_from_slice(&number.to_le_bytes());
 }
 

@@ -11,6 +11,7 @@ mod blocks;
 mod codecs;
 mod groups;
 mod in_place;
+mod shapes;
 mod metadata;
 mod segments;
 mod recovery;

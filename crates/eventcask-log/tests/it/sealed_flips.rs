@@ -22,6 +22,7 @@ fn small_store() -> MemoryStorage {
             rows[1].event_type = "Withdrawn".to_owned();
             rows[2].id = Some(u128::from(7 + seed * 2 + block));
             rows[3].time = Some(-7);
+            rows[5].shape = 0x5eed;
             rows[4].carried = Carried {
                 correlation: Some(8),
                 causation: Some(9),

@@ -1,10 +1,12 @@
 //! A shard that is written as the worker writes it, and what is read back from it.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use eventcask_event::{
-    Columns, EventId, EventRef, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewEvent, Timestamp,
+    Columns, Encoding, EventId, EventRef, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewEvent,
+    PAYLOAD_ALIGN, PayloadBytes, Timestamp,
 };
 use eventcask_log::{
     Block, BlockHead, BlockPlace, BlockReader, Caches, ClosedSegment, Codec, Compressor, Digest,
@@ -34,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) key: String,
     pub(crate) event_type: String,
     pub(crate) payload: Vec<u8>,
+    /// 0 where it has none, and is JSON text.
+    pub(crate) shape: u64,
     pub(crate) id: Option<u128>,
     pub(crate) time: Option<i64>,
     pub(crate) carried: Carried,
@@ -44,6 +48,7 @@ pub(crate) fn row(key: &str, event_type: &str, payload: impl Into<Vec<u8>>) -> R
         key: key.to_owned(),
         event_type: event_type.to_owned(),
         payload: payload.into(),
+        shape: 0,
         id: None,
         time: None,
         carried: Carried::default(),
@@ -72,11 +77,15 @@ pub(crate) struct Seen {
     pub(crate) commit_time: i64,
     pub(crate) time: Option<i64>,
     pub(crate) payload: Vec<u8>,
+    pub(crate) shape: Option<NonZeroU64>,
     pub(crate) carried: Carried,
 }
 
 impl Seen {
     pub(crate) fn of(event: &EventRef<'_>) -> Self {
+        let is_aligned = event.payload.as_ptr().addr().is_multiple_of(PAYLOAD_ALIGN);
+        let has_place = event.shape.is_some() && !event.payload.is_empty();
+        assert!(is_aligned || !has_place, "{event:?}");
         Self {
             aggregate: event.key.to_owned(),
             version: event.version,
@@ -86,14 +95,18 @@ impl Seen {
             commit_time: event.commit_time.as_nanos(),
             time: event.time.map(Timestamp::as_nanos),
             payload: event.payload.to_vec(),
+            shape: event.shape,
             carried: Carried::of(event.metadata),
         }
     }
 
-    /// What an event that came again would be compared by: the payloads are JSON text.
+    /// What an event that came again would be compared by: payloads without a shape are JSON text.
     pub(crate) fn digest(&self) -> Digest {
         let mut event = NewEvent::json(&self.event_type, &self.payload);
         event.time = self.time.map(Timestamp::from_nanos);
+        if self.shape.is_some() {
+            (event.shape, event.encoding) = (self.shape, Encoding::Bytes);
+        }
         self.carried.with(|carried| {
             let metadata = Some(carried);
             Digest::of(STORE, &self.aggregate, &NewEvent { metadata, ..event })
@@ -102,7 +115,7 @@ impl Seen {
 }
 
 /// The parts of a block of these rows, for a shard in which nothing else is.
-pub(crate) fn parts(rows: &[Row]) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
+pub(crate) fn parts(rows: &[Row]) -> (Columns, Vec<u8>, Vec<PayloadBytes>) {
     parts_after(rows, &mut HashMap::new(), 0)
 }
 
@@ -111,11 +124,11 @@ fn parts_after(
     rows: &[Row],
     newest: &mut HashMap<String, (u64, u64)>,
     first_position: u64,
-) -> (Columns, Vec<u8>, Vec<Vec<u8>>) {
+) -> (Columns, Vec<u8>, Vec<PayloadBytes>) {
     let mut columns = Columns::default();
     let mut keys: Vec<&str> = Vec::new();
-    let mut types: Vec<&str> = Vec::new();
-    let mut payloads: Vec<Vec<u8>> = Vec::new();
+    let mut types: Vec<(&str, u64)> = Vec::new();
+    let mut payloads: Vec<PayloadBytes> = Vec::new();
     let mut metadata = MetadataBuilder::default();
     for (at, row) in rows.iter().enumerate() {
         let (version, position) = newest.get(&row.key).copied().unwrap_or((0, NO_POSITION));
@@ -125,11 +138,12 @@ fn parts_after(
             keys.push(&row.key);
             keys.len() - 1
         });
-        let event_type = types.iter().position(|name| *name == row.event_type);
+        let (named, shape) = ((&*row.event_type, row.shape), NonZeroU64::new(row.shape));
+        let event_type = types.iter().position(|known| *known == named);
         let event_type = event_type.unwrap_or_else(|| {
-            columns.add_type(&row.event_type, 1, 1);
-            types.push(&row.event_type);
-            payloads.push(Vec::new());
+            columns.add_type(&row.event_type, 1, u8::from(shape.is_none()), shape);
+            types.push(named);
+            payloads.push(PayloadBytes::default());
             types.len() - 1
         });
         row.carried.with(|carried| metadata.push(at, &carried));
@@ -137,7 +151,7 @@ fn parts_after(
         columns.types.push(event_type as u16);
         columns.versions.push(version + 1);
         columns.payload_lengths.push(row.payload.len() as u32);
-        payloads[event_type].extend_from_slice(&row.payload);
+        payloads[event_type].push(&row.payload, shape);
         newest.insert(row.key.clone(), (version + 1, first_position + at as u64));
     }
     metadata.swap(rows.len(), &mut columns.metadata);
@@ -419,7 +433,8 @@ pub(crate) fn problems_of(storage: &(impl Storage + Clone + 'static)) -> Vec<Pro
         &mut problems,
         &mut |head, bytes, _| match head.rows {
             0 => Ok(()),
-            _ => Block::decode(head.clone(), bytes, Payloads::All).map(drop),
+            _ => Block::decode(head.clone(), bytes, Payloads::All)
+                .and_then(|block| block.check_closely()),
         },
     );
     problems.extend(verified.unwrap().unfinished);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use eventcask_event::{AggregateNumbers, Columns, Encoding, Events, EventsParts, Timestamp};
+use eventcask_event::{
+    AggregateNumbers, Columns, Encoding, Events, EventsParts, PayloadBytes, Timestamp,
+};
 use eventcask_project::{Batch, PerAggregate, Snapshot};
 
 /// A block of which only the aggregates matter.
@@ -16,7 +18,7 @@ impl Block {
         let mut columns = Columns::default();
         let mut indexes = BTreeMap::new();
         if !keys.is_empty() {
-            columns.add_type("Moved", 1, Encoding::Bytes as u8);
+            columns.add_type("Moved", 1, Encoding::Bytes as u8, None);
         }
         for key in keys {
             let index = *indexes
@@ -34,7 +36,7 @@ impl Block {
 
     fn with_events<T>(&self, use_them: impl FnOnce(Events<'_>) -> T) -> T {
         let columns = &self.columns;
-        let payloads = vec![Some(Vec::new()); columns.type_name_ends.len()];
+        let payloads = vec![Some(PayloadBytes::default()); columns.type_name_ends.len()];
         use_them(Events::new(EventsParts {
             store: 7,
             shard: 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::{Columns, Encoding, Events, EventsParts, Timestamp};
+use eventcask_event::{Columns, Encoding, Events, EventsParts, PayloadBytes, Timestamp};
 use eventcask_project::{Batch, ViewSpec, ViewState};
 
 /// An event for a block.
@@ -26,14 +26,14 @@ pub(crate) fn flight(payload: &str) -> Row {
 pub(crate) struct Block {
     first_position: u64,
     columns: Columns,
-    payloads: Vec<Vec<u8>>,
+    payloads: Vec<PayloadBytes>,
 }
 
 impl Block {
     pub(crate) fn new(first_position: u64, rows: &[Row]) -> Self {
         let mut columns = Columns::default();
         let mut types: Vec<(&str, Encoding)> = Vec::new();
-        let mut payloads: Vec<Vec<u8>> = Vec::new();
+        let mut payloads: Vec<PayloadBytes> = Vec::new();
         // A block lists only aggregates of which it has events.
         let aggregate = match rows {
             [] => 0,
@@ -45,16 +45,16 @@ impl Block {
                 .iter()
                 .position(|known| *known == name)
                 .unwrap_or_else(|| {
-                    columns.add_type(row.event_type, 1, row.encoding as u8);
+                    columns.add_type(row.event_type, 1, row.encoding as u8, None);
                     types.push(name);
-                    payloads.push(Vec::new());
+                    payloads.push(PayloadBytes::default());
                     types.len() - 1
                 });
             columns.aggregates.push(aggregate);
             columns.types.push(index as u16);
             columns.versions.push(at as u64 + 1);
             columns.payload_lengths.push(row.payload.len() as u32);
-            payloads[index].extend_from_slice(&row.payload);
+            payloads[index].push(&row.payload, None);
         }
         Self {
             first_position,
@@ -70,7 +70,7 @@ impl Block {
     /// Applies with only those types open that `open` says, by their index.
     pub(crate) fn apply_open(&self, state: &mut ViewState, open: impl Fn(usize) -> bool) {
         let columns = &self.columns;
-        let sizes: Vec<_> = self.payloads.iter().map(Vec::len).collect();
+        let sizes: Vec<_> = self.payloads.iter().map(|one| one.len()).collect();
         let payload_starts = Events::check(columns.versions.len(), columns, 0, &sizes).unwrap();
         let payloads = self.payloads.iter().enumerate();
         let payloads: Vec<_> = payloads

@@ -339,6 +339,7 @@ fn same_event(one: &NewEvent<'_>, other: &NewEvent<'_>) -> bool {
     one.event_type == other.event_type
         && one.schema == other.schema
         && one.encoding == other.encoding
+        && one.shape == other.shape
         && one.time == other.time
         && one.payload == other.payload
         && same_metadata(one, other)

@@ -94,6 +94,7 @@ fn compare_in(block: &Block, position: u64, key: &str, event: &NewEvent<'_>) -> 
             event_type: stored.event_type,
             schema: stored.schema,
             encoding: stored.encoding,
+            shape: stored.shape,
             payload: stored.payload,
             id: event.id,
             time: stored.time,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use eventcask::StoreReader;
-use eventcask::event::EventRef;
+use eventcask::event::{EventRef, PAYLOAD_ALIGN};
 
 use crate::model::ledger::{Ledger, named_in};
 
@@ -119,10 +119,15 @@ fn row_of(event: &EventRef<'_>, ledger: &Ledger) -> Result<Row, String> {
     let same = event.key == planned.key
         && event.event_type == planned.event_type
         && event.payload == planned.payload.as_bytes()
+        && event.shape == planned.shape
         && planned.carries(event.metadata)
         && planned.id.is_none_or(|id| id == event.id);
     if !same {
         return Err(invented("is not as it was submitted"));
+    }
+    let is_aligned = event.payload.as_ptr().addr().is_multiple_of(PAYLOAD_ALIGN);
+    if event.shape.is_some() && !is_aligned {
+        return Err(invented("can not be read in place"));
     }
     Ok(Row {
         entry: named.0,

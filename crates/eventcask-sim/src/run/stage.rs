@@ -68,6 +68,9 @@ impl Stage {
         if self.has(Planted::PayloadIsChanged, number) {
             events[0].payload = changed.as_bytes();
         }
+        if self.has(Planted::ShapeIsLost, number) {
+            events[0].shape = None;
+        }
         if self.has(Planted::MetadataIsOfANeighbour, number) {
             let neighbour = self.ledger.entry(number.saturating_sub(1))?;
             events[0].metadata = neighbour.events[0].metadata;

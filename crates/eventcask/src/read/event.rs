@@ -1,5 +1,6 @@
 //! A stored event that was handed out.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use eventcask_event::{
@@ -102,6 +103,28 @@ impl Event {
     pub fn encoding(&self) -> Encoding {
         let (events, row) = self.events();
         events.type_encoding(events.type_index(row))
+    }
+
+    /// What the bytes of the payload are laid out like, if the event came with a
+    /// [shape](eventcask_event::NewEvent::shape). Such a payload starts at a multiple of 16 in
+    /// memory, unless it has no bytes.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::{Expected, NewEvent};
+    /// let archived = NewEvent::bytes("Deposited", &[0xf4, 1, 0, 0, 0, 0, 0, 0]).shape(0x5e_ed);
+    /// store.append("account-42", Expected::Any, &[archived])?.wait()?;
+    ///
+    /// let event = store.events().iter().next().ok_or("there is one")??;
+    /// assert_eq!(event.shape(), archived.shape);
+    /// assert!(event.payload().as_ptr().addr().is_multiple_of(16));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn shape(&self) -> Option<NonZeroU64> {
+        let (events, row) = self.events();
+        events.type_shape(events.type_index(row))
     }
 
     /// The event's id.

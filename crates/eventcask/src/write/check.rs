@@ -37,7 +37,8 @@ pub(crate) fn check_events<'k, 'e, 'n: 'e>(
         return Err(Invalid::AppendEmpty.into());
     }
     if count > MAX_BATCH_TYPES {
-        let types = rows.map(|(_, event)| (event.event_type, event.schema, event.encoding));
+        let types =
+            rows.map(|(_, event)| (event.event_type, event.schema, event.encoding, event.shape));
         let types: HashSet<_> = types.collect();
         if types.len() > MAX_BATCH_TYPES {
             return Err(Invalid::TooManyTypes.into());

@@ -47,7 +47,7 @@ fn history(seed: u64) -> MemoryStorage {
         let name = types[random.usize(..types.len())];
         let mut event = match random.bool() {
             true => NewEvent::json(name, br#"{"cents":500}"#),
-            false => NewEvent::bytes(name, payload),
+            false => NewEvent::bytes(name, payload).shape(random.u64(..3)),
         };
         event.schema = random.u32(1..3);
         event.id = random

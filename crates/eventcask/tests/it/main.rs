@@ -25,6 +25,7 @@ mod read;
 mod rows;
 mod metadata;
 mod scans;
+mod shapes;
 mod subscriptions;
 mod streams;
 mod consumers;
