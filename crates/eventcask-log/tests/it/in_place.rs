@@ -1,6 +1,8 @@
 //! Blocks whose payloads are read where they lie.
 
-use eventcask_log::{BlockPlace, BlockReader, Caches, Codec, ErrorKind, MemoryStorage, Payloads};
+use eventcask_log::{
+    BlockHead, BlockPlace, BlockReader, Caches, Codec, ErrorKind, MemoryStorage, Payloads,
+};
 
 use crate::forge::{Forged, Part};
 use crate::support::{FIRST_SEGMENT, Row, Writer, bytes_of, put_file, row, shard_on};
