@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::num::NonZeroU64;
 use std::ops::Range;
 
+use foldhash::fast::RandomState;
+
 use crate::{
     Columns, Encoding, EventId, Headers, MAX_KEY_BYTES, MAX_TAG_BYTES, MAX_TYPE_BYTES, Malformed,
     Metadata, NO_POSITION, NO_TIME, PayloadBytes, Place, TRUNCATED_TYPE, Tags, Timestamp,
@@ -198,12 +200,13 @@ impl<'a> Events<'a> {
     /// # Errors
     /// That one is.
     pub fn check_keys(&self) -> Result<(), Malformed> {
-        let mut known = HashSet::with_capacity(self.aggregates());
+        let mut known =
+            HashSet::with_capacity_and_hasher(self.aggregates(), RandomState::default());
         if !(0..self.aggregates()).all(|aggregate| known.insert(self.key(aggregate))) {
             return Err(Malformed("the block lists an aggregate twice"));
         }
         let words = &self.parts.columns.metadata.words;
-        let mut known = HashSet::with_capacity(words.len());
+        let mut known = HashSet::with_capacity_and_hasher(words.len(), RandomState::default());
         match (0..words.len() as u32).all(|word| known.insert(words.bytes_of(word))) {
             true => Ok(()),
             false => Err(Malformed("the block lists a name of headers or tags twice")),

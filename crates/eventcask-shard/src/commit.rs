@@ -160,7 +160,11 @@ impl Targets {
     pub(crate) fn do_alone(&self, job: Job) {
         let mut target = self.of(job.shard);
         target.group.push(job);
+        target
+            .writer
+            .set_through_cache(self.durability == Durability::Os);
         let done = target.do_group();
+        target.writer.set_through_cache(false);
         if self.durability == Durability::Sync {
             target.sync_unsynced();
         }

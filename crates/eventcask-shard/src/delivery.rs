@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use event_listener::{Event, Listener};
 use eventcask_event::{EventBatch, Expected, Invalid, MAX_BATCH_TYPES, NewEvent};
 
-use crate::{AppendError, AppendResult, Completion, Ticket};
+use crate::gate::Gate;
+use crate::{AppendError, Completion, Ticket};
 
 /// A batch of events of one shard, and where its answers go. Rows that no append covers were
 /// pushed one by one with any version; the account counts them.
@@ -17,6 +17,8 @@ pub struct Delivery {
     pub batch: EventBatch,
     /// Appends with an answer of their own, by rising rows.
     pub appends: Vec<Append>,
+    /// Where their answers go: each takes those of the next appends.
+    pub(crate) completions: Vec<Completion>,
     /// The accounts in which rows without an answer of their own are counted, by rising rows.
     pub(crate) accounts: Vec<Account>,
     /// Whether somebody waits for what was pushed.
@@ -66,8 +68,6 @@ pub struct Append {
     pub rows: u32,
     /// What the aggregates must be like.
     pub expected: Expectation,
-    /// Where the answer goes.
-    pub completion: Completion,
 }
 
 /// What must hold so that the events of an append are stored.
@@ -125,11 +125,11 @@ impl Delivery {
         Ok(())
     }
 
-    /// Notes that somebody waits for what was pushed so far. What is pushed from now on is counted
-    /// in another account.
-    pub fn ask(&mut self) {
+    /// Notes that somebody waits for what was pushed so far, and says whether nobody did before.
+    /// What is pushed from now on is counted in another account.
+    pub fn ask(&mut self) -> bool {
         self.end_account();
-        self.is_asked = !self.is_empty();
+        !std::mem::replace(&mut self.is_asked, true)
     }
 
     fn end_account(&mut self) {
@@ -166,6 +166,7 @@ impl Delivery {
                 first_row: base + append.first_row,
                 ..append
             }));
+        self.completions.append(&mut other.completions);
         let accounts = other.accounts.drain(..);
         self.accounts.extend(accounts.map(|account| Account {
             end: base + account.end,
@@ -179,25 +180,45 @@ impl Delivery {
     /// Has the rows from `first` on stored together or not at all. They get an answer of their own.
     #[must_use]
     pub fn join(&mut self, first: usize, expected: Expectation) -> Ticket {
-        let (completion, ticket) = Ticket::new();
         self.appends.push(Append {
             first_row: first as u32,
             rows: (self.batch.len() - first) as u32,
             expected,
-            completion,
         });
-        ticket
+        if self.completions.is_empty() {
+            self.completions.push(Completion::default());
+        }
+        // Only an open batch gets more, and that has one.
+        debug_assert_eq!(self.completions.len(), 1);
+        self.completions[0].ticket()
     }
 
     /// Whether somebody waits for what is in it.
     pub(crate) fn has_waiters(&self) -> bool {
-        self.is_asked || !self.appends.is_empty()
+        self.waiters() > 0
+    }
+
+    /// How many wait for what is in it; those who flushed a batch are one.
+    pub(crate) fn waiters(&self) -> usize {
+        self.appends.len() + usize::from(self.is_asked)
+    }
+
+    /// How many it was taken over from that may send more once they have their answers.
+    pub(crate) fn callers(&self) -> usize {
+        let tickets = self.completions.iter().map(Completion::tickets);
+        let flushes = if self.is_asked {
+            self.accounts.len()
+        } else {
+            0
+        };
+        tickets.sum::<usize>() + flushes
     }
 
     /// Removes everything and keeps the memory.
     pub fn clear(&mut self) {
         self.batch.clear();
         self.appends.clear();
+        self.completions.clear();
         self.accounts.clear();
         self.is_asked = false;
         self.opened = None;
@@ -250,7 +271,7 @@ pub struct FlushCounter {
     refused: AtomicU64,
     first_refused: OnceLock<AppendError>,
     failed: OnceLock<AppendError>,
-    closed: Event,
+    settled: Gate,
 }
 
 /// One batch's part of an account. Dropped without a word it counts as refused, so that
@@ -292,11 +313,8 @@ impl FlushCounter {
     /// # Errors
     /// The first refusal of a whole batch; other batches are stored all the same.
     pub fn wait(&self) -> Result<Flushed, AppendError> {
-        while !self.is_settled() {
-            let listener = self.closed.listen();
-            if !self.is_settled() {
-                listener.wait();
-            }
+        if !self.is_settled() {
+            self.settled.wait(|| self.is_settled());
         }
         self.result()
     }
@@ -346,15 +364,16 @@ impl Drop for FlushShare {
             let _ = self.account.failed.set(crate::ticket::dropped());
         }
         if self.account.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.account.closed.notify(usize::MAX);
+            self.account.settled.open();
         }
     }
 }
 
 /// Answers everything in a delivery in the same way.
 pub(crate) fn refuse_all(delivery: &mut Delivery, refused: &AppendError) {
-    for append in delivery.appends.drain(..) {
-        append.completion.answer(AppendResult::Err(refused.clone()));
+    delivery.appends.clear();
+    for completion in delivery.completions.drain(..) {
+        completion.refuse(refused.clone());
     }
     for account in delivery.accounts.drain(..) {
         account.share.settle(Flushed::default(), Some(refused));

@@ -13,6 +13,8 @@ use eventcask_event::NO_POSITION;
 use eventcask_table::{IndexTable, prefetch};
 use foldhash::fast::RandomState;
 
+/// Aggregates whose memory is asked for together, as that of rows is where they are admitted.
+const GROUP: usize = 64;
 /// Words of a chunk: 256 KiB, so that an empty shard takes little and a large one few chunks.
 const CHUNK_WORDS: usize = 1 << CHUNK_BITS;
 const CHUNK_BITS: u32 = 15;
@@ -163,6 +165,26 @@ impl Directory {
         }
         self.table.insert(hash, slot);
         slot
+    }
+
+    /// The aggregates with these keys; those that are not there are added without events.
+    pub(crate) fn find_or_add(&mut self, hasher: &KeyHasher, keys: &[&str]) -> Vec<AggregateSlot> {
+        let mut slots = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(GROUP) {
+            let mut hashes = [0; GROUP];
+            for (hash, key) in hashes.iter_mut().zip(keys) {
+                *hash = hasher.hash(key);
+                self.prefetch(*hash);
+            }
+            for hash in &hashes[..keys.len()] {
+                self.prefetch_entry(*hash);
+            }
+            slots.extend(keys.iter().zip(hashes).map(|(key, hash)| {
+                let found = self.find(hash, key);
+                found.unwrap_or_else(|| self.add(hash, key))
+            }));
+        }
+        slots
     }
 
     fn take_room(&mut self, words: usize) -> AggregateSlot {

@@ -3,7 +3,7 @@
 use eventcask_log::{Block, BlockPlace, Section, SourceMark, Tail};
 
 use crate::build::Touched;
-use crate::{AppendError, AppendResult, Completion, Delivery, FlushShare};
+use crate::{AppendError, AppendResult, Delivery, FlushShare};
 
 /// A batch whose answers wait for the disk.
 #[derive(Debug, Default)]
@@ -13,7 +13,8 @@ pub(crate) struct InFlight {
     /// Bytes of the batch or of its block, whichever are more.
     pub(crate) bytes: usize,
     pub(crate) delivery: Box<Delivery>,
-    pub(crate) answers: Vec<(Completion, AppendResult)>,
+    /// What the appends of the batch are answered, in their order.
+    pub(crate) answers: Vec<AppendResult>,
     /// Why pushed events were refused, other than by their own fault.
     pub(crate) failed: Option<AppendError>,
     pub(crate) flush: Option<FlushShare>,
@@ -22,6 +23,18 @@ pub(crate) struct InFlight {
     pub(crate) stored: Option<InFlightBlock>,
     /// How the log ended before it, where it adds to that.
     pub(crate) tail_before: Option<Tail>,
+}
+
+impl InFlight {
+    /// Answers its appends.
+    pub(crate) fn answer(&mut self) {
+        let mut answers = std::mem::take(&mut self.answers).into_iter();
+        for completion in self.delivery.completions.drain(..) {
+            let tickets = completion.tickets();
+            completion.answer(answers.by_ref().take(tickets).collect());
+        }
+        debug_assert!(answers.next().is_none(), "each answer is that of a ticket");
+    }
 }
 
 /// A block on its way to the disk, and how to take it back.

@@ -7,16 +7,19 @@
 //!    that never runs dry takes those in which somebody waits for an answer, each time a group
 //!    of blocks is done: a stream of events holds up nobody beside it. Small batches that are taken
 //!    together become one.
-//! 4. The order of one producer's batches holds: it hands over under its batch's lock, and the
+//! 4. Those who were just answered have a moment to come back before the next small block is made,
+//!    so that callers who wait for each answer share one block and one sync, and do not fall into
+//!    two groups by turns.
+//! 5. The order of one producer's batches holds: it hands over under its batch's lock, and the
 //!    worker takes an open batch only where the queue is empty under that same lock.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_queue::ArrayQueue;
+use crossbeam_queue::{ArrayQueue, SegQueue};
 use event_listener::{Event, Listener};
 
 use crate::health::Health;
@@ -27,6 +30,11 @@ use crate::{AppendError, Delivery, FlushShare};
 const QUEUE_BATCHES: usize = 8;
 /// Emptied batches kept for the next ones: as many as wait and are in flight.
 const SPARE_BATCHES: usize = 48;
+/// For as long as nobody comes back, a worker waits for those who were just answered: some times as
+/// long as a caller needs from its answer to its next append.
+const RETURN_PAUSE: Duration = Duration::from_micros(20);
+/// How long it waits for them in all. A thousand threads need about two of these on two cores.
+const RETURN_TIME: Duration = Duration::from_millis(1);
 
 /// Wakes the worker of some shards, at no cost while it is awake.
 #[derive(Debug, Default)]
@@ -107,7 +115,12 @@ pub enum Message {
 pub struct Inbox {
     queue: ArrayQueue<Message>,
     spare: ArrayQueue<Box<Delivery>>,
-    open: Mutex<Vec<Weak<OpenBatch>>>,
+    /// Open batches that got their first row since the list of them was looked at last.
+    begun: SegQueue<Arc<OpenBatch>>,
+    /// Those before; some of them may have been handed over since.
+    open: Mutex<Vec<Arc<OpenBatch>>>,
+    /// How many wait for an answer in open batches and in the queue.
+    waiters: AtomicUsize,
     space: Event,
     closed: AtomicBool,
     /// Set once the worker is gone: a producer that finds it set empties the queue.
@@ -124,6 +137,9 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 pub struct OpenBatch {
     delivery: Mutex<Box<Delivery>>,
+    /// Whether it is in the list of open batches, as one with a row always is. Only looked at under
+    /// the lock.
+    is_listed: AtomicBool,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -154,7 +170,9 @@ impl Inbox {
         Self {
             queue: ArrayQueue::new(QUEUE_BATCHES),
             spare: ArrayQueue::new(SPARE_BATCHES),
+            begun: SegQueue::new(),
             open: Mutex::default(),
+            waiters: AtomicUsize::new(0),
             space: Event::new(),
             closed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
@@ -185,26 +203,32 @@ impl Inbox {
         }
     }
 
-    /// An open batch for a new producer.
-    #[must_use]
-    pub fn register(&self) -> Arc<OpenBatch> {
-        let batch = Arc::new(OpenBatch::default());
-        let mut open = locked(&self.open);
-        open.retain(|batch| batch.strong_count() > 0);
-        open.push(Arc::downgrade(&batch));
-        batch
-    }
-
-    /// Notes when an open batch got its first row, where that matters. The caller holds its lock.
-    pub fn note_age(&self, open: &mut Delivery) {
+    /// Notes that an open batch has its first row. The caller holds its lock, and
+    /// [tells the worker](Self::ring) when it does no more.
+    pub fn begin(&self, batch: &Arc<OpenBatch>, open: &mut Delivery) {
         if !self.linger.is_zero() {
             open.opened = Some(Instant::now());
         }
+        if !batch.is_listed.swap(true, Ordering::Relaxed) {
+            self.begun.push(Arc::clone(batch));
+        }
     }
 
-    /// Tells the worker that an open batch has its first row.
-    pub fn opened(&self) {
+    /// Notes that somebody waits for an answer in an open batch. The caller holds its lock.
+    pub fn note_waiter(&self) {
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Has the worker look at the open batches.
+    pub fn ring(&self) {
         self.bell.ring();
+    }
+
+    /// The open batches that got a row; some of them may have been handed over since.
+    fn opened(&self) -> MutexGuard<'_, Vec<Arc<OpenBatch>>> {
+        let mut open = locked(&self.open);
+        open.extend(std::iter::from_fn(|| self.begun.pop()));
+        open
     }
 
     /// Hands over what is in the open batch, which is empty then. The caller holds its lock.
@@ -273,8 +297,8 @@ impl Inbox {
     /// Hands over the open batches for which somebody waits, so that what comes behind comes after
     /// them.
     fn send_asked(&self) {
-        let open = locked(&self.open).clone();
-        for batch in open.iter().filter_map(Weak::upgrade) {
+        let open = self.opened().clone();
+        for batch in open {
             let mut open = batch.lock();
             if open.is_asked {
                 // One that was closed is emptied by its worker.
@@ -340,6 +364,9 @@ impl Inbox {
     /// The next message, in order.
     pub fn take(&self) -> Option<Message> {
         let message = self.queue.pop()?;
+        if let Message::Delivery(delivery) = &message {
+            self.take_waiters(delivery);
+        }
         self.space.notify(1);
         Some(message)
     }
@@ -367,33 +394,70 @@ impl Inbox {
 
     fn take_open_if(&self, taken: &mut VecDeque<Message>, is_wanted: impl Fn(&Delivery) -> bool) {
         let old_enough = self.old_enough();
-        let open = locked(&self.open);
-        for batch in open.iter().filter_map(Weak::upgrade) {
+        self.opened().retain(|batch| {
             // A producer that holds the lock is adding to the batch, and rings afterwards.
             let Some(mut delivery) = batch.try_lock() else {
-                continue;
+                return true;
             };
             if self.has_waiting() {
-                return;
+                return true;
             }
-            if !delivery.is_empty() && is_wanted(&delivery) && self.due(&delivery) <= old_enough {
-                if let Some(Message::Delivery(last)) = taken.back_mut()
-                    && last.absorb(&mut delivery, self.batch_bytes)
-                {
-                    continue;
+            if !delivery.is_empty() {
+                if !is_wanted(&delivery) || self.due(&delivery) > old_enough {
+                    return true;
                 }
-                let empty = self.empty_batch();
-                let full = std::mem::replace(&mut *delivery, empty);
-                taken.push_back(Message::Delivery(full));
+                self.take_waiters(&delivery);
+                self.take_one(&mut delivery, taken);
+            }
+            batch.is_listed.store(false, Ordering::Relaxed);
+            false
+        });
+    }
+
+    /// Takes what is in an open batch, behind what was taken before if it is small.
+    fn take_one(&self, open: &mut Box<Delivery>, taken: &mut VecDeque<Message>) {
+        if let Some(Message::Delivery(last)) = taken.back_mut()
+            && last.absorb(open, self.batch_bytes)
+        {
+            return;
+        }
+        let full = std::mem::replace(open, self.empty_batch());
+        taken.push_back(Message::Delivery(full));
+    }
+
+    fn take_waiters(&self, delivery: &Delivery) {
+        self.waiters
+            .fetch_sub(delivery.waiters(), Ordering::Relaxed);
+    }
+
+    /// Waits a moment for those who were just answered, so many of them, where some of them are
+    /// back already: a caller that waits for each answer sends the next event at once. Whoever comes
+    /// too late becomes the next block.
+    pub(crate) fn let_return(&self, answered: usize) {
+        let mut waiters = self.waiters.load(Ordering::Relaxed);
+        if waiters == 0 || waiters >= answered {
+            return;
+        }
+        let began = Instant::now();
+        let (mut now, mut grown) = (began, began);
+        while waiters < answered && now - grown < RETURN_PAUSE && now - began < RETURN_TIME {
+            // They may need this core.
+            std::thread::yield_now();
+            now = Instant::now();
+            let back = self.waiters.load(Ordering::Relaxed);
+            if back > waiters {
+                (waiters, grown) = (back, now);
             }
         }
     }
 
     /// Whether somebody waits for an answer in an open batch that is old enough.
     pub(crate) fn has_waiters(&self) -> bool {
+        if self.waiters.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
         let old_enough = self.old_enough();
-        let open = locked(&self.open);
-        open.iter().filter_map(Weak::upgrade).any(|batch| {
+        self.opened().iter().any(|batch| {
             // A producer that holds the lock is adding to the batch, and rings afterwards.
             let delivery = batch.try_lock();
             delivery.is_some_and(|one| one.has_waiters() && self.due(&one) <= old_enough)
@@ -427,7 +491,7 @@ impl Inbox {
         }
         let old_enough = self.old_enough();
         let mut first = Due::Never;
-        for batch in locked(&self.open).iter().filter_map(Weak::upgrade) {
+        for batch in self.opened().iter() {
             // A batch that is locked is being added to, or its producer waits for room in the
             // queue: to wait for it here could be to wait for one who waits for this thread.
             let Some(delivery) = batch.try_lock() else {

@@ -444,15 +444,8 @@ impl ShardReader {
         let seen = self.published().watermark;
         let mut directory = self.directory_mut();
         let events = block.events();
-        let slots: Vec<_> = (0..events.aggregates())
-            .map(|index| {
-                let key = events.key(index);
-                let hash = self.hasher.hash(key);
-                directory
-                    .find(hash, key)
-                    .unwrap_or_else(|| directory.add(hash, key))
-            })
-            .collect();
+        let keys: Vec<_> = (0..events.aggregates()).map(|at| events.key(at)).collect();
+        let slots = directory.find_or_add(&self.hasher, &keys);
         for row in (0..events.len()).filter(|row| events.position(*row) >= seen) {
             let version = events.columns().versions[row];
             let slot = slots[events.aggregate_index(row)];
@@ -618,7 +611,7 @@ impl ShardReader {
             let Some(rows) = self.blocks.rows_back(at, position, is_enough)? else {
                 return Ok(None);
             };
-            let mut gatherer = RowGatherer::new(&self.blocks, key);
+            let mut gatherer = RowGatherer::new(&self.blocks, key, rows.count());
             gatherer.add(&rows, |_| true)?;
             Ok(Some(Arc::new(gatherer.finish())))
         })

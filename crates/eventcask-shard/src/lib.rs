@@ -10,6 +10,7 @@
 //! The modules stand in the order in which a batch walks through them.
 
 mod answer;
+mod gate;
 mod ticket;
 mod delivery;
 mod health;
@@ -23,6 +24,7 @@ mod admit;
 mod build;
 mod commit;
 mod retired;
+mod blocks;
 mod published;
 mod recent;
 mod held;

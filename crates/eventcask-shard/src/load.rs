@@ -69,6 +69,8 @@ const HELD_BYTES: usize = 16 << 20;
 /// After so many events, or bytes of payloads, that were put together they are handed out.
 const GATHERED_ROWS: usize = 1024;
 const GATHERED_BYTES: usize = 1 << 20;
+/// Room is made for so many steps back at once, and not for more until they were made.
+const EXPECTED_STEPS: u64 = 256;
 
 /// An aggregate's newest position in one of its blocks or groups, and that itself where it is held.
 #[derive(Debug)]
@@ -112,6 +114,9 @@ impl AggregateCursor {
             position = match step_back(&reader, key, at, from_version, retired.before())? {
                 Step::Back(held, before) => {
                     held_bytes += held.bytes();
+                    if found.is_empty() {
+                        found.reserve_exact(likely_steps(&held, from_version));
+                    }
                     found.push(Found {
                         position: at,
                         held: (held_bytes <= HELD_BYTES).then_some(held),
@@ -178,7 +183,8 @@ impl AggregateCursor {
 
     /// Puts rows together with those that follow them; none where no row of these is wanted.
     fn gather(&mut self, position: u64, rows: RowsOfGroup) -> Result<Option<BlockRows>, Error> {
-        let mut gatherer = RowGatherer::new(self.reader.blocks(), &self.key);
+        let mut gatherer =
+            RowGatherer::new(self.reader.blocks(), &self.key, self.likely_rows(&rows));
         let (mut position, mut rows) = (position, rows);
         loop {
             let (bounds, next) = (&self.bounds, self.next);
@@ -216,6 +222,20 @@ impl AggregateCursor {
         let shown = |row: &u32| !self.retired.hides(&events, *row as usize);
         let rows: Vec<u32> = (0..events.len() as u32).filter(shown).collect();
         Ok((!rows.is_empty()).then_some((block, rows)))
+    }
+
+    /// How many events are likely put together that begin with these.
+    fn likely_rows(&self, rows: &RowsOfGroup) -> usize {
+        let more = self
+            .found
+            .iter()
+            .rev()
+            .map_while(|found| match &found.held {
+                Some(Held::Rows(rows)) => Some(rows.count()),
+                _ => None,
+            });
+        let rows = rows.count() + more.take(GATHERED_ROWS).sum::<usize>();
+        rows.min(GATHERED_ROWS)
     }
 
     fn goes_back_enough(&self, place: &RowPlace) -> bool {
@@ -297,6 +317,18 @@ enum Step {
     Back(Held, Option<u64>),
     /// The event is gone.
     Gone,
+}
+
+/// How many steps it takes back to the first wanted event, if each leads to one: the log may say
+/// that a version is any number.
+fn likely_steps(held: &Held, from_version: u64) -> usize {
+    let Held::Rows(rows) = held else { return 1 };
+    let steps = rows
+        .newest()
+        .version
+        .saturating_sub(from_version)
+        .saturating_add(1);
+    steps.min(EXPECTED_STEPS) as usize
 }
 
 fn step_back(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use eventcask_log::{Block, BlockPlace, ClosedSegment, FIRST_BLOCK, Section};
 
 use crate::SourceMark;
+use crate::blocks::Blocks;
 use crate::retired::Retired;
 
 /// The durable events of a shard, in order.
@@ -42,7 +43,7 @@ enum Layout {
 
 #[derive(Debug, Clone, Default)]
 struct Written {
-    blocks: Vec<BlockPlace>,
+    blocks: Blocks,
     figures: Figures,
 }
 
@@ -165,7 +166,7 @@ impl Published {
         let spans = self.segments.iter().map(|segment| {
             let (next_position, disk_bytes, ended) = match &segment.layout {
                 Layout::Written(written) => {
-                    let last = written.blocks.last();
+                    let last = written.blocks.places().last();
                     let next = last.map_or(segment.first_position, |at| at.next_position);
                     (next, written.figures.disk_bytes, None)
                 }
@@ -228,7 +229,7 @@ impl Published {
                 Layout::Ended(ended) if ended.sealed().first_commit < time => return None,
                 Layout::Ended(_) => break,
                 Layout::Written(written) => {
-                    let blocks = &written.blocks;
+                    let blocks = written.blocks.places();
                     let before = blocks.partition_point(|at| at.last_commit < time);
                     let whole = before == blocks.len() && !is_newest;
                     let last = before.checked_sub(1).map(|last| &blocks[last]);
@@ -251,7 +252,7 @@ impl Published {
                 number: at.segment,
                 first_position: at.first_position,
                 layout: Layout::Written(Written {
-                    blocks: Vec::new(),
+                    blocks: Blocks::default(),
                     figures: Figures {
                         segments: 1,
                         disk_bytes: FIRST_BLOCK,
@@ -306,7 +307,10 @@ impl Published {
     pub(crate) fn last_commit(&self) -> Option<i64> {
         let newest = self.segments.iter().rev();
         let mut times = newest.filter_map(|segment| match &segment.layout {
-            Layout::Written(written) => written.blocks.last().map(|at| at.last_commit),
+            Layout::Written(written) => {
+                let last = written.blocks.places().last();
+                last.map(|at| at.last_commit)
+            }
             Layout::Ended(ended) => Some(ended.sealed().newest_commit),
         });
         times.next()
@@ -325,9 +329,7 @@ impl Published {
             match &segment.layout {
                 Layout::Ended(ended) => return Look::Ended(Arc::clone(ended)),
                 Layout::Written(written) => {
-                    let blocks = &written.blocks;
-                    let at = blocks.partition_point(|block| block.next_position <= position);
-                    if let Some(found) = blocks.get(at) {
+                    if let Some(found) = written.blocks.find(position) {
                         return Look::Found(*found);
                     }
                 }
@@ -356,6 +358,6 @@ impl Written {
             disk_bytes: u64::from(at.length),
             ..Figures::default()
         });
-        self.blocks.push(*at);
+        self.blocks.push(at);
     }
 }

@@ -1,40 +1,59 @@
-//! An answer that is still on its way: waited for, asked for, or awaited.
+//! Answers that are still on their way: waited for, asked for, or awaited.
+//!
+//! The appends of a batch are answered at the same time. So they share one place where the answers
+//! are put, and one gate at which all wait who want one of them.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use event_listener::{Event, EventListener, Listener};
-
+use crate::gate::Gate;
 use crate::{AppendError, AppendResult};
 
-struct Slot {
-    outcome: OnceLock<AppendResult>,
-    answered: Event,
+/// What the appends of a batch are answered, and who waits for it.
+#[derive(Default)]
+struct Round {
+    answers: OnceLock<Answers>,
+    answered: Gate,
+}
+
+enum Answers {
+    /// The n-th is that of the n-th ticket.
+    Each(Vec<AppendResult>),
+    All(AppendError),
+}
+
+impl Round {
+    fn is_answered(&self) -> bool {
+        self.answers.get().is_some()
+    }
+
+    fn answer(&self, answers: Answers) {
+        if self.answers.set(answers).is_ok() {
+            self.answered.open();
+        }
+    }
 }
 
 /// The answer to one append, once it is there.
 ///
 /// It can be waited for ([`wait`](Self::wait)), asked for ([`poll`](Self::poll)) or awaited
 /// from any async runtime. Dropping it changes nothing: the append goes on.
-pub struct Ticket(Arc<Slot>);
+pub struct Ticket {
+    round: Arc<Round>,
+    index: u32,
+}
 
-/// The other end of a [`Ticket`]: gives the answer. Dropped without one, it answers that the
-/// store is closed, so that nobody waits for ever.
-pub struct Completion(Arc<Slot>);
+/// The other end of the [`Ticket`]s of a batch: gives the answers. Dropped without any, it answers
+/// that the store is closed, so that nobody waits for ever.
+#[derive(Default)]
+pub struct Completion {
+    round: Arc<Round>,
+    tickets: u32,
+}
 
 impl Ticket {
-    /// A ticket and the end that answers it.
-    #[must_use]
-    pub fn new() -> (Completion, Self) {
-        let slot = Arc::new(Slot {
-            outcome: OnceLock::new(),
-            answered: Event::new(),
-        });
-        (Completion(Arc::clone(&slot)), Self(slot))
-    }
-
     /// Blocks until the answer is there.
     ///
     /// # Errors
@@ -44,51 +63,71 @@ impl Ticket {
             if let Some(outcome) = self.poll() {
                 return outcome;
             }
-            let listener = self.0.answered.listen();
-            if self.0.outcome.get().is_none() {
-                listener.wait();
-            }
+            self.round.answered.wait(|| self.round.is_answered());
         }
     }
 
     /// The answer if it is there.
     #[must_use]
     pub fn poll(&self) -> Option<AppendResult> {
-        self.0.outcome.get().cloned()
+        Some(match self.round.answers.get()? {
+            Answers::Each(each) => each[self.index as usize].clone(),
+            Answers::All(refused) => Err(refused.clone()),
+        })
     }
 }
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ticket")
-            .field("outcome", &self.0.outcome.get())
+            .field("outcome", &self.poll())
             .finish()
     }
 }
 
 impl std::fmt::Debug for Completion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Completion").finish_non_exhaustive()
+        let mut shown = f.debug_struct("Completion");
+        shown
+            .field("tickets", &self.tickets)
+            .finish_non_exhaustive()
     }
 }
 
 impl Completion {
-    /// Gives the answer. Only the first one counts.
-    pub fn answer(self, outcome: AppendResult) {
-        self.set(outcome);
+    /// The ticket of one more append.
+    pub fn ticket(&mut self) -> Ticket {
+        let index = self.tickets;
+        self.tickets += 1;
+        let round = Arc::clone(&self.round);
+        Ticket { round, index }
     }
 
-    fn set(&self, outcome: AppendResult) {
-        if self.0.outcome.set(outcome).is_ok() {
-            self.0.answered.notify(usize::MAX);
-        }
+    /// How many tickets wait.
+    #[must_use]
+    pub fn tickets(&self) -> usize {
+        self.tickets as usize
+    }
+
+    /// Gives the answers, one a ticket in the order in which those were made.
+    ///
+    /// # Panics
+    /// When there are more or fewer answers than tickets.
+    pub fn answer(self, each: Vec<AppendResult>) {
+        assert_eq!(each.len(), self.tickets(), "each ticket has one answer");
+        self.round.answer(Answers::Each(each));
+    }
+
+    /// Gives all tickets the same answer.
+    pub fn refuse(self, refused: AppendError) {
+        self.round.answer(Answers::All(refused));
     }
 }
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        if self.0.outcome.get().is_none() {
-            self.set(Err(dropped()));
+        if !self.round.is_answered() {
+            self.round.answer(Answers::All(dropped()));
         }
     }
 }
@@ -106,7 +145,8 @@ pub(crate) fn dropped() -> AppendError {
 /// A [`Ticket`] being awaited.
 pub struct TicketFuture {
     ticket: Ticket,
-    listener: Option<EventListener>,
+    /// Where the task is among those that wait, once it is.
+    task: Option<usize>,
 }
 
 impl std::fmt::Debug for TicketFuture {
@@ -122,7 +162,7 @@ impl IntoFuture for Ticket {
     fn into_future(self) -> TicketFuture {
         TicketFuture {
             ticket: self,
-            listener: None,
+            task: None,
         }
     }
 }
@@ -131,19 +171,15 @@ impl Future for TicketFuture {
     type Output = AppendResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<AppendResult> {
-        loop {
-            if let Some(outcome) = self.ticket.poll() {
-                return Poll::Ready(outcome);
-            }
-            let Some(listener) = &mut self.listener else {
-                // Listen first, then look again: an answer in between is not missed.
-                self.listener = Some(self.ticket.0.answered.listen());
-                continue;
-            };
-            match Pin::new(listener).poll(cx) {
-                Poll::Ready(()) => self.listener = None,
-                Poll::Pending => return Poll::Pending,
-            }
+        if let Some(outcome) = self.ticket.poll() {
+            return Poll::Ready(outcome);
         }
+        let (round, before) = (&self.ticket.round, self.task);
+        let task = round
+            .answered
+            .enlist(before, cx.waker(), || round.is_answered());
+        self.task = task;
+        // Looked at once more: the answer may have come before the task was among those that wait.
+        self.ticket.poll().map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -27,6 +27,9 @@ use crate::{CommitClock, Delivery, Durability, Shard, WorkerBell, WriteThread};
 const JOBS: usize = 64;
 /// Larger blocks are left to the write thread, which syncs while more are made.
 const ALONE_BYTES: usize = 64 << 10;
+/// The same where no sync follows: a copy of a usual block into the system's cache takes no longer
+/// than waking the write thread and being woken by it.
+const ALONE_CACHED_BYTES: usize = 512 << 10;
 /// Looks at the queues before going to sleep: about as long as waking up would take.
 const LOOKS: usize = 64;
 
@@ -151,11 +154,12 @@ impl Worker {
         let ([shard], [job]) = (&self.shards[..], &self.held[..]) else {
             return false;
         };
-        let has_deadline = matches!(self.targets.durability, Durability::Interval(_));
-        !has_deadline
-            && job.task.bytes() < ALONE_BYTES
-            && shard.has_one_in_flight()
-            && shard.look() != Idle::Not
+        let limit = match self.targets.durability {
+            Durability::Sync => ALONE_BYTES,
+            Durability::Os => ALONE_CACHED_BYTES,
+            Durability::Interval(_) => return false,
+        };
+        job.task.bytes() < limit && shard.has_one_in_flight() && shard.look() != Idle::Not
     }
 
     fn write_held(&mut self) {

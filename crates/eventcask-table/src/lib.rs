@@ -4,7 +4,8 @@
 //! larger than any cache, many questions at a time. Its main type is [`IndexTable`], from hashes
 //! to the numbers of entries that someone else holds; [`SmallTable`] is the same for up to 65,536
 //! of them in half the room. Its neighbours are the crates that hold the entries:
-//! `eventcask-shard` (aggregates, ids) and `eventcask-project` (keyed state). It never hashes,
+//! `eventcask-shard` (aggregates, ids), `eventcask-project` (keyed state) and `eventcask-log`
+//! (aggregates of a segment). It never hashes,
 //! never sees a key, and never decides whether two are the same.
 //!
 //! A probe of a large table waits for memory, 70 to 100 ns; with the lines of 64 probes asked for

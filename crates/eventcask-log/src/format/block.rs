@@ -172,8 +172,36 @@ pub struct BlockParts {
     pub ids: Vec<u8>,
     /// One a type: the payloads of its rows, or `None` where they are left shut.
     pub payloads: Vec<Option<PayloadBytes>>,
-    payload_starts: Vec<u32>,
+    /// One a row, where a block is put together from parts that were checked: where its payload
+    /// starts among those of its type.
+    pub(crate) payload_starts: Vec<u32>,
     numbers: Vec<u32>,
+}
+
+impl BlockParts {
+    /// Makes room for so many rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        let columns = &mut self.columns;
+        columns.aggregates.reserve_exact(rows);
+        columns.types.reserve_exact(rows);
+        columns.versions.reserve_exact(rows);
+        columns.payload_lengths.reserve_exact(rows);
+        columns.times.reserve_exact(rows);
+        columns.positions.reserve_exact(rows);
+        columns.commit_times.reserve_exact(rows);
+        self.ids.reserve_exact(rows * 16);
+        self.payload_starts.reserve_exact(rows);
+    }
+
+    /// Removes all rows, types and aggregates, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.columns.clear();
+        self.ids.clear();
+        let payloads = self.payloads.iter_mut().flatten();
+        payloads.for_each(PayloadBytes::clear);
+        self.payload_starts.clear();
+        self.numbers.clear();
+    }
 }
 
 impl Block {
@@ -226,18 +254,17 @@ impl Block {
         Ok(block)
     }
 
-    /// Events of one aggregate that were read row by row: each part was checked. One a row:
-    /// where its payload starts among those of its type.
-    pub(crate) fn gathered(head: BlockHead, parts: BlockParts, starts: Vec<u32>) -> Self {
+    /// Events of one aggregate that were read row by row: each part was checked.
+    pub(crate) fn gathered(head: BlockHead, parts: BlockParts) -> Self {
         Self {
             head,
             metadata_is_shut: false,
             columns: parts.columns,
             ids: parts.ids,
             payloads: parts.payloads,
-            payload_starts: starts,
+            payload_starts: parts.payload_starts,
             in_place: None,
-            numbers: Vec::new(),
+            numbers: parts.numbers,
             opening: 0,
         }
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use eventcask_event::{Columns, Events, MetadataColumns, Words};
 
-use crate::format::group::{self, GroupFrame, GroupRows};
+use crate::format::group::{self, GroupFrame, GroupRow, GroupRows};
 use crate::format::head::{BlockHead, Section};
+use crate::format::kept_type::KeptType;
 use crate::format::layout::Layout;
 use crate::format::metadata;
 use crate::format::section::{checked, unpack, with_aligned, with_archive};
@@ -16,6 +17,8 @@ pub(crate) struct Front {
     pub(crate) head: BlockHead,
     /// Nothing but the columns of the types.
     pub(crate) types: Columns,
+    /// The same types, shared with other blocks; none until they are kept.
+    pub(crate) kept_types: Arc<[Arc<KeptType>]>,
     /// One a type: the chunks of its payloads.
     chunks: Vec<Vec<Chunk>>,
     has_ids: bool,
@@ -30,20 +33,14 @@ pub(crate) struct Front {
 struct Chunk {
     /// Where it ends among all payloads of the type.
     end: u32,
-    section: u32,
+    section: u16,
 }
+
+/// What a type takes beside its columns and chunks.
+const A_TYPE_BYTES: usize = size_of::<Vec<Chunk>>() + size_of::<Arc<KeptType>>();
 
 /// Index of the first section behind those of types and keys.
 const FIRST_GROUP: usize = 2;
-
-/// Where a payload is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PayloadPlace {
-    /// Index of the section.
-    pub(crate) section: u32,
-    /// Where it starts in the section before compression.
-    pub(crate) start: u32,
-}
 
 impl Front {
     /// Where the front of a block ends that has this head.
@@ -68,7 +65,8 @@ impl Front {
             let start = chunks.last().map_or(0, |chunk| chunk.end);
             chunks.push(Chunk {
                 end: start + section.raw,
-                section: (first_chunk + index) as u32,
+                section: u16::try_from(first_chunk + index)
+                    .map_err(|_| "a block has too many sections")?,
             });
         }
         let has_ids = layout.has_ids();
@@ -77,6 +75,7 @@ impl Front {
         let metadata = (metadata < first_chunk).then_some(metadata);
         Ok(Self {
             types,
+            kept_types: Arc::default(),
             chunks,
             has_ids,
             words,
@@ -117,9 +116,11 @@ impl Front {
             first_position: self.head.first_position.saturating_add(first as u64),
             commit_time: self.head.first_commit,
         };
-        with_aligned(&sections[0], stored(&sections[0])?, |raw| {
+        let mut rows = with_aligned(&sections[0], stored(&sections[0])?, |raw| {
             GroupRows::read(raw, &of, ids)
-        })
+        })?;
+        rows.place_payloads(|row| self.payload(row))?;
+        Ok(rows)
     }
 
     /// The section with the metadata of a group, if the block has any.
@@ -146,23 +147,17 @@ impl Front {
         with_aligned(section, checked(section, bytes)?, metadata::read_words)
     }
 
-    /// Where a payload of a type is that starts here among all of them.
-    pub(crate) fn payload(
-        &self,
-        event_type: u16,
-        start: u32,
-        length: u32,
-    ) -> Result<PayloadPlace, &'static str> {
-        let chunks = &self.chunks[usize::from(event_type)];
+    /// The section that a row's payload is in, by its index, and where that starts there before
+    /// compression.
+    fn payload(&self, row: &GroupRow) -> Result<(u16, u32), &'static str> {
+        let (start, length) = (row.payload_start, row.payload_length);
+        let chunks = &self.chunks[usize::from(row.event_type)];
         let index = chunks.partition_point(|chunk| chunk.end <= start);
         let index = index.min(chunks.len() - 1);
         let begin = index.checked_sub(1).map_or(0, |before| chunks[before].end);
         let end = start.checked_add(length);
         match end.is_some_and(|end| end <= chunks[index].end) {
-            true => Ok(PayloadPlace {
-                section: chunks[index].section,
-                start: start - begin,
-            }),
+            true => Ok((chunks[index].section, start - begin)),
             false => Err("a payload lies in two chunks, or beyond those of its type"),
         }
     }
@@ -179,6 +174,6 @@ impl Front {
     /// Bytes that it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
         let sections = self.head.sections.len() * (size_of::<Section>() + size_of::<Chunk>());
-        sections + self.types.bytes() + self.chunks.len() * size_of::<Vec<Chunk>>()
+        sections + self.types.bytes() + self.chunks.len() * A_TYPE_BYTES
     }
 }

@@ -472,10 +472,15 @@ pub(crate) struct GroupRows {
     /// Empty where they follow each other.
     positions: Vec<u64>,
     first_position: u64,
+    /// Empty where all rows have the same one.
+    commit_times: Vec<i64>,
+    commit_time: i64,
 }
 
-/// What a block says of one event, but for names, key and payload.
+/// What a block says of one event, but for names, key and payload. It fills a line of the
+/// processor's cache: to fetch a second one would be most of what a look at a row costs.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
 pub(crate) struct GroupRow {
     /// 0 where the engine makes it.
     pub(crate) id: u128,
@@ -484,14 +489,17 @@ pub(crate) struct GroupRow {
     pub(crate) previous: u64,
     /// As the columns have it.
     pub(crate) time: i64,
-    pub(crate) commit_time: i64,
-    /// Where its payload starts among those of its type.
+    /// Where its payload starts among those of its type; once its chunk is known, in that.
     pub(crate) payload_start: u32,
     pub(crate) payload_length: u32,
     /// Index of its aggregate in the block.
     pub(crate) aggregate: u32,
     pub(crate) event_type: u16,
+    /// Index of the section that is its chunk, once that is known.
+    pub(crate) section: u16,
 }
+
+const _: () = assert!(size_of::<GroupRow>() == 64);
 
 /// What a group has to go with.
 #[derive(Debug, Clone, Copy)]
@@ -514,7 +522,9 @@ impl GroupRows {
         read.first_position = read.positions.first().copied().unwrap_or(of.first_position);
         let mut starts = starts_of(group, of.types)?;
         let (ids, _) = ids.as_chunks::<16>();
-        let (times, commits): (&[i64_le], &[i64_le]) = (&group.times, &group.commit_times);
+        let times: &[i64_le] = &group.times;
+        let commits = group.commit_times.iter().map(|time| time.to_native());
+        (read.commit_times, read.commit_time) = (commits.collect(), of.commit_time);
         let mut far_back = group.far_back.iter();
         read.rows.reserve_exact(of.rows);
         for row in 0..of.rows {
@@ -527,17 +537,16 @@ impl GroupRows {
             *start = end.ok_or("the payloads of a type pass 4 GiB")?;
             let back = group.back[row].to_native();
             let previous = before(read.position(row), back, || far_back.next())?;
-            let commit_time = commits.get(row);
             read.rows.push(GroupRow {
                 id: ids.get(row).map_or(0, |id| u128::from_le_bytes(*id)),
                 version: group.versions[row].to_native(),
                 previous,
                 time: times.get(row).map_or(NO_TIME, |time| time.to_native()),
-                commit_time: commit_time.map_or(of.commit_time, |time| time.to_native()),
                 payload_start,
                 payload_length,
                 aggregate: group.aggregates[row].to_native(),
                 event_type,
+                section: 0,
             });
         }
         match far_back.next() {
@@ -552,6 +561,22 @@ impl GroupRows {
 
     pub(crate) fn row(&self, row: usize) -> &GroupRow {
         &self.rows[row]
+    }
+
+    /// Says of each row which section its payload is in, and where that starts there.
+    pub(crate) fn place_payloads(
+        &mut self,
+        place: impl Fn(&GroupRow) -> Result<(u16, u32), &'static str>,
+    ) -> Result<(), &'static str> {
+        for row in &mut self.rows {
+            (row.section, row.payload_start) = place(row)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn commit_time(&self, row: usize) -> i64 {
+        let own = self.commit_times.get(row);
+        own.copied().unwrap_or(self.commit_time)
     }
 
     pub(crate) fn position(&self, row: usize) -> u64 {
@@ -578,7 +603,8 @@ impl GroupRows {
 
     /// Bytes that it takes in memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.rows.len() * size_of::<GroupRow>() + self.positions.len() * 8
+        let optional = self.positions.len() + self.commit_times.len();
+        self.rows.len() * size_of::<GroupRow>() + optional * 8
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod section;
 pub(crate) mod layout;
 pub(crate) mod group;
 pub(crate) mod metadata;
+pub(crate) mod kept_type;
 pub(crate) mod front;
 mod section_writer;
 mod carried;

@@ -59,7 +59,7 @@ pub(crate) enum Part {
     /// Its words.
     Words,
     /// The section with this index.
-    Section(u32),
+    Section(u16),
 }
 
 /// Where a block is, and what of it. In one form of a segment no place is ever that of two blocks.

@@ -6,6 +6,7 @@ use eventcask_event::{Metadata, MetadataColumns, Words};
 
 use crate::format::front::Front;
 use crate::format::group::GroupRows;
+use crate::format::kept_type::KeptType;
 
 /// What a row says of its event, for who decides whether it is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +19,17 @@ pub struct RowPlace {
     pub commit_time: i64,
 }
 
-/// A group, and the front of its block.
+/// A group, and the front of its block. What a look at a row needs is here: the front lies
+/// elsewhere in memory.
 #[derive(Debug)]
 pub(crate) struct KeptGroup {
     pub(crate) front: Arc<Front>,
     pub(crate) rows: GroupRows,
+    /// The types of the block.
+    pub(crate) types: Arc<[Arc<KeptType>]>,
     /// Which of the block's groups it is.
     pub(crate) index: usize,
+    pub(crate) has_metadata: bool,
 }
 
 impl KeptGroup {
@@ -38,7 +43,7 @@ impl KeptGroup {
         RowPlace {
             version: says.version,
             position: self.rows.position(row),
-            commit_time: says.commit_time,
+            commit_time: self.rows.commit_time(row),
         }
     }
 

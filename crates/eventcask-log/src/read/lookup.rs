@@ -14,7 +14,8 @@ use crate::read::table_cache::TableName;
 use crate::sealed::closed::{ClosedSegment, KeptFilter};
 use crate::sealed::filter;
 use crate::sealed::gather::gather;
-use crate::sealed::index::{self, IdPlace, IdQuery, Index, KeyPlace};
+use crate::sealed::index::{self, IdPlace, IdQuery, Index};
+use crate::sealed::keys::KeyPlace;
 use crate::sealed::pages::{self, Page};
 use crate::{BlockPlace, Error, ErrorKind, SourceMark};
 

@@ -10,6 +10,7 @@ use crate::BlockPlace;
 use crate::disk::chunks::for_chunks;
 use crate::disk::room::Room;
 use crate::disk::storage::{Open, Storage, StoredFile};
+use crate::format::kept_type::KeptTypes;
 use crate::read::caches::Caches;
 use crate::sealed::closed::ClosedSegment;
 use crate::segment::dir::ShardDir;
@@ -33,6 +34,7 @@ pub struct BlockReader {
     /// Files by number, and by how many times they had been written anew.
     files: Mutex<VecDeque<(FileName, Arc<dyn StoredFile>)>>,
     reads: AtomicU64,
+    types: KeptTypes,
 }
 
 impl fmt::Debug for BlockReader {
@@ -52,11 +54,17 @@ impl BlockReader {
             caches,
             files: Mutex::default(),
             reads: AtomicU64::new(0),
+            types: KeptTypes::default(),
         }
     }
 
     pub(crate) fn dir(&self) -> &ShardDir {
         &self.dir
+    }
+
+    /// The types that its blocks share.
+    pub(crate) fn types(&self) -> &KeptTypes {
+        &self.types
     }
 
     pub(crate) fn caches(&self) -> &Caches {

@@ -9,12 +9,15 @@
 //! Each of these is checked when it is read and kept from then on, so no more of a block is
 //! looked at than a few pages.
 
+use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
-use eventcask_event::{Columns, MetadataBuilder, NO_POSITION, PayloadBytes, Words};
+use eventcask_event::{MetadataBuilder, NO_POSITION, PayloadBytes, Words};
 
 use crate::format::front::Front;
 use crate::format::head::{BlockHead, Section};
+use crate::format::kept_type::KeptType;
 use crate::read::block_cache::{Kept, Part};
 use crate::read::kept_group::{KeptGroup, KeptMetadata, RowPlace};
 use crate::read::reader::{BlockReader, Source, with_room};
@@ -24,6 +27,17 @@ use crate::{Block, BlockParts, BlockPlace, Error};
 const FRONT_BYTES: usize = 4 << 10;
 /// A block that is no longer than this is read whole: to read parts of it takes as long.
 const WHOLE_BYTES: u32 = 16 << 10;
+/// Payloads that are copied together: the processor asks for the next ones while it waits for the
+/// first, which it does not while chunks are looked up between them.
+const COPIED_TOGETHER: usize = 16;
+/// The memory of so many blocks, of up to so many bytes each, is kept by a thread for those that it
+/// puts together next.
+const SPARE_BLOCKS: usize = 2;
+const SPARE_BYTES: usize = 64 << 10;
+
+thread_local! {
+    static SPARE: RefCell<Vec<BlockParts>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Rows of one aggregate that lie in one group, from the oldest one on.
 #[derive(Debug)]
@@ -41,6 +55,12 @@ impl RowsOfGroup {
     #[must_use]
     pub fn before(&self) -> Option<u64> {
         self.before
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.rows
     }
 
     /// What the newest one says.
@@ -173,7 +193,9 @@ impl BlockReader {
         if end > bytes.len() {
             return Ok(Err(end));
         }
-        Ok(Ok(Front::decode(head, bytes).map_err(damaged)?))
+        let mut front = Front::decode(head, bytes).map_err(damaged)?;
+        front.kept_types = self.types().keep(&front.types);
+        Ok(Ok(front))
     }
 
     fn group(&self, at: &BlockPlace, index: usize) -> Result<Arc<KeptGroup>, Error> {
@@ -186,7 +208,13 @@ impl BlockReader {
         let sections = front.sections_of_group(index);
         let sections = sections.ok_or_else(|| self.damaged_at(at, "a block lacks a group"))?;
         let rows = self.with_sections(at, sections, |bytes| front.read_group(index, bytes))?;
-        let group = Arc::new(KeptGroup { front, rows, index });
+        let group = Arc::new(KeptGroup {
+            rows,
+            types: Arc::clone(&front.kept_types),
+            index,
+            has_metadata: front.metadata_of_group(index).is_some(),
+            front,
+        });
         cache.insert_part(shard, at, part, Kept::Group(Arc::clone(&group)));
         Ok(group)
     }
@@ -236,13 +264,13 @@ impl BlockReader {
         Ok(words)
     }
 
-    fn payloads(&self, at: &BlockPlace, front: &Front, section: u32) -> Result<Arc<[u8]>, Error> {
+    fn payloads(&self, at: &BlockPlace, front: &Front, section: u16) -> Result<Arc<[u8]>, Error> {
         let part = Part::Section(section);
         let (shard, cache) = (self.dir().shard, &self.caches().blocks);
         if let Some(Kept::Payloads(payloads)) = cache.part(shard, at, part) {
             return Ok(payloads);
         }
-        let sections = std::slice::from_ref(&front.head.sections[section as usize]);
+        let sections = std::slice::from_ref(&front.head.sections[usize::from(section)]);
         let payloads =
             self.with_sections(at, sections, |bytes| Front::read_chunk(&sections[0], bytes))?;
         cache.insert_part(shard, at, part, Kept::Payloads(Arc::clone(&payloads)));
@@ -272,29 +300,43 @@ impl BlockReader {
     }
 }
 
+/// A payload that is in its chunk.
+#[derive(Debug)]
+struct Uncopied {
+    chunk: Arc<[u8]>,
+    range: Range<usize>,
+    event_type: u16,
+}
+
 /// Puts events of one aggregate together, from groups of any blocks.
 #[derive(Debug)]
 pub struct RowGatherer<'r> {
     reader: &'r BlockReader,
     parts: BlockParts,
     metadata: MetadataBuilder,
-    starts: Vec<u32>,
+    /// The types of the events, in their order.
+    types: Vec<Arc<KeptType>>,
+    /// Payloads of the last rows that are still to be copied.
+    uncopied: Vec<Uncopied>,
     bytes: usize,
     /// Room for the rows of a group.
     room: Vec<usize>,
 }
 
 impl<'r> RowGatherer<'r> {
-    /// Of the aggregate with this key.
+    /// Of the aggregate with this key, with room for so many events, about.
     #[must_use]
-    pub fn new(reader: &'r BlockReader, key: &str) -> Self {
-        let mut parts = BlockParts::default();
+    pub fn new(reader: &'r BlockReader, key: &str, rows: usize) -> Self {
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        let mut parts = spare.unwrap_or_default();
         parts.columns.add_aggregate(key, NO_POSITION);
+        parts.reserve(rows);
         Self {
             reader,
             parts,
             metadata: MetadataBuilder::default(),
-            starts: Vec::new(),
+            types: Vec::new(),
+            uncopied: Vec::new(),
             bytes: 0,
             room: Vec::new(),
         }
@@ -343,19 +385,21 @@ impl<'r> RowGatherer<'r> {
     }
 
     fn add_row(&mut self, from: &RowsOfGroup, row: usize, place: &RowPlace) -> Result<(), Error> {
-        let metadata = self.reader.metadata(&from.at, &from.group)?;
+        let group = &*from.group;
+        let metadata = match group.has_metadata {
+            true => self.reader.metadata(&from.at, group)?,
+            false => None,
+        };
         let metadata = metadata.as_ref().and_then(|group| group.row(row).to_new());
-        let (row, front) = (from.group.rows.row(row), &*from.group.front);
-        let found = front.payload(row.event_type, row.payload_start, row.payload_length);
-        let found = found.map_err(|reason| self.reader.damaged_at(&from.at, reason))?;
-        let chunk = self.reader.payloads(&from.at, front, found.section)?;
-        let start = found.start as usize;
-        let payload = chunk.get(start..start + row.payload_length as usize);
-        let payload = payload.ok_or_else(|| {
+        let row = group.rows.row(row);
+        let chunk = self.reader.payloads(&from.at, &group.front, row.section)?;
+        let start = row.payload_start as usize;
+        let range = start..start + row.payload_length as usize;
+        if range.end > chunk.len() {
             let reason = "a payload goes beyond its chunk";
-            self.reader.damaged_at(&from.at, reason)
-        })?;
-        let event_type = self.event_type(&front.types, usize::from(row.event_type));
+            return Err(self.reader.damaged_at(&from.at, reason));
+        }
+        let event_type = self.event_type(&group.types[usize::from(row.event_type)]);
         if self.rows() == 0 {
             self.parts.columns.previous[0] = row.previous;
         }
@@ -372,35 +416,51 @@ impl<'r> RowGatherer<'r> {
         columns.positions.push(place.position);
         columns.commit_times.push(place.commit_time);
         self.parts.ids.extend_from_slice(&row.id.to_le_bytes());
-        let payloads = self.parts.payloads[usize::from(event_type)].get_or_insert_default();
-        self.starts.push(payloads.len() as u32);
-        payloads.push(payload, columns.type_shape(usize::from(event_type)));
-        self.bytes += payload.len();
+        self.bytes += range.len();
+        self.uncopied.push(Uncopied {
+            chunk,
+            range,
+            event_type,
+        });
+        if self.uncopied.len() >= COPIED_TOGETHER {
+            self.copy_payloads();
+        }
         Ok(())
     }
 
+    fn copy_payloads(&mut self) {
+        for one in &self.uncopied {
+            let payloads = &mut self.parts.payloads[usize::from(one.event_type)];
+            let payloads = payloads.get_or_insert_default();
+            self.parts.payload_starts.push(payloads.len() as u32);
+            let shape = self.parts.columns.type_shape(usize::from(one.event_type));
+            payloads.push(&one.chunk[one.range.clone()], shape);
+        }
+        self.uncopied.clear();
+    }
+
     /// What a type of another block is called here.
-    fn event_type(&mut self, types: &Columns, old: usize) -> u16 {
-        let columns = &mut self.parts.columns;
-        let is_it = |new: &usize| {
-            columns.type_schemas[*new] == types.type_schemas[old]
-                && columns.type_encodings[*new] == types.type_encodings[old]
-                && columns.type_shape(*new) == types.type_shape(old)
-                && type_name(columns, *new) == type_name(types, old)
-        };
-        let known = (0..columns.type_schemas.len()).find(is_it);
+    fn event_type(&mut self, wanted: &Arc<KeptType>) -> u16 {
+        // Blocks share a type mostly; where they do not, two may still be the same.
+        let same = |known: &Arc<KeptType>| Arc::ptr_eq(known, wanted);
+        let known = self.types.iter().position(same);
+        let known = known.or_else(|| self.types.iter().position(|known| known == wanted));
         if let Some(known) = known {
             return known as u16;
         }
-        self.parts.payloads.push(Some(PayloadBytes::default()));
-        let (schema, encoding) = (types.type_schemas[old], types.type_encodings[old]);
-        let shape = types.type_shape(old);
-        columns.add_type(type_name(types, old), schema, encoding, shape)
+        self.types.push(Arc::clone(wanted));
+        // A spare block may have more of them than this one needs.
+        if self.parts.payloads.len() < self.types.len() {
+            self.parts.payloads.push(Some(PayloadBytes::default()));
+        }
+        wanted.add_to(&mut self.parts.columns)
     }
 
     /// The events as a block of their own, which is in no file.
     #[must_use]
     pub fn finish(mut self) -> Block {
+        self.copy_payloads();
+        self.parts.payloads.truncate(self.types.len());
         let columns = &mut self.parts.columns;
         self.metadata.swap(columns.rows(), &mut columns.metadata);
         let (first, last) = (columns.positions.first(), columns.positions.last());
@@ -416,12 +476,24 @@ impl<'r> RowGatherer<'r> {
             last_commit: columns.commit_times.last().copied().unwrap_or(0),
             ..BlockHead::default()
         };
-        Block::gathered(head, self.parts, self.starts)
+        Block::gathered(head, self.parts)
     }
-}
 
-fn type_name(columns: &Columns, index: usize) -> &str {
-    let ends = &columns.type_name_ends;
-    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
-    &columns.type_names[start as usize..ends[index] as usize]
+    /// Takes back the memory of a block that was put together, unless someone still has it or it
+    /// is a large one.
+    pub fn recycle(block: Arc<Block>) {
+        let Some(block) = Arc::into_inner(block).filter(|one| one.raw_bytes() <= SPARE_BYTES)
+        else {
+            return;
+        };
+        // A thread that is ending has no spare memory any more.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_BLOCKS {
+                let mut parts = block.into_parts();
+                parts.clear();
+                spare.push(parts);
+            }
+        });
+    }
 }

@@ -3,10 +3,9 @@
 //! All of it follows from the blocks, so a table that is damaged can be gathered again. The
 //! same code fills the tables of a file, stands in for them in memory, and checks them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use eventcask_event::{EventId, EventRef, NO_POSITION};
-use foldhash::fast::RandomState;
 use twox_hash::XxHash3_64;
 
 use crate::BlockPlace;
@@ -16,6 +15,7 @@ use crate::format::sealed_header::{Sealed, TableKind};
 use crate::format::wire::Fields;
 use crate::sealed::digest::Digest;
 use crate::sealed::filter;
+use crate::sealed::keys::{KeyPlace, Keys};
 use crate::sealed::pages::{self, PageBuilder};
 use crate::{Block, BlockHead, MAX_BLOCK_BYTES, SourceMark};
 
@@ -24,15 +24,6 @@ const BLOCK_BYTES: usize = 48;
 /// About the bytes of an entry in the tables of keys and of ids.
 const KEY_ENTRY_BYTES: usize = 32;
 const ID_ENTRY_BYTES: usize = 37;
-
-/// Where an aggregate stands at the end of a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPlace {
-    /// Version of its newest event in the segment.
-    pub version: u64,
-    /// Position of that event.
-    pub position: u64,
-}
 
 /// An event that came with an id, as the tables of its segment know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +51,7 @@ impl IdPlace {
 pub(crate) struct Index {
     store: u128,
     pub(crate) blocks: Vec<BlockPlace>,
-    keys: HashMap<String, Known, RandomState>,
+    pub(crate) keys: Keys,
     pub(crate) ids: Ids,
     pub(crate) marks: Vec<SourceMark>,
     pub(crate) truncations: BTreeMap<String, u64>,
@@ -68,19 +59,16 @@ pub(crate) struct Index {
     pub(crate) first_events: u64,
 }
 
-/// An aggregate of the segment: where it stands, and which one of them it was that came first.
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    place: KeyPlace,
-    number: u32,
-}
-
 /// Ids with their events.
 ///
 /// There are many, and they are looked up only after the last one came: a list that is sorted then
 /// takes a third of the time of a table, since ids come in order more or less.
 #[derive(Debug, Default)]
-pub(crate) struct Ids(Vec<IdEntry>);
+pub(crate) struct Ids {
+    entries: Vec<IdEntry>,
+    /// How many there may be: room is made for them with the first one.
+    expected: usize,
+}
 
 /// The event that came with an id, and the number of its aggregate.
 #[derive(Debug, Clone, Copy)]
@@ -91,25 +79,37 @@ struct IdEntry {
 }
 
 impl Ids {
+    /// Says how many may come: a list that is made longer bit by bit is copied each time.
+    pub(crate) fn expect(&mut self, events: usize) {
+        self.expected = events;
+    }
+
+    fn push(&mut self, entry: IdEntry) {
+        if self.entries.is_empty() {
+            self.entries.reserve(self.expected);
+        }
+        self.entries.push(entry);
+    }
+
     /// Orders them. An aggregate may have one twice that a window had forgotten: the newest event
     /// has it.
     pub(crate) fn settle(&mut self) {
         let newest_first = |one: &IdEntry| (one.id, one.aggregate, u64::MAX - one.at.position);
-        self.0.sort_unstable_by_key(newest_first);
-        self.0.dedup_by_key(|one| (one.id, one.aggregate));
+        self.entries.sort_unstable_by_key(newest_first);
+        self.entries.dedup_by_key(|one| (one.id, one.aggregate));
     }
 
     /// The newest event before `before` with this id; they must be settled.
     pub(crate) fn newest(&self, id: u128, before: u64) -> Option<IdPlace> {
-        let from = self.0.partition_point(|one| one.id < id);
-        let same = self.0[from..].iter().take_while(|one| one.id == id);
+        let from = self.entries.partition_point(|one| one.id < id);
+        let same = self.entries[from..].iter().take_while(|one| one.id == id);
         let places = same.map(|one| one.at);
         let older = places.filter(|at| at.position < before);
         older.max_by_key(|at| at.position)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 }
 
@@ -147,6 +147,21 @@ impl Index {
 
     /// Takes in a block with all its payloads; `block` is absent where it has no events.
     pub(crate) fn add(&mut self, head: &BlockHead, rewrite: u32, block: Option<&Block>) {
+        let mut numbers = Vec::new();
+        if let Some(block) = block {
+            self.keys.number_all(&block.events(), &mut numbers);
+        }
+        self.add_numbered(head, rewrite, block, &numbers);
+    }
+
+    /// As [`add`](Self::add), for a block whose aggregates have these numbers among the keys.
+    pub(crate) fn add_numbered(
+        &mut self,
+        head: &BlockHead,
+        rewrite: u32,
+        block: Option<&Block>,
+        numbers: &[u32],
+    ) {
         self.add_marks(&head.marks);
         let Some(block) = block else { return };
         self.blocks.push(BlockPlace {
@@ -157,15 +172,16 @@ impl Index {
         });
         let events = block.events();
         for row in 0..events.len() {
-            let (index, position) = (events.aggregate_index(row), events.position(row));
+            let aggregate = numbers[events.aggregate_index(row)];
+            let position = events.position(row);
             let place = KeyPlace {
                 version: events.columns().versions[row],
                 position,
             };
             self.first_events += u64::from(place.version == 1);
-            let aggregate = self.note_place(events.key(index), place);
+            self.keys.note(aggregate, place);
             if let Some(id) = events.given_id(row) {
-                self.ids.0.push(IdEntry {
+                self.ids.push(IdEntry {
                     id: id.as_u128(),
                     aggregate,
                     at: IdPlace::of(self.store, &events.event(row)),
@@ -178,20 +194,9 @@ impl Index {
         }
     }
 
-    /// Says where an aggregate stands now, and returns its number.
-    fn note_place(&mut self, key: &str, place: KeyPlace) -> u32 {
-        if let Some(known) = self.keys.get_mut(key) {
-            known.place = place;
-            return known.number;
-        }
-        let number = self.keys.len() as u32;
-        self.keys.insert(key.to_owned(), Known { place, number });
-        number
-    }
-
     /// Where an aggregate stands at the end of the segment.
     pub(crate) fn place_of(&self, key: &str) -> Option<KeyPlace> {
-        self.keys.get(key).map(|known| known.place)
+        self.keys.place_of(key)
     }
 
     pub(crate) fn add_marks(&mut self, marks: &[SourceMark]) {
@@ -203,7 +208,7 @@ impl Index {
 
     /// The lowest and the highest id that rises with time; 0 without one.
     pub(crate) fn rising_ids(&self) -> (u128, u128) {
-        let ids = self.ids.0.iter().map(|one| one.id);
+        let ids = self.ids.entries.iter().map(|one| one.id);
         let rising = ids.filter(|id| EventId::from_u128(*id).rises_with_time());
         let range = rising.fold((u128::MAX, 0), |(lowest, highest), id| {
             (id.min(lowest), id.max(highest))
@@ -223,14 +228,14 @@ impl Index {
     /// The bytes of each table that is not empty.
     pub(crate) fn tables(&mut self, sealed: &Sealed) -> Vec<(TableKind, Vec<u8>)> {
         let mut keys = PageBuilder::with_room(self.keys.len(), KEY_ENTRY_BYTES);
-        for (key, known) in &self.keys {
+        for (key, place) in self.keys.iter() {
             keys.add(hash(self.store, key.as_bytes()), |entry| {
-                encode_key(entry, key, known.place, sealed.next_position);
+                encode_key(entry, key, place, sealed.next_position);
             });
         }
         self.ids.settle();
-        let mut ids = PageBuilder::with_room(self.ids.0.len(), ID_ENTRY_BYTES);
-        for IdEntry { id, at, .. } in &self.ids.0 {
+        let mut ids = PageBuilder::with_room(self.ids.entries.len(), ID_ENTRY_BYTES);
+        for IdEntry { id, at, .. } in &self.ids.entries {
             let id = id.to_le_bytes();
             ids.add(hash(self.store, &id), |entry| {
                 encode_id(entry, &id, at, sealed.next_position);

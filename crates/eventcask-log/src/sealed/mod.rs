@@ -3,6 +3,7 @@
 pub(crate) mod filter;
 pub(crate) mod pages;
 pub(crate) mod digest;
+pub(crate) mod keys;
 pub(crate) mod index;
 pub(crate) mod cluster;
 pub(crate) mod clustering;

@@ -14,12 +14,14 @@ const PAGE_BYTES: usize = 1024;
 /// Bytes of the directory for each page: its end and its checksum.
 const ENTRY_BYTES: usize = 8;
 
+/// Hash, start and end of an entry among the bytes of all.
+type Entry = (u64, u32, u32);
+
 /// Entries on their way into pages.
 #[derive(Debug, Default)]
 pub(crate) struct PageBuilder {
     bytes: Vec<u8>,
-    /// Hash, start and end of each entry in `bytes`.
-    entries: Vec<(u64, u32, u32)>,
+    entries: Vec<Entry>,
 }
 
 impl PageBuilder {
@@ -44,27 +46,68 @@ impl PageBuilder {
     }
 
     /// The directory and the pages.
-    pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn finish(self) -> (Vec<u8>, Vec<u8>) {
         let count = self.bytes.len().div_ceil(PAGE_BYTES);
-        // By the bytes as well, so that the same entries always give the same pages.
-        let bytes = &self.bytes;
-        let text = |start: u32, end: u32| &bytes[start as usize..end as usize];
-        self.entries
-            .sort_unstable_by(|a, b| (a.0, text(a.1, a.2)).cmp(&(b.0, text(b.1, b.2))));
+        let (mut pages, mut entries, ends) = self.deal_out(count);
         let mut directory = Vec::with_capacity(count * ENTRY_BYTES);
-        let mut pages = Vec::with_capacity(bytes.len());
-        let mut entries = self.entries.iter().peekable();
-        for page in 0..count {
-            let begin = pages.len();
-            while let Some((_, start, end)) =
-                entries.next_if(|(hash, ..)| page_of(*hash, count) == page)
-            {
-                pages.extend_from_slice(text(*start, *end));
-            }
-            directory.extend_from_slice(&(pages.len() as u32).to_le_bytes());
-            directory.extend_from_slice(&checksum(&pages[begin..]).to_le_bytes());
+        let (mut page, mut from) = (Vec::new(), (0, 0));
+        for to in ends {
+            let begin = from.0 as usize;
+            let bytes = &mut pages[begin..to.0 as usize];
+            sort_page(
+                bytes,
+                &mut entries[from.1 as usize..to.1 as usize],
+                begin,
+                &mut page,
+            );
+            directory.extend_from_slice(&to.0.to_le_bytes());
+            directory.extend_from_slice(&checksum(bytes).to_le_bytes());
+            from = to;
         }
         (directory, pages)
+    }
+
+    /// Puts the entries into their pages, in the order in which they came: their bytes, where those
+    /// are, and where the bytes and the entries of each page end. They are read once, in order, and
+    /// nobody waits for what is written.
+    fn deal_out(self, count: usize) -> (Vec<u8>, Vec<Entry>, Vec<(u32, u32)>) {
+        let mut next = vec![(0, 0); count];
+        for (hash, start, end) in &self.entries {
+            let page = &mut next[page_of(*hash, count)];
+            *page = (page.0 + (end - start), page.1 + 1);
+        }
+        let mut sum = (0, 0);
+        for page in &mut next {
+            let begin = sum;
+            sum = (sum.0 + page.0, sum.1 + page.1);
+            *page = begin;
+        }
+        let mut pages = vec![0; self.bytes.len()];
+        let mut entries = vec![(0, 0, 0); self.entries.len()];
+        for (hash, start, end) in self.entries {
+            let page = &mut next[page_of(hash, count)];
+            let (at, to) = (page.0, page.0 + (end - start));
+            pages[at as usize..to as usize]
+                .copy_from_slice(&self.bytes[start as usize..end as usize]);
+            entries[page.1 as usize] = (hash, at, to);
+            *page = (to, page.1 + 1);
+        }
+        (pages, entries, next)
+    }
+}
+
+/// Orders the entries of a page, whose bytes begin at `begin` of all; `room` is memory for it. By
+/// the bytes as well as the hash, so that the same entries always give the same page.
+fn sort_page(bytes: &mut [u8], entries: &mut [Entry], begin: usize, room: &mut Vec<u8>) {
+    room.clear();
+    room.extend_from_slice(bytes);
+    let text = |entry: &Entry| &room[entry.1 as usize - begin..entry.2 as usize - begin];
+    entries.sort_unstable_by(|a, b| (a.0, text(a)).cmp(&(b.0, text(b))));
+    let mut at = 0;
+    for entry in entries.iter() {
+        let text = text(entry);
+        bytes[at..at + text.len()].copy_from_slice(text);
+        at += text.len();
     }
 }
 

@@ -8,6 +8,7 @@
 //!    crash leaves the old segment or the new one.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 
 use eventcask_event::{
     Columns, EventId, Events, MetadataBuilder, NO_POSITION, NO_TIME, NewMetadata, PayloadBytes,
@@ -15,6 +16,7 @@ use eventcask_event::{
 use foldhash::fast::RandomState;
 
 use crate::FIRST_BLOCK;
+use crate::disk::buffer::{PageBuffer, in_page};
 use crate::disk::storage::{Open, StoredFile};
 use crate::format::checksum::{Checksum, checksum};
 use crate::format::codec::{Codec, Compressor};
@@ -26,7 +28,7 @@ use crate::sealed::clustering::Clusterer;
 use crate::sealed::index::Index;
 use crate::segment::dir::{ShardDir, encode_header};
 use crate::segment::spare::UNSYNCED_BYTES;
-use crate::{Block, Error, NewSegment, SourceMark};
+use crate::{Block, BlockParts, Error, NewSegment, SourceMark};
 
 /// Bytes of envelopes and payloads of a block. Smaller ones make single aggregates faster to
 /// load and compress worse; `docs/PERFORMANCE.md` has the figures.
@@ -36,6 +38,8 @@ const ROW_BYTES: usize = 48;
 /// Types and marks of a block at most; both are far below what a head can hold.
 const MAX_TYPES: usize = 1024;
 const MAX_MARKS: usize = 16;
+/// Payload buffers that are kept from block to block at most: enough for most.
+const MAX_SPARE: usize = 64;
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 1 << 20;
 
@@ -100,12 +104,18 @@ pub(crate) struct Rewriter<'r> {
     compressor: Compressor,
     rows: Rows,
     index: Index,
+    /// What the aggregates of the old block in hand are called in the index.
+    old_numbers: Vec<u32>,
+    /// Which aggregates have rows in the block that is being filled.
+    placed: Placed,
     /// Where there is to be a clustered copy.
     clusterer: Option<Clusterer>,
     /// Aggregates of which events were taken out: nothing is left before what follows.
     thinned: HashSet<String>,
-    /// Bytes that were not written yet, and where they go.
-    bytes: Vec<u8>,
+    /// Bytes that were not written yet, which end at `place`, behind `lead` bytes that are none: so
+    /// they lie in the pages of memory as they will lie in those of the file.
+    bytes: PageBuffer,
+    lead: usize,
     place: u64,
     synced_to: u64,
     previous_checksum: u32,
@@ -138,11 +148,14 @@ impl<'r> Rewriter<'r> {
             compressor: Compressor::default(),
             rows: Rows::default(),
             index: Index::of(dir.store),
+            old_numbers: Vec::new(),
+            placed: Placed::default(),
             clusterer: how
                 .clustered
                 .then(|| Clusterer::new(dir, new, how.sort_bytes)),
             thinned: HashSet::new(),
-            bytes: Vec::new(),
+            bytes: PageBuffer::new(),
+            lead: in_page(FIRST_BLOCK),
             place: FIRST_BLOCK,
             synced_to: 0,
             previous_checksum: new.previous_checksum,
@@ -154,13 +167,19 @@ impl<'r> Rewriter<'r> {
         })
     }
 
+    /// Makes room for the ids of so many events.
+    pub(crate) fn expect(&mut self, events: usize) {
+        self.index.ids.expect(events);
+    }
+
     /// Takes in a block of the old segment; says whether to go on.
     pub(crate) fn add(&mut self, head: &BlockHead, block: Option<&Block>) -> Result<bool, Error> {
         self.epoch = head.epoch;
         let mut goes_on = true;
         if let Some(block) = block {
             let events = block.events();
-            self.rows.begin_old(&events);
+            self.rows.begin_types(&events);
+            self.index.keys.number_all(&events, &mut self.old_numbers);
             for row in 0..events.len() {
                 goes_on &= self.add_row(&events, row)?;
             }
@@ -180,18 +199,7 @@ impl<'r> Rewriter<'r> {
             return Ok(true);
         }
         let goes_on = !self.rows.is_full(events, row) || self.flush()?;
-        let aggregate = match (&fate, self.rows.known_aggregate(events, row)) {
-            (Fate::Erased(key), _) => {
-                let known = self.index.place_of(key);
-                let previous = known.map_or(NO_POSITION, |known| known.position);
-                self.rows.named_aggregate(key, previous)
-            }
-            (_, Some(aggregate)) => aggregate,
-            (_, None) => {
-                let previous = self.previous(events, row);
-                self.rows.aggregate(events, row, previous)
-            }
-        };
+        let aggregate = self.aggregate(events, row, &fate);
         self.rows.push(events, row, aggregate, &fate);
         Ok(goes_on)
     }
@@ -203,14 +211,35 @@ impl<'r> Rewriter<'r> {
         }
     }
 
-    /// Position of the aggregate's newest event before the block that is being filled.
-    fn previous(&self, events: &Events<'_>, row: usize) -> u64 {
-        let aggregate = events.aggregate_index(row);
-        let key = events.key(aggregate);
-        match self.index.place_of(key) {
-            Some(known) => known.position,
-            None if self.thinned.contains(key) => NO_POSITION,
-            None => events.columns().previous[aggregate],
+    /// What the aggregate of a row is called in the block that is being filled.
+    fn aggregate(&mut self, events: &Events<'_>, row: usize, fate: &Fate) -> u32 {
+        let old = events.aggregate_index(row);
+        let number = match fate {
+            Fate::Erased(key) => self.index.keys.number(key),
+            _ => self.old_numbers[old],
+        };
+        if let Some(index) = self.placed.index_of(number) {
+            return index;
+        }
+        let known = self.index.keys.place(number);
+        let previous = known.map(|known| known.position);
+        let (key, previous) = match fate {
+            Fate::Erased(key) => (key.as_str(), previous.unwrap_or(NO_POSITION)),
+            _ => (
+                events.key(old),
+                previous.unwrap_or_else(|| self.before(events, old)),
+            ),
+        };
+        let index = self.rows.add_aggregate(key, previous);
+        self.placed.add(number, index);
+        index
+    }
+
+    /// Position of the newest event before this segment of an aggregate that has none in it yet.
+    fn before(&self, events: &Events<'_>, aggregate: usize) -> u64 {
+        match self.thinned.contains(events.key(aggregate)) {
+            true => NO_POSITION,
+            false => events.columns().previous[aggregate],
         }
     }
 
@@ -231,8 +260,9 @@ impl<'r> Rewriter<'r> {
         let codec = self.how.codec;
         let head = block.encode(codec, &mut self.compressor, &mut self.bytes);
         self.pass(&head, Some(&block));
-        if let Some(clusterer) = &mut self.clusterer {
-            clusterer.add(block)?;
+        match &mut self.clusterer {
+            Some(clusterer) => clusterer.add(block)?,
+            None => self.rows.take_back(block.into_parts()),
         }
         if self.bytes.len() >= WRITE_BYTES {
             self.write()?;
@@ -272,24 +302,51 @@ impl<'r> Rewriter<'r> {
     }
 
     fn pass(&mut self, head: &BlockHead, block: Option<&Block>) {
-        self.index.add(head, self.rewrite, block);
+        let numbers = &self.placed.numbers;
+        self.index.add_numbered(head, self.rewrite, block, numbers);
+        self.placed.begin_block();
         self.place += u64::from(head.length);
         self.previous_checksum = head.checksum;
         self.raw_bytes += head.raw_bytes();
         self.events += u64::from(head.rows);
     }
 
-    /// Writes what is ready, up to the current place.
+    /// Writes the pages that are full past the system's cache, where that is possible: these are
+    /// many, and of what is written anew few are read soon.
     fn write(&mut self) -> Result<(), Error> {
-        let place = self.place - self.bytes.len() as u64;
-        let written = self.file.write_all_at(&self.bytes, place);
+        let end = self.bytes.len() - in_page(self.place);
+        if end <= self.lead {
+            return Ok(());
+        }
+        let place = self.place - (self.bytes.len() - self.lead) as u64;
+        let written = self
+            .file
+            .write_parts_at(&[&self.bytes[self.lead..end]], place);
+        let rest = self.bytes.len() - end;
+        self.bytes.copy_within(end.., 0);
+        self.bytes.resize(rest, 0);
+        self.lead = 0;
+        self.sync_when_due(written)
+    }
+
+    /// Writes all that is ready.
+    fn write_rest(&mut self) -> Result<(), Error> {
+        let ready = &self.bytes[self.lead..];
+        let place = self.place - ready.len() as u64;
+        let written = self.file.write_parts_at(&[ready], place);
+        self.lead = in_page(self.place);
         self.bytes.clear();
-        let synced_to = self.synced_to;
-        let is_due = self.place - synced_to >= UNSYNCED_BYTES;
-        let written = written.and_then(|()| if is_due { self.file.sync() } else { Ok(()) });
+        self.bytes.resize(self.lead, 0);
+        self.sync_when_due(written)
+    }
+
+    /// Ends a write with a sync, if the one before was long ago.
+    fn sync_when_due(&mut self, written: io::Result<()>) -> Result<(), Error> {
+        let is_due = self.place - self.synced_to >= UNSYNCED_BYTES;
         if is_due {
             self.synced_to = self.place;
         }
+        let written = written.and_then(|()| if is_due { self.file.sync() } else { Ok(()) });
         written.map_err(|e| Error::io("write", &self.dir.storage.describe(&self.temporary), e))
     }
 
@@ -346,7 +403,7 @@ impl<'r> Rewriter<'r> {
             return Ok(None);
         }
         sealed.length = self.place;
-        self.write()?;
+        self.write_rest()?;
         let header = encode_header(self.dir, &self.new, Some(&sealed));
         self.replace(&header)?;
         Ok(Some(ClosedSegment::new(self.new, sealed)))
@@ -359,28 +416,39 @@ impl<'r> Rewriter<'r> {
     }
 
     fn write_tables(&mut self, sealed: &mut Sealed) -> Result<(), Error> {
-        for (kind, bytes) in self.index.tables(sealed) {
-            self.write_table(kind, &bytes, sealed);
+        let tables = std::mem::take(&mut self.index).tables(sealed);
+        for (kind, bytes) in tables {
+            self.write_table(kind, &bytes, sealed)?;
         }
-        self.write()
+        Ok(())
     }
 
-    fn write_table(&mut self, kind: TableKind, bytes: &[u8], sealed: &mut Sealed) {
+    fn write_table(
+        &mut self,
+        kind: TableKind,
+        bytes: &[u8],
+        sealed: &mut Sealed,
+    ) -> Result<(), Error> {
         self.begin_table();
+        self.write_rest()?;
         let checksum = if kind.is_covered_by_its_directory() {
             0
         } else {
             checksum(bytes)
         };
-        let (place, length) = (self.place, bytes.len() as u64);
         sealed.tables.push(Table {
             kind,
-            place,
-            length,
+            place: self.place,
+            length: bytes.len() as u64,
             checksum,
         });
-        self.bytes.extend_from_slice(bytes);
-        self.place += length;
+        // Tables stay in the system's cache: they are looked up as soon as the segment is in place.
+        for part in bytes.chunks(WRITE_BYTES) {
+            let written = self.file.write_all_at(part, self.place);
+            self.place += part.len() as u64;
+            self.sync_when_due(written)?;
+        }
+        self.write_rest()
     }
 
     /// Goes on to where the next table can be.
@@ -401,8 +469,9 @@ impl<'r> Rewriter<'r> {
         let mut checksum = Checksum::default();
         let mut out = |bytes: &mut Vec<u8>| {
             checksum.add(bytes);
+            self.bytes.extend_from_slice(bytes);
             self.place += bytes.len() as u64;
-            self.bytes.append(bytes);
+            bytes.clear();
             self.write()?;
             Ok(go_on())
         };
@@ -416,7 +485,7 @@ impl<'r> Rewriter<'r> {
             length,
             checksum: checksum.get(),
         });
-        self.write_table(TableKind::ClusterDirectory, &directory, sealed);
+        self.write_table(TableKind::ClusterDirectory, &directory, sealed)?;
         Ok(true)
     }
 
@@ -438,25 +507,57 @@ impl<'r> Rewriter<'r> {
     }
 }
 
+/// Which aggregates have rows in the block that is being filled, by their numbers in the index.
+#[derive(Default)]
+struct Placed {
+    /// Those that have, in the order of the block.
+    numbers: Vec<u32>,
+    /// By number: the last block that the aggregate had rows in, and what it was called there.
+    last: Vec<(u32, u32)>,
+    /// How many blocks there were before.
+    blocks: u32,
+}
+
+impl Placed {
+    fn index_of(&self, number: u32) -> Option<u32> {
+        let (block, index) = self.last.get(number as usize)?;
+        (*block == self.blocks + 1).then_some(*index)
+    }
+
+    fn add(&mut self, number: u32, index: u32) {
+        let at = number as usize;
+        if at >= self.last.len() {
+            self.last.resize(at + 1, (0, 0));
+        }
+        self.last[at] = (self.blocks + 1, index);
+        self.numbers.push(number);
+    }
+
+    fn begin_block(&mut self) {
+        self.blocks += 1;
+        self.numbers.clear();
+    }
+}
+
 /// Rows that become a block.
 #[derive(Default)]
 pub(super) struct Rows {
     columns: Columns,
     ids: Vec<u8>,
     payloads: Vec<PayloadBytes>,
+    /// Memory of payloads of blocks before.
+    spare: Vec<PayloadBytes>,
     metadata: MetadataBuilder,
     keys: HashMap<String, u32, RandomState>,
     types: HashMap<TypeName, u16, RandomState>,
-    /// What the aggregates and the types of the old block in hand are called here, where that is
-    /// known: names are hashed once and not for each row.
-    old_aggregates: Vec<u32>,
+    /// What the types of the old block in hand are called here, where that is known: names are
+    /// hashed once and not for each row.
     old_types: Vec<u16>,
     marks: Vec<SourceMark>,
     bytes: usize,
 }
 
 /// Stands for what is not known yet.
-const UNKNOWN: u32 = u32::MAX;
 const UNKNOWN_TYPE: u16 = u16::MAX;
 
 impl Rows {
@@ -480,14 +581,6 @@ impl Rows {
     }
 
     /// Says of which block the next rows are.
-    fn begin_old(&mut self, events: &Events<'_>) {
-        self.old_aggregates.clear();
-        self.old_aggregates.resize(events.aggregates(), UNKNOWN);
-        self.old_types.clear();
-        self.old_types.resize(events.types(), UNKNOWN_TYPE);
-    }
-
-    /// Says of which block the next rows are, to who names their aggregates by key.
     pub(super) fn begin_types(&mut self, events: &Events<'_>) {
         self.old_types.clear();
         self.old_types.resize(events.types(), UNKNOWN_TYPE);
@@ -580,28 +673,20 @@ impl Rows {
         self.bytes += payload.len() + ROW_BYTES;
     }
 
-    /// The aggregate of a row, where one of the same old block came before.
-    fn known_aggregate(&self, events: &Events<'_>, row: usize) -> Option<u32> {
-        let known = self.old_aggregates[events.aggregate_index(row)];
-        (known != UNKNOWN).then_some(known)
-    }
-
-    /// The aggregate of a row; `previous` is the position of its newest event before this block.
-    fn aggregate(&mut self, events: &Events<'_>, row: usize, previous: u64) -> u32 {
-        let old = events.aggregate_index(row);
-        let index = self.named_aggregate(events.key(old), previous);
-        self.old_aggregates[old] = index;
-        index
-    }
-
     pub(super) fn named_aggregate(&mut self, key: &str, previous: u64) -> u32 {
         let known = self.keys.get(key).copied();
         known.unwrap_or_else(|| {
-            let index = self.columns.add_aggregate(key, previous);
+            let index = self.add_aggregate(key, previous);
             self.keys.insert(key.to_owned(), index);
-            self.bytes += key.len();
             index
         })
+    }
+
+    /// Adds an aggregate that has no row yet; `previous` is the position of its newest event before
+    /// this block.
+    fn add_aggregate(&mut self, key: &str, previous: u64) -> u32 {
+        self.bytes += key.len();
+        self.columns.add_aggregate(key, previous)
     }
 
     fn event_type(&mut self, events: &Events<'_>, row: usize) -> u16 {
@@ -617,10 +702,20 @@ impl Rows {
             return *known;
         }
         let (name, schema, encoding, shape) = &named;
-        self.payloads.push(PayloadBytes::default());
+        self.payloads.push(self.spare.pop().unwrap_or_default());
         let new = self.columns.add_type(name, *schema, *encoding, *shape);
         self.types.insert(named, new);
         new
+    }
+
+    /// Takes the memory of a block that is written, for the next one.
+    fn take_back(&mut self, parts: BlockParts) {
+        (self.columns, self.ids) = (parts.columns, parts.ids);
+        self.columns.clear();
+        self.ids.clear();
+        self.spare.extend(parts.payloads.into_iter().flatten());
+        self.spare.iter_mut().for_each(PayloadBytes::clear);
+        self.spare.truncate(MAX_SPARE);
     }
 
     /// The block of the rows; what is the same for all of them is left to the head.
@@ -653,7 +748,6 @@ impl Rows {
         let block = Block::new(head, std::mem::take(&mut self.columns), ids, payloads);
         self.keys.clear();
         self.types.clear();
-        self.old_aggregates.fill(UNKNOWN);
         self.old_types.fill(UNKNOWN_TYPE);
         self.bytes = 0;
         block

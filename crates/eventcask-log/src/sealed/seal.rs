@@ -6,7 +6,10 @@ use crate::sealed::closed::ClosedSegment;
 use crate::sealed::rewrite::{Before, Rewriter};
 use crate::segment::dir::{SegmentHeader, ShardDir};
 use crate::segment::scan::{Scan, Step};
-use crate::{Block, Error, Payloads, Rewriting};
+use crate::{Block, Error, NewSegment, Payloads, Rewriting};
+
+/// Bytes of an id in its section, which is never compressed.
+const ID_BYTES: u64 = 16;
 
 impl ShardDir {
     /// Writes a segment anew, sealed; it must be ended and durable. `None` where it was told
@@ -22,7 +25,9 @@ impl ShardDir {
             clustered: how.clustered || was_clustered,
             ..*how
         };
+        let events = self.events_of(&scan, &header)?;
         let mut rewriter = Rewriter::begin(self, &header.new, rewrite, how)?;
+        rewriter.expect(events);
         match self.copy_whole(&mut scan, &header, &mut rewriter) {
             Ok(Some(read)) => rewriter.finish(&before(&scan, &header, &read)),
             other => {
@@ -30,6 +35,27 @@ impl ShardDir {
                 other.map(|_| None)
             }
         }
+    }
+
+    /// How many events a segment has at most, as far as headers tell: no more than its ids would
+    /// have room for.
+    fn events_of(&self, scan: &Scan, header: &SegmentHeader) -> Result<usize, Error> {
+        let next = match &header.sealed {
+            Some(sealed) => Some(sealed.next_position),
+            None => self.next_header(scan)?.map(|new| new.first_position),
+        };
+        let events = next.map_or(0, |next| next.saturating_sub(header.new.first_position));
+        Ok(events.min(scan.len()? / ID_BYTES) as usize)
+    }
+
+    /// What the header of the segment behind one says, if there is one.
+    fn next_header(&self, scan: &Scan) -> Result<Option<NewSegment>, Error> {
+        let next = scan.number() + 1;
+        if !self.segments()?.contains(&next) {
+            return Ok(None);
+        }
+        let header = self.read_header(next, &*self.open(next, Open::Read)?)?;
+        Ok(Some(header.new))
     }
 
     /// Hands all blocks on, and checks that these are all there are.
@@ -55,11 +81,9 @@ impl ShardDir {
                 false => Err(scan.damaged("its header does not say what its blocks hold")),
             };
         }
-        let next = scan.number() + 1;
-        if !self.segments()?.contains(&next) {
+        let Some(next) = self.next_header(scan)? else {
             return Ok(());
-        }
-        let next = self.read_header(next, &*self.open(next, Open::Read)?)?.new;
+        };
         match next.follows(scan.next_position, scan.previous_checksum) {
             true => Ok(()),
             false => Err(scan.damaged("blocks before the next segment are missing")),

@@ -55,7 +55,9 @@ pub(crate) struct Scan {
     pub(crate) previous_checksum: u32,
     /// The bounds of a sealed segment. Its events may have gaps between them.
     bounds: Option<Bounds>,
-    buffer: Vec<u8>,
+    /// Of which so many bytes were filled last: the rest is not filled with zeros again.
+    room: Vec<u8>,
+    filled: usize,
 }
 
 impl Scan {
@@ -105,7 +107,8 @@ impl Scan {
             next_position: state.first_position,
             previous_checksum: state.previous_checksum,
             bounds: None,
-            buffer: Vec::new(),
+            room: Vec::new(),
+            filled: 0,
         }
     }
 
@@ -127,7 +130,7 @@ impl Scan {
         let mut place = from.next_multiple_of(BLOCK_ALIGN as u64);
         while place < end {
             let read = self.read(place, CHUNK_BYTES)?;
-            let chunk = std::mem::take(&mut self.buffer);
+            let chunk = self.take_bytes();
             for (index, bytes) in chunk.chunks_exact(BLOCK_ALIGN).enumerate() {
                 let at = place + (index * BLOCK_ALIGN) as u64;
                 if at < end
@@ -152,13 +155,13 @@ impl Scan {
         if self.read(at, FIXED_HEAD_BYTES)? < FIXED_HEAD_BYTES {
             return Ok(None);
         }
-        let Ok(size) = BlockHead::peek(&self.buffer) else {
+        let Ok(size) = BlockHead::peek(self.bytes()) else {
             return Ok(None);
         };
         if self.read(at, size.head)? < size.head {
             return Ok(None);
         }
-        let head = BlockHead::decode(&self.buffer).ok();
+        let head = BlockHead::decode(self.bytes()).ok();
         Ok(head.filter(|head| {
             let ours = (head.store, head.shard) == self.owner;
             ours && (head.segment, head.place) == (self.number, at)
@@ -167,7 +170,7 @@ impl Scan {
 
     /// The bytes of the block just met.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer
+        &self.room[..self.filled]
     }
 
     /// Reads the next block and steps over it if it is good.
@@ -176,13 +179,13 @@ impl Scan {
             return Ok(Step::End);
         }
         let fixed = self.read(self.place, FIXED_HEAD_BYTES)?;
-        if fixed < FIXED_HEAD_BYTES || self.buffer.iter().all(|byte| *byte == 0) {
+        if fixed < FIXED_HEAD_BYTES || self.bytes().iter().all(|byte| *byte == 0) {
             // Only a segment that is as written may end with zeros; a sealed one knows its end.
             let ends = self.bounds.is_none() && self.rest_is_zero()?;
             let bad = Step::Bad("the bytes after the last block are no block");
             return Ok(if ends { Step::End } else { bad });
         }
-        let size = match BlockHead::peek(&self.buffer) {
+        let size = match BlockHead::peek(self.bytes()) {
             Ok(size) => size,
             Err(reason) => return Ok(Step::Bad(reason)),
         };
@@ -204,7 +207,7 @@ impl Scan {
         if self.bytes_left()? < u64::from(size.block) || self.read(self.place, bytes)? < bytes {
             return Ok(Err(SHORT));
         }
-        let head = match BlockHead::decode(&self.buffer[..size.head]) {
+        let head = match BlockHead::decode(&self.bytes()[..size.head]) {
             Ok(head) => head,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -237,9 +240,9 @@ impl Scan {
 
     fn check_body(&self, head: &BlockHead) -> Result<(), &'static str> {
         for section in &head.sections {
-            stored(section, &self.buffer)?;
+            stored(section, self.bytes())?;
         }
-        if padding_is_zero(head, &self.buffer) {
+        if padding_is_zero(head, self.bytes()) {
             Ok(())
         } else {
             Err("the bytes between the sections of a block are not zero")
@@ -255,7 +258,7 @@ impl Scan {
     /// Up to so many bytes of the file from a place on.
     pub(crate) fn read_at(&mut self, place: u64, count: usize) -> Result<&[u8], Error> {
         self.read(place, count)?;
-        Ok(&self.buffer)
+        Ok(self.bytes())
     }
 
     /// The store of the segment.
@@ -271,23 +274,31 @@ impl Scan {
     /// Whether the file holds these bytes at a place.
     pub(crate) fn holds(&mut self, place: u64, bytes: &[u8]) -> Result<bool, Error> {
         self.read(place, bytes.len())?;
-        Ok(self.buffer == bytes)
+        Ok(self.bytes() == bytes)
     }
 
     /// Reads up to `count` bytes into the buffer and says how many there were.
     fn read(&mut self, place: u64, count: usize) -> Result<usize, Error> {
-        self.buffer.resize(count, 0);
-        let read = self.file.read_at(&mut self.buffer, place);
-        let read = read.map_err(|error| Error::io("read", &self.name, error))?;
-        self.buffer.truncate(read);
-        Ok(read)
+        if self.room.len() < count {
+            self.room.resize(count, 0);
+        }
+        let read = self.file.read_at(&mut self.room[..count], place);
+        self.filled = read.map_err(|error| Error::io("read", &self.name, error))?;
+        Ok(self.filled)
+    }
+
+    /// The bytes that were read last, for good.
+    fn take_bytes(&mut self) -> Vec<u8> {
+        let mut bytes = std::mem::take(&mut self.room);
+        bytes.truncate(std::mem::take(&mut self.filled));
+        bytes
     }
 
     fn rest_is_zero(&mut self) -> Result<bool, Error> {
         let mut place = self.place;
         loop {
             let read = self.read(place, CHUNK_BYTES)?;
-            if self.buffer.iter().any(|byte| *byte != 0) {
+            if self.bytes().iter().any(|byte| *byte != 0) {
                 return Ok(false);
             }
             if read < CHUNK_BYTES {
@@ -302,16 +313,16 @@ impl Scan {
     pub(crate) fn is_unfinished(&mut self) -> Result<bool, Error> {
         let read = self.read(self.place, FIXED_HEAD_BYTES)?;
         if read < FIXED_HEAD_BYTES {
-            return Ok(read > 0 && BlockHead::may_be_cut(&self.buffer));
+            return Ok(read > 0 && BlockHead::may_be_cut(self.bytes()));
         }
-        let Ok(size) = BlockHead::peek(&self.buffer) else {
+        let Ok(size) = BlockHead::peek(self.bytes()) else {
             return Ok(false);
         };
-        let names_us = BlockHead::names(&self.buffer, self.owner, self.number, self.place);
+        let names_us = BlockHead::names(self.bytes(), self.owner, self.number, self.place);
         if self.read(self.place, size.head)? < size.head {
             return Ok(names_us);
         }
-        let Ok(head) = BlockHead::decode(&self.buffer) else {
+        let Ok(head) = BlockHead::decode(self.bytes()) else {
             return Ok(false);
         };
         if self.check_head(&head).is_err() {
@@ -341,7 +352,7 @@ impl Scan {
         let mut place = self.place.next_multiple_of(BLOCK_ALIGN as u64);
         loop {
             let read = self.read(place, CHUNK_BYTES)?;
-            let chunk = std::mem::take(&mut self.buffer);
+            let chunk = self.take_bytes();
             for (index, bytes) in chunk.chunks_exact(BLOCK_ALIGN).enumerate() {
                 let at = place + (index * BLOCK_ALIGN) as u64;
                 if at > self.place && BlockHead::may_begin(bytes) && self.vouches(at)? {

@@ -18,7 +18,7 @@ use std::hash::BuildHasher;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-use eventcask_event::{EventBatch, EventId};
+use eventcask_event::{EventBatch, EventId, Events};
 use eventcask_log::{Block, ClosedSegment, Error, SourceMark};
 use foldhash::fast::RandomState;
 
@@ -27,6 +27,9 @@ use self::window::Marks;
 
 pub use self::carried::{CarriedMark, CarriedMarks, CarriedSource, leads};
 pub use self::window::DedupWindow;
+
+/// Ids whose memory is asked for together where a block is read back.
+const GROUP: usize = 64;
 
 /// How a shard remembers ids.
 #[derive(Debug, Clone, Copy)]
@@ -117,26 +120,39 @@ impl Dedup {
         is_of: &dyn Fn(u64, &str) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         let events = block.events();
-        for row in 0..events.len() {
-            let Some(id) = events.given_id(row) else {
-                continue;
-            };
-            let (key, position) = (
-                events.key(events.aggregate_index(row)),
-                events.position(row),
-            );
-            for name in self.names() {
-                // An aggregate may have an id twice that a window had forgotten: the newest event
-                // has it.
-                if let Some(older) = self.position(id, key, name)
-                    && is_of(older, key)?
-                {
-                    self.forget(id, key, older);
+        let mut asked = Vec::with_capacity(GROUP);
+        for first in (0..events.len()).step_by(GROUP) {
+            let rows = first..events.len().min(first + GROUP);
+            let ids = rows.filter_map(|row| Some((row, events.given_id(row)?)));
+            asked.extend(ids.map(|(row, id)| (row, id, self.probe(id))));
+            for (row, id, probe) in asked.drain(..) {
+                if !self.insert_new(probe, id, events.position(row)) {
+                    self.enter_again(&events, row, id, is_of)?;
                 }
             }
-            self.insert(id, key, position);
         }
         self.note_stored(block);
+        Ok(())
+    }
+
+    /// Remembers the id of a row that may be known already, if as that of another aggregate. An
+    /// aggregate may have an id twice that a window had forgotten: the newest event has it.
+    fn enter_again(
+        &mut self,
+        events: &Events<'_>,
+        row: usize,
+        id: EventId,
+        is_of: &dyn Fn(u64, &str) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let key = events.key(events.aggregate_index(row));
+        for name in self.names() {
+            if let Some(older) = self.position(id, key, name)
+                && is_of(older, key)?
+            {
+                self.forget(id, key, older);
+            }
+        }
+        self.insert(id, key, events.position(row));
         Ok(())
     }
 

@@ -31,7 +31,7 @@ impl Shard {
                 account.counted = Flushed::default();
                 account.failed = Some(refused.clone());
             }
-            for (_, outcome) in &mut in_flight.answers {
+            for outcome in &mut in_flight.answers {
                 *outcome = Err(refused.clone());
             }
         }
@@ -98,9 +98,6 @@ impl Shard {
 
 impl InFlight {
     fn refuse(&mut self, refused: &AppendError) {
-        for (completion, _) in self.answers.drain(..) {
-            completion.answer(Err(refused.clone()));
-        }
         if let Some(share) = self.flush.take() {
             share.settle(Flushed::default(), Some(refused));
         }

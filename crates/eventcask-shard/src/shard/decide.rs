@@ -49,6 +49,7 @@ impl Shard {
         now: &dyn Fn() -> i64,
         send: SendTask<'_>,
     ) {
+        self.answered = 0;
         if let Some(refused) = self.refusal(&delivery) {
             refuse_all(&mut delivery, &refused);
             self.inbox.recycle(delivery);
@@ -147,7 +148,7 @@ impl Shard {
                 // It was not decided on, so the mark of its source must not pass it.
                 in_flight.failed.get_or_insert(refused.clone());
             }
-            in_flight.answers.push((append.completion, outcome));
+            in_flight.answers.push(outcome);
         }
         drop(appends);
         delivery.accounts = accounts;

@@ -67,6 +67,8 @@ pub struct Shard {
     taken: VecDeque<Message>,
     /// Whether a group of blocks came back from the disk since open batches were taken.
     is_group_done: bool,
+    /// How many were answered since the last batch was taken.
+    answered: usize,
     in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
     sequence: u64,
@@ -124,6 +126,9 @@ impl Shard {
     fn next_message(&mut self) -> Option<Message> {
         if self.is_busy() {
             return None;
+        }
+        if self.taken.is_empty() && self.in_flight.is_empty() {
+            self.inbox.let_return(self.answered);
         }
         if self.taken.is_empty() && self.is_group_done {
             self.inbox.take_asked(&mut self.taken);

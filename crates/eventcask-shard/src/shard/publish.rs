@@ -92,9 +92,8 @@ impl Shard {
         }
         // Before anyone is told: who was answered finds its events visible to all readers.
         self.settle();
-        for (completion, outcome) in in_flight.answers.drain(..) {
-            completion.answer(outcome);
-        }
+        self.answered += in_flight.delivery.callers();
+        in_flight.answer();
         for account in in_flight.delivery.accounts.drain(..) {
             account.settle();
         }

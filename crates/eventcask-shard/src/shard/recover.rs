@@ -103,6 +103,7 @@ impl Opened {
             behind_bytes: 0,
             taken: VecDeque::new(),
             is_group_done: false,
+            answered: 0,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             sequence: 0,

@@ -12,7 +12,7 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("eventcask-event", &[]),
     ("eventcask-table", &[]),
-    ("eventcask-log", &["eventcask-event"]),
+    ("eventcask-log", &["eventcask-event", "eventcask-table"]),
     ("eventcask-project", &["eventcask-event", "eventcask-table"]),
     (
         "eventcask-shard",

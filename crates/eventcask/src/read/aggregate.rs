@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use eventcask_event::Timestamp;
-use eventcask_log::ErrorKind as LogErrorKind;
+use eventcask_log::{ErrorKind as LogErrorKind, RowGatherer};
 use eventcask_shard::{AggregateCursor, Bounds, ShardReader};
 
 use crate::StoreReader;
@@ -253,6 +253,19 @@ impl AggregateEvents {
         self.kept = Some(kept);
         Ok(self)
     }
+
+    /// What was handed out and is not held by anyone is memory for the next load.
+    fn recycle(&mut self) {
+        if let Some(done) = self.open.take() {
+            RowGatherer::recycle(done.into_block());
+        }
+    }
+}
+
+impl Drop for AggregateEvents {
+    fn drop(&mut self) {
+        self.recycle();
+    }
 }
 
 impl Iterator for AggregateEvents {
@@ -266,6 +279,7 @@ impl Iterator for AggregateEvents {
             if let Some(event) = self.open.as_mut().and_then(BlockEvents::next) {
                 return Some(Ok(event));
             }
+            self.recycle();
             match self.blocks.next_block().transpose()? {
                 Ok((block, rows)) => self.open = Some(BlockEvents::new(block, rows)),
                 Err(error) => return Some(Err(error.into())),

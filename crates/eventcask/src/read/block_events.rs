@@ -25,6 +25,11 @@ impl BlockEvents {
         }
     }
 
+    /// The block, which is not handed out from any more.
+    pub(crate) fn into_block(self) -> Arc<Block> {
+        self.block
+    }
+
     /// The row that is next, in its block.
     pub(crate) fn peek(&self) -> Option<(Events<'_>, usize)> {
         let row = *self.rows.get(self.done)? as usize;

@@ -57,7 +57,7 @@ impl Router {
         let lane = |(shard, inbox): (usize, &Arc<Inbox>)| Lane {
             shard: shard as u32,
             inbox: Arc::clone(inbox),
-            open: inbox.register(),
+            open: Arc::default(),
             batch_bytes: engine.batch_bytes,
         };
         Self {
@@ -145,10 +145,16 @@ impl Lane {
     /// Lets the worker at the open batch, which it is told of if this was the first row.
     pub(crate) fn leave(&self, mut open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
         if was_empty {
-            self.inbox.note_age(&mut open);
+            self.inbox.begin(&self.open, &mut open);
             drop(open);
-            self.inbox.opened();
+            self.inbox.ring();
         }
+    }
+
+    /// As [`leave`](Self::leave), where somebody waits for the answer.
+    pub(crate) fn leave_waiting(&self, open: MutexGuard<'_, Box<Delivery>>, was_empty: bool) {
+        self.inbox.note_waiter();
+        self.leave(open, was_empty);
     }
 
     fn ask(&self) -> Result<(), Error> {
@@ -162,9 +168,11 @@ impl Lane {
         if self.inbox.is_closed() {
             return Err(Error::Closed);
         }
-        open.ask();
+        if open.ask() {
+            self.inbox.note_waiter();
+        }
         drop(open);
-        self.inbox.opened();
+        self.inbox.ring();
         Ok(())
     }
 

@@ -107,7 +107,7 @@ impl Store {
             open.batch.push(key, hash, event)?;
         }
         let ticket = open.join(first_row, Expectation::One(expected));
-        lane.leave(open, was_empty);
+        lane.leave_waiting(open, was_empty);
         Ok(Ticket::new(ticket))
     }
 }

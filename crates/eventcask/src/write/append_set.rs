@@ -215,7 +215,7 @@ impl Store {
         let ticket = set.add_to(&mut batch, &inner.hasher, |batch, key, hash, event| {
             batch.batch.push(key, hash, event)
         })?;
-        lane.leave(batch, was_empty);
+        lane.leave_waiting(batch, was_empty);
         Ok(ticket)
     }
 }

@@ -214,7 +214,7 @@ impl Producer {
             }
         }
         let ticket = open.join(first_row, Expectation::One(expected));
-        lane.leave(open, was_empty);
+        lane.leave_waiting(open, was_empty);
         Ok(Ticket::new(ticket))
     }
 
@@ -255,7 +255,7 @@ impl Producer {
             }
             Ok(())
         })?;
-        lane.leave(open, was_empty);
+        lane.leave_waiting(open, was_empty);
         if let (true, Origin::Session { next, .. }) = (is_numbered, &mut self.origin) {
             *next += set.events() as u64;
         }

@@ -48,6 +48,49 @@ fn d1_what_many_threads_append_is_stored_once_each() {
     assert_eq!(stored, (0..20 * HANDLERS).collect::<Vec<_>>());
 }
 
+/// The answers of a batch are given together: nobody may miss his, or be told another one's.
+#[test]
+fn l10_all_who_wait_for_one_batch_are_told_their_own_answer() {
+    let (storage, options) = lingering();
+    let store = options.open(storage).unwrap();
+    let append = |number: usize| {
+        let events = vec![deposit("{}"); number % 5 + 1];
+        let expected = if number.is_multiple_of(3) {
+            Expected::Exact(7)
+        } else {
+            Expected::NoStream
+        };
+        let key = format!("account-{number}");
+        store.append(&key, expected, &events).unwrap()
+    };
+    let tickets: Vec<Ticket> = (0..60).map(append).collect();
+    let answers = thread::scope(|scope| {
+        let wait = |(number, ticket): (usize, Ticket)| {
+            scope.spawn(move || match number % 2 {
+                0 => ticket.wait(),
+                _ => block_on(ticket),
+            })
+        };
+        let waiting: Vec<_> = tickets.into_iter().enumerate().map(wait).collect();
+        store.flush().unwrap();
+        let answers = waiting.into_iter().map(|thread| thread.join().unwrap());
+        answers.collect::<Vec<_>>()
+    });
+    for (number, answer) in answers.into_iter().enumerate() {
+        if number % 3 == 0 {
+            assert!(matches!(answer, Err(Error::Conflict { actual: 0, .. })));
+        } else {
+            let versions = number as u64 % 5 + 1;
+            assert_eq!(answer.unwrap().version(), Some(versions));
+        }
+    }
+    assert_eq!(
+        store.stats().shards[0].blocks,
+        1,
+        "all of them were one batch"
+    );
+}
+
 /// Of those who expect the same version one wins; the others read what they missed and try again.
 #[test]
 fn l2_handlers_that_conflict_read_on_and_try_again() {

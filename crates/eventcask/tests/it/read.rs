@@ -38,6 +38,122 @@ fn an_aggregate_is_read_in_order_over_many_blocks() {
     }
 }
 
+/// Events in blocks that are large enough to be read row by row: the key of each, its type and
+/// its payload.
+fn in_large_blocks(store: &Store) -> Vec<(String, &'static str, Vec<u8>)> {
+    const TYPES: [&str; 5] = ["Opened", "Deposited", "Withdrawn", "Blocked", "Closed"];
+    let mut events = Vec::new();
+    let mut producer = store.producer();
+    for block in 0..3_usize {
+        for row in 0..700_usize {
+            // Each block names its types in another order, and aggregates have some of them each.
+            let (key, event_type) = (row % 9, TYPES[(row * row + block + row % 9) % 5]);
+            let payload = vec![(row % 251) as u8; 20 + (row * 7 + block) % 180];
+            let key = format!("account-{key}");
+            let event = NewEvent::bytes(event_type, &payload);
+            producer.push(&key, &event).unwrap();
+            events.push((key, event_type, payload));
+        }
+        producer.flush().unwrap().wait().unwrap();
+    }
+    events
+}
+
+#[test]
+fn loads_that_share_memory_share_no_event() {
+    for codec in [Codec::None, Codec::Zstd(1)] {
+        let mut bank = Bank::new(1);
+        bank.options = bank.options.codec(codec);
+        let store = bank.open();
+        let written = in_large_blocks(&store);
+        let mut held = Vec::new();
+        // What one load leaves behind is memory for the next one, unless an event is held.
+        for round in 0..27_u64 {
+            let key = format!("account-{}", round * 4 % 9);
+            let newest = store.aggregate(&key).version().unwrap();
+            let from = [1, newest - 1, newest][round as usize % 3];
+            let of_key = written.iter().filter(|(of, _, _)| *of == key);
+            let mut expected = of_key.skip(from as usize - 1);
+            for event in store.aggregate(&key).from_version(from).events().unwrap() {
+                let event = event.unwrap();
+                let (_, event_type, payload) = expected.next().unwrap();
+                assert_eq!(event.key(), key);
+                assert_eq!(
+                    (event.event_type(), event.payload()),
+                    (*event_type, &payload[..])
+                );
+                if round % 4 == 1 {
+                    held.push((event, *event_type, payload.clone()));
+                }
+            }
+            assert_eq!(expected.next(), None);
+        }
+        assert!(held.len() > 100);
+        for (event, event_type, payload) in held {
+            assert_eq!(
+                (event.event_type(), event.payload()),
+                (event_type, &payload[..])
+            );
+        }
+    }
+}
+
+#[test]
+fn events_are_found_whatever_the_sizes_of_blocks() {
+    let even = vec![3; 60];
+    let one_large = [vec![1; 40], vec![900], vec![1; 40]].concat();
+    let large_first = [vec![1200], vec![2; 80]].concat();
+    let large_last = [vec![1; 80], vec![1200]].concat();
+    for sizes in [even, one_large, large_first, large_last, vec![7]] {
+        let store = Bank::new(1).open();
+        let mut producer = store.producer();
+        let mut row = 0..;
+        for size in &sizes {
+            for row in row.by_ref().take(*size) {
+                let (key, payload) = (format!("account-{}", row % 5), row.to_string());
+                producer.push(&key, &deposit(&payload)).unwrap();
+            }
+            producer.flush().unwrap().wait().unwrap();
+        }
+        let events: usize = sizes.iter().sum();
+        for key in 0..5 {
+            let expected: Vec<_> = (key..events)
+                .step_by(5)
+                .map(|row| row.to_string())
+                .collect();
+            assert_eq!(
+                payloads(&store, &format!("account-{key}")),
+                expected,
+                "{sizes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn types_are_told_apart_however_many_there_are() {
+    let store = Bank::new(1).open();
+    let mut producer = store.producer();
+    let name_of = |row: usize| format!("Type{}", row % 6000);
+    for row in 0..12_000 {
+        let (name, key) = (name_of(row), format!("account-{}", row % 7));
+        producer
+            .push(&key, &NewEvent::bytes(&name, b"payload"))
+            .unwrap();
+        if row % 2000 == 1999 {
+            producer.flush().unwrap().wait().unwrap();
+        }
+    }
+    for key in 0..7 {
+        let events = store.aggregate(&format!("account-{key}")).events().unwrap();
+        let names: Vec<_> = events
+            .map(|event| event.unwrap().event_type().to_owned())
+            .collect();
+        let expected: Vec<_> = (key..12_000).step_by(7).map(name_of).collect();
+        assert_eq!(names, expected);
+    }
+}
+
 #[test]
 fn bounds_choose_versions() {
     let store = Bank::new(1).open();

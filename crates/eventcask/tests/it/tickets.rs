@@ -3,8 +3,10 @@
 use std::future::IntoFuture;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
 use eventcask::{AppendResult, ErrorKind, Expected, Ticket};
 
@@ -41,6 +43,40 @@ fn a_ticket_can_be_awaited_without_a_runtime() {
             .unwrap();
         assert_eq!(block_on(ticket).unwrap().version(), Some(version));
     }
+}
+
+struct Count(AtomicU32);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A task may be asked by one executor first and by another later: the last one is told.
+#[test]
+fn the_answer_wakes_the_task_by_its_newest_waker() {
+    let mut bank = Bank::new(1);
+    bank.options = bank.options.linger(Duration::from_secs(3600));
+    let store = bank.open();
+    let ticket = store.append("a", Expected::Any, &[deposit("{}")]).unwrap();
+    let other = store.append("b", Expected::Any, &[deposit("{}")]).unwrap();
+    let wakers = [0; 3].map(|_| Arc::new(Count(AtomicU32::new(0))));
+    let mut future = pin!(ticket.into_future());
+    let mut other = pin!(other.into_future());
+    for waker in &wakers[..2] {
+        let waker = Waker::from(Arc::clone(waker));
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+    let waker = Waker::from(Arc::clone(&wakers[2]));
+    let mut context = Context::from_waker(&waker);
+    assert!(other.as_mut().poll(&mut context).is_pending());
+    store.flush().unwrap();
+    let woken = wakers.map(|waker| waker.0.load(Ordering::Relaxed));
+    assert_eq!(woken, [0, 1, 1]);
+    assert!(future.as_mut().poll(&mut context).is_ready());
+    assert!(other.as_mut().poll(&mut context).is_ready());
 }
 
 #[test]
@@ -158,7 +194,7 @@ fn l10_producers_that_flush_often_never_block_the_worker() {
 #[test]
 fn an_interval_without_end_is_a_level_like_others() {
     let mut bank = Bank::new(1);
-    let forever = eventcask::Durability::Interval(std::time::Duration::MAX);
+    let forever = eventcask::Durability::Interval(Duration::MAX);
     bank.options = bank.options.durability(forever);
     let store = bank.open();
     for version in 1..=3 {
