@@ -3,6 +3,8 @@
 use eventcask::Place;
 use eventcask::event::{Encoding, EventRef};
 
+use crate::command_id::CommandId;
+
 /// What a caller can branch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -23,6 +25,10 @@ pub enum ErrorKind {
     NoPath,
     /// An event can not be encoded.
     NotEncoded,
+    /// A command with this id was carried out, and what it decides today is not what is stored.
+    RepeatDiffers,
+    /// A command with this id was carried out, and what it stored was given up.
+    AnswerGone,
     /// What the store said: see [`eventcask::Error::kind`].
     Store,
 }
@@ -155,6 +161,29 @@ pub enum Error {
     /// An event that can not be encoded; nothing is stored.
     #[error(transparent)]
     NotEncoded(#[from] EncodeError),
+    /// A command came again, and its first answer can not be given: what it decides today is not
+    /// what it stored. Its id was used for another command, or the rules have changed.
+    #[error(
+        "command {command} was carried out on aggregate {key:?}, from version {version} on, and what it decides today differs: give another command an id of its own"
+    )]
+    RepeatDiffers {
+        /// The command.
+        command: CommandId,
+        /// Key of the aggregate.
+        key: String,
+        /// Version of the first event that the command stored.
+        version: u64,
+    },
+    /// A command came again, and its first answer can not be given: its events were given up.
+    #[error(
+        "command {command} was carried out on aggregate {key:?}, and its events were given up since: its answer is gone with them"
+    )]
+    AnswerGone {
+        /// The command.
+        command: CommandId,
+        /// Key of the aggregate.
+        key: String,
+    },
     /// What the store said.
     #[error(transparent)]
     Store(#[from] eventcask::Error),
@@ -178,6 +207,8 @@ impl Error {
             Self::Unreadable { reason, .. } => reason.kind(),
             Self::NoPath { .. } => ErrorKind::NoPath,
             Self::NotEncoded(_) => ErrorKind::NotEncoded,
+            Self::RepeatDiffers { .. } => ErrorKind::RepeatDiffers,
+            Self::AnswerGone { .. } => ErrorKind::AnswerGone,
             Self::Store(_) => ErrorKind::Store,
         }
     }

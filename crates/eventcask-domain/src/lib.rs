@@ -43,6 +43,7 @@
 //! | one value for each aggregate, kept up to date | [`PerAggregate`] |
 //! | a state of your own over all events | [`Projection`] |
 //! | the state of one aggregate when it is asked for | [`Fold`] |
+//! | commands that are decided by the state of an aggregate | [`Decider`] |
 //! | batches of a feed, or of a scan | [`TypedBatch::of`] |
 //! | a struct that changed | `prev` of `#[event]`, and `From` |
 //! | an event that became several, or none | [`Upcast`] |
@@ -72,19 +73,42 @@ mod typed_batch;
 mod fold;
 mod projection;
 mod per_aggregate;
+mod moment;
+mod command_id;
+mod command_meta;
+mod snapshots;
+mod decider;
+mod decider_fold;
+mod loaded;
+mod decided;
+mod terms;
+mod decision;
+mod repeat;
+mod attempt;
+mod execution;
+mod decider_handle;
 mod store;
+pub mod testing;
 mod stored_types;
 
+pub use command_id::CommandId;
+pub use command_meta::CommandMeta;
+pub use decided::{DecideError, Decided};
+pub use decider::{Decider, Deciding};
+pub use decider_handle::DeciderHandle;
 pub use encoded::EncodedEvents;
 pub use error::{DecodeError, EncodeError, Error, ErrorKind};
 pub use event::{Event, Reading};
 pub use event_set::{Decoded, EventSet, Found, StoredType};
 pub use eventcask_derive::{EventSet, event};
+pub use execution::{Execution, ExecutionFuture};
 pub use field::{Field, List};
 pub use fold::{Fold, TypedFold};
+pub use loaded::{LoadPolicy, Loaded};
 pub use per_aggregate::{OfEach, PerAggregate, Values};
 pub use projection::{Merge, Projection, Typed};
 pub use schema::EventSchema;
+pub use snapshots::Snapshots;
 pub use store::{IntoProjection, OfAggregates, OfBatches, TypedReader, TypedStore, Untyped};
 pub use stored_types::StoredTypes;
 pub use tag::{Tag, TagList};
@@ -95,8 +119,9 @@ pub use upcast::Upcast;
 /// What a program with typed events needs, to be taken in whole.
 pub mod prelude {
     pub use crate::{
-        EncodedEvents, Event, EventSet, Fold, Merge, PerAggregate, Projection, TypedReader,
-        TypedStore, Typing, Upcast, Values,
+        CommandId, CommandMeta, DecideError, Decided, Decider, DeciderHandle, Deciding,
+        EncodedEvents, Event, EventSet, Fold, LoadPolicy, Loaded, Merge, PerAggregate, Projection,
+        Snapshots, TypedReader, TypedStore, Typing, Upcast, Values,
     };
     pub use eventcask_derive::event;
 }

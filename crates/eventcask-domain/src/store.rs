@@ -3,6 +3,8 @@
 use eventcask::projection::ProjectionOptions;
 use eventcask::{Expected, Repository, Store, StoreReader, Ticket};
 
+use crate::decider::Decider;
+use crate::decider_handle::DeciderHandle;
 use crate::encoded::EncodedEvents;
 use crate::error::Error;
 use crate::event_set::EventSet;
@@ -22,6 +24,12 @@ pub trait TypedStore {
         expected: Expected,
         events: &[S],
     ) -> Result<Ticket, Error>;
+
+    /// The aggregates of a decider: carries out commands, and loads states.
+    ///
+    /// One handle, or clones of it, should serve the whole process: they share the states that are
+    /// kept in memory.
+    fn decider<D: Decider>(&self) -> DeciderHandle<D>;
 
     /// A projection that follows the store: one with types, or one without, as
     /// [`StoreReader::projection`] has it.
@@ -52,6 +60,10 @@ impl TypedStore for Store {
     ) -> Result<Ticket, Error> {
         let encoded = EncodedEvents::of(events)?;
         Ok(encoded.with(|events| self.append(key, expected, events))?)
+    }
+
+    fn decider<D: Decider>(&self) -> DeciderHandle<D> {
+        DeciderHandle::new(self)
     }
 
     fn projection<P, Kind>(&self, projection: P) -> ProjectionOptions<P::Stored>

@@ -4,12 +4,13 @@
 //! the newest snapshot, and the events after it; 3. otherwise all events. What it comes to is kept,
 //! and saved every so many events.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use eventcask_event::{EventRef, Place};
 use eventcask_project::FailedEvent;
-use eventcask_shard::{AggregateCursor, Bounds, Retired, ShardReader};
+use eventcask_shard::{AggregateCursor, Appended, Bounds, Retired, ShardReader};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -354,6 +355,72 @@ impl<F: Fold> Repository<F> {
         Ok(Versioned::new(Arc::new(then)))
     }
 
+    /// Keeps the state of an aggregate after an append that was decided by the one `before`, so that
+    /// the next load need not read and fold what was appended.
+    ///
+    /// `state` has to be what [`Fold::apply`] makes of `before` and the appended events, or loads
+    /// give what never was. Where the append was answered that the events are duplicates, or does
+    /// not come right after `before`, nothing is kept.
+    ///
+    /// ```
+    /// # use eventcask::{ApplyError, Fold};
+    /// # use eventcask::event::EventRef;
+    /// # struct Count;
+    /// # impl Fold for Count {
+    /// #     const NAME: &'static str = "count";
+    /// #     const VERSION: u32 = 1;
+    /// #     type State = u64;
+    /// #     fn apply(&self, count: &mut u64, _: &EventRef<'_>) -> Result<(), ApplyError> {
+    /// #         *count += 1;
+    /// #         Ok(())
+    /// #     }
+    /// #     fn encode(&self, count: &u64, out: &mut Vec<u8>) { out.extend(count.to_le_bytes()); }
+    /// #     fn decode(&self, bytes: &[u8]) -> Option<u64> { bytes.try_into().ok().map(u64::from_le_bytes) }
+    /// # }
+    /// # let directory = tempfile::tempdir()?;
+    /// # let store = eventcask::open(directory.path().join("s"))?;
+    /// use eventcask::NewEvent;
+    ///
+    /// let counts = store.fold(Count);
+    /// let before = counts.load("walk")?;
+    /// let step = NewEvent::json("Step", b"{}");
+    /// let stored = store.append("walk", before.expected(), &[step])?.wait()?;
+    /// counts.keep("walk", &before, &stored, *before + 1);
+    /// assert_eq!(*counts.load("walk")?, 1);
+    /// assert_eq!(counts.stats().hits, 1); // nothing was read for it
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn keep(
+        &self,
+        key: &str,
+        before: &Versioned<F::State>,
+        appended: &Appended,
+        state: F::State,
+    ) {
+        let Appended::Stored { place, version } = *appended else {
+            return;
+        };
+        let reader = self.reader(key);
+        let is_newer = |kept: &Arc<Kept<F::State>>| {
+            kept.newest.is_some_and(|at| at.position >= place.position)
+        };
+        if self.kept_of(reader, key).as_ref().is_some_and(is_newer) {
+            return;
+        }
+        let Some((first, last)) = ends_of(reader, key, place, before.version()..version) else {
+            return;
+        };
+        let mut kept = Kept {
+            state,
+            first: before.first().or(Some(first)),
+            last: Some(last),
+            newest: Some(last),
+            saved: before.saved(),
+        };
+        self.save_if_due(reader, key, &mut kept);
+        self.cache.states.insert(key.to_owned(), Arc::new(kept));
+    }
+
     /// How many states are kept in memory, what they take, and how often a load found its own
     /// there: the same as in [`Stats::folds`](crate::stats::Stats::folds).
     /// [`cache_bytes`](Self::cache_bytes) begins anew.
@@ -518,7 +585,7 @@ fn bounds_of(moment: AsOf) -> Bounds {
     bounds
 }
 
-/// The event at a position that readers may not be shown.
+/// The event of an aggregate at a position, which readers may not be shown.
 fn newest_of(
     reader: &ShardReader,
     key: &str,
@@ -531,8 +598,31 @@ fn newest_of(
     Ok(block.and_then(|block| {
         let events = block.events();
         let row = events.row_at(position)?;
-        Some(Mark::of(&events, row))
+        let is_of_key = events.key(events.aggregate_index(row)) == key;
+        is_of_key.then(|| Mark::of(&events, row))
     }))
+}
+
+/// The first and the last event of an append to an aggregate, which ended at a place and brought it
+/// from one version to another.
+fn ends_of(
+    reader: &ShardReader,
+    key: &str,
+    place: Place,
+    versions: Range<u64>,
+) -> Option<(Mark, Mark)> {
+    let events = versions.end.checked_sub(versions.start)?.checked_sub(1)?;
+    let mark = |position, version| {
+        let found = newest_of(reader, key, Some(position)).ok()??;
+        (found.version == version).then_some(found)
+    };
+    let last = mark(place.position, versions.end)?;
+    let first = match events {
+        0 => last,
+        // The events of an append lie one after the other.
+        events => mark(place.position.checked_sub(events)?, versions.start + 1)?,
+    };
+    (place.shard == reader.shard()).then_some((first, last))
 }
 
 impl StoreReader {

@@ -65,6 +65,16 @@ impl<S> Versioned<S> {
         Self { kept }
     }
 
+    /// The first event in the state.
+    pub(crate) fn first(&self) -> Option<Mark> {
+        self.kept.first
+    }
+
+    /// Version of the last event in the snapshot on disk.
+    pub(crate) fn saved(&self) -> u64 {
+        self.kept.saved
+    }
+
     /// Version of the aggregate's newest event at that moment; 0 where there was none.
     #[must_use]
     pub fn version(&self) -> u64 {

@@ -9,8 +9,8 @@ use eventcask::event::EventRef;
 use eventcask::stats::Named;
 use eventcask::storage::{MemoryStorage, Storage};
 use eventcask::{
-    ApplyError, AsOf, Error, ErrorKind, Expected, Fold, NewEvent, Place, Repository, Store,
-    StoreReader, Timeout, Timestamp,
+    ApplyError, AsOf, Error, ErrorKind, EventId, Expected, Fold, NewEvent, Place, Repository,
+    Store, StoreReader, Timeout, Timestamp,
 };
 
 use crate::support::{Bank, put};
@@ -164,6 +164,85 @@ fn what_is_kept_is_not_folded_again() {
         folded.load("nobody").unwrap().expected(),
         Expected::NoStream
     );
+}
+
+/// The state after an append that was decided by it is not folded; it is saved, and given up, as
+/// any other.
+#[test]
+fn a_state_after_an_append_is_kept_as_it_is_said_to_be() {
+    let (storage, fold) = (MemoryStorage::default(), Accounts::default());
+    let store = Store::options().shards(2).open(storage.clone()).unwrap();
+    let folded = store.fold(fold.clone()).snapshot_every(10);
+    let deposit = NewEvent::json("Deposited", b"5");
+    for appended in 1..=8_u64 {
+        let before = folded.load("account").unwrap();
+        let stored = store
+            .append("account", before.expected(), &[deposit; 3])
+            .unwrap();
+        let mut after = (*before).clone();
+        after.versions.extend(appended * 3 - 2..=appended * 3);
+        after.cents += 15;
+        folded.keep("account", &before, &stored.wait().unwrap(), after);
+        check(&folded, &store, "account");
+    }
+    assert_eq!(fold.take(), 0);
+    assert_eq!(snapshots(&storage).len(), 1);
+
+    // Saved with version 12, and again with 24.
+    let anew = store.fold(fold.clone()).snapshot_every(10);
+    check(&anew, &store, "account");
+    assert_eq!(fold.take(), 0);
+    let then = AsOf::Version(20);
+    assert_eq!(
+        *anew.load_as_of("account", then).unwrap(),
+        truth(&store, "account", Some(then))
+    );
+
+    store.truncate_aggregate("account", 20).unwrap();
+    check(&folded, &store, "account");
+    assert_eq!(
+        folded.load("account").unwrap().versions,
+        [20, 21, 22, 23, 24]
+    );
+}
+
+#[test]
+fn nothing_is_kept_of_an_append_that_does_not_follow() {
+    let fold = Accounts::default();
+    let store = Store::options()
+        .shards(1)
+        .open(MemoryStorage::default())
+        .unwrap();
+    let folded = store.fold(fold.clone());
+    let wrong = || Account {
+        versions: Vec::new(),
+        cents: -1,
+    };
+    let deposit = NewEvent::json("Deposited", b"5").id(EventId::from_u128(7));
+    let absent = folded.load("account").unwrap();
+    let append = || {
+        store
+            .append("account", Expected::Any, &[deposit])
+            .unwrap()
+            .wait()
+            .unwrap()
+    };
+    let (stored, duplicate) = (append(), append());
+    let before = folded.load("account").unwrap();
+    folded.keep("account", &absent, &duplicate, wrong());
+    folded.keep("account", &before, &stored, wrong());
+    folded.keep("other", &absent, &stored, wrong());
+    check(&folded, &store, "account");
+    check(&folded, &store, "other");
+
+    // Nor of one that is older than what is kept.
+    deposits(&store, "account", 3);
+    check(&folded, &store, "account");
+    folded.keep("account", &absent, &stored, wrong());
+    let kept = folded
+        .load_at_least("account", Place::new(0, 0), NOW)
+        .unwrap();
+    assert_eq!(*kept, truth(&store, "account", None));
 }
 
 #[test]
