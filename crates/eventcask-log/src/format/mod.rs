@@ -17,5 +17,6 @@ pub(crate) mod front;
 mod section_writer;
 mod carried;
 mod in_place;
+pub(crate) mod payloads;
 pub(crate) mod block;
 pub(crate) mod sealed_header;
