@@ -1,10 +1,11 @@
 //! Typed events of an eventcask store, and what stands on them.
 //!
-//! This crate has one job: to make Rust structs of stored events, and back. Its main types are
-//! [`Event`], a struct that is one event type at one schema version, and [`EventSet`], an enum of
-//! those that some code knows. Its neighbours are `eventcask`, whose public face it uses and nothing
-//! else, and `eventcask-derive`, which writes the implementations. It never opens a store, and
-//! stores nothing that the rest of `eventcask` could not read.
+//! This crate has one job: to let rules be written in Rust types, by making structs of stored
+//! events, and back. Its main types are [`Event`], a struct that is one event type at one schema
+//! version, [`EventSet`], an enum of those that some code knows, and [`Decider`], what decides by
+//! them. Its neighbours are `eventcask`, whose public face it uses and nothing else, and
+//! `eventcask-derive`, which writes the implementations. It never opens a store, and stores nothing
+//! that the rest of `eventcask` could not read.
 //!
 //! ```
 //! use eventcask::Expected;
@@ -44,6 +45,8 @@
 //! | a state of your own over all events | [`Projection`] |
 //! | the state of one aggregate when it is asked for | [`Fold`] |
 //! | commands that are decided by the state of an aggregate | [`Decider`] |
+//! | a command that may come again | [`CommandId`] |
+//! | rules tried without a store | [`testing::given`] |
 //! | batches of a feed, or of a scan | [`TypedBatch::of`] |
 //! | a struct that changed | `prev` of `#[event]`, and `From` |
 //! | an event that became several, or none | [`Upcast`] |
