@@ -97,6 +97,9 @@ pub struct EventsParts<'a> {
     pub payload_starts: &'a [u32],
 }
 
+/// Where the payload of a row starts that is read [in place](Events::in_place), and was left shut.
+pub const SHUT: u32 = u32::MAX;
+
 /// The events of a block, readable one by one without a copy.
 ///
 /// It borrows from a block whose parts went through [`check`](Self::check) when the block was
@@ -104,7 +107,9 @@ pub struct EventsParts<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Events<'a> {
     parts: EventsParts<'a>,
+    in_place: Option<&'a [u8]>,
     numbers: Option<AggregateNumbers<'a>>,
+    hides_metadata: bool,
 }
 
 /// Numbers of the aggregates of a block that was written a moment ago: each has one of its own, for
@@ -214,7 +219,29 @@ impl<'a> Events<'a> {
     pub fn new(parts: EventsParts<'a>) -> Self {
         Self {
             parts,
+            in_place: None,
             numbers: None,
+            hides_metadata: false,
+        }
+    }
+
+    /// The same events, as if they carried nothing beside their payloads.
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        Self {
+            hides_metadata: true,
+            ..self
+        }
+    }
+
+    /// The same events with payloads among these bytes: `payload_starts` say where, or that it was
+    /// left [`SHUT`].
+    #[must_use]
+    #[inline]
+    pub fn in_place(self, bytes: &'a [u8]) -> Self {
+        Self {
+            in_place: Some(bytes),
+            ..self
         }
     }
 
@@ -467,9 +494,13 @@ impl<'a> Events<'a> {
     #[inline]
     pub fn payload(&self, row: usize) -> Option<&'a [u8]> {
         let columns = self.parts.columns;
-        let bytes = self.parts.payloads[usize::from(columns.types[row])].as_ref()?;
-        let start = self.parts.payload_starts[row] as usize;
-        Some(&bytes[start..][..columns.payload_lengths[row] as usize])
+        let start = self.parts.payload_starts[row];
+        let bytes = match self.in_place {
+            Some(_) if start == SHUT => return None,
+            Some(bytes) => bytes,
+            None => self.parts.payloads[usize::from(columns.types[row])].as_ref()?,
+        };
+        Some(&bytes[start as usize..][..columns.payload_lengths[row] as usize])
     }
 
     /// Bytes of a row's payload.
@@ -493,7 +524,10 @@ impl<'a> Events<'a> {
     #[must_use]
     #[inline]
     pub fn metadata(&self, row: usize) -> Metadata<'a> {
-        self.parts.columns.metadata.row(row)
+        match self.hides_metadata {
+            true => Metadata::NONE,
+            false => self.parts.columns.metadata.row(row),
+        }
     }
 
     /// The event of a row; its payload is empty where the reader left its type shut.
@@ -531,6 +565,7 @@ impl<'a> Events<'a> {
 }
 
 /// The text with this index among texts that stand end to end, as was checked.
+#[inline]
 fn text<'a>(texts: &'a str, ends: &[u32], index: usize) -> &'a str {
     let start = if index == 0 { 0 } else { ends[index - 1] };
     &texts[start as usize..ends[index] as usize]

@@ -75,6 +75,7 @@ impl EventId {
     /// The id that the event of a row came with, of a block's ids: 16 bytes each, little-endian,
     /// one a row or none at all. `None` where the engine makes it, which stands there as 0.
     #[must_use]
+    #[inline]
     pub fn given(ids: &[u8], row: usize) -> Option<Self> {
         let bits = u128::from_le_bytes(*ids.as_chunks::<16>().0.get(row)?);
         (bits != 0).then_some(Self(bits))

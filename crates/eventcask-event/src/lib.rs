@@ -43,7 +43,7 @@ pub use batch::{BatchType, EventBatch, MAX_BATCH_TYPES, SourceRows};
 pub use carrying::Carrying;
 pub use columns::{Columns, NO_POSITION, NO_TIME};
 pub use erased::{erased_id, erased_id_of, erased_key, erased_keys};
-pub use events::{AggregateNumbers, EventRef, Events, EventsParts};
+pub use events::{AggregateNumbers, EventRef, Events, EventsParts, SHUT};
 pub use expected::{Expected, conflict};
 pub use id::EventId;
 pub use invalid::{

@@ -34,7 +34,7 @@ pub use disk::file_storage::FileStorage;
 pub use disk::memory_storage::MemoryStorage;
 pub use disk::storage::{Lock, Open, Storage, StoredFile};
 pub use error::{Error, ErrorKind, Problem};
-pub use format::block::{Block, BlockParts, Payloads};
+pub use format::block::{Block, BlockParts};
 pub use format::checksum::{checksum, head_checksum};
 pub use format::codec::{Codec, Compressor};
 pub use format::framed::{Framed, FramedKind};
@@ -44,6 +44,7 @@ pub use format::head::{
 };
 pub use format::log_end::LogEnd;
 pub use format::manifest::{MAX_SHARDS, Manifest};
+pub use format::payloads::Payloads;
 pub use format::place::{BlockPlace, FIRST_BLOCK, NewSegment, Tail};
 pub use format::sealed_header::{Sealed, Table, TableKind};
 pub use read::block_cache::{BLOCK_CACHE_BYTES, BlockCache};

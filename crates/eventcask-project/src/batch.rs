@@ -52,6 +52,13 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The same events, as if they carried nothing beside their payloads.
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        let events = self.events.without_metadata();
+        Self { events, ..self }
+    }
+
     pub(crate) fn events(&self) -> &Events<'a> {
         &self.events
     }

@@ -87,6 +87,30 @@ pub trait Projection: Send + Sync + 'static {
     /// ```
     const KEY_PREFIX: Option<&'static str> = None;
 
+    /// Whether it looks at what events carry beside their payloads: ids of correlation and
+    /// causation, headers, tags. By default it may. Where it says that it does not, metadata is not
+    /// even decompressed, and it is told of none.
+    ///
+    /// ```
+    /// use eventcask_project::{ApplyError, Batch, Projection};
+    ///
+    /// /// The number of events.
+    /// struct Count;
+    ///
+    /// impl Projection for Count {
+    ///     const NAME: &'static str = "count";
+    ///     const VERSION: u32 = 1;
+    ///     const METADATA: bool = false;
+    ///     type State = u64;
+    ///
+    ///     fn apply(&self, state: &mut u64, batch: &Batch<'_>) -> Result<(), ApplyError> {
+    ///         *state += batch.len() as u64;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    const METADATA: bool = true;
+
     /// What is known of the events of one shard; its default is what is known of none.
     type State: Default + Send + 'static;
 

@@ -681,7 +681,7 @@ impl ShardReader {
         self.read_at(position, |at| {
             let block = match self.recent.get(at) {
                 Some(block) => block,
-                None => Arc::new(self.blocks.read(at, want)?),
+                None => Arc::new(self.blocks.read_in_place(at, want)?),
             };
             Ok((*at, block))
         })

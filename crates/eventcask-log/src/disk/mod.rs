@@ -6,3 +6,4 @@ mod disk_file;
 pub(crate) mod memory_storage;
 pub(crate) mod buffer;
 pub(crate) mod chunks;
+pub(crate) mod room;

@@ -6,18 +6,21 @@
 //! [`Block::events`] can not fail.
 
 use eventcask_event::{
-    AggregateNumbers, Carrying, Columns, Encoding, Events, EventsParts, NO_POSITION, PayloadBytes,
-    Timestamp, payload_end, payload_fill,
+    AggregateNumbers, Columns, Encoding, Events, EventsParts, NO_POSITION, PayloadBytes, Timestamp,
+    payload_end, payload_fill,
 };
 
 use crate::disk::buffer::{Buffer, PAGE_BYTES};
+use crate::disk::room::Room;
 use crate::format::carried;
 use crate::format::codec::{Codec, Compressor};
 use crate::format::group::{self, GroupReader, group_rows};
 use crate::format::head::{
     BLOCK_ALIGN, BlockHead, MAX_BLOCK_BYTES, MAX_BLOCK_TYPES, MAX_SECTION_BYTES, Section,
 };
+use crate::format::in_place::InPlace;
 use crate::format::layout::Layout;
+use crate::format::payloads::Payloads;
 use crate::format::section::{open, stored, with_archive};
 use crate::format::section_writer::{SectionWriter, pad};
 
@@ -29,106 +32,6 @@ const RAW_CHUNK_BYTES: u32 = 16 << 10;
 /// The same where they are compressed: smaller chunks compress worse.
 const COMPRESSED_CHUNK_BYTES: u32 = 64 << 10;
 
-/// Which payloads a reader wants decompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Payloads<'a> {
-    /// All.
-    All,
-    /// None: only envelopes, without metadata.
-    Shut,
-    /// Those of the event types with these names.
-    Types(&'a [String]),
-    /// Those of the event types that have an event whose key begins like this; of the types with
-    /// these names, where there are names.
-    Keys {
-        /// What the key begins with.
-        prefix: &'a str,
-        /// The names.
-        types: Option<&'a [String]>,
-    },
-    /// Those of the event types that have an event which carries what is wanted, and whose key begins
-    /// like this; of the types with these names, where there are names.
-    Carrying {
-        /// What it must carry.
-        wanted: &'a Carrying,
-        /// What the key begins with.
-        prefix: &'a str,
-        /// The names.
-        types: Option<&'a [String]>,
-    },
-    /// Those of the event types that an aggregate has in the block: the one that the event at this
-    /// position is about.
-    OfAggregateAt(u64),
-}
-
-impl Payloads<'_> {
-    /// Which of a block's event types are wanted, by their index.
-    fn of(self, events: &Events<'_>) -> Vec<bool> {
-        match self {
-            Self::All => vec![true; events.types()],
-            Self::Shut => vec![false; events.types()],
-            Self::Types(names) => events.types_named(names),
-            Self::Keys { prefix, types } => {
-                let wanted = types_with_key(events, prefix);
-                of_names(wanted, events, types)
-            }
-            Self::Carrying {
-                wanted,
-                prefix,
-                types,
-            } => of_names(types_carrying(events, wanted, prefix), events, types),
-            Self::OfAggregateAt(position) => types_at(events, position),
-        }
-    }
-}
-
-/// Of these types those that have one of these names, where there are names.
-fn of_names(mut types: Vec<bool>, events: &Events<'_>, names: Option<&[String]>) -> Vec<bool> {
-    if let Some(names) = names {
-        let named = events.types_named(names);
-        let both = types.iter_mut().zip(named);
-        both.for_each(|(one, is_named)| *one &= is_named);
-    }
-    types
-}
-
-/// The event types that have an event which carries what is wanted, and whose key begins like this.
-fn types_carrying(events: &Events<'_>, wanted: &Carrying, prefix: &str) -> Vec<bool> {
-    let mut types = vec![false; events.types()];
-    if wanted.may_be_in(&events.columns().metadata) {
-        let begins = |row| events.key_bytes(events.aggregate_index(row));
-        let is_wanted = |row: &usize| {
-            begins(*row).starts_with(prefix.as_bytes()) && wanted.admits(events.metadata(*row))
-        };
-        let rows = (0..events.len()).filter(is_wanted);
-        rows.for_each(|row| types[events.type_index(row)] = true);
-    }
-    types
-}
-
-/// The event types that have an event whose key begins like this.
-fn types_with_key(events: &Events<'_>, prefix: &str) -> Vec<bool> {
-    let mut has_key = vec![false; events.types()];
-    let begins = |index| events.key_bytes(index).starts_with(prefix.as_bytes());
-    let wanted: Vec<bool> = (0..events.aggregates()).map(begins).collect();
-    if wanted.contains(&true) {
-        for row in 0..events.len() {
-            has_key[events.type_index(row)] |= wanted[events.aggregate_index(row)];
-        }
-    }
-    has_key
-}
-
-/// The event types that the aggregate of the event at `position` has.
-fn types_at(events: &Events<'_>, position: u64) -> Vec<bool> {
-    let mut types = vec![false; events.types()];
-    if let Some(row) = events.row_at(position) {
-        let rows = events.rows_of(events.aggregate_index(row));
-        rows.for_each(|row| types[events.type_index(row)] = true);
-    }
-    types
-}
-
 /// The events of one commit, in memory: either about to be written or read back.
 #[derive(Debug)]
 pub struct Block {
@@ -137,6 +40,8 @@ pub struct Block {
     pub(super) ids: Vec<u8>,
     pub(super) payloads: Vec<Option<PayloadBytes>>,
     payload_starts: Vec<u32>,
+    /// Where they are that are in no vector of their own.
+    in_place: Option<InPlace>,
     /// Whether its metadata was left shut.
     metadata_is_shut: bool,
     /// See [`AggregateNumbers`]: none where the block was read back.
@@ -217,6 +122,7 @@ impl Block {
             ids: parts.ids,
             payloads: parts.payloads,
             payload_starts: parts.payload_starts,
+            in_place: None,
             numbers: parts.numbers,
             opening: 0,
         };
@@ -243,6 +149,7 @@ impl Block {
             ids: parts.ids,
             payloads: parts.payloads,
             payload_starts: parts.payload_starts,
+            in_place: None,
             numbers: parts.numbers,
             opening: 0,
         }
@@ -319,7 +226,7 @@ impl Block {
     #[must_use]
     #[inline]
     pub fn events(&self) -> Events<'_> {
-        Events::new(EventsParts {
+        let events = Events::new(EventsParts {
             store: self.head.store,
             shard: self.head.shard,
             first_position: self.head.first_position,
@@ -328,11 +235,15 @@ impl Block {
             ids: &self.ids,
             payloads: &self.payloads,
             payload_starts: &self.payload_starts,
-        })
-        .numbered(AggregateNumbers {
+        });
+        let events = events.numbered(AggregateNumbers {
             opening: self.opening,
             numbers: &self.numbers,
-        })
+        });
+        match &self.in_place {
+            Some(in_place) => events.in_place(in_place.bytes()),
+            None => events,
+        }
     }
 
     /// Says which numbers the block's aggregates have: see [`AggregateNumbers`].
@@ -358,13 +269,14 @@ impl Block {
     #[must_use]
     pub fn raw_bytes(&self) -> usize {
         let payloads: usize = self.payloads.iter().flatten().map(|one| one.len()).sum();
-        self.columns.bytes() + self.ids.len() + payloads
+        let in_place = self.in_place.as_ref().map_or(0, |one| one.bytes().len());
+        in_place + self.columns.bytes() + self.ids.len() + payloads
     }
 
     /// Appends the block to `out` as it stands in the file, and returns its head.
     ///
     /// # Panics
-    /// When payloads were left shut: what is not there can not be written.
+    /// When payloads were left shut, or are read in place: what is not there can not be written.
     pub fn encode(
         &self,
         codec: Codec,
@@ -557,6 +469,23 @@ impl Block {
         Ok(block)
     }
 
+    /// As [`decode`](Self::decode), of bytes that the block keeps: payloads stay where they are, or
+    /// are unpacked behind them. A payload that lies in two chunks is refused.
+    pub(crate) fn decode_in_place(
+        head: BlockHead,
+        room: Room,
+        want: Payloads<'_>,
+    ) -> Result<Self, &'static str> {
+        let mut block = Self::decode_envelopes(head, room.bytes())?;
+        block.open_metadata(room.bytes(), want)?;
+        let wanted = want.of(&block.events());
+        let mut starts = std::mem::take(&mut block.payload_starts);
+        let opened = InPlace::open(&block.head, room, wanted, &block.columns, &mut starts)?;
+        block.payload_starts = starts;
+        block.in_place = Some(opened);
+        Ok(block)
+    }
+
     /// As [`decode`](Self::decode), with all payloads and metadata left shut: nothing after
     /// [`envelopes_end`](Self::envelopes_end) is looked at.
     pub(crate) fn decode_envelopes(head: BlockHead, bytes: &[u8]) -> Result<Self, &'static str> {
@@ -592,6 +521,7 @@ impl Block {
             ids,
             payloads: vec![None; sizes.len()],
             payload_starts,
+            in_place: None,
             metadata_is_shut: !layout.metadata.is_empty(),
             numbers: Vec::new(),
             opening: 0,
@@ -605,7 +535,7 @@ impl Block {
         bytes: &[u8],
         want: Payloads<'_>,
     ) -> Result<(), &'static str> {
-        if self.metadata_is_shut && want != Payloads::Shut {
+        if self.metadata_is_shut && want.with_metadata() {
             self.columns.metadata = carried::read(&Layout::of(&self.head)?, bytes)?;
             self.metadata_is_shut = false;
         }
@@ -644,15 +574,19 @@ impl Block {
 
     /// Whether these payloads are open, and what goes with them.
     pub(crate) fn has(&self, want: Payloads<'_>) -> bool {
-        if self.metadata_is_shut && want != Payloads::Shut {
+        if self.metadata_is_shut && want.with_metadata() {
             return false;
         }
-        if self.payloads.iter().all(Option::is_some) {
+        let is_open = |event_type: usize| match &self.in_place {
+            Some(in_place) => in_place.is_open(event_type),
+            None => self.payloads[event_type].is_some(),
+        };
+        if (0..self.payloads.len()).all(is_open) {
             return true;
         }
         let wanted = want.of(&self.events());
-        let mut open = self.payloads.iter().zip(wanted);
-        open.all(|(payloads, is_wanted)| payloads.is_some() || !is_wanted)
+        let mut wanted = wanted.into_iter().enumerate();
+        wanted.all(|(event_type, is_wanted)| !is_wanted || is_open(event_type))
     }
 
     /// Checks what takes as long as all of [`decode`](Self::decode), so it is for those who read a

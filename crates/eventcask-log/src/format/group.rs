@@ -349,15 +349,26 @@ impl GroupReader {
         let rows = columns.types[from..]
             .iter()
             .zip(&columns.payload_lengths[from..]);
-        for (event_type, length) in rows {
-            let end = self.payload_ends.get_mut(usize::from(*event_type));
-            let (end, fill) =
-                end.ok_or("a row names an event type that the block does not list")?;
-            self.payload_starts.push(*end);
-            let after = payload_end(*end, *length, *fill);
-            *end = after.ok_or("the payloads of a type pass 4 GiB")?;
+        let (mut are_listed, mut do_fit) = (true, true);
+        let ends = &mut self.payload_ends;
+        // One loop without a way out, so that no row waits for what is asked of the one before.
+        self.payload_starts.extend(rows.map(|(event_type, length)| {
+            let Some((end, fill)) = ends.get_mut(usize::from(*event_type)) else {
+                are_listed = false;
+                return 0;
+            };
+            let start = *end;
+            match payload_end(start, *length, *fill) {
+                Some(after) => *end = after,
+                None => do_fit = false,
+            }
+            start
+        }));
+        match (are_listed, do_fit) {
+            (true, true) => Ok(()),
+            (false, _) => Err("a row names an event type that the block does not list"),
+            (true, false) => Err("the payloads of a type pass 4 GiB"),
         }
-        Ok(())
     }
 
     /// Each row says where its aggregate's event before is: the first one of an aggregate says what

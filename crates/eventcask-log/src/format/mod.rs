@@ -16,5 +16,7 @@ pub(crate) mod kept_type;
 pub(crate) mod front;
 mod section_writer;
 mod carried;
+mod in_place;
+pub(crate) mod payloads;
 pub(crate) mod block;
 pub(crate) mod sealed_header;

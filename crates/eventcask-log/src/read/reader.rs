@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::BlockPlace;
 use crate::disk::chunks::for_chunks;
+use crate::disk::room::Room;
 use crate::disk::storage::{Open, Storage, StoredFile};
 use crate::format::kept_type::KeptTypes;
 use crate::read::caches::Caches;
@@ -110,12 +111,33 @@ impl BlockReader {
     /// # Errors
     /// [`crate::ErrorKind::Damaged`], [`crate::ErrorKind::Replaced`], or what the disk said.
     pub fn read(&self, at: &BlockPlace, want: Payloads<'_>) -> Result<Block, Error> {
-        if at.length > MAX_BLOCK_BYTES {
-            let name = self.dir.describe(at.segment);
-            let reason = "a block is longer than a block can be";
-            return Err(Error::damaged(&name, at.place, reason));
-        }
+        self.check_length(at)?;
         with_room(at.length as usize, |bytes| self.read_into(bytes, at, want))
+    }
+
+    /// As [`read`](Self::read), for who reads block after block: payloads are not copied out of the
+    /// bytes of the block, which it keeps, also those that are not wanted.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_in_place(&self, at: &BlockPlace, want: Payloads<'_>) -> Result<Block, Error> {
+        self.check_length(at)?;
+        let source = self.source(at)?;
+        let mut room = Room::take();
+        let read = source.read(room.grow(at.length as usize).1, 0)?;
+        room.truncate(read);
+        let head = self.head(&source, room.bytes(), at)?;
+        Block::decode_in_place(head, room, want).map_err(|reason| source.damaged(reason))
+    }
+
+    /// Room is made only for what can be a block.
+    fn check_length(&self, at: &BlockPlace) -> Result<(), Error> {
+        if at.length <= MAX_BLOCK_BYTES {
+            return Ok(());
+        }
+        let name = self.dir.describe(at.segment);
+        let reason = "a block is longer than a block can be";
+        Err(Error::damaged(&name, at.place, reason))
     }
 
     /// Reads exactly the bytes of a cluster of this segment.

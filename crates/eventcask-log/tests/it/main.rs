@@ -10,6 +10,7 @@ mod framed;
 mod blocks;
 mod codecs;
 mod groups;
+mod in_place;
 mod shapes;
 mod metadata;
 mod segments;

@@ -95,13 +95,18 @@ fn ids_alone_need_no_words() {
 }
 
 #[test]
-fn who_reads_envelopes_only_opens_no_metadata() {
+fn who_reads_envelopes_or_payloads_only_opens_no_metadata() {
     let (head, mut bytes) = encode(&block(&rows(300, 0..300)), Codec::None);
     for kind in [WORDS, METADATA] {
         bytes[of_kind(&head, kind)[0].start as usize] ^= 1;
     }
     let shut = Block::decode(head.clone(), &bytes, Payloads::Shut).unwrap();
     assert!(shut.events().metadata(299).is_empty());
+    let (prefix, types) = ("", None);
+    let plain = Payloads::Plain { prefix, types };
+    let plain = Block::decode(head.clone(), &bytes, plain).unwrap();
+    assert!(plain.events().metadata(299).is_empty());
+    assert!(plain.events().payload(299).is_some());
     let refused = Block::decode(head, &bytes, Payloads::All).unwrap_err();
     assert_eq!(refused, "the checksum of a section is wrong");
 }

@@ -356,7 +356,11 @@ fn read_places(
     }
     for at in all.iter().chain(places) {
         let block = reader.read(at, Payloads::All)?;
-        seen.extend(block.events().iter().map(|event| Seen::of(&event)));
+        let of_block: Vec<Seen> = block.events().iter().map(|one| Seen::of(&one)).collect();
+        let block = reader.read_in_place(at, Payloads::All)?;
+        let in_place = block.events().iter().map(|one| Seen::of(&one));
+        assert!(in_place.eq(of_block.iter().cloned()));
+        seen.extend(of_block);
     }
     Ok(seen)
 }

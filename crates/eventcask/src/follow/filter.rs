@@ -17,6 +17,8 @@ pub(crate) struct Filter {
     pub(crate) types: Option<Vec<String>>,
     pub(crate) key_prefix: Option<String>,
     pub(crate) carrying: Carrying,
+    /// Whether what events carry beside their payloads is left shut.
+    pub(crate) ignores_metadata: bool,
     pub(crate) since: Timestamp,
     pub(crate) until: Timestamp,
 }
@@ -27,6 +29,7 @@ impl Default for Filter {
             types: None,
             key_prefix: None,
             carrying: Carrying::default(),
+            ignores_metadata: false,
             since: NO_BEGINNING,
             until: NO_END,
         }
@@ -55,6 +58,10 @@ impl Filter {
                 prefix,
                 types,
             };
+        }
+        if self.ignores_metadata {
+            let prefix = self.key_prefix.as_deref().unwrap_or_default();
+            return Payloads::Plain { prefix, types };
         }
         match &self.key_prefix {
             Some(prefix) => Payloads::Keys { prefix, types },

@@ -3,7 +3,8 @@
 //! 1. Who has read some blocks one after the other is going to read on: from then on the blocks
 //!    behind the one that was just handed out are read ahead, each as a task of the pool.
 //! 2. Who comes to a block takes what its task read. A task that nobody has begun is done by who
-//!    waits for it, so nothing ever waits for the pool.
+//!    waits for it, so nothing ever waits for the pool. While another is at work on the block, who
+//!    waits for it reads those behind it: to sleep and be woken takes as long as to read a block.
 //! 3. What was read for a position counts only where the walk comes to just that position. An error
 //!    counts when its turn comes.
 
@@ -27,6 +28,9 @@ const BLOCKS_BEFORE: u32 = 2;
 /// not begun. Blocks of single large appends have up to 16 MiB.
 const AHEAD_BYTES: u64 = 8 << 20;
 
+/// Blocks that are read ahead for each thread: one that it is at work on, and one to go on with.
+const AHEAD_BLOCKS: usize = 2;
+
 pub(crate) type Read = Result<Option<(BlockPlace, Arc<Block>)>, Error>;
 
 /// What is read ahead of a walk over one shard.
@@ -46,7 +50,7 @@ impl Prefetch {
     pub(crate) fn new(filter: &Filter, shards: usize) -> Self {
         Self {
             filter: Arc::new(filter.clone()),
-            depth: parallel::width().div_ceil(shards.max(1)),
+            depth: (AHEAD_BLOCKS * parallel::width()).div_ceil(shards.max(1)),
             blocks_before: 0,
             tasks: VecDeque::new(),
             next: 0,
@@ -63,13 +67,26 @@ impl Prefetch {
             self.tasks.pop_front();
         }
         let read = match self.tasks.pop_front() {
-            Some(task) => task.finish(),
+            Some(task) => {
+                self.help(&task);
+                task.finish()
+            }
             None => reader.read_open(position, self.filter.payloads()),
         };
         if let Ok(Some((at, _))) = &read {
             self.go_on(reader, at.next_position, end);
         }
         read
+    }
+
+    /// Reads what nobody has begun to read, for as long as somebody is at work on this one.
+    fn help(&self, task: &Task) {
+        for later in &self.tasks {
+            if !task.is_being_read() {
+                break;
+            }
+            later.begin();
+        }
     }
 
     fn go_on(&mut self, reader: &Arc<ShardReader>, behind: u64, end: u64) {
@@ -158,6 +175,10 @@ impl Task {
         if matches!(*state, State::Waiting) {
             *state = State::Claimed;
         }
+    }
+
+    fn is_being_read(&self) -> bool {
+        matches!(*locked(&self.state), State::Claimed)
     }
 
     fn read(&self) -> Read {

@@ -36,6 +36,22 @@ impl BlockEvents {
         Some((self.block.events(), row))
     }
 
+    /// How many of those that were not handed out `is_in_it` is true of, which it is of all before
+    /// one that it is true of.
+    pub(crate) fn count_while(&self, is_in_it: impl Fn(&Events<'_>, usize) -> bool) -> usize {
+        let (events, rows) = (self.block.events(), &self.rows[self.done..]);
+        let is_in_it = |row: &u32| is_in_it(&events, *row as usize);
+        // Mostly it is all, or hardly any.
+        if rows.last().is_none_or(is_in_it) {
+            return rows.len();
+        }
+        let mut end = 1;
+        while end < rows.len() && is_in_it(&rows[end - 1]) {
+            end *= 2;
+        }
+        rows[..end.min(rows.len())].partition_point(is_in_it)
+    }
+
     /// Keeps of those that were not handed out the rows of which `keep` says so.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Events<'_>, usize) -> bool) {
         self.rows.drain(..self.done);
@@ -48,6 +64,7 @@ impl BlockEvents {
 impl Iterator for BlockEvents {
     type Item = Event;
 
+    #[inline]
     fn next(&mut self) -> Option<Event> {
         let row = *self.rows.get(self.done)?;
         self.done += 1;

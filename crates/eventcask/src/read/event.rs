@@ -32,10 +32,12 @@ pub struct Event {
 
 impl Event {
     /// The event of a row of a block.
+    #[inline]
     pub(crate) fn new(block: Arc<Block>, row: u32) -> Self {
         Self { block, row }
     }
 
+    #[inline]
     fn events(&self) -> (Events<'_>, usize) {
         (self.block.events(), self.row as usize)
     }

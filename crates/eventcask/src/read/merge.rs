@@ -20,6 +20,9 @@ pub(crate) struct Merge {
     ready: BinaryHeap<Reverse<(i64, usize)>>,
     /// The shards that have to move on to their next event first.
     unsettled: Vec<usize>,
+    /// How many events the only one of these has before any other shard's: nothing is to be asked
+    /// before they are handed out.
+    run: usize,
 }
 
 impl Merge {
@@ -29,6 +32,7 @@ impl Merge {
             unsettled: (0..shards.len()).collect(),
             shards,
             order,
+            run: 0,
         }
     }
 
@@ -43,6 +47,7 @@ impl Merge {
             is_on_event[self.rank(*index)] = true;
         }
         self.unsettled.clear();
+        self.run = 0;
         for (index, shard) in self.shards.iter_mut().enumerate() {
             if !is_on_event[index] {
                 renew(shard);
@@ -52,7 +57,18 @@ impl Merge {
     }
 
     /// The next event. After an error the next call goes on where this one failed.
+    #[inline]
     pub(crate) fn next(&mut self, filter: &Filter) -> Result<Option<Event>, Error> {
+        match (self.run, &self.unsettled[..]) {
+            (1.., [index]) => {
+                self.run -= 1;
+                Ok(self.shards[*index].take())
+            }
+            _ => self.find_next(filter),
+        }
+    }
+
+    fn find_next(&mut self, filter: &Filter) -> Result<Option<Event>, Error> {
         while let Some(index) = self.unsettled.last().copied() {
             if let Some(time) = self.shards[index].settle(filter)? {
                 let time = match self.order {
@@ -63,7 +79,9 @@ impl Merge {
                 // Mostly the shard that had the last event has the next one, too.
                 let is_next = self.ready.peek().is_none_or(|first| place > *first);
                 if is_next && self.unsettled.len() == 1 {
-                    return Ok(self.shards[index].take());
+                    let event = self.shards[index].take();
+                    self.run = self.run_of(index);
+                    return Ok(event);
                 }
                 self.ready.push(place);
             }
@@ -75,6 +93,17 @@ impl Merge {
         let index = self.rank(rank);
         self.unsettled.push(index);
         Ok(self.shards[index].take())
+    }
+
+    /// How many of the events that come next in a shard come before those of all others. Newest
+    /// first each is asked for.
+    fn run_of(&self, index: usize) -> usize {
+        if self.order == Order::NewestFirst {
+            return 0;
+        }
+        let first = self.ready.peek().map(|Reverse(first)| *first);
+        let is_first = |time| first.is_none_or(|first| (time, index) < first);
+        self.shards[index].run(is_first)
     }
 
     /// The index of a shard as it counts in the order, and back.

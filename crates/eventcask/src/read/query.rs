@@ -316,6 +316,7 @@ pub struct EventIter {
 impl Iterator for EventIter {
     type Item = Result<Event, Error>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.merge.next(&self.filter).transpose()
     }

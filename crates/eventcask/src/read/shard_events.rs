@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventcask_event::Timestamp;
+use eventcask_event::{Events, Timestamp};
 use eventcask_shard::ShardReader;
 
 use crate::follow::cursor::ShardCursor;
@@ -108,7 +108,20 @@ impl ShardEvents {
         }
     }
 
+    /// How many events it can hand out from here on before it has to be asked again: those of the
+    /// block in hand that have come, and that `is_first` says so of by their commit time. What it
+    /// says of one it says of all before it.
+    pub(crate) fn run(&self, is_first: impl Fn(i64) -> bool) -> usize {
+        let is_in_it = |events: &Events<'_>, row| {
+            let time = events.commit_time(row);
+            self.cursor.has_come(events.position(row), time) && is_first(time.as_nanos())
+        };
+        let open = self.open.as_ref();
+        open.map_or(0, |open| open.count_while(is_in_it))
+    }
+
     /// Hands out the event that it is on, and moves off it.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<Event> {
         self.open.as_mut()?.next()
     }

@@ -34,6 +34,7 @@ impl<S: Default + 'static> Definition<S> {
         let filter = Filter {
             types: P::TYPES.map(names),
             key_prefix: P::KEY_PREFIX.map(str::to_owned),
+            ignores_metadata: !P::METADATA,
             ..Filter::default()
         };
         Self {
@@ -43,7 +44,13 @@ impl<S: Default + 'static> Definition<S> {
             filter,
             on_error,
             empty: Box::new(S::default),
-            apply: Box::new(move |state, batch| projection.apply(state, batch)),
+            apply: match P::METADATA {
+                true => Box::new(move |state, batch| projection.apply(state, batch)),
+                // What was stored a moment ago has it in memory: the state must not depend on that.
+                false => {
+                    Box::new(move |state, batch| projection.apply(state, &batch.without_metadata()))
+                }
+            },
         }
     }
 }
@@ -68,6 +75,8 @@ impl Definition<ViewState> {
         let spec = Arc::clone(spec);
         let filter = Filter {
             types: spec.event_type().map(|name| vec![name.to_owned()]),
+            // Views are made of envelopes and payloads.
+            ignores_metadata: true,
             ..Filter::default()
         };
         Self {

@@ -165,6 +165,45 @@ impl Projection for Carriers {
     }
 }
 
+/// How many events of each aggregate it was told of, and that none of them carried anything.
+struct Plain;
+
+impl Projection for Plain {
+    const NAME: &'static str = "plain";
+    const VERSION: u32 = 1;
+    const METADATA: bool = false;
+    type State = eventcask::PerAggregate<u64>;
+
+    fn apply(&self, state: &mut Self::State, batch: &Batch<'_>) -> Result<(), ApplyError> {
+        let mut of = state.of(batch);
+        for row in batch.rows() {
+            assert_eq!(batch.metadata(row), Metadata::NONE);
+            assert_eq!(batch.event(row).metadata, Metadata::NONE);
+            of[batch.aggregate_index(row)] += 1;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_projection_that_ignores_metadata_is_told_of_none_live_and_from_the_log() {
+    let store = options(Codec::Zstd(1)).open(Arc::new(MemoryStorage::default()));
+    let store = store.unwrap();
+    let live = store.projection(Plain).sync().start().unwrap();
+    write(&store);
+    let count = |handle: &eventcask::ProjectionHandle<Plain>| -> u64 {
+        let of = |number| {
+            let key = key(number);
+            let read = handle.read_of(&key, |state| state.get(&key).copied());
+            read.unwrap().unwrap()
+        };
+        (0..30).map(of).sum()
+    };
+    assert_eq!(count(&live), EVENTS);
+    live.rebuild().unwrap().wait().unwrap();
+    assert_eq!(count(&live), EVENTS);
+}
+
 #[test]
 fn events_come_out_with_what_they_came_with() {
     for codec in [Codec::None, Codec::Zstd(1)] {
