@@ -38,10 +38,16 @@ use crate::terms::Terms;
 /// follow from it, so the store knows a repeat for as long as it knows ids of events: always, unless
 /// [`Options::dedup`](eventcask::Options::dedup) sets a window, also after a crash. The repeat gets the
 /// first answer. Nothing is stored for that: the state as it was before the command is loaded, and
-/// the command is decided by it again, which gives the same reply since decisions are pure. That is
-/// checked by the events: where what is decided now is not what is stored (the id was used for
-/// another command, or the rules have changed since), it is [`Error::RepeatDiffers`], which says
-/// where the events are, and never a wrong answer.
+/// the command is decided by it again, which gives the same reply since decisions are pure. The events
+/// are held against those that are stored, in all that they hold: where they differ (the id was used
+/// for another command, or the rules have changed since), it is [`Error::RepeatDiffers`], which says
+/// where the events are.
+///
+/// The command itself is not stored. Where another command emits the very same events by the same
+/// state, nothing tells it from the first one, and the reply is that of the command which is given
+/// now; so it is where the rules have changed in nothing but the reply. A field that is encoded in
+/// another order each time, such as a `HashSet`, makes a repeat differ: a `BTreeSet` does not. Of a
+/// map, JSON is compared in any order.
 ///
 /// A command that was refused, or that emitted nothing, has left nothing behind by which a repeat
 /// could be known: it is decided on anew, and may be carried out then. Where the events of a command

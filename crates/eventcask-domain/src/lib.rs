@@ -71,6 +71,7 @@ mod event_set;
 mod upcast;
 mod decode;
 mod encoded;
+mod content;
 mod typed_event;
 mod typed_batch;
 mod fold;

@@ -3,19 +3,19 @@
 //! 1. Its first event is looked for by its id.
 //! 2. The state before that event is loaded.
 //! 3. The command is decided by it again.
-//! 4. What that emits is held against the events that are stored: if they are the same, so is the
-//!    reply.
+//! 4. What that emits is held against the events that are stored, in all that they hold: if they are
+//!    the same, the reply is given. It is that of the command which is given now, since the first one
+//!    is not stored.
 
 use eventcask::{AsOf, Event as StoredEvent};
 
 use crate::command_id::CommandId;
+use crate::content::Content;
 use crate::decided::Decided;
 use crate::decider::Decider;
 use crate::decision::Decision;
 use crate::error::Error;
-use crate::event_set::EventSet;
 use crate::terms::Terms;
-use crate::typed_event::TypedEvent;
 
 /// Repeats come soon as a rule: so many of the aggregate's newest events are looked at before the
 /// whole store is asked for the id. They are read in about the time of one read from a disk.
@@ -57,19 +57,24 @@ impl<D: Decider> Repeat<'_, D> {
         }
     }
 
-    /// The version of its first event.
+    /// The version of its first event. Where the store forgot the id and took it once more, that of
+    /// the last time.
     fn first_version(&self) -> Result<Option<u64>, Error> {
         let store = self.terms.store();
         let id = self.id.event(0);
+        let mut version = None;
         for event in store.aggregate(self.key).last(LOOKED_AT).events()? {
             let event = event?;
             if event.id() == id {
-                return Ok(Some(event.version()));
+                version = Some(event.version());
             }
         }
+        if version.is_some() {
+            return Ok(version);
+        }
         let found = store.find(id)?;
-        let ours = found.iter().find(|event| event.key() == self.key);
-        Ok(ours.map(StoredEvent::version))
+        let ours = found.iter().filter(|event| event.key() == self.key);
+        Ok(ours.map(StoredEvent::version).max())
     }
 
     /// Its events, which are stored one after the other.
@@ -103,14 +108,11 @@ impl<D: Decider> Repeat<'_, D> {
     }
 }
 
-/// Whether stored events, as they are read today, are those that were emitted. They are compared as
-/// they are seen, so it does not matter in which schema they are stored.
+/// Whether stored events, as they are read today, are those that were emitted, in all that they hold.
 fn is_same<D: Decider>(emitted: &[D::Event], stored: &[StoredEvent]) -> Result<bool, Error> {
-    let mut seen = Vec::new();
+    let mut read = Vec::new();
     for event in stored {
-        let events = TypedEvent::<D::Event>::of(event)?;
-        seen.extend(events.iter().map(|event| format!("{:?}", event.view())));
+        read.extend(Content::of_stored::<D::Event>(&event.get())?);
     }
-    let emitted = emitted.iter().map(|event| format!("{:?}", event.view()));
-    Ok(emitted.eq(seen))
+    Ok(Content::of(emitted)? == read)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::content::Content;
 use crate::decider::Decider;
 use crate::event_set::EventSet;
 use crate::testing::difference::difference;
@@ -16,20 +17,18 @@ pub struct When<D: Decider> {
 }
 
 impl<D: Decider> When<D> {
-    /// Asserts that it was carried out by these events and no others, in this order.
+    /// Asserts that it was carried out by these events and no others, in this order. They are
+    /// compared by all that they hold, also by fields that are not printed.
     ///
     /// # Panics
-    /// Where it was not: the message shows what was expected and what was emitted, line by line.
+    /// Where it was not: the message shows what was expected and what was emitted, line by line, and
+    /// where that looks the same, what is stored of it. Where an event can not be encoded.
     #[track_caller]
     pub fn then(self, expected: impl IntoIterator<Item = D::Event>) -> Then<D> {
         let then = self.carried_out();
         let expected: Vec<D::Event> = expected.into_iter().collect();
-        let (expected, emitted) = (shown(&expected), shown(&then.0.events));
-        if expected != emitted {
-            panic!(
-                "other events were emitted than expected (- expected, + emitted):\n{}",
-                difference(&expected, &emitted)
-            );
+        if let Some(differs) = differs(&expected, &then.0.events) {
+            panic!("other events were emitted than expected (- expected, + emitted):\n{differs}");
         }
         then
     }
@@ -135,6 +134,27 @@ where
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// How events differ from others, if they do: as they are seen, or else in what is stored of them.
+#[track_caller]
+fn differs<S: EventSet>(expected: &[S], emitted: &[S]) -> Option<String> {
+    let mut texts = (shown(expected), shown(emitted));
+    if texts.0 == texts.1 {
+        texts = (stored(expected), stored(emitted));
+    }
+    (texts.0 != texts.1).then(|| difference(&texts.0, &texts.1))
+}
+
+/// Events as they are stored, each from a line of its own on.
+#[track_caller]
+fn stored<S: EventSet>(events: &[S]) -> String {
+    let contents = match Content::of(events) {
+        Ok(contents) => contents,
+        Err(error) => panic!("{error}"),
+    };
+    let each = contents.iter().map(|content| format!("{content}\n"));
+    each.collect()
 }
 
 /// Events as they are seen, each from a line of its own on.

@@ -15,3 +15,4 @@ mod conflicts;
 mod repeats;
 mod decided_states;
 mod testing_kit;
+mod whole_events;
