@@ -32,8 +32,8 @@ pub(crate) enum Step<D: Decider> {
 
 /// What the store was told.
 pub(crate) enum Told<D: Decider> {
-    /// Events to be stored.
-    Events(Decision<D>),
+    /// Events to be stored, at the earliest at this moment.
+    Events(Decision<D>, Moment),
     /// An event that is never stored, to find out whether the command was carried out before. If it
     /// was not, this is its outcome.
     Probe(Box<Outcome<D>>),
@@ -63,6 +63,10 @@ impl<'c, D: Decider> Attempt<'c, D> {
     }
 
     pub(crate) fn begin(&mut self) -> Step<D> {
+        if self.terms.id.is_some_and(CommandId::is_none) {
+            let key = self.key.clone();
+            return failed(Error::NoCommandId { key });
+        }
         let policy = self.terms.first_policy();
         self.decide(policy)
     }
@@ -109,8 +113,9 @@ impl<'c, D: Decider> Attempt<'c, D> {
     fn append(&self, decision: Decision<D>) -> Result<Step<D>, Error> {
         let encoded = EncodedEvents::of(&decision.events)?;
         let expected = decision.before.expected();
+        let begun = Moment::now();
         let ticket = encoded.with(|events| self.append_marked(expected, events))?;
-        Ok(Step::Asked(ticket, Told::Events(decision)))
+        Ok(Step::Asked(ticket, Told::Events(decision, begun)))
     }
 
     fn append_marked(
@@ -143,15 +148,15 @@ impl<'c, D: Decider> Attempt<'c, D> {
     /// What follows from the answer of the store.
     pub(crate) fn answered(&mut self, answer: AppendResult, told: Told<D>) -> Step<D> {
         match (answer, told, self.terms.id) {
-            (Ok(duplicate @ Appended::Duplicate { .. }), Told::Events(decision), Some(id)) => {
+            (Ok(duplicate @ Appended::Duplicate { .. }), Told::Events(decision, _), Some(id)) => {
                 let events = decision.events.len() as u64;
                 let first = duplicate
                     .version()
                     .map(|last| (last + 1).saturating_sub(events));
                 self.repeated(id, first)
             }
-            (Ok(stored), Told::Events(decision), _) => self.stored(&stored, decision),
-            (Err(StoreError::Conflict { .. }), Told::Events(_), _) if self.left > 0 => {
+            (Ok(stored), Told::Events(decision, begun), _) => self.stored(&stored, decision, begun),
+            (Err(StoreError::Conflict { .. }), Told::Events(..), _) if self.left > 0 => {
                 self.decide(LoadPolicy::Fresh)
             }
             (Err(StoreError::Conflict { .. }), Told::Probe(outcome), _) => Step::Done(outcome),
@@ -162,10 +167,11 @@ impl<'c, D: Decider> Attempt<'c, D> {
         }
     }
 
-    fn stored(&self, stored: &Appended, decision: Decision<D>) -> Step<D> {
+    fn stored(&self, stored: &Appended, decision: Decision<D>, begun: Moment) -> Step<D> {
         let kept = Kept {
             state: Arc::clone(&decision.after),
-            confirmed: Confirmed::at(Moment::now()),
+            // The answer may be taken long after it was given, and others may have come between.
+            confirmed: Confirmed::at(begun),
         };
         let states = self.terms.states();
         states.keep(&self.key, &decision.before, stored, kept);

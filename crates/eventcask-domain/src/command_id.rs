@@ -29,7 +29,8 @@ impl CommandId {
         Self(EventId::from_name(text))
     }
 
-    /// The id of a number, such as a UUID. 0 is none: the store refuses events that follow from it.
+    /// The id of a number, such as a UUID. 0 is none: no command is executed with it
+    /// ([`Error::NoCommandId`](crate::Error::NoCommandId)).
     #[must_use]
     pub const fn from_u128(bits: u128) -> Self {
         Self(EventId::from_u128(bits))
@@ -39,6 +40,11 @@ impl CommandId {
     #[must_use]
     pub fn event(self, ordinal: usize) -> EventId {
         EventId::from_name(&format!("{:032x} {ordinal}", self.0.as_u128()))
+    }
+
+    /// Whether it is the id 0, which one has that was never set.
+    pub(crate) fn is_none(self) -> bool {
+        self.0.as_u128() == 0
     }
 
     /// As the causation id that its events carry.

@@ -29,6 +29,8 @@ pub enum ErrorKind {
     RepeatDiffers,
     /// A command with this id was carried out, and what it stored was given up.
     AnswerGone,
+    /// The id of a command is 0, which is none.
+    NoCommandId,
     /// What the store said: see [`eventcask::Error::kind`].
     Store,
 }
@@ -184,6 +186,14 @@ pub enum Error {
         /// Key of the aggregate.
         key: String,
     },
+    /// A command has the id 0, as one that was never set: all such commands would be repeats of one.
+    #[error(
+        "the id of a command on aggregate {key:?} is 0, which is none: give it one of its own, or execute it without"
+    )]
+    NoCommandId {
+        /// Key of the aggregate.
+        key: String,
+    },
     /// What the store said.
     #[error(transparent)]
     Store(#[from] eventcask::Error),
@@ -209,6 +219,7 @@ impl Error {
             Self::NotEncoded(_) => ErrorKind::NotEncoded,
             Self::RepeatDiffers { .. } => ErrorKind::RepeatDiffers,
             Self::AnswerGone { .. } => ErrorKind::AnswerGone,
+            Self::NoCommandId { .. } => ErrorKind::NoCommandId,
             Self::Store(_) => ErrorKind::Store,
         }
     }

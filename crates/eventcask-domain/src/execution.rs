@@ -38,7 +38,8 @@ impl<'c, D: Decider> Execution<'c, D> {
     /// [`DecideError::Refused`](crate::DecideError::Refused) with what the rules said, and
     /// [`DecideError::Failed`](crate::DecideError::Failed) with everything else:
     /// [`Error::RepeatDiffers`](crate::Error::RepeatDiffers),
-    /// [`Error::AnswerGone`](crate::Error::AnswerGone), an event that can not be read or encoded, or
+    /// [`Error::AnswerGone`](crate::Error::AnswerGone),
+    /// [`Error::NoCommandId`](crate::Error::NoCommandId), an event that can not be read or encoded, or
     /// what the store said, a conflict also where others were faster too often.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! States of deciders: now, at a moment, kept, and saved.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventcask::{AsOf, Expected, Timestamp};
 use eventcask_domain::prelude::*;
@@ -68,6 +68,19 @@ fn a_policy_says_how_new_a_state_is() {
     assert_eq!(by(LoadPolicy::Fresh), 8);
     deposit(&store, 1);
     assert_eq!(cents(&accounts), 9);
+}
+
+/// A command that is answered late is known to be the newest from before it was stored, and not from
+/// when its answer was taken.
+#[test]
+fn a_state_ages_from_the_append_on() {
+    let (_, store, accounts) = bank();
+    let stored = accounts.execute("42", &Command::Deposit(7));
+    let since = Instant::now();
+    deposit(&store, 1);
+    stored.wait().unwrap();
+    let stale = LoadPolicy::AllowStale(since.elapsed());
+    assert_eq!(cents(&accounts.clone().load_policy(stale)), 8);
 }
 
 /// A refusal, or an answer without events, is not checked by an append.

@@ -230,6 +230,56 @@ fn a_command_is_known_as_long_as_the_window_says() {
     assert_eq!(execute(&accounts, 1, &Command::Deposit(1)), (40, 41, false));
 }
 
+/// A window forgets ids, so that an id may be stored twice: the command was carried out twice, and
+/// is answered as it was the last time, whether that is long ago or not.
+#[test]
+fn of_a_command_that_was_carried_out_twice_the_last_answer_is_given() {
+    for between in [0, 100] {
+        let options = Store::options()
+            .shards(1)
+            .seal(false)
+            .dedup(DedupWindow::Ids(4));
+        let store = options.open(MemoryStorage::default()).unwrap();
+        let accounts = store.decider::<Account>();
+        accounts.execute("42", &Command::Open).wait().unwrap();
+        accounts.execute("42", &Command::Coins(100)).wait().unwrap();
+        assert_eq!(execute(&accounts, 1, &Command::Withdraw(30)).0, 70);
+        for number in 2..40 {
+            execute(&accounts, number, &Command::Withdraw(1));
+        }
+        let second = execute(&accounts, 1, &Command::Withdraw(30));
+        assert_eq!((second.0, second.2), (2, false));
+        // It would be refused today, so the store is asked for nothing but its id.
+        execute(&accounts, 40, &Command::Withdraw(2));
+        for _ in 0..between {
+            accounts.execute("42", &Command::Coins(1)).wait().unwrap();
+            accounts
+                .execute("42", &Command::Withdraw(1))
+                .wait()
+                .unwrap();
+        }
+        let again = execute(&accounts, 1, &Command::Withdraw(30));
+        assert_eq!(again, (second.0, second.1, true), "{between}");
+    }
+}
+
+#[test]
+fn an_id_that_is_none_is_refused() {
+    let (_, store, accounts) = bank();
+    let accounts = accounts.with_id(id(0));
+    for command in [Command::Deposit(1), Command::Nothing] {
+        let failed = accounts.execute("42", &command).wait().unwrap_err();
+        let failed = failed.failed().unwrap();
+        assert_eq!(failed.kind(), ErrorKind::NoCommandId);
+        assert_eq!(
+            failed.to_string(),
+            "the id of a command on aggregate \"account-42\" is 0, which is none: give it one of its \
+             own, or execute it without"
+        );
+    }
+    assert_eq!(store.aggregate("account-42").version().unwrap(), 1);
+}
+
 /// As long as the store holds the events, it knows the command, and does not carry it out twice.
 #[test]
 fn a_command_whose_events_were_given_up_has_no_answer_any_more() {
