@@ -174,7 +174,8 @@ impl<'c, D: Decider> Attempt<'c, D> {
             confirmed: Confirmed::at(begun),
         };
         let states = self.terms.states();
-        states.keep(&self.key, &decision.before, stored, kept);
+        let events = decision.events.len() as u64;
+        states.keep(&self.key, &decision.before, stored, events, kept);
         let version = stored.version().unwrap_or_default();
         Step::Done(Box::new(Ok(decision.decided(version, stored.place()))))
     }

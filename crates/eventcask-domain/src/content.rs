@@ -76,19 +76,19 @@ fn ordered(json: &str, line: &str) -> String {
             let value = ordered(value.get(), &inner);
             format!("{inner}{name:?}: {value}")
         });
-        return enclosed(["{", "}"], line, members.collect());
+        return enclosed(["{", "}"], line, &members.collect::<Vec<_>>());
     }
     if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(json) {
         let items = items.iter().map(|item| {
             let item = ordered(item.get(), &inner);
             format!("{inner}{item}")
         });
-        return enclosed(["[", "]"], line, items.collect());
+        return enclosed(["[", "]"], line, &items.collect::<Vec<_>>());
     }
     json.to_owned()
 }
 
-fn enclosed([open, close]: [&str; 2], line: &str, parts: Vec<String>) -> String {
+fn enclosed([open, close]: [&str; 2], line: &str, parts: &[String]) -> String {
     match parts.is_empty() {
         true => format!("{open}{close}"),
         false => format!("{open}{}{line}{close}", parts.join(",")),

@@ -355,12 +355,12 @@ impl<F: Fold> Repository<F> {
         Ok(Versioned::new(Arc::new(then)))
     }
 
-    /// Keeps the state of an aggregate after an append that was decided by the one `before`, so that
-    /// the next load need not read and fold what was appended.
+    /// Keeps the state of an aggregate after an append of so many events that was decided by the one
+    /// `before`, so that the next load need not read and fold what was appended.
     ///
     /// `state` has to be what [`Fold::apply`] makes of `before` and the appended events, or loads
     /// give what never was. Where the append was answered that the events are duplicates, or does
-    /// not come right after `before`, nothing is kept.
+    /// not come right after `before`, as one that expected nothing may not, nothing is kept.
     ///
     /// ```
     /// # use eventcask::{ApplyError, Fold};
@@ -385,7 +385,7 @@ impl<F: Fold> Repository<F> {
     /// let before = counts.load("walk")?;
     /// let step = NewEvent::json("Step", b"{}");
     /// let stored = store.append("walk", before.expected(), &[step])?.wait()?;
-    /// counts.keep("walk", &before, &stored, *before + 1);
+    /// counts.keep("walk", &before, &stored, 1, *before + 1);
     /// assert_eq!(*counts.load("walk")?, 1);
     /// assert_eq!(counts.stats().hits, 1); // nothing was read for it
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -395,11 +395,15 @@ impl<F: Fold> Repository<F> {
         key: &str,
         before: &Versioned<F::State>,
         appended: &Appended,
+        events: u64,
         state: F::State,
     ) {
         let Appended::Stored { place, version } = *appended else {
             return;
         };
+        if before.version().checked_add(events) != Some(version) {
+            return;
+        }
         let reader = self.reader(key);
         let is_newer = |kept: &Arc<Kept<F::State>>| {
             kept.newest.is_some_and(|at| at.position >= place.position)

@@ -182,7 +182,7 @@ fn a_state_after_an_append_is_kept_as_it_is_said_to_be() {
         let mut after = (*before).clone();
         after.versions.extend(appended * 3 - 2..=appended * 3);
         after.cents += 15;
-        folded.keep("account", &before, &stored.wait().unwrap(), after);
+        folded.keep("account", &before, &stored.wait().unwrap(), 3, after);
         check(&folded, &store, "account");
     }
     assert_eq!(fold.take(), 0);
@@ -229,20 +229,41 @@ fn nothing_is_kept_of_an_append_that_does_not_follow() {
     };
     let (stored, duplicate) = (append(), append());
     let before = folded.load("account").unwrap();
-    folded.keep("account", &absent, &duplicate, wrong());
-    folded.keep("account", &before, &stored, wrong());
-    folded.keep("other", &absent, &stored, wrong());
+    folded.keep("account", &absent, &duplicate, 1, wrong());
+    folded.keep("account", &before, &stored, 1, wrong());
+    folded.keep("other", &absent, &stored, 1, wrong());
     check(&folded, &store, "account");
     check(&folded, &store, "other");
 
     // Nor of one that is older than what is kept.
     deposits(&store, "account", 3);
     check(&folded, &store, "account");
-    folded.keep("account", &absent, &stored, wrong());
+    folded.keep("account", &absent, &stored, 1, wrong());
     let kept = folded
         .load_at_least("account", Place::new(0, 0), NOW)
         .unwrap();
     assert_eq!(*kept, truth(&store, "account", None));
+}
+
+/// A foreign event between the state and an append that expected nothing looks like the first of
+/// two events of that append.
+#[test]
+fn nothing_is_kept_of_an_append_that_a_foreign_event_came_before() {
+    let store = Store::options()
+        .shards(1)
+        .open(MemoryStorage::default())
+        .unwrap();
+    let folded = store.fold(Accounts::default());
+    deposits(&store, "account", 4);
+    let before = folded.load("account").unwrap();
+    put(&store, "account", "100");
+    let deposit = NewEvent::json("Deposited", b"5");
+    let stored = store.append("account", Expected::Any, &[deposit]).unwrap();
+    let mut after = (*before).clone();
+    after.versions.push(5);
+    after.cents += 5;
+    folded.keep("account", &before, &stored.wait().unwrap(), 1, after);
+    check(&folded, &store, "account");
 }
 
 #[test]
