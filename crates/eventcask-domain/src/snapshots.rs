@@ -5,8 +5,12 @@ use eventcask::projection::Snapshot;
 /// How the state of a decider is kept in snapshots, so that an aggregate of many events is not
 /// folded from its first one: [`Decider::SNAPSHOTS`](crate::Decider::SNAPSHOTS).
 ///
-/// A snapshot is saved beside the log every so many events, and only makes loads faster: a lost,
-/// damaged or older one costs time, and never an answer.
+/// A snapshot is saved beside the log every so many events, and makes loads faster. One that is lost,
+/// damaged or older only costs time. So does one that was saved by another type of decider, by one
+/// whose state has another size, or with other event types, schema versions or archives: it is passed
+/// over. What nothing but its author can know is that the same events give another state, or that
+/// the bytes of the state mean something else: where the version is not raised then, loads go on from
+/// the state as it was.
 ///
 /// ```
 /// # use eventcask_domain::prelude::*;
@@ -25,7 +29,7 @@ use eventcask::projection::Snapshot;
 /// }
 ///
 /// impl Decider for Count {
-///     const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::version(1));
+///     const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::named("count", 1));
 ///     // ...
 /// #   const CATEGORY: &'static str = "count";
 /// #   type Event = CountEvent;
@@ -48,17 +52,20 @@ use eventcask::projection::Snapshot;
 /// ```
 #[derive(Debug)]
 pub struct Snapshots<D> {
+    pub(crate) name: &'static str,
     pub(crate) version: u32,
     pub(crate) encode: fn(&D, &mut Vec<u8>),
     pub(crate) decode: fn(&mut &[u8]) -> Option<D>,
 }
 
 impl<D: Snapshot> Snapshots<D> {
-    /// As [`Snapshot`] has it. Raise the version whenever the same events give another state, by
-    /// another upcaster also, or the state has another form.
+    /// As [`Snapshot`] has it, under a name of 1 to 120 bytes that no other decider of the category
+    /// has: each would overwrite what the other one saved. Raise the version whenever the same events
+    /// give another state, by another upcaster also, or the state has another form.
     #[must_use]
-    pub const fn version(version: u32) -> Self {
+    pub const fn named(name: &'static str, version: u32) -> Self {
         Self {
+            name,
             version,
             encode: D::encode,
             decode: D::decode,

@@ -74,7 +74,7 @@ impl Snapshot for Account {
 
 impl Decider for Account {
     const CATEGORY: &'static str = "account";
-    const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::version(1));
+    const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::named("balance", 1));
     type Event = AccountEvent;
     type Command = Command;
     type Reply = u64;
@@ -122,7 +122,7 @@ impl Snapshot for Savings {
 
 impl Decider for Savings {
     const CATEGORY: &'static str = "savings";
-    const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::version(1));
+    const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::named("balance", 1));
     type Event = AccountEvent;
     type Command = u64;
     type Reply = u64;

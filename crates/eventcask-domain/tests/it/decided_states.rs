@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use eventcask::projection::Snapshot;
 use eventcask::{AsOf, Expected, Timestamp};
 use eventcask_domain::prelude::*;
 
-use crate::bank::{Account, AccountEvent, Command, Deposited, Refused, Savings, bank, open};
+use crate::bank::{
+    Account, AccountEvent, Command, Deposited, Refused, Savings, Withdrawn, bank, open,
+};
 
 /// Appends a deposit of which the deciders do not know.
 fn deposit(store: &eventcask::Store, cents: u64) {
@@ -194,4 +197,93 @@ fn what_was_given_up_is_gone_from_what_is_kept() {
     assert_eq!(accounts.load("42").unwrap().state.cents, 20);
     let cached = accounts.clone().load_policy(LoadPolicy::Cached);
     assert_eq!(cents(&cached), 20);
+}
+
+#[derive(EventSet)]
+enum InEvent {
+    Deposited(Deposited),
+}
+
+fn cents_of(InEventRef::Deposited(event): InEventRef<'_>) -> u64 {
+    event.cents()
+}
+
+#[derive(EventSet)]
+enum OutEvent {
+    Withdrawn(Withdrawn),
+}
+
+/// Another look at the account: a number that grows by each event. States of the same name that are
+/// declared in one function have one name as types, too.
+macro_rules! look {
+    ($store:ident, $name:literal, $state:ident, $numbers:literal, $events:ty, $by:expr) => {{
+        #[derive(Default, Clone)]
+        struct $state([u64; $numbers]);
+
+        impl Snapshot for $state {
+            fn encode(&self, bytes: &mut Vec<u8>) {
+                self.0[0].encode(bytes);
+            }
+
+            fn decode(bytes: &mut &[u8]) -> Option<Self> {
+                let mut numbers = [0; $numbers];
+                numbers[0] = u64::decode(bytes)?;
+                Some(Self(numbers))
+            }
+        }
+
+        impl Decider for $state {
+            const CATEGORY: &'static str = "account";
+            const SNAPSHOTS: Option<Snapshots<Self>> = Some(Snapshots::named($name, 1));
+            const PASSES_OTHERS: bool = true;
+            type Event = $events;
+            type Command = ();
+            type Reply = ();
+            type Error = std::convert::Infallible;
+
+            fn evolve(&mut self, event: <$events as EventSet>::Ref<'_>) {
+                let by: fn(<$events as EventSet>::Ref<'_>) -> u64 = $by;
+                self.0[0] += by(event);
+            }
+
+            fn decide(_: &mut Deciding<Self>, (): &()) -> Result<(), Self::Error> {
+                Ok(())
+            }
+        }
+
+        let looks = $store.decider::<$state>().snapshot_every(10);
+        looks.load("42").unwrap().state.0[0]
+    }};
+}
+
+/// The bytes of each are valid as those of every other, and key and version are the same. In turn
+/// another name of the snapshots, another set of events, another size, and another type tell them
+/// apart.
+#[test]
+fn deciders_of_one_category_have_snapshots_of_their_own() {
+    let (storage, store, accounts) = bank();
+    for _ in 0..30 {
+        for command in [Command::Deposit(3), Command::Withdraw(2)] {
+            accounts.execute("42", &command).wait().unwrap();
+        }
+    }
+    let looks = |store: &eventcask::Store| {
+        [
+            look!(store, "cents", State, 1, InEvent, cents_of),
+            look!(store, "events", State, 1, InEvent, |_| 1),
+            look!(store, "events", State, 1, OutEvent, |_| 2),
+            look!(store, "events", State, 2, OutEvent, |_| 3),
+            look!(store, "events", Other, 2, OutEvent, |_| 4),
+        ]
+    };
+    let expected = [90, 30, 60, 90, 120];
+    assert_eq!(looks(&store), expected);
+    assert_eq!(looks(&store), expected);
+    store.close().unwrap();
+    assert_eq!(looks(&open(&storage)), expected);
+
+    let files = storage.files();
+    let saved = files.iter().filter(|file| file.ends_with(".snapshot"));
+    let saved = saved.filter(|file| file.starts_with("folds/"));
+    assert_eq!(saved.count(), 2, "{files:?}");
 }
