@@ -55,19 +55,40 @@ fn what_differs_is_shown_line_by_line() {
       Deposited {
 -         cents: 2,
 +         cents: 1,
-      },
-  )
++     },
++ )
 + Deposited(
 +     Deposited {
 +         cents: 1,
-+     },
-+ )
+      },
+  )
 "
     );
     let said = message(|| {
         let _ = with_cents(5).when(&Command::Ensure).then([opened().into()]);
     });
     assert!(said.ends_with("-     },\n- )\n+ no events\n"), "{said}");
+}
+
+/// A table of all pairs of lines would take many gigabytes.
+#[test]
+fn what_differs_is_shown_however_much_it_is() {
+    let coins = |count| (0..count).map(|_| Deposited { cents: 1 }.into());
+    let said = message(|| {
+        let _ = with_cents(0)
+            .when(&Command::Coins(20_000))
+            .then(coins(19_999));
+    });
+    let added = said.lines().filter(|line| line.starts_with('+')).count();
+    assert_eq!(added, 5, "one event has five lines");
+
+    let said = message(|| {
+        let notes = (0..10_000).map(|cents| Withdrawn { cents }.into());
+        let _ = with_cents(0).when(&Command::Coins(10_000)).then(notes);
+    });
+    let marked = |mark| said.lines().filter(|line| line.starts_with(mark)).count();
+    assert_eq!(marked("- "), marked("+ "));
+    assert!(marked("- ") > 49_000, "{}", marked("- "));
 }
 
 #[test]
