@@ -2,16 +2,18 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 use syn::{DeriveInput, Error, Ident, Result};
 
 use crate::arguments::{Arguments, Encoding};
 use crate::fields::{self, EventField};
 use crate::payload;
 
-/// The struct, with what makes it an event; or the error, beside the struct as it is.
+/// The struct, with what makes it an event; or the error, beside the struct without the attributes
+/// that would be errors of their own.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let mut refused = item.clone();
-    try_expand(arguments, item).unwrap_or_else(|error| {
+    try_expand(arguments, item.clone()).unwrap_or_else(|error| {
+        let mut refused = fields::bare(item);
         refused.extend(error.to_compile_error());
         refused
     })
@@ -44,13 +46,18 @@ struct Expansion {
 impl Expansion {
     fn check_tags(&self) -> Result<()> {
         let is_field = |tag: &Ident| self.fields.iter().any(|field| field.name == *tag);
-        match self.arguments.tags.iter().find(|tag| !is_field(tag)) {
-            None => Ok(()),
-            Some(tag) => {
-                let message = format!("`{tag}` is no field of `{}`", self.item.ident);
-                Err(Error::new(tag.span(), message))
-            }
+        let tags = &self.arguments.tags;
+        for (number, tag) in tags.iter().enumerate() {
+            let message = if !is_field(tag) {
+                format!("`{tag}` is no field of `{}`", self.item.ident)
+            } else if tags[..number].contains(tag) {
+                format!("`{tag}` is a tag already")
+            } else {
+                continue;
+            };
+            return Err(Error::new(tag.span(), message));
         }
+        Ok(())
     }
 
     fn check_plain(&self) -> Result<()> {
@@ -150,15 +157,24 @@ impl Expansion {
     fn implementation(&self) -> TokenStream {
         let (name, view) = (&self.item.ident, &self.view);
         let (schema, past) = (self.schema(), self.past());
+        let checked = self.arguments.prev.as_ref().map(|_| {
+            quote! {
+                const _: () = ::eventcask_domain::private::assert_prev_is_older(
+                    &<#name as ::eventcask_domain::Event>::SCHEMA,
+                );
+            }
+        });
         let encoding = self.arguments.encoding;
         let view_of = payload::view_of(encoding, view);
         let (encode, read) = (
             payload::encode(encoding, &self.fields),
-            payload::read(encoding, name, view),
+            payload::read(encoding, &self.item, view),
         );
         let tags = &self.arguments.tags;
-        let tag_names = tags.iter().map(ToString::to_string);
+        let tag_names = tags.iter().map(|tag| tag.unraw().to_string());
         quote! {
+            #checked
+
             impl ::eventcask_domain::Event for #name {
                 #schema
                 type Ref<'a> = #view<'a>;
@@ -230,7 +246,7 @@ impl Expansion {
                 ),
             },
         };
-        let own = payload::decode(self.arguments.encoding, &self.item.ident);
+        let own = payload::decode(self.arguments.encoding, &self.item);
         quote! {
             fn decode_past(
                 steps: u16,

@@ -111,7 +111,7 @@ impl Expansion {
             .map(|name| format!("An event that is a `{name}`."));
         quote! {
             #[doc = #docs]
-            #[derive(Debug, Clone, Copy)]
+            #[derive(::core::fmt::Debug, ::core::clone::Clone, ::core::marker::Copy)]
             #visibility enum #view<'a> {
                 #(
                     #[doc = #each]
@@ -126,6 +126,9 @@ impl Expansion {
         let (names, events) = (self.names(), self.events());
         let (schemas, decode_found) = (self.schemas(), self.decode_found());
         quote! {
+            // What is wrong with the set is said here, and not where it is used first.
+            const _: &[&str] = <#set as ::eventcask_domain::EventSet>::TYPES;
+
             impl ::eventcask_domain::EventSet for #set {
                 type Ref<'a> = #view<'a>;
 

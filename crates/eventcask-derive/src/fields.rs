@@ -1,5 +1,7 @@
 //! The fields of an event.
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, Result, Type};
 
@@ -63,6 +65,14 @@ fn take_one(field: &mut Field) -> Result<EventField> {
     if let Some(problem) = problem {
         return Err(problem);
     }
+    if let Some(cfg) = field
+        .attrs
+        .iter()
+        .find(|attribute| attribute.path().is_ident("cfg"))
+    {
+        let message = "a field has no `#[cfg]`: what is stored does not depend on the build";
+        return Err(Error::new_spanned(cfg, message));
+    }
     let docs = field.attrs.iter();
     let docs = docs.filter(|attribute| attribute.path().is_ident("doc"));
     let unnamed = || Error::new_spanned(&field.ty, "the fields of an event have names");
@@ -72,4 +82,24 @@ fn take_one(field: &mut Field) -> Result<EventField> {
         docs: docs.cloned().collect(),
         plain,
     })
+}
+
+/// A struct without the attributes that mean something to an event only.
+pub(crate) fn bare(item: TokenStream) -> TokenStream {
+    let Ok(mut bare) = syn::parse2::<DeriveInput>(item.clone()) else {
+        return item;
+    };
+    bare.attrs.retain(|attribute| !is_of_events(attribute));
+    if let Data::Struct(data) = &mut bare.data {
+        for field in &mut data.fields {
+            field.attrs.retain(|attribute| !is_of_events(attribute));
+        }
+    }
+    bare.into_token_stream()
+}
+
+fn is_of_events(attribute: &Attribute) -> bool {
+    ["event", "serde", "rkyv"]
+        .iter()
+        .any(|name| attribute.path().is_ident(name))
 }

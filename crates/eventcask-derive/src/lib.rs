@@ -26,11 +26,16 @@ use proc_macro::TokenStream;
 /// | `"account.opened"` | the name of the event type |
 /// | `version = 2` | the version of the schema; 1 unless set |
 /// | `prev = OpenedV1` | the event before it, of which `From` makes this one |
-/// | `encoding = archive` | how the payload is stored: as `json`, which it is by default, or as an `archive`, which is seen in place |
+/// | `encoding = archive` | how it is stored: as `json`, the default, or `archive`, seen in place |
 /// | `tags = [owner]` | fields by which the event is found |
 ///
-/// A field with `#[event(plain)]` can be of any type that serde knows, and is seen as a reference.
-/// For a struct `Opened` the views are of the type `OpenedRef`.
+/// A tag is called as its field is: who renames the field renames the tag, and finds what is stored
+/// by the old name only. A field with `#[event(plain)]` can be of any type that serde knows, and is
+/// seen as a reference. An event that has one is read again as soon as it is written, and refused
+/// where it can not be.
+///
+/// For a struct `Opened` the views are of the type `OpenedRef`, whose methods are as visible as the
+/// struct, whatever its fields are. A struct without fields is stored as `{}` in JSON.
 #[proc_macro_attribute]
 pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
     event::expand(arguments.into(), item.into()).into()

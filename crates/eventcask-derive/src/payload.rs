@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
-use syn::Ident;
+use syn::{Data, DeriveInput, Fields, Ident};
 
 use crate::arguments::Encoding;
 use crate::fields::EventField;
@@ -96,10 +96,19 @@ pub(crate) fn schema(encoding: Encoding, fields: &[EventField]) -> (TokenStream,
 pub(crate) fn encode(encoding: Encoding, fields: &[EventField]) -> TokenStream {
     let checked = fields.iter().filter(|field| !field.is_plain());
     let checked = checked.map(|field| &field.name);
+    let write = match fields.iter().any(EventField::is_plain) {
+        true => quote!(encode_plain),
+        false => quote!(encode),
+    };
     match encoding {
+        // Serde writes `null` for a struct without braces, and an object for one with them.
+        Encoding::Json if fields.is_empty() => quote! {
+            out.extend_from_slice(b"{}");
+            ::core::result::Result::Ok(())
+        },
         Encoding::Json => quote! {
             let fits = true #(&& ::eventcask_domain::Field::fits_json(&self.#checked))*;
-            ::eventcask_domain::json::encode(self, fits, out)
+            ::eventcask_domain::json::#write(self, fits, out)
         },
         Encoding::Archive => quote! {
             let payload = ::eventcask_domain::archive::Payload::new(out);
@@ -114,15 +123,15 @@ pub(crate) fn encode(encoding: Encoding, fields: &[EventField]) -> TokenStream {
 }
 
 /// Reads `payload`, in place where that can be.
-pub(crate) fn read(encoding: Encoding, event: &Ident, view: &Ident) -> TokenStream {
-    let archived = archived(event);
+pub(crate) fn read(encoding: Encoding, event: &DeriveInput, view: &Ident) -> TokenStream {
+    let archived = archived(&event.ident);
     match encoding {
-        Encoding::Json => quote! {
-            ::eventcask_domain::json::decode(payload)
-                .map(::eventcask_domain::Reading::Owned)
-        },
+        Encoding::Json => {
+            let decoded = decode(encoding, event);
+            quote!(#decoded.map(::eventcask_domain::Reading::Owned))
+        }
         Encoding::Archive => quote! {
-            if !::eventcask_domain::archive::is_aligned::<#archived>(payload) {
+            if !::eventcask_domain::archive::is_aligned(payload) {
                 return <Self as ::eventcask_domain::Event>::decode_past(0, payload)
                     .map(::eventcask_domain::Reading::Owned);
             }
@@ -139,12 +148,11 @@ pub(crate) fn read(encoding: Encoding, event: &Ident, view: &Ident) -> TokenStre
 }
 
 /// Decodes `payload` of this very schema.
-pub(crate) fn decode(encoding: Encoding, event: &Ident) -> TokenStream {
-    let archived = archived(event);
+pub(crate) fn decode(encoding: Encoding, event: &DeriveInput) -> TokenStream {
     match encoding {
-        Encoding::Json => quote!(::eventcask_domain::json::decode(payload)),
+        Encoding::Json => decode_json(event),
         Encoding::Archive => quote! {
-            ::eventcask_domain::archive::with_aligned::<#archived, _>(
+            ::eventcask_domain::archive::with_aligned(
                 payload,
                 ::eventcask_domain::private::rkyv::from_bytes::<
                     Self,
@@ -153,5 +161,22 @@ pub(crate) fn decode(encoding: Encoding, event: &Ident) -> TokenStream {
             )
             .map_err(|error| ::eventcask_domain::archive::malformed::<Self>(&error))
         },
+    }
+}
+
+/// Braces are no part of a schema, so both ways to have no fields read what either writes.
+fn decode_json(event: &DeriveInput) -> TokenStream {
+    match &event.data {
+        Data::Struct(data) if data.fields.is_empty() => {
+            let stored = match data.fields {
+                Fields::Unit => quote!(::eventcask_domain::json::Nothing),
+                _ => quote!(Self),
+            };
+            quote! {
+                ::eventcask_domain::json::decode_empty::<Self, #stored>(payload)
+                    .map(|()| Self {})
+            }
+        }
+        _ => quote!(::eventcask_domain::json::decode::<Self>(payload)),
     }
 }

@@ -42,13 +42,15 @@ fn arguments_that_are_none_are_named() {
         ("\"a\", version = 1, version = 2", "`version` is said twice"),
         (
             "\"a\", schema = 2",
-            "`schema` is no argument of an event: there are `version`, `prev`, `encoding` and `tags`",
+            "`schema` is no argument of an event: there are `version`, `prev`, `encoding` \
+             and `tags`",
         ),
         (
             "\"a\", encoding = avro",
             "`avro` is no encoding: there are `json` and `archive`",
         ),
         ("\"a\", tags = [email]", "`email` is no field of `Opened`"),
+        ("\"a\", tags = [owner, owner]", "`owner` is a tag already"),
         ("\"a\" version = 2", "expected `,`"),
     ] {
         assert_eq!(event_error(arguments, OPENED), expected, "{arguments}");
@@ -72,6 +74,10 @@ fn items_that_are_no_events_are_named() {
         (
             "struct Opened { #[event(skip)] owner: String }",
             "a field has `#[event(plain)]`",
+        ),
+        (
+            "struct Opened { #[cfg(unix)] owner: String }",
+            "a field has no `#[cfg]`: what is stored does not depend on the build",
         ),
     ] {
         assert_eq!(event_error("\"a\"", item), expected, "{item}");
@@ -116,4 +122,21 @@ fn a_struct_that_is_refused_is_left_as_it_is() {
         "{expanded}"
     );
     assert!(expanded.contains("compile_error"), "{expanded}");
+}
+
+/// An attribute that nobody takes off is an error of its own, which hides the one that matters.
+#[test]
+fn attributes_of_fields_are_taken_off_a_struct_that_is_refused() {
+    let marked =
+        "#[serde(default)] struct Opened { #[event(plain)] #[serde(default)] owner: String }";
+    for arguments in ["\"\"", "\"a\", tags = [email]"] {
+        let expanded = event::expand(parse(arguments), parse(marked)).to_string();
+        assert!(
+            expanded.starts_with(&parse(OPENED).to_string()),
+            "{expanded}"
+        );
+        assert!(expanded.contains("compile_error"), "{expanded}");
+    }
+    let no_item = event::expand(parse("\"a\""), parse("fn opened() {}")).to_string();
+    assert!(no_item.starts_with("fn opened"), "{no_item}");
 }

@@ -53,19 +53,23 @@ impl<E, A> Clone for Seen<'_, E, A> {
 
 impl<E, A> Copy for Seen<'_, E, A> {}
 
+/// Where a store has its archives: at multiples of it. No part of one needs more, and some of what
+/// a struct points to may need more than the struct.
+const ALIGN: usize = 16;
+
 /// Whether an archive can be seen where it lies. One that can not is copied to where it can.
 #[must_use]
 #[inline]
-pub fn is_aligned<A>(payload: &[u8]) -> bool {
-    payload.as_ptr().cast::<A>().is_aligned()
+pub fn is_aligned(payload: &[u8]) -> bool {
+    payload.as_ptr().addr().is_multiple_of(ALIGN)
 }
 
-/// Has a payload decoded where it can be read as an archive `A`.
-pub fn with_aligned<A, T>(payload: &[u8], decode: impl FnOnce(&[u8]) -> T) -> T {
-    if is_aligned::<A>(payload) {
+/// Has a payload decoded where it can be read as an archive.
+pub fn with_aligned<T>(payload: &[u8], decode: impl FnOnce(&[u8]) -> T) -> T {
+    if is_aligned(payload) {
         return decode(payload);
     }
-    let mut aligned = AlignedVec::<16>::with_capacity(payload.len());
+    let mut aligned = AlignedVec::<ALIGN>::with_capacity(payload.len());
     aligned.extend_from_slice(payload);
     decode(&aligned)
 }
@@ -73,10 +77,7 @@ pub fn with_aligned<A, T>(payload: &[u8], decode: impl FnOnce(&[u8]) -> T) -> T 
 /// That an event can not be archived.
 #[must_use]
 pub fn not_encoded<E: Event>(error: &Failure) -> EncodeError {
-    EncodeError {
-        event_type: E::SCHEMA.event_type,
-        reason: error.to_string(),
-    }
+    EncodeError::new(E::SCHEMA.event_type, error.to_string())
 }
 
 /// That a payload is no archive of an event.

@@ -94,8 +94,8 @@ impl EncodedEvents {
         self.rows.clear();
     }
 
-    /// Shows the events as an append takes them. What else they carry, such as ids, is set on copies
-    /// of them there.
+    /// Shows the events as an append takes them. What else they carry, such as ids, is set on
+    /// copies of them there.
     pub fn with<T>(&self, append: impl FnOnce(&[NewEvent<'_>]) -> T) -> T {
         let tags: Vec<(&str, &str)> = self.tags.iter().collect();
         let event = |row: &Row| self.event(row, &tags);

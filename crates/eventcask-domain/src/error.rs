@@ -131,11 +131,21 @@ impl DecodeError {
 /// Why an event can not be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{event_type:?} can not be encoded: {reason}")]
+#[non_exhaustive]
 pub struct EncodeError {
     /// Name of the event type.
     pub event_type: &'static str,
     /// Why.
     pub reason: String,
+}
+
+impl EncodeError {
+    /// That an event of this type can not be encoded, and why.
+    #[must_use]
+    pub fn new(event_type: &'static str, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Self { event_type, reason }
+    }
 }
 
 /// An error: a sentence that says what, where and what to do, and a [kind](Self::kind).

@@ -37,6 +37,22 @@ use crate::tag::TagList;
 /// #[event("account.opened", version = 1)]
 /// struct OpenedV1 { owner: String }
 /// ```
+///
+/// Nor does it with a `prev` of the same event type whose version is not lower:
+///
+/// ```compile_fail,E0080
+/// use eventcask_domain::prelude::*;
+///
+/// #[event("account.opened", version = 2, prev = OpenedV2)]
+/// struct Opened { owner: String }
+///
+/// #[event("account.opened", version = 2)]
+/// struct OpenedV2 { owner: String }
+///
+/// impl From<OpenedV2> for Opened {
+///     fn from(old: OpenedV2) -> Self { Self { owner: old.owner } }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no event",
     label = "no event",
@@ -55,7 +71,8 @@ pub trait Event: Sized + Send + Sync + 'static {
     /// Puts the payload at the end of `out`.
     ///
     /// # Errors
-    /// Where its encoding can not hold it, such as JSON a number that is infinite.
+    /// Where its encoding can not hold it, such as JSON a number that is infinite, or where what is
+    /// written of its plain fields can not be read.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError>;
 
     /// Adds its tags to a list.

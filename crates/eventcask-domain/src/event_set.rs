@@ -47,7 +47,6 @@ use crate::tag::TagList;
 ///
 /// #[derive(EventSet)]
 /// enum AccountEvent { Deposited(Deposited), Paid(Paid) }
-/// # let types = AccountEvent::TYPES;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no set of events",
@@ -135,6 +134,7 @@ pub trait EventSet: Sized + Send + Sync + 'static {
 
 /// What a store says of an event's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredType<'a> {
     /// Name of the event type.
     pub event_type: &'a str,
@@ -147,6 +147,22 @@ pub struct StoredType<'a> {
 }
 
 impl<'a> StoredType<'a> {
+    /// A type by what is stored of it.
+    #[must_use]
+    pub fn new(
+        event_type: &'a str,
+        version: u32,
+        encoding: Encoding,
+        shape: Option<NonZeroU64>,
+    ) -> Self {
+        Self {
+            event_type,
+            version,
+            encoding,
+            shape,
+        }
+    }
+
     /// The type of an event.
     #[must_use]
     pub fn of(event: &EventRef<'a>) -> Self {
@@ -162,6 +178,7 @@ impl<'a> StoredType<'a> {
 /// Where a set has a stored type: a number of its [`SCHEMAS`](EventSet::SCHEMAS), and how many
 /// steps before the newest one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Found {
     /// The number.
     pub member: u16,

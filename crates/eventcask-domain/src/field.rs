@@ -11,8 +11,9 @@ use crate::shape;
 /// A type that a field of an event can have.
 ///
 /// Numbers of a fixed size, `bool`, `char` and texts have it, and `Option` and `Vec` of those. A
-/// field of another type that serde knows is marked `#[event(plain)]`, in events that are encoded as
-/// JSON: it is seen as a reference.
+/// field of another type that serde knows is marked `#[event(plain)]`, in events that are encoded
+/// as JSON: it is seen as a reference. What JSON has for an infinite number in it is `null`: such
+/// an event is refused unless `null` can be read there, as it can in place of an `Option`.
 ///
 /// Sizes of memory differ from machine to machine, so they are no fields:
 ///

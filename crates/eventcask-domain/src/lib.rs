@@ -134,7 +134,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod private {
     pub use crate::decode::{decode, decode_upcast, no_such_step};
-    pub use crate::schema::{schemas_in, type_names};
+    pub use crate::schema::{assert_prev_is_older, schemas_in, type_names};
     pub use eventcask::event::Encoding;
     pub use rkyv;
     pub use serde;

@@ -90,7 +90,8 @@ impl<P: PerAggregate> eventcask::Projection for OfEach<P> {
 
 /// Questions to a [`PerAggregate`] that runs.
 pub trait Values<V> {
-    /// The value of an aggregate; `None` where no event of it was applied.
+    /// The value of an aggregate; `None` where no event of it was shown. It is the default one where
+    /// all events of it were upcast to none.
     ///
     /// # Errors
     /// As [`ProjectionHandle::read_of`].

@@ -38,7 +38,9 @@ use crate::typed_batch::TypedBatch;
 ///         batch: &TypedBatch<'_, '_, AccountOpened>,
 ///     ) -> Result<(), ApplyError> {
 ///         batch.each(|_, event| match event {
-///             AccountOpenedRef::Opened(event) => *state.entry(event.country().to_owned()).or_default() += 1,
+///             AccountOpenedRef::Opened(event) => {
+///                 *state.entry(event.country().to_owned()).or_default() += 1;
+///             }
 ///         })
 ///     }
 /// }

@@ -41,6 +41,19 @@ impl EventSchema {
     }
 }
 
+/// Nothing, where the schema before one is of another event type, or of a lower version.
+///
+/// # Panics
+/// Where it is not: a build fails by it.
+pub const fn assert_prev_is_older(schema: &EventSchema) {
+    if let Some(prev) = schema.prev {
+        assert!(
+            prev.version < schema.version || !is_same_text(prev.event_type, schema.event_type),
+            "`prev` is of the same event type, and its version is not lower"
+        );
+    }
+}
+
 /// How many schemas some chains have together.
 #[must_use]
 pub const fn schemas_in(heads: &[&EventSchema]) -> usize {

@@ -87,8 +87,8 @@ impl TypedReader for StoreReader {
     }
 }
 
-/// Whatever can be started as a projection of a store. `Kind` tells the kinds apart, and is found by
-/// the compiler.
+/// Whatever can be started as a projection of a store. `Kind` tells the kinds apart, and is found
+/// by the compiler.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no projection",
     label = "no projection",

@@ -45,7 +45,8 @@ struct Stored {
     version: u32,
     encoding: Encoding,
     shape: Option<NonZeroU64>,
-    /// What the sets said that were asked: the last that has the type, or that none has it.
+    /// What the sets said that were asked: the first that has the type and can not read it, or
+    /// that one can, or that none has it.
     answer: Result<(), DecodeError>,
 }
 
@@ -92,14 +93,14 @@ impl StoredTypes {
         self.types.iter().map(Stored::get)
     }
 
-    /// Those that a set can read count as known from here on.
+    /// Those that a set can read count as known from here on. Those that it has and can not read are
+    /// an error, whatever other sets can: some code reads by each set that is named.
     pub fn known_to<S: EventSet>(mut self) -> Self {
         for stored in &mut self.types {
-            match S::find(stored.get()) {
-                Ok(None) => {}
-                Ok(Some(_)) => stored.answer = Ok(()),
-                Err(error) if stored.answer.is_err() => stored.answer = Err(error),
-                Err(_) => {}
+            let answer = S::find(stored.get()).transpose();
+            match answer {
+                Some(answer) if !stored.is_unreadable() => stored.answer = answer.map(drop),
+                _ => {}
             }
         }
         self
@@ -107,9 +108,7 @@ impl StoredTypes {
 
     /// Leaves out the types whose names none of the sets has: somebody else's.
     pub fn but_for_others(mut self) -> Self {
-        let is_other =
-            |stored: &Stored| matches!(stored.answer, Err(DecodeError::UnknownType { .. }));
-        self.types.retain(|stored| !is_other(stored));
+        self.types.retain(|stored| !stored.is_unknown());
         self
     }
 
@@ -128,6 +127,16 @@ impl StoredTypes {
 }
 
 impl Stored {
+    /// Whether none of the sets that were asked has the type.
+    fn is_unknown(&self) -> bool {
+        matches!(self.answer, Err(DecodeError::UnknownType { .. }))
+    }
+
+    /// Whether one has it and can not read it.
+    fn is_unreadable(&self) -> bool {
+        self.answer.is_err() && !self.is_unknown()
+    }
+
     fn get(&self) -> StoredType<'_> {
         StoredType {
             event_type: &self.event_type,

@@ -5,11 +5,12 @@ use crate::event_set::EventSet;
 
 /// What an event, which is no longer written, became: several events of a set, one, or none.
 ///
-/// An event that only changed its shape has `prev` instead. The set names those that it upcasts. What
-/// needs more than the event itself is for the fold that is shown the events.
+/// An event that only changed its shape has `prev` instead. The set names those that it upcasts.
+/// What needs more than the event itself is for the fold that is shown the events.
 ///
 /// ```
 /// use eventcask::{Expected, NewEvent};
+/// use eventcask_domain::TypedEvent;
 /// use eventcask_domain::prelude::*;
 ///
 /// #[event("customer.moved")]
@@ -39,7 +40,8 @@ use crate::event_set::EventSet;
 /// let changed = NewEvent::json("customer.changed", br#"{"name":"Ada","street":"Long Lane"}"#);
 /// store.append("customer-1", Expected::Any, &[changed])?.wait()?;
 /// let events = store.aggregate("customer-1").events()?.typed::<CustomerEvent>();
-/// let seen: Vec<_> = events.map(|event| event.map(|event| format!("{:?}", event.view()))).collect();
+/// let text = |event: TypedEvent<CustomerEvent>| format!("{:?}", event.view());
+/// let seen: Vec<_> = events.map(|event| event.map(text)).collect();
 /// assert_eq!(seen[0], Ok("Renamed(Renamed { name: \"Ada\" })".to_owned()));
 /// assert_eq!(seen[1], Ok("Moved(Moved { street: \"Long Lane\" })".to_owned()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use crossbeam_queue::{ArrayQueue, SegQueue};
 use event_listener::{Event, Listener};
 
+use crate::delivery::refuse_all;
 use crate::health::Health;
 use crate::{AppendError, Delivery, FlushShare};
 
@@ -142,6 +143,12 @@ pub struct OpenBatch {
     is_listed: AtomicBool,
 }
 
+/// Answers all in an open batch that the store is closed.
+fn refuse(open: &mut Delivery) {
+    refuse_all(open, &AppendError::Closed);
+    open.clear();
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -211,6 +218,12 @@ impl Inbox {
         }
         if !batch.is_listed.swap(true, Ordering::Relaxed) {
             self.begun.push(Arc::clone(batch));
+        }
+        // Pairs with the fence in `abandon`: either the batch is in its list there, or the flag is
+        // seen here.
+        fence(Ordering::SeqCst);
+        if self.abandoned.load(Ordering::Relaxed) {
+            refuse(open);
         }
     }
 
@@ -335,11 +348,17 @@ impl Inbox {
         Ok(())
     }
 
-    /// Says that the worker is gone; what comes late is refused from now on.
+    /// Says that the worker is gone; what comes late is refused from now on. So is what is in the
+    /// open batches: a producer may have asked for the [refusal](Self::refusal) before there was one,
+    /// and have added to its batch when the worker no longer looked.
     pub fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         self.refuse_rest();
+        let open = std::mem::take(&mut *self.opened());
+        for batch in open {
+            refuse(&mut batch.lock());
+        }
     }
 
     /// Drops what is in the queue, which answers that the store is closed.
@@ -435,12 +454,14 @@ impl Inbox {
     /// too late becomes the next block.
     pub(crate) fn let_return(&self, answered: usize) {
         let mut waiters = self.waiters.load(Ordering::Relaxed);
-        if waiters == 0 || waiters >= answered {
+        // What lingers is not taken yet, and what is in the queue waits for nobody.
+        if waiters == 0 || !self.linger.is_zero() {
             return;
         }
         let began = Instant::now();
         let (mut now, mut grown) = (began, began);
-        while waiters < answered && now - grown < RETURN_PAUSE && now - began < RETURN_TIME {
+        let may_wait = |waiters| waiters < answered && !self.has_waiting();
+        while may_wait(waiters) && now - grown < RETURN_PAUSE && now - began < RETURN_TIME {
             // They may need this core.
             std::thread::yield_now();
             now = Instant::now();

@@ -51,11 +51,15 @@ impl Worker {
     /// # Errors
     /// What the disk said.
     pub fn new(
-        shards: Vec<Shard>,
+        mut shards: Vec<Shard>,
         durability: Durability,
         bell: Arc<WorkerBell>,
         clock: Arc<CommitClock>,
     ) -> Result<(Self, WriteThread), Error> {
+        let is_shared = shards.len() > 1;
+        shards
+            .iter_mut()
+            .for_each(|shard| shard.shares_worker = is_shared);
         let each = shards.iter().map(|shard| shard.target().map(Mutex::new));
         let each: Result<Vec<_>, Error> = each.collect();
         let targets = Arc::new(Targets {

@@ -5,6 +5,7 @@
 mod account;
 mod archives;
 mod encoding;
+mod json;
 mod reads;
 mod projections;
 mod schemas;

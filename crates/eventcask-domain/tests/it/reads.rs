@@ -138,3 +138,42 @@ fn what_is_upcast_to_several_has_a_path() {
     let types = StoredTypes::of(&customer()).unwrap();
     assert_eq!(types.known_to::<CustomerEvent>().check(), Ok(()));
 }
+
+#[event("account.opened")]
+struct OpenedOnce {
+    name: String,
+}
+
+/// A part of the program that was not brought up to date.
+#[derive(EventSet)]
+enum OldEvent {
+    Opened(OpenedOnce),
+}
+
+/// Each set is read by somebody: that one of two can read a type hid that the other can not.
+#[test]
+fn a_set_that_can_not_read_its_type_is_heard_beside_one_that_can() {
+    let store = account();
+    let ticket = store.append_events::<AccountEvent>("a-2", Expected::Any, &[opened("Bob").into()]);
+    ticket.unwrap().wait().unwrap();
+    let types = || StoredTypes::of(&store).unwrap();
+    let newer_known = types().known_to::<AccountEvent>();
+    for known in [
+        newer_known.clone().known_to::<OldEvent>(),
+        types().known_to::<OldEvent>().known_to::<AccountEvent>(),
+        newer_known
+            .clone()
+            .known_to::<OldEvent>()
+            .known_to::<CustomerEvent>(),
+    ] {
+        let text = known.but_for_others().check().unwrap_err().to_string();
+        assert!(text.contains("has schema version 3"), "{text}");
+        assert!(!text.contains("; "), "{text}");
+    }
+    let others = newer_known.known_to::<CustomerEvent>().but_for_others();
+    assert_eq!(
+        others.check(),
+        Ok(()),
+        "a set without the type says nothing of it"
+    );
+}

@@ -53,3 +53,23 @@ enum Moves {
 fn a_type_that_was_renamed_is_listed_under_both_names() {
     assert_eq!(Moves::TYPES, ["account.moved", "account.relocated"]);
 }
+
+/// Names of a program that are those of the standard library's derives mean what the program says.
+mod names_of_its_own {
+    use eventcask_domain::{EventSet, EventSet as Debug, EventSet as Clone, EventSet as Copy};
+
+    #[derive(EventSet)]
+    pub(super) enum Own {
+        Relocated(super::Relocated),
+    }
+
+    pub(super) fn types<S: Debug + Clone + Copy>() -> &'static [&'static str] {
+        S::TYPES
+    }
+}
+
+#[test]
+fn a_set_does_not_depend_on_what_names_mean_around_it() {
+    use names_of_its_own::{Own, types};
+    assert_eq!(types::<Own>(), ["account.relocated"]);
+}

@@ -480,7 +480,7 @@ impl Block {
         block.open_metadata(room.bytes(), want)?;
         let wanted = want.of(&block.events());
         let mut starts = std::mem::take(&mut block.payload_starts);
-        let opened = InPlace::open(&block.head, room, wanted, &block.columns, &mut starts)?;
+        let opened = InPlace::open(&block.head, room, &wanted, &block.columns, &mut starts)?;
         block.payload_starts = starts;
         block.in_place = Some(opened);
         Ok(block)
@@ -577,10 +577,8 @@ impl Block {
         if self.metadata_is_shut && want.with_metadata() {
             return false;
         }
-        let is_open = |event_type: usize| match &self.in_place {
-            Some(in_place) => in_place.is_open(event_type),
-            None => self.payloads[event_type].is_some(),
-        };
+        debug_assert!(self.in_place.is_none(), "only copied blocks are kept");
+        let is_open = |event_type: usize| self.payloads[event_type].is_some();
         if (0..self.payloads.len()).all(is_open) {
             return true;
         }
@@ -595,7 +593,14 @@ impl Block {
     ///
     /// # Errors
     /// A sentence that says what is wrong.
+    ///
+    /// # Panics
+    /// For a block that is read in place.
     pub fn check_closely(&self) -> Result<(), &'static str> {
+        assert!(
+            self.in_place.is_none(),
+            "what is between payloads is in a copy"
+        );
         let checked = self.events().check_keys();
         checked.map_err(|malformed| malformed.0)?;
         self.check_chunks()?;

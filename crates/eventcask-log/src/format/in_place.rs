@@ -12,12 +12,10 @@ use crate::format::codec;
 use crate::format::head::{BlockHead, Section};
 use crate::format::section::stored;
 
-/// The bytes of a block, and which of its event types have their payloads among them.
+/// The bytes of a block, with payloads among them.
 #[derive(Debug)]
 pub(super) struct InPlace {
     room: Room,
-    /// One a type.
-    open: Vec<bool>,
 }
 
 /// Some payloads of a type, from one place to another of all those of the type in the block.
@@ -35,7 +33,7 @@ impl InPlace {
     pub(super) fn open(
         head: &BlockHead,
         mut room: Room,
-        wanted: Vec<bool>,
+        wanted: &[bool],
         columns: &Columns,
         starts: &mut [u32],
     ) -> Result<Self, &'static str> {
@@ -58,18 +56,13 @@ impl InPlace {
                 start = end;
             }
         }
-        place(&chunks, &mut current, &wanted, columns, starts)?;
-        Ok(Self { room, open: wanted })
+        place(&chunks, &mut current, wanted, columns, starts)?;
+        Ok(Self { room })
     }
 
     #[inline]
     pub(super) fn bytes(&self) -> &[u8] {
         self.room.bytes()
-    }
-
-    /// Whether the payloads of a type are open.
-    pub(super) fn is_open(&self, event_type: usize) -> bool {
-        self.open[event_type]
     }
 }
 

@@ -53,19 +53,18 @@ impl KeptTypes {
     pub(crate) fn keep(&self, columns: &Columns) -> Arc<[Arc<KeptType>]> {
         // A thread that panicked while it held the lock left a set that is still right.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = columns.type_schemas.len();
-        if kept.len() + count > MOST_TYPES {
-            kept.clear();
-        }
         let one = |index| {
             let new = KeptType::of(columns, index);
             if let Some(known) = kept.get(&new) {
                 return Arc::clone(known);
             }
+            if kept.len() >= MOST_TYPES {
+                kept.clear();
+            }
             let new = Arc::new(new);
             kept.insert(Arc::clone(&new));
             new
         };
-        (0..count).map(one).collect()
+        (0..columns.type_schemas.len()).map(one).collect()
     }
 }

@@ -327,8 +327,9 @@ impl<'r> RowGatherer<'r> {
     /// Of the aggregate with this key, with room for so many events, about.
     #[must_use]
     pub fn new(reader: &'r BlockReader, key: &str, rows: usize) -> Self {
-        let spare = SPARE.with_borrow_mut(Vec::pop);
-        let mut parts = spare.unwrap_or_default();
+        // A thread that is ending keeps nothing any more.
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        let mut parts = spare.ok().flatten().unwrap_or_default();
         parts.columns.add_aggregate(key, NO_POSITION);
         parts.reserve(rows);
         Self {

@@ -69,6 +69,8 @@ pub struct Shard {
     is_group_done: bool,
     /// How many were answered since the last batch was taken.
     answered: usize,
+    /// Whether its worker has other shards, which would wait with it for callers to return.
+    pub(crate) shares_worker: bool,
     in_flight: VecDeque<InFlight>,
     in_flight_bytes: usize,
     sequence: u64,
@@ -127,7 +129,7 @@ impl Shard {
         if self.is_busy() {
             return None;
         }
-        if self.taken.is_empty() && self.in_flight.is_empty() {
+        if self.taken.is_empty() && self.in_flight.is_empty() && !self.shares_worker {
             self.inbox.let_return(self.answered);
         }
         if self.taken.is_empty() && self.is_group_done {

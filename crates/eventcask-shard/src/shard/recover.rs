@@ -104,6 +104,7 @@ impl Opened {
             taken: VecDeque::new(),
             is_group_done: false,
             answered: 0,
+            shares_worker: false,
             in_flight: VecDeque::new(),
             in_flight_bytes: 0,
             sequence: 0,

@@ -384,7 +384,7 @@ impl Producer {
 impl Drop for Producer {
     fn drop(&mut self) {
         // A closed store has refused what was open; nobody is left to be told. Also what somebody
-        // waits for leaves the open batches, which are gone with this producer.
+        // waits for leaves the open batches, to which this producer adds no more.
         let _ = self.router.send();
         if let Some(source) = self.origin.source() {
             locked(&self.store.engine().sources).insert(source.to_owned(), false);

@@ -9,6 +9,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use eventcask::{AppendResult, ErrorKind, Expected, Ticket};
+use eventcask_shard::{AppendError, Delivery, Expectation, Inbox, OpenBatch};
 
 use crate::support::{Bank, deposit, put};
 
@@ -122,6 +123,37 @@ fn after_close_everyone_is_told() {
     assert!(producer.push("a", &deposit("{}")).is_err());
     assert_eq!(other.flush().expect_err("closed").kind(), ErrorKind::Closed);
     assert_eq!(bank.open().aggregate("a").version().unwrap(), 1);
+}
+
+/// Adds an event to a batch, as an append does that has asked whether the shard takes it.
+fn appended(open: &mut Delivery) -> eventcask_shard::Ticket {
+    open.batch.push("a", 0, &deposit("{}")).unwrap();
+    open.join(0, Expectation::One(Expected::Any))
+}
+
+/// A worker that ends looks at no batch that is in nobody's list. Who had asked before, and adds to
+/// such a batch after, waited for ever.
+#[test]
+fn who_adds_to_a_batch_when_the_worker_is_gone_is_told() {
+    let inbox = Inbox::new(Arc::default(), Duration::ZERO, 1 << 20);
+    let (late, listed) = (
+        Arc::new(OpenBatch::default()),
+        Arc::new(OpenBatch::default()),
+    );
+    let mut open = late.lock();
+    assert!(inbox.refusal().is_none());
+    let mut other = listed.lock();
+    let before = appended(&mut other);
+    inbox.begin(&listed, &mut other);
+    drop(other);
+
+    inbox.close();
+    inbox.abandon();
+    let after = appended(&mut open);
+    inbox.begin(&late, &mut open);
+    assert!(open.is_empty() && listed.lock().is_empty());
+    assert_eq!(before.poll(), Some(Err(AppendError::Closed)));
+    assert_eq!(after.poll(), Some(Err(AppendError::Closed)));
 }
 
 #[test]
