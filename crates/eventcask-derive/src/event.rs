@@ -95,7 +95,7 @@ impl Expansion {
 
             impl ::core::marker::Copy for #view<'_> {}
 
-            #[allow(dead_code)]
+            #[allow(dead_code, reason = "nobody has to read all fields")]
             impl<'a> #view<'a> {
                 #(#methods)*
             }

@@ -34,7 +34,7 @@ impl Content {
     }
 
     /// That of the events of a set that a stored one is today: it does not matter in which schema it
-    /// is stored. None where the set does not have its type.
+    /// is stored. It is none of them where the set does not have its type.
     pub(crate) fn of_stored<S: EventSet>(event: &EventRef<'_>) -> Result<Vec<Self>, Error> {
         let decoded = S::decode(event).map_err(|reason| Error::unreadable(event, reason))?;
         Ok(match decoded {
